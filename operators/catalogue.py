@@ -1,0 +1,175 @@
+"""The journey catalogue as the operators see it: frozen records, nothing loaded here.
+
+``config`` reads YAML into these records (their types are the schema of the file);
+every word a business user may change lives in them. Durations are words in the
+file (``300s``) and milliseconds behind the ``*_ms`` properties.
+"""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from operators.instants import DURATION_PATTERN, duration_ms
+
+Duration = Annotated[str, msgspec.Meta(pattern=DURATION_PATTERN, examples=["500ms", "30s", "5m", "24h", "7d"])]
+Code = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Surface = Literal["desk", "chatbot"]
+SignalKind = Literal["step_failed", "field_error", "back_and_forth", "rage_click", "hesitation", "page_hidden", "at_step"]
+
+UNKNOWN: Final = "unknown"
+
+
+class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One text in the two languages we speak."""
+
+    zh: str
+    en: str
+
+
+class Owner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who answers for a step: the system it runs on and the department behind it."""
+
+    system: str
+    department: str
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One step of a journey, in the order of the list it stands in."""
+
+    id: Code
+    title: Words
+    idle_after: Duration | None = None
+    hesitation_after: Duration | None = None
+    final: bool = False
+    owner: Owner | None = None
+
+
+class Journey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One kind of transaction.
+
+    ``idle_after``: silence that counts as broken off; ``forget_after``: silence
+    beyond that after which the attempt is forgotten; ``priority``: 0 to 100.
+    """
+
+    title: Words
+    steps: Annotated[tuple[Step, ...], msgspec.Meta(min_length=1)]
+    idle_after: Duration = "5m"
+    forget_after: Duration = "24h"
+    priority: Annotated[int, msgspec.Meta(ge=0, le=100)] = 50
+
+    @property
+    def forget_after_ms(self) -> int:
+        """Silence beyond the deadline after which the attempt is forgotten, in ms."""
+        return duration_ms(self.forget_after)
+
+    def idle_after_ms(self, step: Step | None) -> int:
+        """Silence at ``step`` (None: no step seen yet) that counts as broken off, in ms."""
+        own = step.idle_after if step is not None else None
+        return duration_ms(own or self.idle_after)
+
+
+class Struggle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When what a customer does counts as struggling. Starting values: public UX research."""
+
+    repeated_failures: Count = 2
+    repeated_field_errors: Count = 3
+    back_and_forth_visits: Count = 3
+    hesitation_after: Duration = "60s"
+    rage_clicks: Annotated[int, msgspec.Meta(ge=2)] = 3
+    rage_within: Duration = "1s"
+    rage_radius_px: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    rage_ignores: tuple[str, ...] = ("text_input", "stepper", "next", "previous")
+
+
+class Speaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One piece of evidence that speaks for a reason.
+
+    ``codes``, ``steps``, ``fields`` empty means any; a code may end in ``*``.
+    ``weight`` counts once, each repetition adds half of the one before.
+    """
+
+    signal: SignalKind
+    weight: Annotated[float, msgspec.Meta(gt=0.0, le=10.0)] = 1.0
+    codes: tuple[Code, ...] = ()
+    steps: tuple[Code, ...] = ()
+    fields: tuple[Code, ...] = ()
+
+
+class Article(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The help that fits a reason: what to tell the customer."""
+
+    id: Code
+    title: Words
+    body: Words
+
+
+class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One cause of a break-off, what speaks for it, and what helps.
+
+    ``need``: 0 (the customer manages alone) to 1 (needs a person).
+    """
+
+    title: Words
+    article: Article
+    say: Words
+    """What the chatbot or agent says first; ``{journey}`` and ``{step}`` are filled in."""
+    evidence: tuple[Speaks, ...] = ()
+    need: Share = 0.5
+    priority: Annotated[int, msgspec.Meta(ge=-50, le=50)] = 0
+
+
+class Hints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What holds for every hint. ``min_confidence``: below it the reason is 'unknown'."""
+
+    surfaces: Annotated[tuple[Surface, ...], msgspec.Meta(min_length=1)] = ("desk", "chatbot")
+    lifetime: Duration = "24h"
+    min_confidence: Share = 0.4
+
+
+class Caps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """At most ``hints`` a customer over all surfaces in any ``window`` (rolling)."""
+
+    hints: Count = 3
+    window: Duration = "24h"
+
+
+class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}):
+    """When we do not speak first. Look-ups and desks stay as they are.
+
+    ``on_conflict``: ``defer`` speaks at the end of the quiet hours, ``drop`` not at all.
+    """
+
+    zone: str
+    start: ClockTime
+    end: ClockTime
+    on_conflict: Literal["defer", "drop"] = "defer"
+
+
+class ControlGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The share of customers who never get a hint, so that its worth can be measured."""
+
+    share: Share = 0.05
+    salt: str = "zhiyin"
+
+
+class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole catalogue. ``reasons`` must hold ``unknown``: what to say when we don't know why."""
+
+    journeys: Annotated[dict[Code, Journey], msgspec.Meta(min_length=1)]
+    reasons: dict[Code, Reason]
+    lateness: Duration = "2s"
+    idle_checkpoints: tuple[Duration, ...] = ("30s", "60s", "2m", "5m", "10m", "20m")
+    decision: Literal["fixed"] = "fixed"
+    struggle: Struggle = Struggle()
+    hints: Hints = Hints()
+    caps: Caps = Caps()
+    quiet_hours: QuietHours | None = None
+    control_group: ControlGroup = ControlGroup()
+
+    @property
+    def lateness_ms(self) -> int:
+        """How far behind the highest timestamp an event may come, in ms."""
+        return duration_ms(self.lateness)

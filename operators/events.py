@@ -1,0 +1,216 @@
+"""Events in: raw JSON bytes to typed records, Segment-shaped.
+
+In: one event's bytes as the customer's browser or server sent them.
+Out: an ``Event``, or a ``Rejection`` that says which field is wrong.
+Refused: what is not JSON, has wrong types, no customer, or (for an event of our
+vocabulary) lacks what it needs. Events outside the vocabulary are never refused
+for what is in their ``properties``: they are somebody else's, kept and ignored.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+STARTED: Final = "Transaction Started"
+STEP_VIEWED: Final = "Transaction Step Viewed"
+STEP_COMPLETED: Final = "Transaction Step Completed"
+STEP_FAILED: Final = "Transaction Step Failed"
+COMPLETED: Final = "Transaction Completed"
+CANCELLED: Final = "Transaction Cancelled"
+FIELD_ERROR: Final = "Field Error"
+ELEMENT_CLICKED: Final = "Element Clicked"
+PAGE_HIDDEN: Final = "Page Hidden"
+CONTACT_STARTED: Final = "Contact Started"
+CONTACT_ENDED: Final = "Contact Ended"
+HINT_SHOWN: Final = "Hint Shown"
+HINT_USED: Final = "Hint Used"
+HINT_DISMISSED: Final = "Hint Dismissed"
+
+ACTIVITY: Final = frozenset(
+    (
+        STARTED,
+        STEP_VIEWED,
+        STEP_COMPLETED,
+        STEP_FAILED,
+        COMPLETED,
+        CANCELLED,
+        FIELD_ERROR,
+        ELEMENT_CLICKED,
+        PAGE_HIDDEN,
+    )
+)
+"""What a customer does inside a transaction: these need ``properties.journey``."""
+
+SURROUNDINGS: Final = frozenset(
+    (
+        CONTACT_STARTED,
+        CONTACT_ENDED,
+        HINT_SHOWN,
+        HINT_USED,
+        HINT_DISMISSED,
+        "Survey Shown",
+        "Survey Sent",
+        "Survey Dismissed",
+        "Policy Updated",
+    )
+)
+"""What happens around transactions."""
+
+VOCABULARY: Final = ACTIVITY | SURROUNDINGS
+TYPES: Final = frozenset(("track", "identify", "page", "screen", "group", "alias"))
+MESSAGE_ID_CHARS: Final = 100
+CUSTOMER_ID_CHARS: Final = 256
+
+
+class Properties(msgspec.Struct, gc=False):
+    """The properties Zhiyin reads; all others pass by unread."""
+
+    journey: str | None = None
+    transaction_id: str | None = None
+    step: str | None = None
+    error_code: str | int | None = None
+    field: str | None = None
+    code: str | int | None = None
+    target: str | None = None
+    control: str | None = None
+    x: float | None = None
+    y: float | None = None
+    channel: str | None = None
+    agent_id: str | None = None
+    conversation_id: str | None = None
+    hint_id: str | None = None
+    helpful: bool | None = None
+
+
+class Context(msgspec.Struct, gc=False):
+    """The part of the Segment context that Zhiyin reads."""
+
+    channel: str | None = None
+
+
+class Event(msgspec.Struct, gc=False, rename="camel"):
+    """One event of the wire format, as far as Zhiyin reads it."""
+
+    type: str = "track"
+    event: str | None = None
+    message_id: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    timestamp: datetime | None = None
+    original_timestamp: datetime | None = None
+    sent_at: datetime | None = None
+    properties: Properties | None = None
+    context: Context | None = None
+
+    @property
+    def customer_id(self) -> str | None:
+        """The user, or while nobody has logged in the anonymous visitor."""
+        return self.user_id or self.anonymous_id or None
+
+
+class _Outline(msgspec.Struct, gc=False):
+    """Just enough of a foreign event to see that it is one; nothing else is judged."""
+
+    event: str | None = None
+    type: str = "track"
+
+
+class _Whose(msgspec.Struct, gc=False, rename="camel"):
+    """Whose a foreign event is and when it happened."""
+
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    message_id: str | None = None
+    timestamp: datetime | None = None
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """Why an event can't be taken: where, what was found, what was expected.
+
+    ``kind`` is a short word for counters (``not_json wrong_type no_customer no_time
+    time_out_of_range unknown_journey unknown_step no_journey too_big ...``).
+    """
+
+    kind: str
+    path: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: found {self.found}, expected {self.expected}"
+
+
+_DECODER: Final = msgspec.json.Decoder(Event)
+_OUTLINE: Final = msgspec.json.Decoder(_Outline)
+
+
+def read_event(raw: bytes) -> Event | Rejection:
+    """One event's bytes as an ``Event``, or why not."""
+    try:
+        event = _DECODER.decode(raw)
+    except msgspec.ValidationError as error:
+        return _foreign_event(raw) or _wrong_type(error)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Rejection("not_json", "$", excerpt(raw), f"one JSON object in UTF-8 ({error})")
+    except RecursionError:
+        return Rejection("not_json", "$", excerpt(raw), "JSON nested less deeply")
+    return event if event.customer_id is not None else no_customer(event)
+
+
+def read_events(raws: Sequence[bytes]) -> list[Event | Rejection]:
+    """A whole list at once: ``decode_lines`` on the joined list, one by one where that fails."""
+    try:
+        events = _DECODER.decode_lines(b"\n".join(raws))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [read_event(raw) for raw in raws]
+    if len(events) != len(raws):
+        return [read_event(raw) for raw in raws]
+    return [event if event.user_id or event.anonymous_id else no_customer(event) for event in events]
+
+
+def no_customer(event: Event) -> Rejection:
+    """The rejection for an event that says nothing of whose it is."""
+    found = "neither" if event.user_id is None and event.anonymous_id is None else "an empty one"
+    return Rejection("no_customer", "$.userId", found, "userId or anonymousId, not empty")
+
+
+def excerpt(raw: bytes, size: int = 80) -> str:
+    """The beginning of ``raw`` in printable form, for messages."""
+    text = raw[:size].decode("utf-8", "backslashreplace")
+    return repr(text) + (f"... ({len(raw)} bytes)" if len(raw) > size else "")
+
+
+def _foreign_event(raw: bytes) -> Event | None:
+    """An event outside the vocabulary whose own fields have types of their own."""
+    try:
+        outline = _OUTLINE.decode(raw)
+        if outline.event in VOCABULARY or (outline.type == "track" and outline.event is None):
+            return None
+        whose = msgspec.json.decode(raw, type=_Whose)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not (whose.user_id or whose.anonymous_id):
+        return None
+    return Event(
+        type=outline.type,
+        event=outline.event,
+        message_id=whose.message_id,
+        user_id=whose.user_id,
+        anonymous_id=whose.anonymous_id,
+        timestamp=whose.timestamp,
+    )
+
+
+def _wrong_type(error: msgspec.ValidationError) -> Rejection:
+    """Msgspec says ``Expected `str`, got `int` - at `$.properties.step```."""
+    text = str(error)
+    reason, _, path = text.partition(" - at ")
+    expected, _, found = reason.partition(", got ")
+    return Rejection(
+        "wrong_type",
+        path.strip("`") or "$",
+        found.strip("`") or "something else",
+        expected.removeprefix("Expected ").strip("`"),
+    )

@@ -1,0 +1,45 @@
+"""Instants and durations: whole milliseconds inside, ISO 8601 UTC outside.
+
+In: aware or naive datetimes (naive is read as UTC), epoch milliseconds, duration
+words such as ``300s``. Out: integers in milliseconds, or text for the wire.
+Refused: a duration without a unit, named with what is expected.
+"""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+
+MILLISECONDS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+DURATION_PATTERN: Final = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+def to_ms(moment: datetime) -> int:
+    """Epoch milliseconds of ``moment``; a naive datetime is read as UTC."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+@lru_cache(maxsize=4096)
+def _second_text(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def iso_text(at_ms: int) -> str:
+    """``at_ms`` as ISO 8601 UTC with milliseconds: ``2017-03-15T00:19:28.000Z``."""
+    second, millisecond = divmod(at_ms, 1000)
+    return f"{_second_text(second)}.{millisecond:03d}Z"
+
+
+def duration_ms(text: str) -> int:
+    """Milliseconds of a duration word: ``500ms``, ``2s``, ``5m``, ``24h``, ``7d``.
+
+    Raises ValueError for anything else.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        message = f"duration: found {text!r}, expected a number and a unit such as 500ms, 2s, 5m, 24h or 7d"
+        raise ValueError(message)
+    return round(float(found[1]) * MILLISECONDS[found[2]])

@@ -1,0 +1,1 @@
+"""What is remembered between processes: the bus, hints, desk channels; every Redis key in one table."""

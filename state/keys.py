@@ -1,0 +1,64 @@
+"""Every Redis key Zhiyin uses, in one table; nobody else spells a key.
+
+In: ids. Out: key names. The table is what ``docs/reference/redis-keys.md`` prints.
+Commands are kept to what Redis 6.2 knows, the oldest server we start.
+"""
+
+from typing import Final, NamedTuple
+
+PREFIX: Final = "zy"
+
+
+class Key(NamedTuple):
+    """One kind of key: its pattern, Redis type, what it holds, and how it ends."""
+
+    pattern: str
+    type: str
+    holds: str
+    ends: str
+
+    def of(self, name: str | int = "") -> str:
+        """The key for one id."""
+        return self.pattern.replace("{}", str(name))
+
+
+BUS: Final = Key(
+    "zy:bus:{}", "stream", "events of one partition: fields k (customer), t (corrected time, epoch ms), e (raw bytes)", "trimmed behind what the engine has taken"
+)
+BUS_TAKEN: Final = Key("zy:bus:{}:taken", "string", "entry id up to which the engine holds the partition safely", "kept")
+CHATBOT_HINT: Final = Key(
+    "zy:hint:{}", "string", "for one customer, JSON: {customer_id, hints: [best, and up to two more]}", "expires with the last hint; deleted when none is open"
+)
+OPEN_HINTS: Final = Key("zy:open:{}", "sorted set", "ids of one customer's open hints, best first", "expires with the last hint")
+HINT_RECORD: Final = Key(
+    "zy:record:{}", "hash", "one hint: document, state, customer, desk, rank, expires_at_ms; stays after the hint so that it is never told twice", "one day after the hint expires"
+)
+CHANNEL: Final = Key("zy:channel:{}", "stream", "what one desk (desk:ID) or the chatbot is told, ids OFFSET-0, field e (CloudEvent JSON)", "newest 10,000 kept")
+CHANNEL_EPOCH: Final = Key("zy:channel:{}:epoch", "string", "random name of the channel's life; a new one means start again", "kept")
+CHANNEL_OFFSET: Final = Key("zy:channel:{}:offset", "string", "the last offset given out in the channel", "kept")
+DESK_OPEN: Final = Key("zy:desk:{}", "sorted set", "ids of the hints open on one desk by expiry (epoch ms)", "expired members removed on reading")
+FACTS: Final = Key("zy:facts", "stream", "public facts and hints as CloudEvents for other systems, field e", "newest 100,000 kept")
+FACT_TOLD: Final = Key("zy:told:{}", "string", "this fact has been written to zy:facts", "one day")
+DEAD_LETTERS: Final = Key("zy:dead-letters", "stream", "events that could not be taken, field e", "newest 100,000 kept")
+
+TABLE: Final = (
+    BUS,
+    BUS_TAKEN,
+    CHATBOT_HINT,
+    OPEN_HINTS,
+    HINT_RECORD,
+    CHANNEL,
+    CHANNEL_EPOCH,
+    CHANNEL_OFFSET,
+    DESK_OPEN,
+    FACTS,
+    FACT_TOLD,
+    DEAD_LETTERS,
+)
+
+CHATBOT_CHANNEL: Final = "chatbot"
+
+
+def desk_channel(desk_id: str) -> str:
+    """The name of one desk's channel."""
+    return f"desk:{desk_id}"
