@@ -1,0 +1,138 @@
+"""Fixtures of real parts, and the rule for parts that a machine lacks (``tests/machine.py``)."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Final, NoReturn
+
+import pytest
+import redis
+
+from tests.browser import browser, page, page_watch
+from tests.machine import PARTS, ROOT, required_parts
+from tests.redis_server import RedisServer
+
+__all__ = ["browser", "page", "page_watch"]
+
+FIXTURE_PARTS: Final = {
+    "redis_url": "redis",
+    "redis_server": "redis",
+    "browser": "chromium",
+    "node_packages": "node",
+}
+NODE_INSTALL_TIMEOUT_S: Final = 240
+MISSING: Final = pytest.StashKey[dict[tuple[str, str], int]]()
+REQUIRED: Final = pytest.StashKey[frozenset[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read ZHIYIN_REQUIRE once; a name that is no part ends the run."""
+    try:
+        config.stash[REQUIRED] = required_parts(os.environ)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[MISSING] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that may have to install Node packages the time for it."""
+    for item in items:
+        if "node_packages" in _fixtures(item):
+            item.add_marker(pytest.mark.timeout(NODE_INSTALL_TIMEOUT_S + 60))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or fail, a test whose parts are not here."""
+    for part in _parts(item):
+        reason = PARTS[part]() if part in PARTS else f"no such part; known: {', '.join(PARTS)}"
+        if part not in PARTS:
+            pytest.fail(f"requires({part!r}): {reason}", pytrace=False)
+        if reason is not None:
+            missing(item.config, part, reason)
+
+
+def missing(config: pytest.Config, part: str, reason: str) -> NoReturn:
+    """End this test because ``part`` is not on this machine: failed if it is required, else skipped and counted."""
+    if part in config.stash[REQUIRED]:
+        pytest.fail(f"ZHIYIN_REQUIRE names {part}, and it is missing: {reason}", pytrace=False)
+    counts = config.stash[MISSING]
+    counts[part, reason] = counts.get((part, reason), 0) + 1
+    pytest.skip(f"{part}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print one line for each part that was missing, and each other skip with its reason."""
+    for (part, reason), count in sorted(config.stash[MISSING].items()):
+        tests = "1 test" if count == 1 else f"{count} tests"
+        terminalreporter.write_line(f"not run on this machine: {part} ({reason}): {tests}", yellow=True)
+    told = {f"Skipped: {part}: {reason}" for part, reason in config.stash[MISSING]}
+    for report in terminalreporter.getreports("skipped"):
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if why not in told:
+            terminalreporter.write_line(f"not run: {report.nodeid} ({why.removeprefix('Skipped: ')})", yellow=True)
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(item.fixturenames) if isinstance(item, pytest.Function) else []
+
+
+def _parts(item: pytest.Item) -> list[str]:
+    marked = [str(part) for marker in item.iter_markers("requires") for part in marker.args]
+    by_fixture = [FIXTURE_PARTS[name] for name in _fixtures(item) if name in FIXTURE_PARTS]
+    return list(dict.fromkeys(marked + by_fixture))
+
+
+@pytest.fixture(scope="session")
+def shared_redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Redis for the whole run: ZHIYIN_TEST_REDIS_URL, else a child of ours."""
+    given = os.environ.get("ZHIYIN_TEST_REDIS_URL")
+    if given:
+        yield given
+        return
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(shared_redis_url: str) -> str:
+    """The address of a real Redis whose database is empty as the test begins."""
+    with redis.Redis.from_url(shared_redis_url, socket_timeout=5.0) as client:
+        client.flushdb()
+    return shared_redis_url
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Generator[RedisServer]:
+    """A running Redis of this test's own, append-only, that it may ``stop()``, ``kill()`` and ``start()`` again."""
+    directory = tmp_path / "redis"
+    directory.mkdir()
+    server = RedisServer(directory, append_only=True)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def node_packages(pytestconfig: pytest.Config) -> Path:
+    """The folder that holds ``node_modules`` with what tests/node/package-lock.json pins, installed once."""
+    source = ROOT / "tests" / "node"
+    lock = source / "package-lock.json"
+    folder = ROOT / "var" / "node" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    if (folder / "installed").is_file():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (lock, source / "package.json"):
+        shutil.copy(file, folder)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    answer = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=NODE_INSTALL_TIMEOUT_S, check=False
+    )
+    if answer.returncode != 0:
+        missing(pytestconfig, "node", f"npm ci ended with {answer.returncode}: {answer.stderr.strip()[-300:]}")
+    (folder / "installed").touch()
+    return folder

@@ -1,0 +1,99 @@
+"""A real Redis server of a test's own, that it may stop, kill and start again."""
+
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Final
+
+from tests.machine import redis_binary
+
+START_TIMEOUT_S: Final = 10.0
+
+
+def free_port() -> int:
+    """Return a loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class RedisServer:
+    """One ``redis-server`` child on loopback; stays on its port over restarts.
+
+    With ``append_only`` what was answered survives ``kill()`` as well as ``stop()``.
+    """
+
+    def __init__(self, directory: Path, *, append_only: bool = False, binary: Path | None = None) -> None:
+        self.port = free_port()
+        self._directory = directory
+        self._append_only = append_only
+        self._binary = binary
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address for ``redis.from_url``."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def log(self) -> str:
+        """What the server said so far."""
+        return (self._directory / "redis.log").read_text("utf-8", "replace")
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; raises RuntimeError with its log if it does not."""
+        if self._process is not None:
+            raise RuntimeError(f"the Redis server on port {self.port} runs already: stop() it first")
+        binary = self._binary or redis_binary()
+        if binary is None:
+            raise RuntimeError('no redis-server to start: mark the test with requires("redis")')
+        with (self._directory / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen([binary, *self._options()], stdout=log, stderr=log)
+        self._wait_until_it_answers()
+
+    def stop(self) -> None:
+        """Stop in order (SIGTERM); nothing happens when it does not run."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill at once (SIGKILL), as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def _options(self) -> list[str]:
+        return [
+            *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._directory)),
+            *("--save", "", "--appendonly", "yes" if self._append_only else "no"),
+        ]
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                break
+            if self._answers():
+                return
+            time.sleep(0.02)
+        self.kill()
+        raise RuntimeError(f"redis-server did not answer on port {self.port}; it said:\n{self.log}")
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(timeout=START_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
