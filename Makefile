@@ -1,0 +1,65 @@
+# Zhiyin's own commands. Each does all the set-up it needs: `.venv`, filled from the hash-pinned locks.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench lock clean
+SHELL := /bin/sh
+
+PORT ?= 8080
+ARGS ?=
+UV ?= uv
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.run-stamp
+DEV_STAMP := $(VENV)/.dev-stamp
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+UP = $(BIN)/python -m zhiyin up --demo --port $(PORT) $(ARGS)
+LOCK := $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
+
+help: ## list these commands
+	@echo "make <command> [VARIABLE=value]"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "Variables"
+	@echo "  PORT=8080   HTTP port of 'make run'; 0 takes any free ones"
+	@echo "  ARGS=       more words for the command behind run, test and bench, e.g. make test ARGS='-k journey'"
+	@echo "  PYTHON=     the Python to make .venv with (else python3.12, python3.11 or python3 on PATH)"
+	@echo "  REDIS_URL=  a Redis to use instead of one of our own"
+
+setup: $(DEV_STAMP) ## make .venv with all that running, testing and checking need
+
+# On a terminal the command gets a process group of its own, so that Ctrl-C ends it (with 0) and not make (with 130).
+run: $(RUN_STAMP) ## everything on this machine, with simulated customers; Ctrl-C stops it
+	@if [ -t 0 ]; then set -m; else exec $(UP); fi; $(UP)
+
+test: $(DEV_STAMP) ## all tests; what this machine lacks is one line each at the end
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV_STAMP) ## format, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(DEV_STAMP) ## the figures, as a report with this machine's line
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
+	@$(UV) --version >/dev/null 2>&1 || { echo "make lock: no '$(UV)' to run; install uv, or name it: make lock UV=/path/to/uv" >&2; exit 1; }
+	@$(LOCK) --output-file requirements/run.txt
+	@$(LOCK) --group dev --group bench --constraint requirements/run.txt --output-file requirements/dev.txt
+
+clean: ## remove .venv, var/ and what tools left behind
+	rm -rf $(VENV) var .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN_STAMP): requirements/run.txt
+	@sh requirements/make_venv.sh $(VENV)
+	@echo "setup: installing requirements/run.txt into $(VENV) (about a minute on a first run)"
+	@$(PIP) -r requirements/run.txt
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.txt
+	@sh requirements/make_venv.sh $(VENV)
+	@echo "setup: installing requirements/dev.txt into $(VENV) (about two minutes on a first run)"
+	@$(PIP) -r requirements/dev.txt
+	@touch $@ $(RUN_STAMP)
