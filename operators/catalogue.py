@@ -5,19 +5,25 @@ every word a business user may change lives in them. Durations are words in the
 file (``300s``) and milliseconds behind the ``*_ms`` properties.
 """
 
+import math
 from typing import Annotated, Final, Literal
 
 import msgspec
 
 from operators.instants import DURATION_PATTERN, duration_ms
 
-Duration = Annotated[str, msgspec.Meta(pattern=DURATION_PATTERN, examples=["500ms", "30s", "5m", "24h", "7d"])]
+Duration = Annotated[
+    str, msgspec.Meta(pattern=DURATION_PATTERN, max_length=12, examples=["500ms", "30s", "5m", "24h", "7d"])
+]
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Surface = Literal["desk", "chatbot"]
-SignalKind = Literal["step_failed", "field_error", "back_and_forth", "rage_click", "hesitation", "page_hidden", "at_step"]
+SignalKind = Literal[
+    "step_failed", "field_error", "back_and_forth", "rage_click", "hesitation", "page_hidden", "at_step"
+]
 
 UNKNOWN: Final = "unknown"
 
@@ -25,15 +31,15 @@ UNKNOWN: Final = "unknown"
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One text in the two languages we speak."""
 
-    zh: str
-    en: str
+    zh: Text
+    en: Text
 
 
 class Owner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who answers for a step: the system it runs on and the department behind it."""
 
-    system: str
-    department: str
+    system: Text
+    department: Text
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,3 +179,47 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def lateness_ms(self) -> int:
         """How far behind the highest timestamp an event may come, in ms."""
         return duration_ms(self.lateness)
+
+
+def sped_up(catalogue: Catalogue, speed: float) -> Catalogue:
+    """The catalogue for a world that runs ``speed`` times as fast.
+
+    What customers are waited for is divided (break-off, forgetting, hesitation, checkpoints, a
+    hint's lifetime, the window of the caps; never below 1 ms); what belongs to the machinery or
+    to a hand is not (lateness, rage clicks). Raises ValueError unless 0 < speed < infinity.
+    """
+    if not 0 < speed < math.inf:
+        message = f"speed: found {speed}, expected a number above 0"
+        raise ValueError(message)
+    if speed == 1:
+        return catalogue
+    change = msgspec.structs.replace
+    return change(
+        catalogue,
+        journeys={name: _journey_sped_up(journey, speed) for name, journey in catalogue.journeys.items()},
+        idle_checkpoints=tuple(dict.fromkeys(_shorter(each, speed) for each in catalogue.idle_checkpoints)),
+        struggle=change(catalogue.struggle, hesitation_after=_shorter(catalogue.struggle.hesitation_after, speed)),
+        hints=change(catalogue.hints, lifetime=_shorter(catalogue.hints.lifetime, speed)),
+        caps=change(catalogue.caps, window=_shorter(catalogue.caps.window, speed)),
+    )
+
+
+def _journey_sped_up(journey: Journey, speed: float) -> Journey:
+    return msgspec.structs.replace(
+        journey,
+        idle_after=_shorter(journey.idle_after, speed),
+        forget_after=_shorter(journey.forget_after, speed),
+        steps=tuple(_step_sped_up(step, speed) for step in journey.steps),
+    )
+
+
+def _step_sped_up(step: Step, speed: float) -> Step:
+    return msgspec.structs.replace(
+        step,
+        idle_after=None if step.idle_after is None else _shorter(step.idle_after, speed),
+        hesitation_after=None if step.hesitation_after is None else _shorter(step.hesitation_after, speed),
+    )
+
+
+def _shorter(duration: Duration, speed: float) -> Duration:
+    return f"{max(1, round(duration_ms(duration) / speed))}ms"

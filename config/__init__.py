@@ -1,0 +1,10 @@
+"""Settings and the journey catalogue: loaded, checked, refused with every problem at once.
+
+The only room that reads the environment and YAML.
+"""
+
+from config.catalogue_file import load_catalogue
+from config.problems import ConfigurationError, Problem
+from config.settings import Settings, load_settings
+
+__all__ = ["ConfigurationError", "Problem", "Settings", "load_catalogue", "load_settings"]

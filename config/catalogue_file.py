@@ -1,0 +1,101 @@
+"""The journey catalogue from YAML: one file, or a folder whose files are put together.
+
+In: a path, how much faster the world runs (``speed``), whether quiet hours hold.
+Out: a ``Catalogue``. Refused, every problem at once in a ``ConfigurationError``:
+what can't be read, has another shape than the records, or does not fit together.
+
+Files of a folder are read in the order of their names. Each is a mapping of the
+catalogue's top-level names; mappings of the same name (``journeys``, ``reasons``)
+are put together, and a key that stands in two files is a problem.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from config.catalogue_checks import catalogue_problems
+from config.problems import ConfigurationError, Problem, shown
+from config.shape import shape_problems
+from config.yaml_source import Document, DocumentPath, Place, dotted, read_yaml
+from operators.catalogue import Catalogue, sped_up
+
+
+def load_catalogue(path: str | Path, speed: float = 1.0, quiet_hours: bool = True) -> Catalogue:
+    """The catalogue in ``path``, its waiting times divided by ``speed``.
+
+    Raises ConfigurationError with every problem there is.
+    """
+    catalogue = _checked(read_catalogue(Path(path)))
+    if not quiet_hours:
+        catalogue = msgspec.structs.replace(catalogue, quiet_hours=None)
+    try:
+        return sped_up(catalogue, speed)
+    except ValueError as error:
+        raise ConfigurationError([Problem(str(path), None, "speed", f"{speed}", "a number above 0")]) from error
+
+
+def read_catalogue(path: Path) -> Document:
+    """The file, or all files of the folder put together, as one document with its problems."""
+    if not path.is_dir():
+        return read_yaml(path)
+    files = sorted(each for each in path.iterdir() if each.suffix in {".yaml", ".yml"} and each.is_file())
+    if not files:
+        problem = Problem(str(path), None, "$", "a folder without *.yaml files", "a catalogue: a YAML file or a folder")
+        return Document(str(path), None, {}, (problem,))
+    return _put_together(str(path), [read_yaml(each) for each in files])
+
+
+def _checked(document: Document) -> Catalogue:
+    problems = [*document.problems]
+    if document.value is not None:
+        problems += shape_problems(document, Catalogue)
+    if problems:
+        raise ConfigurationError(problems)
+    try:
+        catalogue = msgspec.convert(document.value, Catalogue)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError([Problem(document.file, None, "$", str(error), "a catalogue")]) from error
+    problems = catalogue_problems(catalogue, document)
+    if problems:
+        raise ConfigurationError(problems)
+    return catalogue
+
+
+def _put_together(folder: str, documents: list[Document]) -> Document:
+    """One document of many; a part that is no mapping, or says a key again, is a problem."""
+    value: dict[str, Any] = {}
+    places: dict[DocumentPath, Place] = {(): Place(folder, None)}
+    problems: list[Problem] = []
+    for each in documents:
+        problems += each.problems
+        if isinstance(each.value, dict):
+            problems += _add(value, places, each)
+        elif not each.problems:
+            problems.append(each.problem((), shown(each.value), "a mapping"))
+    return Document(folder, value if value or not problems else None, places, tuple(problems))
+
+
+def _add(value: dict[str, Any], places: dict[DocumentPath, Place], document: Document) -> list[Problem]:
+    problems: list[Problem] = []
+    refused: set[DocumentPath] = set()
+    for name, part in document.value.items():
+        if name not in value:
+            value[name] = dict(part) if isinstance(part, dict) else part
+            continue
+        if not (isinstance(part, dict) and isinstance(value[name], dict)):
+            refused.add((name,))
+            continue
+        refused |= {(name, key) for key in part if key in value[name]}
+        value[name].update({key: inner for key, inner in part.items() if key not in value[name]})
+    problems += [_twice(document, path, places) for path in sorted(refused, key=dotted)]
+    for path, place in document.places.items():
+        if path and not any(path[: len(each)] == each for each in refused):
+            places.setdefault(path, place)
+    return problems
+
+
+def _twice(document: Document, path: DocumentPath, places: dict[DocumentPath, Place]) -> Problem:
+    first = places[path]
+    found = f"{shown(path[-1])} a second time (first in {first.file}:{first.line})"
+    return document.problem(path, found, "each key once over all files")

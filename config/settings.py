@@ -1,0 +1,165 @@
+"""Settings from the environment, a YAML file and the command line.
+
+In: environment variables (``ZHIYIN_NAME``, lists with commas; ``REDIS_URL``), a YAML file of
+the names in ``config.settings_table``, and what the command line says. The command line goes
+before the environment, the environment before the file. An empty variable is not set.
+Out: ``Settings``. Refused, every problem at once in a ``ConfigurationError``: unknown
+names (with the one that may be meant), wrong types, values out of range.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
+from typing import Final, get_args, get_origin
+
+import msgspec
+
+from config.problems import ConfigurationError, Problem, suggestion
+from config.settings_checks import settings_differences
+from config.settings_table import SECRET, Settings
+from config.shape import shape_problems
+from config.yaml_source import Document, Place, plain_value, read_yaml
+
+__all__ = ["Settings", "as_environment", "child_environment", "load_settings", "variable_of"]
+
+PREFIX: Final = "ZHIYIN_"
+OWN_VARIABLES: Final = {"redis_url": "REDIS_URL"}
+"""Settings whose variable is not ``ZHIYIN_`` and the name: other programs know it too."""
+
+NOT_SETTINGS: Final = ("ZHIYIN_REQUIRE", "ZHIYIN_TEST_")
+"""Beginnings of variables that belong to the tests."""
+
+REFERENCE: Final = "a setting of docs/reference/settings.md"
+_TYPES: Final = {each.name: each.type for each in msgspec.structs.fields(Settings)}
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    file: str | Path | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Settings:
+    """The settings of this process.
+
+    ``environ``: the environment (None: that of the process); ``file``: a YAML file;
+    ``overrides``: setting to value, None where the command line is silent.
+    Raises ConfigurationError with every problem there is.
+    """
+    sources = read_settings(os.environ if environ is None else environ, file, overrides or {})
+    problems = [problem for source in sources for problem in source_problems(source)]
+    if problems:
+        raise ConfigurationError(problems)
+    values = {name: value for source in sources for name, value in source.value.items()}
+    try:
+        settings = msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError([Problem("command line", None, "$", str(error), "settings")]) from error
+    problems = [_told(sources, *each) for each in settings_differences(settings)]
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def read_settings(
+    environ: Mapping[str, str], file: str | Path | None, overrides: Mapping[str, object]
+) -> list[Document]:
+    """What each source says, the strongest last, each with its problems so far."""
+    files = [] if file is None else [_file_source(Path(file))]
+    return [*files, _environment_source(environ), _command_line_source(overrides)]
+
+
+def source_problems(source: Document) -> Iterator[Problem]:
+    """What is wrong with one source alone; values that are secrets are not repeated."""
+    yield from source.problems
+    for problem in shape_problems(source, Settings):
+        setting = problem.path.partition("[")[0]
+        found = "a value that is not shown" if setting in SECRET else problem.found
+        yield msgspec.structs.replace(problem, found=found, path=_name_in(source, problem.path))
+
+
+def variable_of(setting: str) -> str:
+    """The environment variable of a setting."""
+    return OWN_VARIABLES.get(setting, f"{PREFIX}{setting.upper()}")
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Variables that make ``load_settings`` give these settings again, for the processes we start."""
+    texts = {variable_of(name): _as_text(getattr(settings, name)) for name in _TYPES}
+    return {variable: text for variable, text in texts.items() if text}
+
+
+def child_environment(settings: Settings, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """``environ`` (None: that of this process) with these settings in the place of its own."""
+    inherited = os.environ if environ is None else environ
+    ours = {variable_of(name) for name in _TYPES}
+    return {name: text for name, text in inherited.items() if name not in ours} | as_environment(settings)
+
+
+def _file_source(path: Path) -> Document:
+    document = read_yaml(path)
+    if document.value is None and not document.problems:
+        return msgspec.structs.replace(document, value={})
+    return document
+
+
+def _environment_source(environ: Mapping[str, str]) -> Document:
+    settings = {variable_of(name): name for name in _TYPES}
+    given = {name: text for name, text in environ.items() if text and (name in settings or _is_ours(name))}
+    source = Document("environment", {}, {(): Place("environment", None)})
+    problems = [
+        source.problem((name,), "a variable we do not know", suggestion(name, settings, REFERENCE))
+        for name in given
+        if name not in settings
+    ]
+    value = {settings[name]: _from_text(settings[name], text) for name, text in given.items() if name in settings}
+    return msgspec.structs.replace(source, value=value, problems=tuple(problems))
+
+
+def _is_ours(variable: str) -> bool:
+    return variable.startswith(PREFIX) and not variable.startswith(NOT_SETTINGS)
+
+
+def _command_line_source(overrides: Mapping[str, object]) -> Document:
+    value = {name: _from_argument(name, each) for name, each in overrides.items() if each is not None}
+    return Document("command line", value, {(): Place("command line", None)})
+
+
+def _from_argument(setting: str, value: object) -> object:
+    if isinstance(value, str):
+        return _from_text(setting, value)
+    if isinstance(value, PurePath):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _from_text(setting: str, text: str) -> object:
+    """``text`` as the setting's type would be written in YAML; what does not fit stays for the check."""
+    kind = _TYPES.get(setting, str)
+    kinds = (kind, *get_args(kind))
+    if tuple in {get_origin(each) for each in kinds}:
+        return [each.strip() for each in text.split(",") if each.strip()]
+    return text if str in kinds else plain_value(text.strip())
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _name_in(source: Document, path: str) -> str:
+    """``path`` with the setting called as the source calls it."""
+    setting = path.partition("[")[0]
+    if source.file == "environment" and setting in _TYPES:
+        return path.replace(setting, variable_of(setting), 1)
+    return path
+
+
+def _told(sources: list[Document], setting: str, found: str, expected: str) -> Problem:
+    """A problem of one setting, told where it was given last, else as one of the defaults."""
+    for source in reversed(sources):
+        if setting in source.value:
+            problem = source.problem((setting,), found, expected)
+            return msgspec.structs.replace(problem, path=_name_in(source, problem.path))
+    return Problem("defaults", None, setting, found, expected)

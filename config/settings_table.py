@@ -1,0 +1,110 @@
+"""The table of settings: type, limits, default and one sentence of each, in one record.
+
+Read by ``config.settings``, which fills it, and by ``config.reference``, which prints it.
+"""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+SECRET: Final = frozenset(("token_secret", "write_keys", "redis_url"))
+"""Settings whose values are never shown."""
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings. The annotations are the table: type, limits, default, one sentence."""
+
+    redis_url: Annotated[
+        str | None, Meta(description="Redis to use, redis:// rediss:// or unix://; without it one is started here.")
+    ] = None
+    state_dir: Annotated[
+        str,
+        Meta(min_length=1, description="Folder for what outlives a process: the embedded Redis, the engine's state."),
+    ] = "var"
+    host: Annotated[str, Meta(min_length=1, description="Address the collector, pages and desks listen on.")] = (
+        "127.0.0.1"
+    )
+    http_port: Annotated[Port, Meta(description="Port of the collector, API and pages; 0 is any free one.")] = 8080
+    ws_port: Annotated[Port, Meta(description="Port of the desk websocket; 0 is any free one.")] = 8081
+    gateway_metrics_port: Annotated[
+        Port, Meta(description="Internal port of the gateway's metrics; 0 is any free one.")
+    ] = 9101
+    engine_metrics_port: Annotated[
+        Port, Meta(description="Internal port of the engine's metrics; 0 is any free one.")
+    ] = 9102
+    bus_partitions: Annotated[
+        int, Meta(ge=1, le=256, description="Partitions of the bus; fixed for the life of its data.")
+    ] = 4
+    bus_max_events: Annotated[
+        int, Meta(ge=100, le=100_000_000, description="Events a partition may hold before the collector answers 503.")
+    ] = 250_000
+    shards: Annotated[
+        int, Meta(ge=1, le=4096, description="Shards of customers in the engine; a multiple of bus_partitions.")
+    ] = 32
+    workers: Annotated[int, Meta(ge=1, le=64, description="Worker threads of the engine.")] = 1
+    poll_events: Annotated[
+        int, Meta(ge=1, le=100_000, description="Events the engine takes from a partition at a time.")
+    ] = 5_000
+    poll_interval_ms: Annotated[
+        int, Meta(ge=1, le=10_000, description="Pause in milliseconds after a poll that brought nothing.")
+    ] = 5
+    tick_ms: Annotated[
+        int, Meta(ge=10, le=60_000, description="How often, in milliseconds, an idle source lets event time go on.")
+    ] = 100
+    epoch_ms: Annotated[
+        int,
+        Meta(ge=10, le=600_000, description="How often, in milliseconds, the engine makes a snapshot of its state."),
+    ] = 1_000
+    write_keys: Annotated[
+        tuple[str, ...], Meta(description="Keys that senders of events must show; `up` makes one when there is none.")
+    ] = ()
+    token_secret: Annotated[
+        str,
+        Meta(description="Secret that signs the tokens of desks and chatbots, 32 characters or more; `up` makes one."),
+    ] = ""
+    token_lifetime_s: Annotated[
+        int, Meta(ge=1, le=31_536_000, description="Seconds a token made by `up` is valid.")
+    ] = 43_200
+    desks: Annotated[
+        tuple[str, ...], Meta(min_length=1, description="Names of the desks that hints are shared out to.")
+    ] = ("desk-1",)
+    allowed_origins: Annotated[
+        tuple[str, ...], Meta(min_length=1, description="Origins whose pages may send events and open desks; * is any.")
+    ] = ("*",)
+    catalogue: Annotated[
+        str, Meta(min_length=1, description="The journey catalogue: a YAML file or a folder of them.")
+    ] = "config/catalog"
+    speed: Annotated[
+        float,
+        Meta(gt=0, le=100_000, description="Divides the catalogue's waiting times, for demos and recorded streams."),
+    ] = 1.0
+    quiet_hours: Annotated[bool, Meta(description="Whether the catalogue's quiet hours hold.")] = True
+    max_future_s: Annotated[
+        int, Meta(ge=0, le=86_400, description="Seconds an event's time may lie ahead of its arrival.")
+    ] = 60
+    duplicate_memory_s: Annotated[
+        int, Meta(ge=600, le=604_800, description="Seconds of event time a customer's message ids are remembered.")
+    ] = 600
+    desk_queue_frames: Annotated[
+        int, Meta(ge=8, le=100_000, description="Frames that may wait for a slow desk before it is closed.")
+    ] = 256
+    ping_interval_s: Annotated[float, Meta(gt=0, le=3_600, description="Seconds between pings to a desk.")] = 25
+    chatbot_hook_url: Annotated[
+        str | None,
+        Meta(description="Where a bot is told to speak first, http:// or https://; without it nobody is told."),
+    ] = None
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="How much the processes write to their logs.")
+    ] = "info"
+
+    def __repr__(self) -> str:
+        shown_fields = (f"{name}={displayed(name, getattr(self, name))}" for name in self.__struct_fields__)
+        return f"Settings({', '.join(shown_fields)})"
+
+
+def displayed(setting: str, value: object) -> str:
+    """``value`` for logs and messages; secrets only say whether they are set."""
+    return "(set, not shown)" if setting in SECRET and value else repr(value)

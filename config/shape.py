@@ -1,0 +1,149 @@
+"""Does a document have the shape of our records? Every difference, in words a person can act on.
+
+In: a ``Document`` and the JSON Schema that msgspec writes for a record type.
+Out: ``Problem``s with file, line, dotted path, found and expected; none when it fits.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from config.problems import Problem, shown, suggestion
+from config.yaml_source import Document, DocumentPath
+
+Difference = tuple[DocumentPath, str, str]
+"""Path, found, expected."""
+
+_NAMES: Final = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text (in quotes if it looks like a number or a switch)",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+_DURATION_EXAMPLES: Final = "a duration such as 500ms, 30s, 5m, 24h or 7d"
+
+
+def shape_problems(document: Document, record: type) -> list[Problem]:
+    """Everything in ``document`` that keeps it from being a ``record``, in the order of the lines."""
+    errors = _validator(record).iter_errors(document.value)
+    differences = dict.fromkeys(each for error in errors for each in _differences(error))
+    problems = [document.problem(*each) for each in differences]
+    return sorted(problems, key=lambda each: (each.file, each.line or 0))
+
+
+@cache
+def _validator(record: type) -> Draft202012Validator:
+    return Draft202012Validator(msgspec.json.schema(record))
+
+
+def _differences(error: ValidationError) -> Iterator[Difference]:
+    path = tuple(error.absolute_path)
+    several = _SEVERAL.get(str(error.validator))
+    if several is not None:
+        yield from several(error, path)
+        return
+    yield path, shown(error.instance), _expected(error)
+
+
+def _expected(error: ValidationError) -> str:
+    limit: Any = error.validator_value
+    texts: dict[str, Callable[[], str]] = {
+        "type": lambda: _NAMES.get(str(limit), str(limit)),
+        "enum": lambda: _choice(error.instance, limit),
+        "pattern": lambda: _pattern(error),
+        "minimum": lambda: f"at least {limit:g}",
+        "maximum": lambda: f"at most {limit:g}",
+        "exclusiveMinimum": lambda: f"more than {limit:g}",
+        "exclusiveMaximum": lambda: f"less than {limit:g}",
+        "minLength": lambda: "a text that is not empty",
+        "maxLength": lambda: f"at most {limit} characters",
+        "minItems": lambda: f"at least {limit} in the list",
+        "maxItems": lambda: f"at most {limit} in the list",
+        "minProperties": lambda: f"at least {limit} in the mapping",
+    }
+    text = texts.get(str(error.validator))
+    return error.message if text is None else text()
+
+
+def _choice(found: object, choices: list[Any]) -> str:
+    return suggestion(found, map(str, choices)) if isinstance(found, str) else f"one of {', '.join(map(str, choices))}"
+
+
+def _pattern(error: ValidationError) -> str:
+    if "ms|s|m|h|d" in str(error.validator_value):
+        return _DURATION_EXAMPLES
+    if ":" in str(error.validator_value):
+        return "a time of day from 00:00 to 23:59"
+    return f"a text like {error.validator_value}"
+
+
+def _missing(error: ValidationError, path: DocumentPath) -> Iterator[Difference]:
+    known = _known(error)
+    for name in known:
+        if name in _required(error) and name not in _given(error):
+            yield (*path, name), "nothing", _said(known[name])
+
+
+def _unknown(error: ValidationError, path: DocumentPath) -> Iterator[Difference]:
+    known = _known(error)
+    for name in _given(error):
+        if name not in known:
+            yield (*path, name), "a key we do not know", suggestion(name, known)
+
+
+def _bad_name(error: ValidationError, path: DocumentPath) -> Iterator[Difference]:
+    name = str(error.instance if not error.context else error.context[0].instance)
+    yield (*path, name), f"the name {shown(name)}", "a name of 1 to 100 characters"
+
+
+def _alternatives(error: ValidationError, path: DocumentPath) -> Iterator[Difference]:
+    """The differences to the alternative that was meant: the one whose own type fits."""
+    branches = [list(group) for _, group in groupby(error.context or (), key=lambda each: each.schema_path[0])]
+    meant = [branch for branch in branches if not any(e.validator == "type" and not e.path for e in branch)]
+    for branch in meant[:1]:
+        for each in branch:
+            yield from _differences(each)
+    if not meant:
+        kinds = [_expected(each) for branch in branches for each in branch if each.validator_value != "null"]
+        yield path, shown(error.instance), " or ".join(dict.fromkeys(kinds))
+
+
+def _said(schema: dict[str, Any]) -> str:
+    """What a missing value should be, as far as its schema says so in one place."""
+    if "$ref" in schema:
+        return "a mapping"
+    if "ms|s|m|h|d" in schema.get("pattern", ""):
+        return _DURATION_EXAMPLES
+    if "enum" in schema:
+        return f"one of {', '.join(map(str, schema['enum']))}"
+    return _NAMES.get(str(schema.get("type")), "a value")
+
+
+def _known(error: ValidationError) -> dict[str, dict[str, Any]]:
+    """The names the schema at hand knows, with the schema of each."""
+    schema = error.schema
+    return dict(schema.get("properties", {})) if isinstance(schema, Mapping) else {}
+
+
+def _required(error: ValidationError) -> list[str]:
+    return error.validator_value if isinstance(error.validator_value, list) else []
+
+
+def _given(error: ValidationError) -> dict[str, object]:
+    return error.instance if isinstance(error.instance, dict) else {}
+
+
+_SEVERAL: Final[dict[str, Callable[[ValidationError, DocumentPath], Iterator[Difference]]]] = {
+    "required": _missing,
+    "additionalProperties": _unknown,
+    "propertyNames": _bad_name,
+    "anyOf": _alternatives,
+}
