@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+
+from tests.import_rules import LONGEST_MODULE_LINES, PRODUCT, ROOMS, breaches
+from tests.machine import ROOT
+
+MODULES = sorted(file for room in ROOMS for file in (ROOT / room).rglob("*.py"))
+PAGES = sorted(
+    file
+    for room in ROOMS
+    for kind in ("*.js", "*.css", "*.html", "*.mjs", "*.sh")
+    for file in (ROOT / room).rglob(kind)
+    if "node_modules" not in file.parts
+)
+
+
+def test_every_module_keeps_the_rules_of_its_room() -> None:
+    found = [
+        f"{file.relative_to(ROOT)} {breach}"
+        for file in MODULES
+        for breach in breaches(file.relative_to(ROOT).parts[0], file.read_text("utf-8"))
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_every_room_has_modules_and_is_a_package() -> None:
+    for room in ROOMS:
+        assert (ROOT / room / "__init__.py").is_file(), room
+    folders = {file.parent for file in MODULES}
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def test_no_page_or_script_is_longer_than_a_module_may_be() -> None:
+    long = {str(file.relative_to(ROOT)): lines for file in PAGES if (lines := _lines(file)) > LONGEST_MODULE_LINES}
+    assert long == {}
+
+
+@pytest.mark.parametrize(
+    ("room", "source", "expected"),
+    [
+        ("operators", "import config", "line 1: operators imports config; it may import nothing of ours"),
+        ("operators", "from state.keys import BUS", "operators imports state.keys"),
+        ("config", "import state", "config imports state; it may import operators"),
+        ("state", "import flows.track", "state imports flows.track; it may import config, operators"),
+        ("flows", "from gateway import tokens", "flows imports gateway; it may import config, operators, state"),
+        ("gateway", "def late():\n    import flows", "line 2: gateway imports flows"),
+        ("gateway", "import zhiyin", "gateway imports zhiyin"),
+        ("zhiyin", "import tests.machine", "zhiyin imports tests.machine"),
+        ("flows", "from . import track", "relative import '.'"),
+        ("state", "import importlib\nimportlib.import_module('flows.track')", "line 2: state imports flows.track"),
+        ("operators", "import bytewax.operators", "operators imports bytewax.operators, which belongs in flows"),
+        ("gateway", "import redis.asyncio", "gateway imports redis.asyncio, which belongs in state"),
+        ("zhiyin", "import yaml", "zhiyin imports yaml, which belongs in config"),
+        ("flows", "import websockets", "flows imports websockets, which belongs in gateway"),
+        ("state", "import river", "state imports river, which belongs in operators"),
+        ("state", "import numpy", "state imports numpy, which belongs in no room: it is not in the table"),
+        ("operators", "import time", "operators imports time; decisions take time"),
+        ("operators", "from random import random", "operators imports random"),
+        ("operators", "import logging", "operators imports logging"),
+        ("operators", "from datetime import datetime\ndatetime.now()", "line 2: operators reads a clock: .now()"),
+        ("operators", "print(1)", "operators calls print()"),
+        ("flows", "import os\nos.environ['A']", "line 2: reads the environment (os.environ); only config does"),
+        ("zhiyin", "from os import getenv", "reads the environment (os.getenv); only config does"),
+        ("tests", "\n" * 401, "the module has 401 lines; at most 400"),
+    ],
+)
+def test_a_planted_breach_is_found(room: str, source: str, expected: str) -> None:
+    found = breaches(room, source)
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("operators", "import msgspec, zlib\nfrom operators.events import Event"),
+        ("config", "import os, yaml\nos.environ.get('REDIS_URL')"),
+        ("state", "import redis\nfrom config.settings import Settings"),
+        ("flows", "import bytewax.operators\nimport state.bus"),
+        ("gateway", "import websockets, starlette, uvicorn, orjson"),
+        ("zhiyin", "import flows, gateway, state, config, operators, os\nos.kill(1, 2)"),
+        ("tests", "import redis, yaml, os\nos.environ"),
+    ],
+)
+def test_what_a_room_may_do_is_left_alone(room: str, source: str) -> None:
+    assert breaches(room, source) == []
+
+
+def test_the_rules_know_every_product_room() -> None:
+    folders = {file.parent.name for file in Path(ROOT).glob("*/__init__.py")}
+    assert folders == PRODUCT | {"tests", "bench"}
+
+
+def _lines(file: Path) -> int:
+    return len(file.read_text("utf-8").splitlines())
