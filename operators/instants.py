@@ -12,6 +12,8 @@ from typing import Final
 
 MILLISECONDS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DURATION_PATTERN: Final = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
+_FIRST_MS: Final = -62_135_596_800_000
+_LAST_MS: Final = 253_402_300_799_999
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
@@ -28,8 +30,8 @@ def _second_text(second: int) -> str:
 
 
 def iso_text(at_ms: int) -> str:
-    """``at_ms`` as ISO 8601 UTC with milliseconds: ``2017-03-15T00:19:28.000Z``."""
-    second, millisecond = divmod(at_ms, 1000)
+    """``at_ms`` as ISO 8601 UTC with milliseconds: ``2017-03-15T00:19:28.000Z`` (years 1 to 9999, clamped)."""
+    second, millisecond = divmod(min(max(at_ms, _FIRST_MS), _LAST_MS), 1000)
     return f"{_second_text(second)}.{millisecond:03d}Z"
 
 

@@ -1,0 +1,127 @@
+"""The dataflow on one page: from raw polls to facts, hints and dead letters.
+
+Every stateful step is keyed by a fixed set of keys, shards or journeys, never by customers.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import bytewax.operators as op
+import msgspec
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import Source
+from bytewax.outputs import Sink
+
+from flows.decide import ArbitrateLogic, Clock, DecideLogic
+from flows.delivery import Around, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
+from flows.track import TrackLogic
+from operators.abandonment import JourneyDecision
+from operators.arbitration import Arbitration, Verdict
+from operators.catalogue import Catalogue
+from operators.dead_letters import DeadLetter
+from operators.facts import Fact, Observation
+from operators.journey import Counts, JourneyShard
+from operators.journey_plan import journey_plans
+from operators.reasons import ReasonRules
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """How a dataflow runs.
+
+    ``run_out()``: asked at the end of the source, whether time runs on until every attempt is gone (a
+    recording), or the stream has only stopped and will go on (live).
+    ``checkpoints``: whether the idle ladder is climbed. ``latest_ms(arrived_ms)``: the last instant an
+    event may claim. ``clock``: now in ms, for hints (None: event time). ``count``: told the counts of a shard.
+    """
+
+    shards: int
+    run_out: Callable[[], bool]
+    latest_ms: Callable[[int | None], int]
+    checkpoints: bool = True
+    duplicate_memory_ms: int = 600_000
+    clock: Clock | None = None
+    count: Callable[[Counts], None] = lambda _: None
+
+
+class Outlets(msgspec.Struct, frozen=True):
+    """Where the dataflow's words go; without ``hints`` nobody is hinted."""
+
+    facts: Sink[list[Fact]]
+    dead_letters: Sink[list[DeadLetter]]
+    hints: Sink[list[Verdict]] | None = None
+
+
+def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> Dataflow:
+    """Wires source, decisions and outlets together."""
+    plans = journey_plans(catalogue, checkpoints=rules.checkpoints)
+    reasons = ReasonRules(catalogue)
+
+    def track(resumed: bytes | None) -> TrackLogic:
+        shard = JourneyShard(plans, catalogue.lateness_ms, rules.duplicate_memory_ms)
+        return TrackLogic(shard, rules.latest_ms, resumed, run_out=rules.run_out, count=rules.count)
+
+    def decide(resumed: bytes | None) -> DecideLogic:
+        return DecideLogic(JourneyDecision(reasons), resumed)
+
+    def arbitrate(resumed: bytes | None) -> ArbitrateLogic:
+        return ArbitrateLogic(Arbitration(catalogue), rules.clock, resumed)
+
+    def shard_batches(poll: Poll) -> Iterable[tuple[str, ShardBatch]]:
+        return by_shard(poll, rules.shards)
+
+    def by_customer(facts: list[Fact]) -> Iterable[tuple[str, list[Fact | Around]]]:
+        return _by_customer_shard(facts, rules.shards)
+
+    flow = Dataflow("zhiyin")
+    polls = op.input("bus", flow, source)
+    # Stream[Poll]: everything one look brought, raw
+    batches = op.flat_map("shard", polls, shard_batches)
+    # KeyedStream[ShardBatch]: one item a shard and poll, still raw
+    tracked = op.stateful_batch("track", batches, track)
+    # KeyedStream[Tracked]: by shard
+    observed = op.flat_map("by_journey", tracked, _by_journey)
+    # KeyedStream[list[Observation]]: by journey
+    decided = op.map("facts_of_journey", op.stateful_batch("decide", observed, decide), _value)
+    # Stream[list[Fact]]
+    op.output("tell_facts", decided, outlets.facts)
+    op.output("tell_dead_letters", op.flat_map("refused", tracked, _refused), outlets.dead_letters)
+    if outlets.hints is not None:
+        concerned = op.flat_map("by_customer", decided, by_customer)
+        around = op.flat_map("around", tracked, _around)
+        # KeyedStream[list[Fact | Around]]: by customer shard
+        verdicts = op.stateful_batch("arbitrate", op.merge("concerning", concerned, around), arbitrate)
+        op.output("tell_hints", op.map("verdicts", verdicts, _value), outlets.hints)
+    return flow
+
+
+def _by_journey(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Observation]]]:
+    grouped: dict[str, list[Observation]] = {}
+    for seen in keyed[1].observations:
+        grouped.setdefault(seen.journey, []).append(seen)
+    return grouped.items()
+
+
+def _refused(keyed: tuple[str, Tracked]) -> Iterable[list[DeadLetter]]:
+    return (keyed[1].dead_letters,) if keyed[1].dead_letters else ()
+
+
+def _around(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Fact | Around]]]:
+    return ((keyed[0], list(keyed[1].around)),) if keyed[1].around else ()
+
+
+def _by_customer_shard(facts: list[Fact], shards: int) -> Iterable[tuple[str, list[Fact | Around]]]:
+    grouped: dict[str, list[Fact | Around]] = {}
+    for fact in facts:
+        if fact.kind in _CONCERNS_HINTS:
+            grouped.setdefault(shard_key(shard_of(fact.customer_id, shards)), []).append(fact)
+    return grouped.items()
+
+
+_CONCERNS_HINTS = frozenset(("abandoned", "returned", "completed", "cancelled", "expired"))
+
+
+V = TypeVar("V")
+
+
+def _value(keyed: tuple[str, V]) -> V:
+    return keyed[1]

@@ -1,0 +1,88 @@
+"""The deciding steps: a journey's observations become facts, a customer's facts become hints."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from bytewax.operators import StatefulBatchLogic
+
+from flows.delivery import Around
+from operators.abandonment import JourneyDecision
+from operators.arbitration import Arbitration, Contact, HintFeedback, Verdict
+from operators.events import CONTACT_ENDED, CONTACT_STARTED, HINT_DISMISSED, HINT_USED
+from operators.facts import Fact, Observation
+
+Clock = Callable[[], int]
+
+
+class DecideLogic(StatefulBatchLogic[list[Observation], list[Fact], bytes]):
+    """One journey's decision: lists of observations in, lists of facts out."""
+
+    def __init__(self, decision: JourneyDecision, resumed: bytes | None) -> None:
+        self._decision = decision
+        if resumed is not None:
+            decision.away = msgspec.msgpack.decode(resumed, type=dict[str, bool])
+
+    def on_batch(self, values: list[list[Observation]]) -> tuple[Iterable[list[Fact]], bool]:
+        """Decides list by list."""
+        decided = [self._decision.decide(observations) for observations in values]
+        return [facts for facts in decided if facts], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> bytes:
+        """Which attempts have been told, and which of them are still away."""
+        return msgspec.msgpack.encode(self._decision.away)
+
+
+class ArbitrateLogic(StatefulBatchLogic[list[Fact | Around], list[Verdict], bytes]):
+    """One customer shard's hints. ``clock``: now in ms (None: event time, for recordings)."""
+
+    def __init__(self, arbitration: Arbitration, clock: Clock | None, resumed: bytes | None) -> None:
+        self._arbitration = arbitration
+        self._clock = clock
+        if resumed is not None:
+            arbitration.restore(resumed)
+
+    def on_batch(self, values: list[list[Fact | Around]]) -> tuple[Iterable[list[Verdict]], bool]:
+        """Decides in the order of arrival; what is due by then comes first."""
+        verdicts: list[Verdict] = []
+        for inputs in values:
+            verdicts += self._decide(inputs)
+        return [verdicts] if verdicts else (), StatefulBatchLogic.RETAIN
+
+    def _decide(self, inputs: Sequence[Fact | Around]) -> list[Verdict]:
+        verdicts: list[Verdict] = []
+        for each in inputs:
+            subject = _subject(each)
+            if subject is not None:
+                now_ms = self._clock() if self._clock is not None else each.at_ms
+                verdicts += self._arbitration.due(now_ms)
+                verdicts += self._arbitration.decide((subject,), now_ms)
+        return verdicts
+
+    def on_notify(self) -> tuple[Iterable[list[Verdict]], bool]:
+        """Quiet hours over, hints run out."""
+        verdicts = self._arbitration.due(self._clock()) if self._clock is not None else []
+        return [verdicts] if verdicts else (), StatefulBatchLogic.RETAIN
+
+    def notify_at(self) -> datetime | None:
+        """When the next hint may speak; never for recordings, whose time is not the clock's."""
+        due_ms = self._arbitration.next_due_ms if self._clock is not None else None
+        return None if due_ms is None else datetime.fromtimestamp(due_ms / 1000, UTC)
+
+    def snapshot(self) -> bytes:
+        """Budgets, open hints and contacts of the shard's customers."""
+        return self._arbitration.state()
+
+
+def _subject(given: Fact | Around) -> Fact | Contact | HintFeedback | None:
+    """What the arbitration understands of it."""
+    if isinstance(given, Fact):
+        return given
+    event, properties = given.event, given.event.properties
+    if event.event in (CONTACT_STARTED, CONTACT_ENDED):
+        channel = properties.channel if properties is not None else None
+        return Contact(given.customer_id, event.event == CONTACT_STARTED, given.at_ms, channel)
+    if event.event in (HINT_USED, HINT_DISMISSED) and properties is not None and properties.hint_id:
+        state = "used" if event.event == HINT_USED else "dismissed"
+        return HintFeedback(properties.hint_id, given.customer_id, state, properties.helpful, given.at_ms)
+    return None

@@ -1,0 +1,151 @@
+"""Recorded events through the same dataflow, in event time, as fast as it goes.
+
+In: recordings, a catalogue, the kinds of facts wanted. Out: facts as NDJSON, one a line, and
+a ``ReplayReport``. Refused events go to the dead-letter file, or are counted and shown by kind.
+No Redis, no network.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Final
+
+import msgspec
+import orjson
+from bytewax.run import cli_main
+
+from flows.dataflow import Outlets, Rules, journey_flow
+from flows.file_source import RecordingSource, RecordingUnreadable, read_lines
+from flows.sinks import ListSink
+from operators.arbitration import Verdict
+from operators.catalogue import Catalogue
+from operators.dead_letters import DeadLetter, dead_letter_document
+from operators.facts import FACT_KINDS, LIFE_CYCLE, Fact, fact_document
+from operators.hints import Hint, hint_document
+from operators.journey import Counts
+
+HINT: Final = "hint"
+KINDS: Final = (*FACT_KINDS, HINT)
+DEFAULT_KINDS: Final = tuple(kind for kind in FACT_KINDS if kind in LIFE_CYCLE)
+_AHEAD_MS: Final = 60_000
+
+
+class ReplayReport(msgspec.Struct):
+    """What a replay did. ``facts``, ``dead_letters``: counts by kind."""
+
+    events: int = 0
+    seconds: float = 0.0
+    facts: Counter[str] = msgspec.field(default_factory=Counter)
+    dead_letters: Counter[str] = msgspec.field(default_factory=Counter)
+    counts: Counts = msgspec.field(default_factory=Counts)
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How a replay is cut up; its facts do not depend on any of it."""
+
+    shards: int = 32
+    poll_events: int = 16_384
+    workers: int = 1
+
+
+class Replay:
+    """One replay: what is wanted, where it goes, and what it did."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        out: IO[bytes],
+        kinds: Collection[str] = DEFAULT_KINDS,
+        dead_letters: IO[bytes] | None = None,
+        *,
+        version: str = "",
+        pace: Pace = Pace(),
+    ) -> None:
+        self.report = ReplayReport()
+        self._catalogue = catalogue
+        self._out = out
+        self._kinds = frozenset(kinds)
+        self._dead_letters = dead_letters
+        self._version = version
+        self._pace = pace
+        self._latest_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
+        self._writing = threading.Lock()
+        self._counts: dict[int, Counts] = {}
+        self._failure: RecordingUnreadable | None = None
+
+    def run(self, paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda _: None) -> ReplayReport:
+        """Replays the files one after the other. Raises RecordingUnreadable."""
+        return self.run_lines(read_lines(paths, on_bytes))
+
+    def run_lines(self, lines: Iterator[bytes]) -> ReplayReport:
+        """Replays lines that are already there."""
+        began = time.perf_counter()
+        source = RecordingSource(self._until_failure(lines), self._pace.poll_events)
+        rules = Rules(
+            shards=self._pace.shards,
+            run_out=lambda: self._failure is None,
+            latest_ms=lambda _: self._latest_ms,
+            checkpoints="idle" in self._kinds,
+            count=self._count,
+        )
+        outlets = Outlets(
+            facts=ListSink(lambda: self._write_facts),
+            dead_letters=ListSink(lambda: self._write_dead_letters),
+            hints=ListSink(lambda: self._write_hints) if HINT in self._kinds else None,
+        )
+        cli_main(journey_flow(source, self._catalogue, rules, outlets), workers_per_process=self._pace.workers)
+        if self._failure is not None:
+            raise self._failure
+        self._out.flush()
+        self.report.seconds = time.perf_counter() - began
+        for counts in self._counts.values():
+            _add(self.report.counts, counts)
+        self.report.events = self.report.counts.events + sum(self.report.dead_letters.values())
+        return self.report
+
+    def _until_failure(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        """The lines up to an unreadable place: the engine would bury the error in its own."""
+        try:
+            yield from lines
+        except RecordingUnreadable as error:
+            self._failure = error
+
+    def _count(self, counts: Counts) -> None:
+        self._counts[id(counts)] = counts
+
+    def _write_facts(self, facts: Sequence[Fact]) -> None:
+        kinds, dumps = self._kinds, orjson.dumps
+        lines = [dumps(fact_document(fact)) for fact in facts if fact.kind in kinds]
+        if lines:
+            self._write(self._out, lines)
+            with self._writing:
+                self.report.facts.update(fact.kind for fact in facts if fact.kind in kinds)
+
+    def _write_hints(self, verdicts: Sequence[Verdict]) -> None:
+        hints: list[dict[str, Any]] = [
+            {"kind": HINT, **hint_document(verdict)} for verdict in verdicts if isinstance(verdict, Hint)
+        ]
+        if hints:
+            self._write(self._out, [orjson.dumps(hint) for hint in hints])
+            with self._writing:
+                self.report.facts[HINT] += len(hints)
+
+    def _write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        with self._writing:
+            self.report.dead_letters.update(letter.rejections[0].kind for letter in letters)
+        if self._dead_letters is not None:
+            self._write(
+                self._dead_letters, [orjson.dumps(dead_letter_document(letter, self._version)) for letter in letters]
+            )
+
+    def _write(self, to: IO[bytes], lines: list[bytes]) -> None:
+        lines.append(b"")
+        with self._writing:
+            to.write(b"\n".join(lines))
+
+
+def _add(total: Counts, more: Counts) -> None:
+    for name in Counts.__struct_fields__:
+        setattr(total, name, getattr(total, name) + getattr(more, name))

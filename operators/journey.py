@@ -1,0 +1,346 @@
+"""The journey tracker: what each attempt of a transaction did, and when it fell silent.
+
+In: events of one shard's customers in order of arrival, and the clock while the source is
+live and idle. Out: observations (``started idle silent active struggled completed cancelled
+gone``) in event time, and what happened around (contacts, hint feedback) untouched.
+Refused, as a ``Rejection``: unknown journeys and steps, instants out of range.
+
+An attempt's own order of arrival decides; the shard's watermark (highest timestamp less
+lateness) only says how soon silence is noticed. So the observations do not depend on how
+customers are spread over shards, nor on batch sizes, as long as nobody is later than ``lateness``.
+Silence is told when the next event is *after* the deadline, or the watermark has passed it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+import xxhash
+
+from operators.events import (
+    ACTIVITY,
+    CANCELLED,
+    COMPLETED,
+    STEP_COMPLETED,
+    STEP_VIEWED,
+    SURROUNDINGS,
+    Event,
+    Properties,
+    Rejection,
+)
+from operators.facts import Observation, ObservationKind, Signal
+from operators.journey_plan import JourneyPlan, StepPlan
+from operators.journey_state import FORMAT, AttemptRow, CustomerRow, ShardState, next_rung, pack, unpack
+from operators.struggle import Struggle, signals
+from operators.timer_wheel import BUCKET_BITS, TimerWheel
+
+REMEMBERED_MESSAGES: Final = 64
+_DIGEST_BYTES: Final = 8
+_MEMORY_BYTES: Final = REMEMBERED_MESSAGES * _DIGEST_BYTES
+_CLOSED: Final = -1
+_NO_TIMER: Final = -1
+_REACHES_STEP: Final = frozenset((STEP_VIEWED, STEP_COMPLETED))
+_NO_PROPERTIES: Final = Properties()
+END_OF_TIME: Final = 1 << 62
+
+Key = tuple[str, str, str | None]
+
+
+class Attempt(msgspec.Struct, gc=False):
+    """One open attempt. ``due_ms``: when its next rung is reached; ``rung``: the index of that rung."""
+
+    key: Key
+    id: str
+    place: StepPlan
+    last_seen_ms: int
+    due_ms: int
+    timer_ms: int
+    rung: int = 0
+    cause: str | None = None
+    struggle: Struggle | None = None
+
+
+class Customer(msgspec.Struct, gc=False):
+    """What is remembered of a customer beside open attempts: the last 64 message ids, as digests."""
+
+    id: str
+    recent: bytes
+    due_ms: int
+    timer_ms: int
+    open_attempts: int = 0
+
+
+class Counts(msgspec.Struct):
+    """What was read, by what became of it. ``late``: behind the watermark; ``disordered``: behind its own attempt."""
+
+    events: int = 0
+    duplicates: int = 0
+    late: int = 0
+    disordered: int = 0
+    ignored: int = 0
+
+
+class JourneyShard:
+    """The attempts of one shard's customers.
+
+    ``take`` events in order of arrival, then ``settle`` once for the batch; ``collect`` hands over
+    what has been observed since.
+    """
+
+    def __init__(self, plans: Mapping[str, JourneyPlan], lateness_ms: int, duplicate_memory_ms: int = 600_000) -> None:
+        self._plans = plans
+        self._lateness_ms = lateness_ms
+        self._duplicate_memory_ms = duplicate_memory_ms
+        self._wheel: TimerWheel[Attempt | Customer] = TimerWheel()
+        self._observed: list[Observation] = []
+        self.attempts: dict[Key, Attempt] = {}
+        self.customers: dict[str, Customer] = {}
+        self.counts = Counts()
+        self.watermark_ms = -END_OF_TIME
+        self.newest_ms = -END_OF_TIME
+        self.newest_arrived_ms: int | None = None
+
+    def take(self, event: Event, customer_id: str, at_ms: int, arrived_ms: int | None = None) -> Rejection | None:
+        """One event; ``at_ms``: its (corrected) timestamp, ``arrived_ms``: when it came, when live."""
+        plan: JourneyPlan | None = None
+        place: StepPlan | None = None
+        if event.event in ACTIVITY:
+            properties = event.properties or _NO_PROPERTIES
+            plan = self._plans.get(properties.journey or "")
+            if plan is None:
+                return _unknown_journey(properties.journey, self._plans)
+            if properties.step:
+                place = plan.steps.get(properties.step)
+                if place is None:
+                    return _unknown_step(properties.step, plan)
+        customer = self._hear_of(customer_id, at_ms, arrived_ms)
+        if event.message_id is not None and self._is_duplicate(customer, event.message_id):
+            return None
+        if plan is not None:
+            self._act(plan, place, event, customer, at_ms)
+        elif event.event not in SURROUNDINGS:
+            self.counts.ignored += 1
+        return None
+
+    def settle(self, now_ms: int | None = None) -> None:
+        """Ends a batch: moves the watermark and tells the silences it has passed.
+
+        ``now_ms``: the clock, given only when the source is live and has been read to its end.
+        The watermark then goes on from the newest event as the clock has since it arrived, so
+        that a recording posted today keeps its own time.
+        """
+        watermark_ms = self.newest_ms - self._lateness_ms
+        if now_ms is not None and self.newest_arrived_ms is not None:
+            watermark_ms += max(0, now_ms - self.newest_arrived_ms)
+        if watermark_ms > self.watermark_ms:
+            self.watermark_ms = watermark_ms
+            self._run_timers(watermark_ms)
+
+    def run_out(self) -> None:
+        """The end of a recording: time runs on until every attempt is gone."""
+        self._run_timers(END_OF_TIME)
+
+    def collect(self) -> list[Observation]:
+        """What has been observed since the last call."""
+        observed, self._observed = self._observed, []
+        return observed
+
+    def state(self) -> bytes:
+        """The whole shard as bytes, for a snapshot."""
+        attempts = [_row(attempt) for attempt in self.attempts.values()]
+        customers = [CustomerRow(each.id, each.recent, each.due_ms) for each in self.customers.values()]
+        arrived_ms = self.newest_arrived_ms
+        return pack(ShardState(FORMAT, self.watermark_ms, self.newest_ms, arrived_ms, attempts, customers))
+
+    def restore(self, packed: bytes) -> None:
+        """Takes up a stored shard. Raises StateUnreadable; attempts of journeys no longer known are dropped."""
+        stored = unpack(packed)
+        self.watermark_ms, self.newest_ms = stored.watermark_ms, stored.newest_ms
+        self.newest_arrived_ms = stored.newest_arrived_ms
+        for row in stored.customers:
+            self.customers[row.id] = Customer(row.id, row.recent, row.due_ms, _NO_TIMER)
+        for saved in stored.attempts:
+            plan = self._plans.get(saved.journey)
+            if plan is not None:
+                self._restore_attempt(plan, saved)
+        for customer in self.customers.values():
+            if not customer.open_attempts:
+                customer.timer_ms = customer.due_ms
+                self._wheel.add(customer, customer.due_ms)
+
+    def _restore_attempt(self, plan: JourneyPlan, row: AttemptRow) -> None:
+        place = plan.steps.get(row.step, plan.no_step) if row.step else plan.no_step
+        rung = next_rung(place, row)
+        due_ms = row.last_seen_ms + place.rungs[rung]
+        key = (row.customer_id, plan.name, row.transaction_id)
+        attempt = Attempt(key, row.id, place, row.last_seen_ms, due_ms, due_ms, rung, row.cause, row.struggle)
+        self.attempts[key] = attempt
+        self.customers[row.customer_id].open_attempts += 1
+        self._wheel.add(attempt, due_ms)
+
+    def _hear_of(self, customer_id: str, at_ms: int, arrived_ms: int | None) -> Customer:
+        """Counts the event, remembers the newest, and finds its customer."""
+        self.counts.events += 1
+        if at_ms < self.watermark_ms:
+            self.counts.late += 1
+        seen_ms = at_ms if arrived_ms is None or at_ms < arrived_ms else arrived_ms
+        if seen_ms > self.newest_ms:
+            self.newest_ms, self.newest_arrived_ms = seen_ms, arrived_ms
+        forget_ms = at_ms + self._duplicate_memory_ms
+        customer = self.customers.get(customer_id)
+        if customer is None:
+            customer = Customer(customer_id, b"", forget_ms, forget_ms)
+            self.customers[customer_id] = customer
+            self._wheel.add(customer, forget_ms)
+        elif forget_ms > customer.due_ms:
+            customer.due_ms = forget_ms
+        return customer
+
+    def _is_duplicate(self, customer: Customer, message_id: str) -> bool:
+        digest = xxhash.xxh3_64_digest(message_id.encode("utf-8", "surrogatepass"))
+        recent = customer.recent
+        if digest in recent:
+            self.counts.duplicates += 1
+            return True
+        customer.recent = (recent + digest)[-_MEMORY_BYTES:]
+        return False
+
+    def _act(self, plan: JourneyPlan, place: StepPlan | None, event: Event, customer: Customer, at_ms: int) -> None:
+        transaction_id = event.properties.transaction_id if event.properties is not None else None
+        key = (customer.id, plan.name, transaction_id or None)
+        attempt = self.attempts.get(key)
+        if attempt is not None and attempt.due_ms < at_ms:
+            self._advance(attempt, at_ms)
+            if attempt.rung == _CLOSED:
+                attempt = None
+        if attempt is None:
+            attempt = self._start(plan, place, key, event, customer, at_ms)
+            step_before, last_seen_ms = None, None
+        else:
+            step_before, last_seen_ms = attempt.place.id, attempt.last_seen_ms
+            self._go_on(attempt, place, event, at_ms)
+        attempt.struggle, crossed = plan.struggle.notice(attempt.struggle, event, at_ms, step_before, last_seen_ms)
+        if crossed is not None:
+            self._say("struggled", attempt, at_ms, signals=(*signals(attempt.struggle), crossed))
+        if event.event == CANCELLED:
+            self._close("cancelled", attempt, at_ms)
+        elif event.event == COMPLETED or (place is not None and place.final and event.event in _REACHES_STEP):
+            self._close("completed", attempt, at_ms)
+
+    def _start(
+        self, plan: JourneyPlan, place: StepPlan | None, key: Key, event: Event, customer: Customer, at_ms: int
+    ) -> Attempt:
+        place = place or plan.no_step
+        identity = "\0".join((key[0], key[1], key[2] or "", str(at_ms)))
+        attempt_id = xxhash.xxh3_64_hexdigest(identity.encode("utf-8", "surrogatepass"))
+        due_ms = at_ms + place.rungs[0]
+        attempt = Attempt(key, attempt_id, place, at_ms, due_ms, due_ms, 0, event.message_id)
+        self.attempts[key] = attempt
+        customer.open_attempts += 1
+        self._wheel.add(attempt, due_ms)
+        self._say("started", attempt, at_ms)
+        return attempt
+
+    def _go_on(self, attempt: Attempt, place: StepPlan | None, event: Event, at_ms: int) -> None:
+        if at_ms < attempt.last_seen_ms:
+            self.counts.disordered += 1
+            return
+        pause_ms, was_quiet = at_ms - attempt.last_seen_ms, attempt.rung > 0
+        if place is not None:
+            attempt.place = place
+        attempt.last_seen_ms = at_ms
+        attempt.cause = event.message_id
+        attempt.rung = 0
+        attempt.due_ms = at_ms + attempt.place.rungs[0]
+        if attempt.due_ms < attempt.timer_ms:
+            attempt.timer_ms = attempt.due_ms
+            self._wheel.add(attempt, attempt.due_ms)
+        if was_quiet:
+            self._say("active", attempt, at_ms, idle_ms=pause_ms)
+
+    def _advance(self, attempt: Attempt, until_ms: int) -> None:
+        """Says every rung the attempt has passed strictly before ``until_ms``."""
+        rungs = attempt.place.rungs
+        while attempt.due_ms < until_ms:
+            idle_ms = rungs[attempt.rung]
+            beyond = len(rungs) - attempt.rung
+            if beyond == 1:
+                self._close("gone", attempt, attempt.due_ms)
+                return
+            kind: ObservationKind = "silent" if beyond == 2 else "idle"  # noqa: PLR2004 - the last rung but one
+            self._say(kind, attempt, attempt.due_ms, idle_ms=idle_ms, signals=signals(attempt.struggle))
+            attempt.rung += 1
+            attempt.due_ms = attempt.last_seen_ms + rungs[attempt.rung]
+
+    def _close(self, kind: ObservationKind, attempt: Attempt, at_ms: int) -> None:
+        self._say(kind, attempt, at_ms)
+        attempt.rung = _CLOSED
+        attempt.struggle = None
+        del self.attempts[attempt.key]
+        customer = self.customers[attempt.key[0]]
+        customer.open_attempts -= 1
+        if customer.open_attempts == 0 and customer.timer_ms == _NO_TIMER:
+            customer.timer_ms = customer.due_ms
+            self._wheel.add(customer, customer.due_ms)
+
+    def _run_timers(self, until_ms: int) -> None:
+        for end_ms, item in self._wheel.due(until_ms):
+            if item.timer_ms >> BUCKET_BITS != (end_ms >> BUCKET_BITS) - 1:
+                continue
+            if isinstance(item, Attempt):
+                if item.rung != _CLOSED:
+                    self._advance(item, end_ms)
+                gone = item.rung == _CLOSED
+            else:
+                gone = self._forget(item, end_ms)
+            if not gone:
+                item.timer_ms = item.due_ms
+                self._wheel.add(item, item.due_ms)
+
+    def _forget(self, customer: Customer, until_ms: int) -> bool:
+        """Whether the customer needs no timer: forgotten, or held by open attempts."""
+        if customer.open_attempts:
+            customer.timer_ms = _NO_TIMER
+            return True
+        if customer.due_ms < until_ms:
+            del self.customers[customer.id]
+            return True
+        return False
+
+    def _say(
+        self, kind: ObservationKind, attempt: Attempt, at_ms: int, idle_ms: int = 0, signals: tuple[Signal, ...] = ()
+    ) -> None:
+        customer_id, journey, transaction_id = attempt.key
+        self._observed.append(
+            Observation(
+                kind,
+                at_ms,
+                attempt.id,
+                customer_id,
+                journey,
+                transaction_id,
+                attempt.place.id,
+                attempt.cause,
+                idle_ms,
+                signals,
+            )
+        )
+
+
+def _row(attempt: Attempt) -> AttemptRow:
+    place, due_ms = attempt.place, attempt.due_ms
+    return AttemptRow(
+        *attempt.key, attempt.id, place.id, attempt.last_seen_ms, due_ms, attempt.rung, attempt.cause, attempt.struggle
+    )
+
+
+def _unknown_journey(found: str | None, known: Iterable[str]) -> Rejection:
+    expected = f"one of {', '.join(sorted(known))}"
+    if not found:
+        return Rejection("no_journey", "$.properties.journey", "nothing", expected)
+    return Rejection("unknown_journey", "$.properties.journey", repr(found), expected)
+
+
+def _unknown_step(found: str, plan: JourneyPlan) -> Rejection:
+    expected = f"one of {', '.join(plan.steps)} (journey {plan.name})"
+    return Rejection("unknown_step", "$.properties.step", repr(found), expected)

@@ -1,0 +1,117 @@
+"""The whole dataflow against the oracle: workers, batch sizes, real recordings, bad input."""
+
+import io
+import lzma
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from config import load_catalogue
+from flows.file_source import RecordingUnreadable
+from flows.replay import KINDS, Pace, Replay
+from operators.facts import FACT_KINDS
+from tests.oracle import expected_facts
+from tests.streams import BEGIN_MS, STREAM_CATALOGUE, lines, oracle_journeys, streams, wire, written
+
+RECORDED = Path("../shared/data/vanguard_dev.ndjson.xz")
+STRAIGHT = frozenset(FACT_KINDS) - {"struggled"}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(events=streams(), workers=st.sampled_from((1, 2)), poll_events=st.integers(1, 9), shards=st.integers(1, 5))
+def test_any_stream_any_workers_any_batch_gives_the_oracles_facts(
+    events: list[dict[str, Any]], workers: int, poll_events: int, shards: int
+) -> None:
+    out = io.BytesIO()
+    pace = Pace(shards=shards, poll_events=poll_events, workers=workers)
+    Replay(STREAM_CATALOGUE, out, STRAIGHT, pace=pace).run_lines(iter(lines(events)))
+    assert written(out.getvalue()) == expected_facts(events, oracle_journeys(STREAM_CATALOGUE))
+
+
+def test_facts_have_ids_of_their_own_and_the_same_in_every_run() -> None:
+    events = [
+        {"customer": "anna", "id": f"m{n}", "name": "Transaction Step Viewed", "at_ms": BEGIN_MS + n * 30_000}
+        | {"journey": "loan", "transaction_id": "t1", "step": "apply"}
+        for n in range(4)
+    ]
+    runs = []
+    for pace in (Pace(), Pace(shards=3, poll_events=1)):
+        out = io.BytesIO()
+        Replay(STREAM_CATALOGUE, out, KINDS, pace=pace).run_lines(iter(lines(events)))
+        runs.append(sorted(orjson.loads(line)["id"] for line in out.getvalue().splitlines() if b'"hint"' not in line))
+    assert runs[0] == runs[1]
+    assert len(set(runs[0])) == len(runs[0])
+
+
+BAD = {
+    "not_json": [b"{", b"\xff\xfe", b"[1]x", b'{"userId":"a","zz":' + b"[" * 50_000],
+    "wrong_type": [b"[]", b'{"userId":7}', b'{"userId":"a","event":"Field Error","properties":[]}'],
+    "no_customer": [b"{}", b'{"userId":"","event":"Transaction Started"}'],
+    "no_time": [b'{"userId":"a","event":"Transaction Started","properties":{"journey":"loan"}}'],
+    "time_out_of_range": [
+        b'{"userId":"a","event":"Transaction Started","timestamp":"1970-01-01T00:00:01Z"}',
+        b'{"userId":"a","event":"Transaction Started","timestamp":"2099-01-01T00:00:00Z"}',
+        b'{"userId":"a","event":"Transaction Started","timestamp":"0001-01-01T00:00:00+14:00"}',
+    ],
+    "unknown_journey": [
+        b'{"userId":"a","event":"Transaction Started","timestamp":"2023-11-14T00:00:00Z","properties":{"journey":"x"}}'
+    ],
+    "unknown_step": [
+        b'{"userId":"a","event":"Transaction Step Viewed","timestamp":"2023-11-14T00:00:00Z",'
+        b'"properties":{"journey":"loan","step":"x"}}'
+    ],
+}
+
+
+def test_bad_lines_become_dead_letters_and_nothing_else_is_lost() -> None:
+    event = {"customer": "anna", "name": "Transaction Step Viewed", "journey": "loan", "transaction_id": None}
+    good = [wire({**event, "id": str(n), "at_ms": BEGIN_MS + n, "step": "apply"}) for n in range(20)]
+    mixed = [line for n, bad in enumerate(sum(BAD.values(), [])) for line in (good[n], bad)] + good
+    out, letters = io.BytesIO(), io.BytesIO()
+    report = Replay(STREAM_CATALOGUE, out, dead_letters=letters, version="t").run_lines(iter(mixed))
+    assert report.dead_letters == Counter({kind: len(bad) for kind, bad in BAD.items()})
+    assert report.facts == Counter(started=1, abandoned=1, expired=1)
+    for line in letters.getvalue().splitlines():
+        letter = orjson.loads(line)
+        assert letter["failure"]["kind"] in BAD
+        assert set(letter["failure"]["messages"][0]) == {"path", "found", "expected"}
+        assert letter["payload"]["raw"]
+        assert letter["processor"] == {"artifact": "zhiyin", "version": "t"}
+
+
+def test_a_missing_or_damaged_recording_is_named(tmp_path: Path) -> None:
+    replay = Replay(STREAM_CATALOGUE, io.BytesIO())
+    with pytest.raises(RecordingUnreadable, match=r"none\.ndjson: found No such file"):
+        replay.run([tmp_path / "none.ndjson"])
+    damaged = tmp_path / "cut.ndjson.xz"
+    damaged.write_bytes(lzma.compress(b"{}\n" * 5_000)[:60])
+    with pytest.raises(RecordingUnreadable, match="a damaged archive"):
+        replay.run([damaged])
+
+
+@pytest.mark.requires("recorded_data")
+def test_the_recorded_clients_give_exactly_the_oracles_facts() -> None:
+    catalogue = load_catalogue("tests/recorded/online_process.yaml")
+    out = io.BytesIO()
+    report = Replay(catalogue, out).run([RECORDED])
+    events = []
+    with lzma.open(RECORDED) as recorded:
+        for line in recorded:
+            read = orjson.loads(line)
+            events.append(
+                {"customer": read["userId"], "id": read["messageId"], "name": read["event"], **read["properties"]}
+                | {"at_ms": _epoch_ms(read["timestamp"])}
+            )
+    assert report.events == len(events) == 54_792
+    assert written(out.getvalue()) == expected_facts(events, oracle_journeys(catalogue, checkpoints=False))
+
+
+def _epoch_ms(text: str) -> int:
+    from datetime import datetime
+
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
