@@ -16,7 +16,7 @@ from operators.instants import duration_ms
 
 PLACEHOLDERS: Final = ("{journey}", "{step}")
 LONGEST: Final = "3650d"
-_CODED: Final = frozenset(("step_failed", "field_error"))
+_CODED: Final = frozenset(("step_failed", "field_error", "rage_click"))
 
 
 def catalogue_problems(catalogue: Catalogue, document: Document) -> list[Problem]:
@@ -104,7 +104,7 @@ def _one_evidence(speaks: Speaks, steps: set[str]) -> Iterator[Difference]:
         if "*" in code[:-1]:
             yield ("codes", index), shown(code), "a * only at the end"
     if speaks.codes and speaks.signal not in _CODED:
-        yield ("codes",), f"codes for {speaks.signal}", "codes only for step_failed and field_error"
+        yield ("codes",), f"codes for {speaks.signal}", "codes only for step_failed, field_error and rage_click (its target)"
     if speaks.fields and speaks.signal != "field_error":
         yield ("fields",), f"fields for {speaks.signal}", "fields only for field_error"
     if speaks.signal == "at_step" and not speaks.steps:

@@ -93,7 +93,8 @@ class Struggle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Speaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One piece of evidence that speaks for a reason.
 
-    ``codes``, ``steps``, ``fields`` empty means any; a code may end in ``*``.
+    ``codes``, ``steps``, ``fields`` empty means any; a code may end in ``*``. The code of a
+    rage click is its target.
     ``weight`` counts once, each repetition adds half of the one before.
     """
 
