@@ -80,12 +80,14 @@ class RedisServer:
         raise RuntimeError(f"redis-server did not answer on port {self.port}; it said:\n{self.log}")
 
     def _answers(self) -> bool:
+        """Whether our own child answers: on a port that was taken, somebody else's server would."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(16).startswith(b"+PONG")
+                connection.sendall(b"INFO server\r\n")
+                answer = connection.recv(8192)
         except OSError:
             return False
+        return self._process is not None and b"process_id:%d\r\n" % self._process.pid in answer
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
