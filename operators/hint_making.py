@@ -104,6 +104,8 @@ def need_score(reason: Reason, unknown: Reason, confidence: float, signals: Iter
 
 
 def _most_frequent_first(signals: Iterable[Signal]) -> list[Signal]:
-    return sorted(
-        signals, key=lambda each: (-each.count, each.kind, each.step or "", each.code or "", each.field or "")
-    )
+    return sorted(signals, key=_frequency)
+
+
+def _frequency(signal: Signal) -> tuple[int, str, str, str, str]:
+    return -signal.count, signal.kind, signal.step or "", signal.code or "", signal.field or ""

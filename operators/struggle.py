@@ -10,6 +10,7 @@ them. Hesitation and going back compare an event with the one before it and leav
 late out. Rage clicks allow for clicks that come in another order within ``rage_within``.
 """
 
+import math
 from typing import Final
 
 import msgspec
@@ -175,7 +176,7 @@ class StruggleRules:
             return False
         if burst.x is None or burst.y is None or properties.x is None or properties.y is None:
             return True
-        return (properties.x - burst.x) ** 2 + (properties.y - burst.y) ** 2 < self._rage_radius_px**2
+        return math.hypot(properties.x - burst.x, properties.y - burst.y) < self._rage_radius_px
 
     def _add(
         self, struggle: Struggle, kind: str, step: str | None, code: str | None = None, field: str | None = None
