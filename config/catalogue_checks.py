@@ -1,153 +1,187 @@
-"""Does a well-shaped catalogue hang together? What a schema can't say.
+"""Does a catalogue hang together? What a schema can't say.
 
-In: the ``Catalogue`` and the document it came from. Out: ``Problem``s, none when all is well.
+In: the document as it was read, whatever its shape: these checks look only at the parts
+that are shaped well, so that they speak in the same run as the check of the shape.
+Out: ``Problem``s, none when all is well.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 from zoneinfo import available_timezones
 
 from config.problems import Problem, shown, suggestion
 from config.shape import Difference
 from config.yaml_source import Document, DocumentPath
-from operators.catalogue import UNKNOWN, Article, Catalogue, Speaks, Words
+from operators.catalogue import UNKNOWN
 from operators.instants import duration_ms
 
 PLACEHOLDERS: Final = ("{journey}", "{step}")
 LONGEST: Final = "3650d"
+_DURATIONS: Final = frozenset(
+    ("lateness", "idle_after", "forget_after", "hesitation_after", "rage_within", "lifetime", "window")
+)
 _CODED: Final = frozenset(("step_failed", "field_error", "rage_click"))
 
-
-def catalogue_problems(catalogue: Catalogue, document: Document) -> list[Problem]:
-    """Everything in ``catalogue`` that does not fit together, in the order of the lines."""
-    problems = [document.problem(*each) for check in _CHECKS for each in check(catalogue)]
-    return sorted(problems, key=lambda each: (each.file, each.line or 0))
+Parts = Iterator[tuple[DocumentPath, dict[str, Any]]]
+"""Mappings, each with its path."""
 
 
-def _durations(catalogue: Catalogue) -> Iterator[Difference]:
-    for path, text in _all_durations(catalogue):
-        try:
-            found_ms = duration_ms(text)
-        except ValueError:
-            yield path, shown(text), "a duration such as 500ms, 30s, 5m, 24h or 7d"
-            continue
-        if found_ms == 0 and path != ("lateness",):
-            yield path, shown(text), "a duration above 0"
-        elif found_ms > duration_ms(LONGEST):
-            yield path, shown(text), f"at most {LONGEST}"
+def catalogue_problems(document: Document) -> list[Problem]:
+    """Everything in ``document`` that does not fit together, in the order of the checks."""
+    tree = _mapping(document.value)
+    return [document.problem(*each) for check in _CHECKS for each in check(tree)]
 
 
-def _all_durations(catalogue: Catalogue) -> Iterator[tuple[DocumentPath, str]]:
-    yield ("lateness",), catalogue.lateness
-    yield ("struggle", "hesitation_after"), catalogue.struggle.hesitation_after
-    yield ("struggle", "rage_within"), catalogue.struggle.rage_within
-    yield ("hints", "lifetime"), catalogue.hints.lifetime
-    yield ("caps", "window"), catalogue.caps.window
-    for index, checkpoint in enumerate(catalogue.idle_checkpoints):
-        yield ("idle_checkpoints", index), checkpoint
-    for name, journey in catalogue.journeys.items():
-        yield ("journeys", name, "idle_after"), journey.idle_after
-        yield ("journeys", name, "forget_after"), journey.forget_after
-        for index, step in enumerate(journey.steps):
-            for field, own in (("idle_after", step.idle_after), ("hesitation_after", step.hesitation_after)):
-                if own is not None:
-                    yield ("journeys", name, "steps", index, field), own
+def _durations(tree: dict[str, Any]) -> Iterator[Difference]:
+    for path, value in _leaves(tree, ()):
+        if path[-1] in _DURATIONS or path[0] == "idle_checkpoints":
+            found_ms = _milliseconds(value)
+            if found_ms == 0 and path != ("lateness",):
+                yield path, shown(value), "a duration above 0"
+            elif found_ms is not None and found_ms > duration_ms(LONGEST):
+                yield path, shown(value), f"at most {LONGEST}"
 
 
-def _checkpoints_rise(catalogue: Catalogue) -> Iterator[Difference]:
-    try:
-        lengths_ms = [duration_ms(each) for each in catalogue.idle_checkpoints]
-    except ValueError:
-        return  # told by _durations
-    for index, (before_ms, after_ms) in enumerate(pairwise(lengths_ms), start=1):
-        if after_ms <= before_ms:
-            before, after = catalogue.idle_checkpoints[index - 1 : index + 1]
+def _checkpoints_rise(tree: dict[str, Any]) -> Iterator[Difference]:
+    checkpoints = _list(tree.get("idle_checkpoints"))
+    for index, (before, after) in enumerate(pairwise(checkpoints), start=1):
+        before_ms, after_ms = _milliseconds(before), _milliseconds(after)
+        if before_ms is not None and after_ms is not None and after_ms <= before_ms:
             yield ("idle_checkpoints", index), f"{after} after {before}", "each checkpoint later than the one before"
 
 
-def _steps_once(catalogue: Catalogue) -> Iterator[Difference]:
-    for name, journey in catalogue.journeys.items():
-        for index in _repeated([step.id for step in journey.steps]):
-            path = ("journeys", name, "steps", index, "id")
-            yield path, f"{shown(journey.steps[index].id)} a second time", "each step once in a journey"
+def _steps_once(tree: dict[str, Any]) -> Iterator[Difference]:
+    for journey_path, journey in _under(tree, "journeys"):
+        seen: set[str] = set()
+        for path, step in _listed(journey_path, journey, "steps"):
+            name = step.get("id")
+            if isinstance(name, str) and name in seen:
+                yield (*path, "id"), f"{shown(name)} a second time", "each step once in a journey"
+            seen |= {name} if isinstance(name, str) else set()
 
 
-def _repeated(names: list[str]) -> list[int]:
-    """Where a name stands that has stood before."""
-    return [index for index, name in enumerate(names) if name in names[:index]]
-
-
-def _unknown_reason(catalogue: Catalogue) -> Iterator[Difference]:
-    unknown = catalogue.reasons.get(UNKNOWN)
-    if unknown is None:
+def _unknown_reason(tree: dict[str, Any]) -> Iterator[Difference]:
+    reasons = tree.get("reasons")
+    if not isinstance(reasons, dict):
+        return
+    if UNKNOWN not in reasons:
         yield ("reasons", UNKNOWN), "nothing", "what to say when the cause is not known"
-    elif unknown.evidence:
+    elif _mapping(reasons[UNKNOWN]).get("evidence"):
         yield ("reasons", UNKNOWN, "evidence"), "evidence", "none: 'unknown' is what remains"
 
 
-def _evidence(catalogue: Catalogue) -> Iterator[Difference]:
-    steps = {step.id for journey in catalogue.journeys.values() for step in journey.steps}
-    for code, reason in catalogue.reasons.items():
-        if not reason.evidence and code != UNKNOWN:
-            yield ("reasons", code, "evidence"), "nothing", "at least one: without evidence it is never the reason"
-        for index, speaks in enumerate(reason.evidence):
-            for path, found, expected in _one_evidence(speaks, steps):
-                yield ("reasons", code, "evidence", index, *path), found, expected
+def _evidence(tree: dict[str, Any]) -> Iterator[Difference]:
+    steps = _step_names(tree)
+    for reason_path, reason in _under(tree, "reasons"):
+        if not reason.get("evidence") and reason_path[-1] != UNKNOWN:
+            yield (*reason_path, "evidence"), "nothing", "at least one: without evidence it is never the reason"
+        for path, speaks in _listed(reason_path, reason, "evidence"):
+            yield from _evidence_steps(path, speaks, steps)
+            yield from _evidence_codes(path, speaks)
 
 
-def _one_evidence(speaks: Speaks, steps: set[str]) -> Iterator[Difference]:
-    for index, step in enumerate(speaks.steps):
-        if step not in steps:
-            yield ("steps", index), f"the step {shown(step)}, which no journey has", suggestion(step, steps)
-    for index, code in enumerate(speaks.codes):
-        if "*" in code[:-1]:
-            yield ("codes", index), shown(code), "a * only at the end"
-    if speaks.codes and speaks.signal not in _CODED:
-        yield ("codes",), f"codes for {speaks.signal}", "codes only for step_failed, field_error and rage_click (its target)"
-    if speaks.fields and speaks.signal != "field_error":
-        yield ("fields",), f"fields for {speaks.signal}", "fields only for field_error"
-    if speaks.signal == "at_step" and not speaks.steps:
-        yield ("steps",), "nothing", "the steps that at_step is about"
+def _evidence_steps(path: DocumentPath, speaks: dict[str, Any], steps: set[str]) -> Iterator[Difference]:
+    for index, step in enumerate(_list(speaks.get("steps"))):
+        if isinstance(step, str) and step not in steps:
+            expected = suggestion(step, steps, "a step of some journey")
+            yield (*path, "steps", index), f"the step {shown(step)}, which no journey has", expected
+    if speaks.get("signal") == "at_step" and not speaks.get("steps"):
+        yield (*path, "steps"), "nothing", "the steps that at_step is about"
 
 
-def _wording(catalogue: Catalogue) -> Iterator[Difference]:
-    for code, reason in catalogue.reasons.items():
-        for language, text in _languages(reason.say):
-            rest = text
+def _evidence_codes(path: DocumentPath, speaks: dict[str, Any]) -> Iterator[Difference]:
+    signal = speaks.get("signal")
+    for index, code in enumerate(_list(speaks.get("codes"))):
+        if isinstance(code, str) and "*" in code[:-1]:
+            yield (*path, "codes", index), shown(code), "a * only at the end"
+    if speaks.get("codes") and isinstance(signal, str) and signal not in _CODED:
+        expected = "codes only for step_failed, field_error and rage_click (its target)"
+        yield (*path, "codes"), f"codes for {signal}", expected
+    if speaks.get("fields") and isinstance(signal, str) and signal != "field_error":
+        yield (*path, "fields"), f"fields for {signal}", "fields only for field_error"
+
+
+def _wording(tree: dict[str, Any]) -> Iterator[Difference]:
+    for path, reason in _under(tree, "reasons"):
+        for language, text in _mapping(reason.get("say")).items():
+            rest = str(text)
             for each in PLACEHOLDERS:
                 rest = rest.replace(each, "")
             if "{" in rest or "}" in rest:
-                expected = f"no braces but {' and '.join(PLACEHOLDERS)}"
-                yield ("reasons", code, "say", language), shown(text), expected
+                yield (*path, "say", language), shown(text), f"no braces but {' and '.join(PLACEHOLDERS)}"
 
 
-def _languages(words: Words) -> Iterable[tuple[str, str]]:
-    return (("zh", words.zh), ("en", words.en))
+def _articles(tree: dict[str, Any]) -> Iterator[Difference]:
+    seen: dict[str, tuple[str | int, object]] = {}
+    for path, reason in _under(tree, "reasons"):
+        article = _mapping(reason.get("article"))
+        name = article.get("id")
+        if isinstance(name, str):
+            first, same = seen.setdefault(name, (path[-1], article))
+            if article != same:
+                found = f"{shown(name)} with another text than in reasons.{first}"
+                yield (*path, "article", "id"), found, "an id of its own for each text"
 
 
-def _articles(catalogue: Catalogue) -> Iterator[Difference]:
-    seen: dict[str, tuple[str, Article]] = {}
-    for code, reason in catalogue.reasons.items():
-        first, article = seen.setdefault(reason.article.id, (code, reason.article))
-        if article != reason.article:
-            found = f"{shown(article.id)} with another text than in reasons.{first}"
-            yield ("reasons", code, "article", "id"), found, "an id of its own for each text"
+def _quiet_hours(tree: dict[str, Any]) -> Iterator[Difference]:
+    quiet = _mapping(tree.get("quiet_hours"))
+    zone, start, end = quiet.get("zone"), quiet.get("from"), quiet.get("to")
+    if isinstance(zone, str) and zone not in available_timezones():
+        expected = suggestion(zone, available_timezones(), "an IANA zone such as Asia/Shanghai")
+        yield ("quiet_hours", "zone"), shown(zone), expected
+    if isinstance(start, str) and start == end:
+        yield ("quiet_hours", "to"), f"{shown(end)}, the same as 'from'", "another time of day"
 
 
-def _quiet_hours(catalogue: Catalogue) -> Iterator[Difference]:
-    quiet = catalogue.quiet_hours
-    if quiet is None:
-        return
-    zones = available_timezones()
-    if quiet.zone not in zones:
-        expected = suggestion(quiet.zone, zones, "an IANA zone such as Asia/Shanghai")
-        yield ("quiet_hours", "zone"), shown(quiet.zone), expected
-    if quiet.start == quiet.end:
-        yield ("quiet_hours", "to"), f"{quiet.end}, the same as 'from'", "another time of day"
+def _milliseconds(value: object) -> int | None:
+    """The length of a duration word; None for what is none (the check of the shape tells)."""
+    try:
+        return duration_ms(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
-_CHECKS: Final[tuple[Callable[[Catalogue], Iterator[Difference]], ...]] = (
+def _step_names(tree: dict[str, Any]) -> set[str]:
+    steps = [step for path, journey in _under(tree, "journeys") for _, step in _listed(path, journey, "steps")]
+    return {step["id"] for step in steps if isinstance(step.get("id"), str)}
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _under(tree: dict[str, Any], name: str) -> Parts:
+    """The mappings below one top-level name."""
+    for key, value in _mapping(tree.get(name)).items():
+        if isinstance(value, dict):
+            yield (name, key), value
+
+
+def _listed(path: DocumentPath, parent: dict[str, Any], name: str) -> Parts:
+    """The mappings in a list of ``parent``."""
+    for index, value in enumerate(_list(parent.get(name))):
+        if isinstance(value, dict):
+            yield (*path, name, index), value
+
+
+def _leaves(value: object, path: DocumentPath) -> Iterator[tuple[DocumentPath, object]]:
+    """Every value that has no parts, with its path."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _leaves(each, (*path, key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _leaves(each, (*path, index))
+    elif path:
+        yield path, value
+
+
+_CHECKS: Final[tuple[Callable[[dict[str, Any]], Iterator[Difference]], ...]] = (
     _durations,
     _checkpoints_rise,
     _steps_once,

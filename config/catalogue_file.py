@@ -46,20 +46,22 @@ def read_catalogue(path: Path) -> Document:
     return _put_together(str(path), [read_yaml(each) for each in files])
 
 
-def _checked(document: Document) -> Catalogue:
+def document_problems(document: Document) -> list[Problem]:
+    """Everything wrong with a catalogue as it was read, in the order of files and lines, each once."""
     problems = [*document.problems]
     if document.value is not None:
-        problems += shape_problems(document, Catalogue)
+        problems += shape_problems(document, Catalogue) + catalogue_problems(document)
+    return sorted(dict.fromkeys(problems), key=lambda each: (each.file, each.line or 0))
+
+
+def _checked(document: Document) -> Catalogue:
+    problems = document_problems(document)
     if problems:
         raise ConfigurationError(problems)
     try:
-        catalogue = msgspec.convert(document.value, Catalogue)
+        return msgspec.convert(document.value, Catalogue)
     except msgspec.ValidationError as error:
         raise ConfigurationError([Problem(document.file, None, "$", str(error), "a catalogue")]) from error
-    problems = catalogue_problems(catalogue, document)
-    if problems:
-        raise ConfigurationError(problems)
-    return catalogue
 
 
 def _put_together(folder: str, documents: list[Document]) -> Document:

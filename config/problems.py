@@ -47,6 +47,11 @@ def shown(value: object, longest: int = 60) -> str:
     return str(value)
 
 
+def plain_number(number: float) -> str:
+    """``100000000``, ``0.5``: never in powers of ten, whole where it is."""
+    return str(int(number)) if float(number).is_integer() else str(number)
+
+
 def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """The name that ``name`` may stand for; when none is close ``otherwise``, or all known ones."""
     names = sorted(known)

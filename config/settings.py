@@ -8,13 +8,13 @@ names (with the one that may be meant), wrong types, values out of range.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Final, get_args, get_origin
 
 import msgspec
 
-from config.problems import ConfigurationError, Problem, suggestion
+from config.problems import ConfigurationError, Problem, shown, suggestion
 from config.settings_checks import settings_differences
 from config.settings_table import SECRET, Settings
 from config.shape import shape_problems
@@ -44,27 +44,25 @@ def load_settings(
     ``overrides``: setting to value, None where the command line is silent.
     Raises ConfigurationError with every problem there is.
     """
-    sources = read_settings(os.environ if environ is None else environ, file, overrides or {})
-    problems = [problem for source in sources for problem in source_problems(source)]
+    sources = read_settings(environ, file, overrides)
+    problems = settings_problems(sources)
     if problems:
         raise ConfigurationError(problems)
-    values = {name: value for source in sources for name, value in source.value.items()}
-    try:
-        settings = msgspec.convert(values, Settings)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError([Problem("command line", None, "$", str(error), "settings")]) from error
-    problems = [_told(sources, *each) for each in settings_differences(settings)]
-    if problems:
-        raise ConfigurationError(problems)
-    return settings
+    return _settings(sources)
 
 
 def read_settings(
-    environ: Mapping[str, str], file: str | Path | None, overrides: Mapping[str, object]
+    environ: Mapping[str, str] | None, file: str | Path | None, overrides: Mapping[str, object] | None
 ) -> list[Document]:
     """What each source says, the strongest last, each with its problems so far."""
     files = [] if file is None else [_file_source(Path(file))]
-    return [*files, _environment_source(environ), _command_line_source(overrides)]
+    return [*files, _environment_source(os.environ if environ is None else environ), _command_line_source(overrides)]
+
+
+def settings_problems(sources: Sequence[Document]) -> list[Problem]:
+    """Everything wrong with the sources, alone and together; what is wrong alone counts as not given."""
+    alone = [problem for source in sources for problem in source_problems(source)]
+    return alone + [_told(sources, *each) for each in settings_differences(_settings(sources))]
 
 
 def source_problems(source: Document) -> Iterator[Problem]:
@@ -94,11 +92,23 @@ def child_environment(settings: Settings, environ: Mapping[str, str] | None = No
     return {name: text for name, text in inherited.items() if name not in ours} | as_environment(settings)
 
 
+def _settings(sources: Sequence[Document]) -> Settings:
+    """What the sources say as settings, the last one first asked, without what is wrong."""
+    return msgspec.convert({name: value for source in sources for name, value in _sound(source).items()}, Settings)
+
+
+def _sound(source: Document) -> dict[str, object]:
+    wrong = {problem.path.partition("[")[0] for problem in shape_problems(source, Settings)}
+    return {name: value for name, value in source.value.items() if name in _TYPES and name not in wrong}
+
+
 def _file_source(path: Path) -> Document:
+    """The file as a source; what is no mapping says nothing."""
     document = read_yaml(path)
-    if document.value is None and not document.problems:
-        return msgspec.structs.replace(document, value={})
-    return document
+    if isinstance(document.value, dict):
+        return document
+    problems = document.problems or (document.problem((), shown(document.value), "a mapping of settings"),)
+    return msgspec.structs.replace(document, value={}, problems=problems)
 
 
 def _environment_source(environ: Mapping[str, str]) -> Document:
@@ -118,8 +128,8 @@ def _is_ours(variable: str) -> bool:
     return variable.startswith(PREFIX) and not variable.startswith(NOT_SETTINGS)
 
 
-def _command_line_source(overrides: Mapping[str, object]) -> Document:
-    value = {name: _from_argument(name, each) for name, each in overrides.items() if each is not None}
+def _command_line_source(overrides: Mapping[str, object] | None) -> Document:
+    value = {name: _from_argument(name, each) for name, each in (overrides or {}).items() if each is not None}
     return Document("command line", value, {(): Place("command line", None)})
 
 
@@ -128,6 +138,8 @@ def _from_argument(setting: str, value: object) -> object:
         return _from_text(setting, value)
     if isinstance(value, PurePath):
         return str(value)
+    if isinstance(value, float):
+        return plain_value(repr(value))
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -156,10 +168,10 @@ def _name_in(source: Document, path: str) -> str:
     return path
 
 
-def _told(sources: list[Document], setting: str, found: str, expected: str) -> Problem:
+def _told(sources: Sequence[Document], setting: str, found: str, expected: str) -> Problem:
     """A problem of one setting, told where it was given last, else as one of the defaults."""
     for source in reversed(sources):
-        if setting in source.value:
+        if setting in _sound(source):
             problem = source.problem((setting,), found, expected)
             return msgspec.structs.replace(problem, path=_name_in(source, problem.path))
     return Problem("defaults", None, setting, found, expected)

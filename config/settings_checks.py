@@ -16,7 +16,7 @@ SettingDifference = tuple[str, str, str]
 SHORTEST_SECRET: Final = 32
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_KEY: Final = re.compile(r"[!-9;-~]{8,200}")
+_KEY: Final = re.compile(r"[!-+\--9;-~]{1,200}")
 _ORIGIN: Final = re.compile(r"\*|https?://[^/\s,]+")
 
 
@@ -67,7 +67,7 @@ def _secrets(settings: Settings) -> Iterator[SettingDifference]:
             yield (
                 "write_keys",
                 f"something else as key {index}",
-                "8 to 200 ASCII characters without colon, comma or space",
+                "1 to 200 ASCII characters without colon, comma or space",
             )
 
 

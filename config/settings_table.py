@@ -14,7 +14,7 @@ SECRET: Final = frozenset(("token_secret", "write_keys", "redis_url"))
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. The annotations are the table: type, limits, default, one sentence."""
 
     redis_url: Annotated[

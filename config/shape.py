@@ -13,7 +13,7 @@ import msgspec
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from config.problems import Problem, shown, suggestion
+from config.problems import Problem, plain_number, shown, suggestion
 from config.yaml_source import Document, DocumentPath
 
 Difference = tuple[DocumentPath, str, str]
@@ -32,11 +32,10 @@ _DURATION_EXAMPLES: Final = "a duration such as 500ms, 30s, 5m, 24h or 7d"
 
 
 def shape_problems(document: Document, record: type) -> list[Problem]:
-    """Everything in ``document`` that keeps it from being a ``record``, in the order of the lines."""
+    """Everything in ``document`` that keeps it from being a ``record``."""
     errors = _validator(record).iter_errors(document.value)
     differences = dict.fromkeys(each for error in errors for each in _differences(error))
-    problems = [document.problem(*each) for each in differences]
-    return sorted(problems, key=lambda each: (each.file, each.line or 0))
+    return [document.problem(*each) for each in differences]
 
 
 @cache
@@ -59,10 +58,10 @@ def _expected(error: ValidationError) -> str:
         "type": lambda: _NAMES.get(str(limit), str(limit)),
         "enum": lambda: _choice(error.instance, limit),
         "pattern": lambda: _pattern(error),
-        "minimum": lambda: f"at least {limit:g}",
-        "maximum": lambda: f"at most {limit:g}",
-        "exclusiveMinimum": lambda: f"more than {limit:g}",
-        "exclusiveMaximum": lambda: f"less than {limit:g}",
+        "minimum": lambda: f"at least {plain_number(limit)}",
+        "maximum": lambda: f"at most {plain_number(limit)}",
+        "exclusiveMinimum": lambda: f"more than {plain_number(limit)}",
+        "exclusiveMaximum": lambda: f"less than {plain_number(limit)}",
         "minLength": lambda: "a text that is not empty",
         "maxLength": lambda: f"at most {limit} characters",
         "minItems": lambda: f"at least {limit} in the list",

@@ -122,6 +122,8 @@ class _Reading:
             value = self.value(node, ())
         except _TooMuchError as error:
             return _unreadable(self.file, error.line, error.found, error.expected)
+        if value is None and not self.problems:
+            return _unreadable(self.file, None, "an empty file", "a mapping")
         return Document(self.file, value, self.places, tuple(self.problems))
 
     def value(self, node: yaml.Node, path: DocumentPath) -> object:

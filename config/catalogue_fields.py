@@ -1,0 +1,109 @@
+"""One sentence for every field of the catalogue, for its reference page. A test finds the missing ones."""
+
+from typing import Final
+
+from operators import catalogue as records
+
+SECTIONS: Final = (
+    (records.Catalogue, "The whole catalogue", "the top of the file"),
+    (records.Journey, "A journey", "`journeys.NAME`"),
+    (records.Step, "A step", "`journeys.NAME.steps[]`"),
+    (records.Owner, "Who owns a step", "`journeys.NAME.steps[].owner`"),
+    (records.Reason, "A reason", "`reasons.CODE`"),
+    (records.Speaks, "Evidence", "`reasons.CODE.evidence[]`"),
+    (records.Article, "An article", "`reasons.CODE.article`"),
+    (records.Words, "A wording", "every `title`, `body` and `say`"),
+    (records.Struggle, "Struggle", "`struggle`"),
+    (records.Hints, "Hints", "`hints`"),
+    (records.Caps, "Caps", "`caps`"),
+    (records.QuietHours, "Quiet hours", "`quiet_hours`"),
+    (records.ControlGroup, "Control group", "`control_group`"),
+)
+"""The records in the order of the page: record, heading, where it stands."""
+
+SENTENCES: Final = {
+    "Catalogue": {
+        "journeys": "The transactions that are watched, by the name events carry in `properties.journey`.",
+        "reasons": "Causes of a break-off, by code. `unknown` must be there: what to say when the cause is not known.",
+        "lateness": "How far behind the newest event another may come and still count in order.",
+        "idle_checkpoints": "Lengths of silence at which an attempt is looked at, rising.",
+        "decision": "How a silence becomes a break-off: `fixed` is at `idle_after`.",
+        "struggle": "When what a customer does counts as struggling.",
+        "hints": "What holds for every hint.",
+        "caps": "How often a customer may be contacted.",
+        "quiet_hours": "When nobody is spoken to first; left out: never.",
+        "control_group": "Customers who get no hint, for measuring what hints are worth.",
+    },
+    "Journey": {
+        "title": "What customers and agents call it; fills `{journey}`.",
+        "steps": "Its steps, in the order customers meet them.",
+        "idle_after": "Silence that counts as broken off, where a step does not say otherwise.",
+        "forget_after": "Further silence after which the attempt is expired and forgotten.",
+        "priority": "How much it matters, 0 to 100: which hint comes first for a customer who broke off several.",
+    },
+    "Step": {
+        "id": "The name events carry in `properties.step`, once in a journey.",
+        "title": "What customers and agents call it; fills `{step}`.",
+        "idle_after": "Silence at this step that counts as broken off; left out: the journey's.",
+        "hesitation_after": "A pause at this step that counts as hesitation; left out: that of `struggle`.",
+        "final": "Whether reaching it completes the transaction, as `Transaction Completed` does.",
+        "owner": "Who answers for it.",
+    },
+    "Owner": {
+        "system": "The system it runs on.",
+        "department": "The department behind it.",
+    },
+    "Reason": {
+        "title": "What agents see.",
+        "article": "The help that fits.",
+        "say": "What the chatbot or agent says first; `{journey}` and `{step}` are filled in.",
+        "evidence": "What speaks for it; none for `unknown`, at least one for every other.",
+        "need": "How much help is needed: 0 the customer manages alone, 1 needs a person.",
+        "priority": "Added to the journey's when hints are ranked.",
+    },
+    "Speaks": {
+        "signal": "What happened; `at_step` is the mere fact that it broke off there.",
+        "weight": "How much it says. Each repetition adds half of the one before; at an earlier step it is worth half.",
+        "codes": "Error codes it holds for (of a rage click: targets), `*` at the end for any ending; left out: any.",
+        "steps": "Steps it holds for; left out: any.",
+        "fields": "Form fields it holds for, with `field_error` only; left out: any.",
+    },
+    "Article": {
+        "id": "Its name, the same wherever the same text stands.",
+        "title": "Its heading.",
+        "body": "What to do; line breaks are kept.",
+    },
+    "Words": {
+        "zh": "In Chinese.",
+        "en": "In English.",
+    },
+    "Struggle": {
+        "repeated_failures": "Failures at one step.",
+        "repeated_field_errors": "Field errors at one step.",
+        "back_and_forth_visits": "Visits to the same step by going back.",
+        "hesitation_after": "A pause between two events.",
+        "rage_clicks": "Clicks on one target that are a rage click.",
+        "rage_within": "The most time between two of them.",
+        "rage_radius_px": "How near to each other they are, in pixels.",
+        "rage_ignores": "Controls where quick clicks are normal (`properties.control`).",
+    },
+    "Hints": {
+        "surfaces": "Where hints are shown.",
+        "lifetime": "After this a hint is of no more use.",
+        "min_confidence": "Below this the reason is told as `unknown`.",
+    },
+    "Caps": {
+        "hints": "Hints a customer gets at most in the window, over all surfaces.",
+        "window": "The length of the window; it rolls, and is no calendar day.",
+    },
+    "QuietHours": {
+        "zone": "The time zone of both times, an IANA name.",
+        "from": "They begin.",
+        "to": "They end; earlier than `from` is the next morning.",
+        "on_conflict": "`defer` speaks at the end of the quiet hours, `drop` not at all.",
+    },
+    "ControlGroup": {
+        "share": "Which part of the customers, 0 to 1.",
+        "salt": "Changing it draws the group anew.",
+    },
+}
