@@ -1,0 +1,142 @@
+"""The API of hints: look-ups for bots and desks, reports of what became of a hint.
+
+In: ``GET /v1/customers/{id}/next-hints``, ``GET /v1/hints``, ``POST /v1/hints/{id}/states``,
+each with a token. Out: JSON, the wording picked by ``Accept-Language`` beside both.
+Refused, as a ``Problem``: no token, one of another role, another surface or state than
+there is, a hint that is unknown, over, or another desk's.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Final, Literal, get_args
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.bearer import Bearers
+from gateway.bodies import read_body
+from gateway.feedback import Feedback, FeedbackRefused
+from gateway.idempotency import KEY_CHARS, IdempotentAnswers
+from gateway.languages import TAGS, picked_language
+from gateway.problems import ErrorDetail, Problem
+from gateway.tokens import AGENT, CHATBOT, Token
+from operators.catalogue import Surface
+from operators.events import CUSTOMER_ID_CHARS, excerpt, wrong_type
+from state.board import HintBoard
+from state.keys import desk_channel
+
+REPORT_BYTES: Final = 4 * 1024
+SURFACES: Final[tuple[str, ...]] = get_args(Surface)
+_REFUSALS: Final = {"unknown_hint": "not_found", "not_yours": "forbidden", "not_open": "conflict"}
+
+
+class StateReport(msgspec.Struct, forbid_unknown_fields=True):
+    """What became of a hint, as ``POST /v1/hints/{id}/states`` takes it."""
+
+    state: Literal["shown", "used", "dismissed"]
+    helpful: Annotated[bool | None, msgspec.Meta(description="Whether it helped, where the agent said so.")] = None
+
+
+class Api:
+    """The routes of hints. ``clock_ms``: epoch ms."""
+
+    def __init__(self, board: HintBoard, feedback: Feedback, bearers: Bearers, clock_ms: Callable[[], int]) -> None:
+        self._board = board
+        self._feedback = feedback
+        self._bearers = bearers
+        self._clock_ms = clock_ms
+        self._answers = IdempotentAnswers()
+
+    def routes(self) -> list[Route]:
+        """One route an endpoint."""
+        return [
+            Route("/v1/customers/{customer_id:path}/next-hints", self._next_hints, methods=["GET"]),
+            Route("/v1/hints", self._desk_hints, methods=["GET"]),
+            Route("/v1/hints/{hint_id}/states", self._report, methods=["POST"]),
+        ]
+
+    async def _next_hints(self, request: Request) -> Response:
+        self._bearers.token(request, (CHATBOT, AGENT))
+        customer_id, surface = request.path_params["customer_id"], request.query_params.get("surface", "chatbot")
+        _check_look_up(customer_id, surface)
+        hints = await self._board.next_hints(customer_id, self._clock_ms(), surface)
+        return _hints_answer({"customer_id": customer_id, "surface": surface}, hints, request)
+
+    async def _desk_hints(self, request: Request) -> Response:
+        desk_id = self._bearers.token(request, (AGENT,)).subject
+        # The position first: what is told in between comes again over the websocket, and is never missed.
+        position = await self._board.position(desk_channel(desk_id))
+        hints = await self._board.desk_hints(desk_id, self._clock_ms())
+        return _hints_answer({"epoch": position.epoch, "offset": position.offset}, hints, request)
+
+    async def _report(self, request: Request) -> Response:
+        token = self._bearers.token(request, (AGENT, CHATBOT))
+        hint_id = request.path_params["hint_id"]
+        body = await read_body(request, REPORT_BYTES)
+        report = _read_report(body)
+
+        async def made() -> bytes:
+            return await self._reported(hint_id, report, token)
+
+        key = _idempotency_key(request)
+        if key is None:
+            return _json(await made())
+        fingerprint = msgspec.json.encode((hint_id, report))
+        return _json(await self._answers.answer((f"{token.role}:{token.subject}", key), fingerprint, made))
+
+    async def _reported(self, hint_id: str, report: StateReport, token: Token) -> bytes:
+        try:
+            change = await self._feedback.report(hint_id, report.state, report.helpful, token)
+        except FeedbackRefused as error:
+            expected = f"one of yours that can become {report.state}"
+            wrong = ErrorDetail("hint_id", error.found, expected)
+            raise Problem(_REFUSALS[error.code], str(error), [wrong]) from error
+        return msgspec.json.encode({"hint_id": hint_id, "state": change.state, "changed": change.changed})
+
+
+def _hints_answer(head: dict[str, Any], hints: Iterable[dict[str, Any]], request: Request) -> Response:
+    """``head`` and the hints, each with ``say``: its text in the language picked."""
+    language = picked_language(request.headers.get("accept-language"))
+    document = {**head, "hints": [{**hint, "say": hint["text"][language]} for hint in hints]}
+    response = _json(msgspec.json.encode(document))
+    response.headers.update({"Content-Language": TAGS[language], "Vary": "Accept-Language"})
+    return response
+
+
+def _check_look_up(customer_id: str, surface: str) -> None:
+    errors = []
+    if not 1 <= len(customer_id) <= CUSTOMER_ID_CHARS:
+        expected = f"1 to {CUSTOMER_ID_CHARS} characters"
+        errors.append(ErrorDetail("customer_id", f"{len(customer_id)} characters", expected))
+    if surface not in SURFACES:
+        errors.append(ErrorDetail("surface", repr(surface[:40]), " or ".join(SURFACES)))
+    if errors:
+        raise Problem("invalid", "; ".join(f"{e.path}: found {e.found}, expected {e.expected}" for e in errors), errors)
+
+
+def _read_report(body: bytes) -> StateReport:
+    try:
+        return msgspec.json.decode(body, type=StateReport)
+    except msgspec.ValidationError as error:
+        wrong = wrong_type(error)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_report("$", excerpt(body), f"one JSON object in UTF-8 ({error})") from error
+    raise _no_report(wrong.path, wrong.found, wrong.expected)
+
+
+def _no_report(path: str, found: str, expected: str) -> Problem:
+    wrong = ErrorDetail(path, found, expected)
+    return Problem("invalid", f"{path}: found {found}, expected {expected}", [wrong])
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= KEY_CHARS:
+        wrong = ErrorDetail("Idempotency-Key", f"{len(key)} characters", f"1 to {KEY_CHARS} characters")
+        raise Problem("invalid", f"{wrong.path}: found {wrong.found}, expected {wrong.expected}", [wrong])
+    return key
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")

@@ -1,0 +1,109 @@
+"""What the gateway counts: one table, and the counters made from it.
+
+In: a registry. Out: one attribute per row of ``TABLE``. No label ever names a customer,
+a transaction or a desk. The table is what ``docs/reference/metrics.md`` prints.
+"""
+
+from typing import Final, Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REQUEST_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+PUSH_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+
+
+class Metric(NamedTuple):
+    """One row: full name, kind, what it says, its labels, and for histograms the buckets in seconds."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    says: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+EVENTS_RECEIVED: Final = Metric(
+    "zhiyin_events_received_total", "counter", "events that reached the collector, taken or not", ("endpoint",)
+)
+EVENTS_ACCEPTED: Final = Metric("zhiyin_events_accepted_total", "counter", "events put on the bus", ("endpoint",))
+EVENTS_REJECTED: Final = Metric(
+    "zhiyin_events_rejected_total", "counter", "events refused at the door, by what was wrong", ("kind",)
+)
+BUS_REFUSALS: Final = Metric(
+    "zhiyin_bus_refusals_total", "counter", "requests answered 503 because the bus could not keep them", ("cause",)
+)
+REQUEST_SECONDS: Final = Metric(
+    "zhiyin_http_request_seconds",
+    "histogram",
+    "time from the first byte of a request to its answer",
+    ("endpoint", "status"),
+    REQUEST_BUCKETS_S,
+)
+DESK_CONNECTIONS: Final = Metric("zhiyin_desk_connections", "gauge", "open websockets by role", ("role",))
+DESK_FRAMES: Final = Metric("zhiyin_desk_frames_total", "counter", "frames sent to desks and bots", ("type",))
+DESK_CLOSES: Final = Metric("zhiyin_desk_closes_total", "counter", "websockets closed by us, by close code", ("code",))
+DESK_QUEUE_OVERFLOWS: Final = Metric(
+    "zhiyin_desk_queue_overflows_total", "counter", "desks closed because they did not read what was waiting for them"
+)
+FACT_TO_DESK_SECONDS: Final = Metric(
+    "zhiyin_fact_to_desk_seconds",
+    "histogram",
+    "time from a hint's creation in the engine to its frame on a socket",
+    (),
+    PUSH_BUCKETS_S,
+)
+FEEDBACK: Final = Metric(
+    "zhiyin_hint_feedback_total",
+    "counter",
+    "hint states reported by desks and bots",
+    ("state", "changed"),
+)
+HOOK_CALLS: Final = Metric(
+    "zhiyin_chatbot_hook_total", "counter", "calls of the chatbot's hook, by how they ended", ("outcome",)
+)
+BUILD: Final = Metric("zhiyin_gateway_info", "gauge", "always 1; the label says which version runs", ("version",))
+
+TABLE: Final = (
+    EVENTS_RECEIVED,
+    EVENTS_ACCEPTED,
+    EVENTS_REJECTED,
+    BUS_REFUSALS,
+    REQUEST_SECONDS,
+    DESK_CONNECTIONS,
+    DESK_FRAMES,
+    DESK_CLOSES,
+    DESK_QUEUE_OVERFLOWS,
+    FACT_TO_DESK_SECONDS,
+    FEEDBACK,
+    HOOK_CALLS,
+    BUILD,
+)
+
+
+class GatewayMetrics:
+    """The counters of one gateway, in a registry of its own unless one is given."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = CollectorRegistry() if registry is None else registry
+        self.events_received = self._counter(EVENTS_RECEIVED)
+        self.events_accepted = self._counter(EVENTS_ACCEPTED)
+        self.events_rejected = self._counter(EVENTS_REJECTED)
+        self.bus_refusals = self._counter(BUS_REFUSALS)
+        self.request_seconds = self._histogram(REQUEST_SECONDS)
+        self.desk_connections = self._gauge(DESK_CONNECTIONS)
+        self.desk_frames = self._counter(DESK_FRAMES)
+        self.desk_closes = self._counter(DESK_CLOSES)
+        self.desk_queue_overflows = self._counter(DESK_QUEUE_OVERFLOWS)
+        self.fact_to_desk_seconds = self._histogram(FACT_TO_DESK_SECONDS)
+        self.feedback = self._counter(FEEDBACK)
+        self.hook_calls = self._counter(HOOK_CALLS)
+        self.build = self._gauge(BUILD)
+
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.name, metric.says, metric.labels, registry=self.registry)
+
+    def _gauge(self, metric: Metric) -> Gauge:
+        return Gauge(metric.name, metric.says, metric.labels, registry=self.registry)
+
+    def _histogram(self, metric: Metric) -> Histogram:
+        return Histogram(metric.name, metric.says, metric.labels, registry=self.registry, buckets=metric.buckets)

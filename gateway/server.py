@@ -1,0 +1,279 @@
+"""The gateway put together: collector, API, pages, push and metrics in one asyncio loop.
+
+In: settings. Out: a process that serves until it is told to stop. Refused, in one clear
+line each: settings that lack what the gateway needs, an address that is taken.
+
+Started in this order: metrics, push (websockets), chatbot hook, HTTP; then it says that it
+is ready. Stopped the other way round: HTTP takes no more and finishes what it has, the hook
+stops, desks are closed with 1012, then the connections to Redis, the metrics. Redis may
+be away at any time: /ready says so, the collector answers 503, desks are told.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Final
+
+import msgspec
+import uvicorn
+from prometheus_client import start_http_server
+from starlette.types import ASGIApp
+
+from config import ConfigurationError, Problem
+from config.settings import Settings, variable_of
+from gateway.api import Api
+from gateway.bearer import Bearers
+from gateway.bus_lane import BusLane
+from gateway.chatbot_hook import ChatbotHook
+from gateway.collector import Collector, wall_clock_ms
+from gateway.feedback import Feedback
+from gateway.health import Health
+from gateway.http import build_app
+from gateway.metrics import GatewayMetrics
+from gateway.openapi import openapi_route
+from gateway.push import PushServer
+from gateway.push_counts import PushCounts
+from gateway.site import Site
+from gateway.tokens import SECRET_BYTES
+from gateway.write_keys import WriteKeys
+from state.board import RedisHintBoard
+from state.bus import RedisBusWriter
+from state.connections import WAIT_TIMEOUT_S, connect_async
+
+DRAIN_S: Final = 5
+KEEP_ALIVE_S: Final = 30
+BACKLOG: Final = 2_048
+
+log = logging.getLogger("zhiyin.gateway")
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """Where a running gateway is: URLs."""
+
+    http: str
+    ws: str
+    metrics: str
+
+
+class CannotListen(Exception):
+    """An address cannot be had. ``setting``: the one that names the port; ``reason``: what the system said."""
+
+    def __init__(self, setting: str, host: str, port: int, reason: str) -> None:
+        self.setting = setting
+        self.host = host
+        self.port = port
+        self.reason = reason
+        super().__init__(
+            f"{setting}: found port {port} on {host} not to be had ({reason}), expected a free one: "
+            f"stop what listens there, or set {variable_of(setting)} to another port (0: any free one)"
+        )
+
+
+class _Uvicorn(uvicorn.Server):
+    """Signals are the composition root's matter, not uvicorn's."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_serving = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn.Server."""
+        await super().startup(sockets)
+        self.is_serving.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Gateway:
+    """One gateway: ``start`` it, ``stop`` it, once."""
+
+    def __init__(self, settings: Settings, version: str = "unknown") -> None:
+        check_settings(settings)
+        self.metrics = GatewayMetrics()
+        self.metrics.build.labels(version).set(1)
+        self._settings = settings
+        self._open = AsyncExitStack()
+
+    async def start(self) -> Addresses:
+        """Serve from now on. Raises CannotListen; then nothing is left running."""
+        try:
+            return await self._started()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything, last started first; takes less than 10 s."""
+        await self._open.aclose()
+
+    async def _started(self) -> Addresses:
+        settings, redis_url = self._settings, self._settings.redis_url or ""
+        metrics_port = self._start_metrics()
+        client, waiting = connect_async(redis_url), connect_async(redis_url, WAIT_TIMEOUT_S)
+        self._open.push_async_callback(client.aclose)
+        self._open.push_async_callback(waiting.aclose)
+        board = RedisHintBoard(client, waiting)
+        lane = BusLane(RedisBusWriter(client, settings.bus_partitions, settings.bus_max_events))
+        feedback = Feedback(board, lane, wall_clock_ms)
+        push = PushServer(settings, board, feedback, PushCounts(self.metrics, wall_clock_ms))
+        await self._start_push(push)
+        await self._start_hook(push, board)
+        bearers = Bearers(settings.token_secret, wall_clock_ms)
+        collector = Collector(lane, WriteKeys(settings.write_keys), self.metrics, settings.max_future_s * 1000)
+        routes = [
+            *collector.routes(),
+            *Api(board, feedback, bearers, wall_clock_ms).routes(),
+            *Health({"redis": client.ping}).routes(),
+            openapi_route(),
+            *Site(lambda: push.port).routes(),
+        ]
+        http_port = await self._start_http(build_app(routes, settings.allowed_origins, self.metrics))
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        return Addresses(
+            f"http://{host}:{http_port}", f"ws://{host}:{push.port}", f"http://{host}:{metrics_port}/metrics"
+        )
+
+    def _start_metrics(self) -> int:
+        host, port = self._settings.host, self._settings.gateway_metrics_port
+        with _listening("gateway_metrics_port", host, port):
+            server, thread = start_http_server(port, host, self.metrics.registry)
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        self._open.push_async_callback(asyncio.to_thread, stop)
+        return int(server.server_port)
+
+    async def _start_push(self, push: PushServer) -> None:
+        host, port = self._settings.host, self._settings.ws_port
+        with _listening("ws_port", host, port):
+            await push.start(host, port)
+        self._open.push_async_callback(push.stop)
+
+    async def _start_hook(self, push: PushServer, board: RedisHintBoard) -> None:
+        url = self._settings.chatbot_hook_url
+        if url is not None:
+            hook = ChatbotHook(url, push.hub, board, self.metrics)
+            await hook.start()
+            self._open.push_async_callback(hook.stop)
+
+    async def _start_http(self, app: ASGIApp) -> int:
+        host, port = self._settings.host, self._settings.http_port
+        with _listening("http_port", host, port):
+            listener = listening_socket(host, port)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+        server = _Uvicorn(config)
+        serving = asyncio.create_task(server.serve([listener]), name="http")
+        await server.is_serving.wait()
+
+        async def stop() -> None:
+            server.should_exit = True
+            await serving
+
+        self._open.push_async_callback(stop)
+        return int(listener.getsockname()[1])
+
+
+async def serve(
+    settings: Settings,
+    ready: Callable[[Addresses], None] | None = None,
+    stop: asyncio.Event | None = None,
+    version: str = "unknown",
+) -> None:
+    """Run a gateway until ``stop`` is set (None: until this task is cancelled).
+
+    ``ready`` is called once, when everything is served; ``version`` is for the metrics.
+    Raises CannotListen, ConfigurationError.
+    """
+    gateway = Gateway(settings, version)
+    addresses = await gateway.start()
+    try:
+        log.info("gateway: http %s, websocket %s, metrics %s", addresses.http, addresses.ws, addresses.metrics)
+        if ready is not None:
+            ready(addresses)
+        await (stop or asyncio.Event()).wait()
+    finally:
+        await gateway.stop()
+        log.info("gateway: stopped")
+
+
+def run_gateway(settings: Settings, ready: Callable[[Addresses], None] | None = None, version: str = "unknown") -> int:
+    """Run a gateway until SIGTERM or SIGINT; the process's exit code.
+
+    What cannot be had (a port, a setting) is one clear line on standard error, and 1.
+    """
+    try:
+        asyncio.run(_until_signalled(settings, ready, version))
+    except (CannotListen, ConfigurationError) as error:
+        sys.stderr.write(f"gateway: {error}\n")
+        return 1
+    return 0
+
+
+async def _until_signalled(settings: Settings, ready: Callable[[Addresses], None] | None, version: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(settings, ready, stop, version)
+
+
+def check_settings(settings: Settings) -> None:
+    """Raises ConfigurationError with everything a gateway needs and these settings lack."""
+    problems = []
+    if settings.redis_url is None:
+        problems.append(_lacking("redis_url", "none", "redis://HOST:PORT/DB, or `zhiyin up`, which starts one"))
+    if not settings.write_keys:
+        problems.append(_lacking("write_keys", "none", "at least one key for senders of events"))
+    secret_bytes = len(settings.token_secret.encode())
+    if secret_bytes < SECRET_BYTES:
+        problems.append(_lacking("token_secret", f"{secret_bytes} bytes", f"at least {SECRET_BYTES} random bytes"))
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _lacking(setting: str, found: str, expected: str) -> Problem:
+    return Problem("settings", None, variable_of(setting), found, expected)
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens on ``host``; port 0 takes a free one. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+@contextlib.contextmanager
+def _listening(setting: str, host: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CannotListen(setting, host, port, error.strerror or str(error)) from error
