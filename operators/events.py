@@ -151,7 +151,7 @@ def read_event(raw: bytes) -> Event | Rejection:
     try:
         event = _DECODER.decode(raw)
     except msgspec.ValidationError as error:
-        return _foreign_event(raw) or _wrong_type(error)
+        return _foreign_event(raw) or wrong_type(error)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Rejection("not_json", "$", excerpt(raw), f"one JSON object in UTF-8 ({error})")
     except RecursionError:
@@ -203,8 +203,8 @@ def _foreign_event(raw: bytes) -> Event | None:
     )
 
 
-def _wrong_type(error: msgspec.ValidationError) -> Rejection:
-    """Msgspec says ``Expected `str`, got `int` - at `$.properties.step```."""
+def wrong_type(error: msgspec.ValidationError) -> Rejection:
+    """What msgspec says (``Expected `str`, got `int` - at `$.properties.step```) as a rejection."""
     text = str(error)
     reason, _, path = text.partition(" - at ")
     expected, _, found = reason.partition(", got ")
