@@ -23,36 +23,98 @@ class Key(NamedTuple):
 
 
 BUS: Final = Key(
-    "zy:bus:{}", "stream", "events of one partition: fields k (customer), t (corrected time, epoch ms), e (raw bytes)", "trimmed behind what the engine has taken"
+    "zy:bus:{}",
+    "stream",
+    "events of one partition: fields k (customer), t (corrected time, epoch ms), e (raw bytes)",
+    "trimmed behind what the engine has taken",
 )
-BUS_TAKEN: Final = Key("zy:bus:{}:taken", "string", "entry id up to which the engine holds the partition safely", "kept")
+BUS_TAKEN: Final = Key(
+    "zy:bus:{}:taken",
+    "string",
+    "entry id up to which the engine holds the partition safely",
+    "kept",
+)
 CHATBOT_HINT: Final = Key(
-    "zy:hint:{}", "string", "for one customer, JSON: {customer_id, hints: [best, and up to two more]}", "expires with the last hint; deleted when none is open"
+    "zy:hint:{}",
+    "string",
+    "for one customer, JSON: {customer_id, hints: [best, and up to two more]}",
+    "expires with the last of its hints; deleted when none is open",
 )
-OPEN_HINTS: Final = Key("zy:open:{}", "sorted set", "ids of one customer's open hints, best first", "expires with the last hint")
+OPEN_HINTS: Final = Key(
+    "zy:open:{}",
+    "sorted set",
+    "ids of one customer's open hints; score: priority x 2^42 + created (epoch ms), so the best is last",
+    "expires with the last hint",
+)
+OPEN_DOCUMENTS: Final = Key(
+    "zy:documents:{}",
+    "hash",
+    "one customer's open hints: id to 'expiry (epoch ms), 1 if for chatbots, JSON'",
+    "expires with the last hint",
+)
 HINT_RECORD: Final = Key(
-    "zy:record:{}", "hash", "one hint: document, state, customer, desk, rank, expires_at_ms; stays after the hint so that it is never told twice", "one day after the hint expires"
+    "zy:record:{}",
+    "hash",
+    "one hint: document, state, cause, customer, desk, transaction, surfaces, rank, expires_at_ms; unspoken (the event "
+    "a bot has still to be told); stays after the hint so that it is never told twice",
+    "one day after the hint expires",
 )
-CHANNEL: Final = Key("zy:channel:{}", "stream", "what one desk (desk:ID) or the chatbot is told, ids OFFSET-0, field e (CloudEvent JSON)", "newest 10,000 kept")
-CHANNEL_EPOCH: Final = Key("zy:channel:{}:epoch", "string", "random name of the channel's life; a new one means start again", "kept")
-CHANNEL_OFFSET: Final = Key("zy:channel:{}:offset", "string", "the last offset given out in the channel", "kept")
-DESK_OPEN: Final = Key("zy:desk:{}", "sorted set", "ids of the hints open on one desk by expiry (epoch ms)", "expired members removed on reading")
-FACTS: Final = Key("zy:facts", "stream", "public facts and hints as CloudEvents for other systems, field e", "newest 100,000 kept")
-FACT_TOLD: Final = Key("zy:told:{}", "string", "this fact has been written to zy:facts", "one day")
-DEAD_LETTERS: Final = Key("zy:dead-letters", "stream", "events that could not be taken, field e", "newest 100,000 kept")
+CHANNEL: Final = Key(
+    "zy:channel:{}",
+    "stream",
+    "what one desk (desk:ID) or the chatbot is told, ids OFFSET-0, field e (CloudEvent JSON)",
+    "newest 10,000 kept",
+)
+CHANNEL_EPOCH: Final = Key(
+    "zy:channel-epoch:{}",
+    "string",
+    "random name of the channel's life; a new one means start again",
+    "kept",
+)
+CHANNEL_OFFSET: Final = Key(
+    "zy:channel-offset:{}",
+    "string",
+    "the last offset given out in the channel",
+    "kept",
+)
+DESK_OPEN: Final = Key(
+    "zy:desk:{}",
+    "sorted set",
+    "ids of the hints open on one desk; score: expiry (epoch ms)",
+    "expired members removed on reading and on telling",
+)
+FACTS: Final = Key(
+    "zy:facts",
+    "stream",
+    "public facts and hints as CloudEvents for other systems, field e",
+    "newest 100,000 kept",
+)
+TOLD: Final = Key(
+    "zy:told:{}",
+    "string",
+    "the fact or dead letter of this id has been written",
+    "one day",
+)
+DEAD_LETTERS: Final = Key(
+    "zy:dead-letters",
+    "stream",
+    "events that could not be taken, field e",
+    "newest 100,000 kept",
+)
 
 TABLE: Final = (
     BUS,
     BUS_TAKEN,
     CHATBOT_HINT,
     OPEN_HINTS,
+    OPEN_DOCUMENTS,
     HINT_RECORD,
     CHANNEL,
     CHANNEL_EPOCH,
     CHANNEL_OFFSET,
     DESK_OPEN,
     FACTS,
-    FACT_TOLD,
+    TOLD,
     DEAD_LETTERS,
 )
 

@@ -1,0 +1,219 @@
+"""Hints as the gateway reads them, their state as desks and bots report it, and the channels.
+
+In: ids of customers, desks, hints and channels; the time in epoch milliseconds. Out: hint documents
+with their ``state``, positions and entries of channels, changes of state. Refused: a change the state
+a hint is in does not allow (``changed`` False); ``StoreUnavailable`` when Redis is away.
+
+A reader of a channel keeps its own offset. ``wait`` never answers to an offset that is greater than the
+channel's, as it is after Redis lost data: when a wait comes back empty, look at ``position`` again.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from operators.hints import OPEN_STATES
+from state import keys
+from state.channels import KEPT_EVENTS, ChannelEntry, Position, channel_keys, offset_of
+from state.connections import LONGEST_BLOCK_MS, AsyncClient, answering
+from state.hint_calls import (
+    DOCUMENT_FIELDS,
+    OWNER_FIELDS,
+    document_from,
+    drop_expired_call,
+    move_call,
+    owner_from,
+    position_call,
+)
+from state.hint_memory import MOST_HINTS, HintMemory
+from state.hint_moves import state_move
+from state.scripts import run_async
+
+ENTRIES_A_WAIT: Final = 500
+POLL_S: Final = 0.005
+
+Document = dict[str, Any]
+Found = Sequence[bytes | None]
+
+
+class StateChange(msgspec.Struct, frozen=True):
+    """What became of a wish to change a hint's state. ``state`` None: no such hint."""
+
+    changed: bool
+    state: str | None
+    customer_id: str | None
+    desk_id: str | None
+
+
+UNKNOWN_HINT: Final = StateChange(changed=False, state=None, customer_id=None, desk_id=None)
+
+
+class HintBoard(Protocol):
+    """What the gateway sees of hints and channels. Raises StoreUnavailable."""
+
+    async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
+        """A customer's open hints for ``surface``, best first, at most three."""
+
+    async def desk_hints(self, desk_id: str, now_ms: int) -> list[Document]:
+        """All open hints of a desk, newest first."""
+
+    async def hint(self, hint_id: str) -> Document | None:
+        """One hint, open or over; None: unknown, or over for more than a day."""
+
+    async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
+        """Move a hint to ``state`` where ``operators.hints.may_become`` allows it, and tell the channels."""
+
+    async def position(self, channel: str) -> Position:
+        """Where a channel stands; a channel that never was begins."""
+
+    async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
+        """At most ``count`` entries of a channel after an offset, oldest first."""
+
+    async def wait(self, positions: Mapping[str, int], block_ms: int) -> dict[str, list[ChannelEntry]]:
+        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000)."""
+
+
+class MemoryHintBoard(HintBoard):
+    """The twin in memory; it sees what a ``MemoryHintStore`` on the same memory writes."""
+
+    def __init__(self, memory: HintMemory) -> None:
+        self._memory = memory
+
+    async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
+        """A customer's open hints for ``surface``, best first, at most three."""
+        self._memory.drop_expired(customer_id, now_ms)
+        return [record.document() for record in self._memory.open_hints(customer_id, now_ms, surface)[:MOST_HINTS]]
+
+    async def desk_hints(self, desk_id: str, now_ms: int) -> list[Document]:
+        """All open hints of a desk, newest first."""
+        return _newest_first(
+            record.document()
+            for record in self._memory.records.values()
+            if record.card.owner.desk_id == desk_id and "desk" in record.card.owner.surfaces and record.open_at(now_ms)
+        )
+
+    async def hint(self, hint_id: str) -> Document | None:
+        """One hint, open or over; None: unknown."""
+        record = self._memory.records.get(hint_id)
+        return None if record is None else record.document()
+
+    async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
+        """Move a hint to ``state`` where ``operators.hints.may_become`` allows it, and tell the channels."""
+        owner = self._memory.owner(hint_id)
+        if owner is None:
+            return UNKNOWN_HINT
+        changed = self._memory.move(state_move(hint_id, state, now_ms, owner), now_ms)
+        return StateChange(changed, self._memory.records[hint_id].state, owner.customer_id, owner.desk_id)
+
+    async def position(self, channel: str) -> Position:
+        """Where a channel stands; a channel that never was begins."""
+        return self._memory.channel(channel).position()
+
+    async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
+        """At most ``count`` entries of a channel after an offset, oldest first."""
+        return self._memory.channel(channel).after(after, count)
+
+    async def wait(self, positions: Mapping[str, int], block_ms: int) -> dict[str, list[ChannelEntry]]:
+        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000)."""
+        deadline = time.monotonic() + min(block_ms, LONGEST_BLOCK_MS) / 1000
+        while True:
+            found = {name: self._memory.channel(name).after(after, ENTRIES_A_WAIT) for name, after in positions.items()}
+            found = {name: entries for name, entries in found.items() if entries}
+            if found or time.monotonic() >= deadline:
+                return found
+            await asyncio.sleep(POLL_S)
+
+
+class RedisHintBoard(HintBoard):
+    """Hints and channels in Redis. ``waiting``: a client made with ``WAIT_TIMEOUT_S``, for calls that block."""
+
+    def __init__(self, client: AsyncClient, waiting: AsyncClient, kept_events: int = KEPT_EVENTS) -> None:
+        self._client = client
+        self._waiting = waiting
+        self._kept_events = kept_events
+
+    async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
+        """A customer's open hints for ``surface``, best first, at most three."""
+        with answering("reading a customer's hints", self._client):
+            ids: Any = await self._client.zrevrange(keys.OPEN_HINTS.of(customer_id), 0, -1)
+            records = await self._records(ids)
+            if any(_expired(found, now_ms) for found in records):
+                await run_async(self._client, drop_expired_call(customer_id, now_ms))
+        return [found for found in _open_documents(records, now_ms) if surface in found["surfaces"]][:MOST_HINTS]
+
+    async def desk_hints(self, desk_id: str, now_ms: int) -> list[Document]:
+        """All open hints of a desk, newest first."""
+        key = keys.DESK_OPEN.of(desk_id)
+        with answering("reading a desk's hints", self._client):
+            await self._client.zremrangebyscore(key, "-inf", now_ms)
+            ids: Any = await self._client.zrange(key, 0, -1)
+            records = await self._records(ids)
+        return _newest_first(_open_documents(records, now_ms))
+
+    async def hint(self, hint_id: str) -> Document | None:
+        """One hint, open or over; None: unknown, or over for more than a day."""
+        with answering("reading a hint", self._client):
+            found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), DOCUMENT_FIELDS)
+        return document_from(found)
+
+    async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
+        """Move a hint to ``state`` where ``operators.hints.may_become`` allows it, and tell the channels."""
+        with answering("changing a hint's state", self._client):
+            found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
+            owner = owner_from(found)
+            if owner is None:
+                return UNKNOWN_HINT
+            move = state_move(hint_id, state, now_ms, owner)
+            changed, now_in = await run_async(self._client, move_call(move, owner, now_ms, self._kept_events))
+        return StateChange(bool(changed), now_in.decode() or None, owner.customer_id, owner.desk_id)
+
+    async def position(self, channel: str) -> Position:
+        """Where a channel stands; a channel that never was begins."""
+        with answering("asking where a channel stands", self._client):
+            epoch, offset, oldest = await run_async(self._client, position_call(channel))
+        return Position(epoch.decode(), int(offset), int(oldest))
+
+    async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
+        """At most ``count`` entries of a channel after an offset, oldest first."""
+        with answering("reading a channel", self._client):
+            found: Any = await self._client.xrange(channel_keys(channel)[0], f"{after + 1}-0", "+", count)
+        return _entries(found)
+
+    async def wait(self, positions: Mapping[str, int], block_ms: int) -> dict[str, list[ChannelEntry]]:
+        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000)."""
+        block_ms = max(1, min(block_ms, LONGEST_BLOCK_MS))
+        if not positions:
+            await asyncio.sleep(block_ms / 1000)
+            return {}
+        names = {channel_keys(name)[0].encode(): name for name in positions}
+        streams: dict[Any, Any] = {key: f"{positions[name]}-0" for key, name in names.items()}
+        with answering("waiting on channels", self._waiting):
+            found: Any = await self._waiting.xread(streams, count=ENTRIES_A_WAIT, block=block_ms)
+        return {names[key]: _entries(entries) for key, entries in found or ()}
+
+    async def _records(self, ids: Sequence[bytes]) -> list[Found]:
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for hint_id in ids:
+                pipeline.hmget(keys.HINT_RECORD.of(hint_id.decode()), DOCUMENT_FIELDS)
+            records: list[Found] = await pipeline.execute()
+            return records
+
+
+def _expired(found: Found, now_ms: int) -> bool:
+    return found[2] is None or int(found[2]) <= now_ms
+
+
+def _open_documents(records: Iterable[Found], now_ms: int) -> list[Document]:
+    documents = [document_from(found) for found in records if not _expired(found, now_ms)]
+    return [document for document in documents if document is not None and document["state"] in OPEN_STATES]
+
+
+def _newest_first(documents: Iterable[Document]) -> list[Document]:
+    return sorted(documents, key=lambda document: (document["created_at"], document["hint_id"]), reverse=True)
+
+
+def _entries(found: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[ChannelEntry]:
+    return [ChannelEntry(offset_of(entry_id), fields[b"e"]) for entry_id, fields in found]

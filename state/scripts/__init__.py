@@ -1,0 +1,89 @@
+"""The Lua scripts, each one atomic change in Redis, and how they are called.
+
+In: calls, each a script with its keys and arguments. Out: their answers, each a list, in one round trip.
+Refused: nothing; a Redis that does not know a script yet is given it and asked again.
+Every key a script touches is passed to it in ``KEYS``; scripts use only what Redis 6.2 knows.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from redis.exceptions import NoScriptError
+
+from state.connections import AsyncClient, Client
+
+FOLDER: Final = Path(__file__).parent
+
+
+class Script(msgspec.Struct, frozen=True):
+    """One script: its text and the name Redis knows it by (SHA-1 of the text)."""
+
+    text: str
+    sha: str
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call of a script. ``arguments`` go as they are: text in UTF-8, numbers as decimal text."""
+
+    script: Script
+    keys: tuple[str, ...]
+    arguments: tuple[str | bytes | int, ...] = ()
+
+
+def _script(*names: str) -> Script:
+    text = "\n".join((FOLDER / f"{name}.lua").read_text("utf-8") for name in names)
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+TELL: Final = _script("channel", "customer", "tell")
+SPEAK: Final = _script("channel", "speak")
+MOVE: Final = _script("channel", "customer", "move")
+DROP_EXPIRED: Final = _script("customer", "drop_expired")
+POSITION: Final = _script("channel", "position")
+APPEND: Final = _script("append")
+TAKEN: Final = _script("taken")
+WRITE_ONCE: Final = _script("write_once")
+
+
+def run(client: Client, calls: Sequence[Call]) -> list[list[Any]]:
+    """The answers of ``calls``, in order. Raises what Redis answers (``redis.RedisError``)."""
+    answers = _sent(client, calls)
+    unknown = _unknown(answers)
+    if unknown:
+        for script in {calls[number].script for number in unknown}:
+            client.script_load(script.text)
+        again = _sent(client, [calls[number] for number in unknown])
+        for number, answer in zip(unknown, again, strict=True):
+            answers[number] = answer
+    return _without_errors(answers)
+
+
+async def run_async(client: AsyncClient, call: Call) -> list[Any]:
+    """The answer of one call. Raises what Redis answers (``redis.RedisError``)."""
+    try:
+        answer: list[Any] = await client.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
+    except NoScriptError:
+        answer = await client.eval(call.script.text, len(call.keys), *call.keys, *call.arguments)
+    return answer
+
+
+def _sent(client: Client, calls: Sequence[Call]) -> list[Any]:
+    with client.pipeline(transaction=False) as pipeline:
+        for call in calls:
+            pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
+        return answers
+
+
+def _unknown(answers: list[Any]) -> list[int]:
+    return [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+
+
+def _without_errors(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
