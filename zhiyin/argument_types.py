@@ -1,0 +1,64 @@
+"""Values on the command line: text to numbers and durations.
+
+In: what was typed. Out: a number. Refused: what is none, in words argparse puts after the option's name.
+"""
+
+import argparse
+from typing import Final
+
+from operators.instants import duration_ms
+
+HIGHEST_PORT: Final = 65_535
+HIGHEST_SPEED: Final = 100_000
+"""As the setting ``speed`` allows."""
+_MOST_DIGITS: Final = 12
+
+
+def port(text: str) -> int:
+    """A port, 0 to 65535."""
+    number = _whole(text)
+    if number is None or number > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a port from 0 to {HIGHEST_PORT}")
+    return number
+
+
+def count(text: str) -> int:
+    """A whole number, 1 or more."""
+    number = _whole(text)
+    if number is None or number == 0:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number, 1 or more")
+    return number
+
+
+def whole(text: str) -> int:
+    """A whole number, 0 or more."""
+    number = _whole(text)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number, 0 or more")
+    return number
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= HIGHEST_SPEED:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number above 0, at most {HIGHEST_SPEED}")
+    return number
+
+
+def duration(text: str) -> int:
+    """Milliseconds of ``90s``, ``20m``, ``1h``."""
+    try:
+        milliseconds = duration_ms(text)
+    except ValueError:
+        milliseconds = 0
+    if milliseconds == 0:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a duration such as 90s, 20m, 1h or 7d")
+    return milliseconds
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None

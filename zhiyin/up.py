@@ -1,0 +1,147 @@
+"""``zhiyin up``: the whole of Zhiyin on one machine, composed here and nowhere else.
+
+In: settings and options. Out: Redis, engine, gateway (and simulated customers) running until
+Ctrl-C; where they are, for a person or as one JSON line. Started in that order, stopped backwards.
+Refused before anything starts: a catalogue with mistakes, a second set-up in the same state
+folder, ports in use, a Redis that was named and does not answer.
+"""
+
+import http.client
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from config import Settings, load_catalogue
+from config.settings import child_environment
+from zhiyin.embedded_redis import LOOPBACK, redis_executable, redis_part
+from zhiyin.failures import PartFailed
+from zhiyin.ports import chosen_ports, why_taken
+from zhiyin.redis_probe import require_redis
+from zhiyin.supervisor import Part, StopRequest, Supervisor
+from zhiyin.terminal import say
+from zhiyin.up_lock import up_lock
+from zhiyin.up_secrets import with_secrets
+from zhiyin.up_words import addresses_of, banner, json_line, reachable_host
+
+PORT_SETTINGS: Final = ("http_port", "ws_port", "gateway_metrics_port", "engine_metrics_port")
+ATTEMPTS: Final = 3
+_PROBE_TIMEOUT_S: Final = 2.0
+
+
+class UpOptions(msgspec.Struct, frozen=True):
+    """``demo``: ``customers`` simulated ones an hour of their time; ``json``: one JSON line instead of the banner."""
+
+    demo: bool = False
+    json: bool = False
+    customers: int = 120
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """Settings with a number for every port. ``redis_port``: of the embedded Redis, None when one was named."""
+
+    settings: Settings
+    redis_port: int | None
+
+
+def run_up(settings: Settings, options: UpOptions) -> None:
+    """Everything up until asked to stop. Raises CommandFailure, ConfigurationError."""
+    load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours)
+    stop = StopRequest()
+    stop.listen()
+    with up_lock(Path(settings.state_dir)):
+        if settings.redis_url is None:
+            redis_executable()
+        else:
+            require_redis(settings.redis_url)
+        supervisor = Supervisor(say, stop)
+        try:
+            _run(supervisor, with_secrets(settings), options, stop)
+        finally:
+            supervisor.stop()
+
+
+def _run(supervisor: Supervisor, wanted: Settings, options: UpOptions, stop: StopRequest) -> None:
+    settings = _started(supervisor, wanted, options, stop)
+    if stop:
+        return
+    addresses = addresses_of(settings, round(time.time()))
+    sys.stdout.write(json_line(addresses) if options.json else banner(addresses, settings, demo=options.demo))
+    sys.stdout.flush()
+    supervisor.watch()
+
+
+def _started(supervisor: Supervisor, wanted: Settings, options: UpOptions, stop: StopRequest) -> Settings:
+    """Start everything; where free ports were asked for, again with others when somebody was quicker."""
+    attempts_left = ATTEMPTS
+    while True:
+        chosen = with_ports(wanted)
+        attempts_left -= 1
+        try:
+            supervisor.start(parts(chosen, options))
+        except PartFailed as failure:
+            supervisor.stop()
+            if stop or attempts_left == 0 or not lost_ports(wanted, chosen):
+                raise
+            say(f"{failure}; somebody took the port, trying others")
+        else:
+            return chosen.settings
+
+
+def with_ports(wanted: Settings) -> Chosen:
+    """``wanted`` with a number for every port and an address for Redis. Raises PortTaken."""
+    ports = {name: getattr(wanted, name) for name in PORT_SETTINGS}
+    if wanted.redis_url is not None:
+        return Chosen(msgspec.structs.replace(wanted, **chosen_ports(wanted.host, ports)), None)
+    numbers = chosen_ports(wanted.host, {**ports, "redis": 0})
+    redis_port = numbers.pop("redis")
+    return Chosen(
+        msgspec.structs.replace(wanted, redis_url=f"redis://{LOOPBACK}:{redis_port}/0", **numbers), redis_port
+    )
+
+
+def lost_ports(wanted: Settings, chosen: Chosen) -> list[str]:
+    """Settings whose free port is free no more, now that nothing of ours runs."""
+    settings = chosen.settings
+    asked = [name for name in PORT_SETTINGS if getattr(wanted, name) == 0]
+    lost = [name for name in asked if why_taken(settings.host, getattr(settings, name)) is not None]
+    redis_lost = chosen.redis_port is not None and why_taken(LOOPBACK, chosen.redis_port) is not None
+    return [*lost, "redis"] if redis_lost else lost
+
+
+def parts(chosen: Chosen, options: UpOptions) -> list[Part]:
+    """What runs, first to start first."""
+    settings = chosen.settings
+    environment = child_environment(settings)
+    site = f"http://{reachable_host(settings.host)}"
+    started = [] if chosen.redis_port is None else [redis_part(Path(settings.state_dir) / "redis", chosen.redis_port)]
+    started += [
+        _own_part("engine", ("engine",), environment, _answers_at(f"{site}:{settings.engine_metrics_port}/metrics")),
+        _own_part("gateway", ("gateway",), environment, _answers_at(f"{site}:{settings.http_port}/ready")),
+    ]
+    if options.demo:
+        words = ("simulate", "--to", f"{site}:{settings.http_port}", "--customers", str(options.customers))
+        started.append(_own_part("customers", words, environment, lambda: True))
+    return started
+
+
+def _own_part(name: str, words: tuple[str, ...], environment: Mapping[str, str], ready: Callable[[], bool]) -> Part:
+    return Part(name=name, command=(sys.executable, "-m", "zhiyin", *words), environment=environment, ready=ready)
+
+
+def _answers_at(url: str) -> Callable[[], bool]:
+    return lambda: answers_ok(url)
+
+
+def answers_ok(url: str) -> bool:
+    """Whether GET ``url`` is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=_PROBE_TIMEOUT_S) as answer:  # noqa: S310 - our own http address
+            return bool(answer.status == http.HTTPStatus.OK)
+    except (urllib.error.URLError, OSError, http.client.HTTPException):
+        return False
