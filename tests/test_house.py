@@ -2,7 +2,9 @@
 
 import json
 import os
+import pty
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -138,6 +140,28 @@ class TestMake:
         again = _make_venv(tmp_path)
         assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
+    def test_ctrl_c_ends_run_with_0(self, tmp_path: Path) -> None:
+        shutil.copy(ROOT / "Makefile", tmp_path)
+        for file in ("requirements/run.txt", ".venv/.run-stamp"):
+            (tmp_path / file).parent.mkdir()
+            (tmp_path / file).touch()
+        (tmp_path / ".venv" / "bin").mkdir()
+        body = """
+import sys, time
+try:
+    sys.stdout.write(f"started {' '.join(sys.argv[1:])}\\n")
+    sys.stdout.flush()
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("stopped in order")
+"""
+        python = _fake_python(tmp_path / ".venv" / "bin" / "python", "")
+        python.write_text(f"#!{sys.executable}\n{body}", "utf-8")
+        printed, status = _on_a_terminal(["make", "-C", str(tmp_path), "run", "PORT=0"], "started", "\x03")
+        assert "started -m zhiyin up --demo --port 0" in printed
+        assert "stopped in order" in printed
+        assert status == 0
+
     def test_lock_says_what_is_missing(self) -> None:
         answer = _run(["make", "lock", "UV=/nonexistent/uv"], ROOT)
         assert answer.returncode != 0
@@ -149,6 +173,32 @@ def _run(command: list[str], folder: Path, **environment: str) -> subprocess.Com
     return subprocess.run(
         command, cwd=folder, env=inherited | environment, capture_output=True, text=True, timeout=50, check=False
     )
+
+
+def _on_a_terminal(command: list[str], until: str, keys: str) -> tuple[str, int]:
+    """Run on a pseudo-terminal, press ``keys`` when ``until`` was printed; what was printed and the exit status."""
+    ours, theirs = pty.openpty()
+    take_it = (
+        "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+    )
+    wrapped = [sys.executable, "-c", take_it, *command]
+    with subprocess.Popen(wrapped, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as child:
+        os.close(theirs)
+        printed = b""
+        while chunk := _read(ours):
+            pressed = until.encode() in printed
+            printed += chunk
+            if not pressed and until.encode() in printed:
+                os.write(ours, keys.encode())
+    os.close(ours)
+    return printed.decode(), child.returncode
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1000)
+    except OSError:  # how Linux says that the other end is closed
+        return b""
 
 
 def _make_venv(folder: Path) -> subprocess.CompletedProcess[str]:
