@@ -20,7 +20,7 @@ from operators.arbitration import Arbitration, Verdict
 from operators.catalogue import Catalogue
 from operators.dead_letters import DeadLetter
 from operators.facts import Fact, Observation
-from operators.journey import Counts, JourneyShard
+from operators.journey import JourneyShard
 from operators.journey_plan import journey_plans
 from operators.reasons import ReasonRules
 
@@ -30,17 +30,20 @@ class Rules(msgspec.Struct, frozen=True):
 
     ``run_out()``: asked at the end of the source, whether time runs on until every attempt is gone (a
     recording), or the stream has only stopped and will go on (live).
-    ``checkpoints``: whether the idle ladder is climbed. ``latest_ms(arrived_ms)``: the last instant an
-    event may claim. ``clock``: now in ms, for hints (None: event time). ``count``: told the counts of a shard.
+    ``checkpoints``, ``struggles``: whether the tracker speaks of the idle ladder, of struggling.
+    ``latest_ms(arrived_ms)``: the last instant an event may claim. ``clock``: now in ms, for hints (None:
+    event time). ``watch``: shown each shard after each batch; ``snapshot_took``: told the seconds.
     """
 
     shards: int
     run_out: Callable[[], bool]
     latest_ms: Callable[[int | None], int]
     checkpoints: bool = True
+    struggles: bool = True
     duplicate_memory_ms: int = 600_000
     clock: Clock | None = None
-    count: Callable[[Counts], None] = lambda _: None
+    watch: Callable[[JourneyShard], None] = lambda _: None
+    snapshot_took: Callable[[float], None] = lambda _: None
 
 
 class Outlets(msgspec.Struct, frozen=True):
@@ -57,8 +60,11 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     reasons = ReasonRules(catalogue)
 
     def track(resumed: bytes | None) -> TrackLogic:
-        shard = JourneyShard(plans, catalogue.lateness_ms, rules.duplicate_memory_ms)
-        return TrackLogic(shard, rules.latest_ms, resumed, run_out=rules.run_out, count=rules.count)
+        memory_ms = rules.duplicate_memory_ms
+        shard = JourneyShard(plans, catalogue.lateness_ms, memory_ms, say_struggles=rules.struggles)
+        if resumed is not None:
+            shard.restore(resumed)
+        return TrackLogic(shard, rules.latest_ms, rules.run_out, rules.watch, rules.snapshot_took)
 
     def decide(resumed: bytes | None) -> DecideLogic:
         return DecideLogic(JourneyDecision(reasons), resumed)
@@ -80,7 +86,7 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     tracked = op.stateful_batch("track", batches, track)
     # KeyedStream[Tracked]: by shard
     observed = op.flat_map("by_journey", tracked, _by_journey)
-    # KeyedStream[list[Observation]]: by journey
+    # A keyed stream of lists of observations, by journey
     decided = op.map("facts_of_journey", op.stateful_batch("decide", observed, decide), _value)
     # Stream[list[Fact]]
     op.output("tell_facts", decided, outlets.facts)

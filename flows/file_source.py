@@ -5,12 +5,13 @@ archive (``RecordingUnreadable``, with the file and what was found).
 """
 
 import gzip
+import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 
 import zstandard
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -30,11 +31,14 @@ class RecordingUnreadable(Exception):
         super().__init__(f"{path}: found {found}, expected {expected}; check the path and the file")
 
 
-def open_recording(path: Path) -> IO[bytes]:
-    """The file's lines as bytes, decompressed by its name."""
+def open_recording(path: Path) -> Iterator[bytes]:
+    """The file's lines as bytes, decompressed by its name. Raises RecordingUnreadable."""
     opener: Callable[[Path], IO[bytes]] = _OPENERS.get(path.suffix, _open_plain)
     try:
-        return opener(path)
+        with opener(path) as lines:
+            yield from lines
+    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        raise RecordingUnreadable(path, f"a damaged archive ({error})") from error
     except OSError as error:
         raise RecordingUnreadable(path, error.strerror or str(error)) from error
 
@@ -44,7 +48,7 @@ def _open_plain(path: Path) -> IO[bytes]:
 
 
 def _open_gzip(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb")
+    return cast("IO[bytes]", gzip.open(path, "rb"))
 
 
 def _open_xz(path: Path) -> IO[bytes]:
@@ -52,24 +56,21 @@ def _open_xz(path: Path) -> IO[bytes]:
 
 
 def _open_zstd(path: Path) -> IO[bytes]:
-    return zstandard.open(path, "rb")
+    reader = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
+    return io.BufferedReader(cast("io.RawIOBase", reader))
 
 
 _OPENERS: Final[dict[str, Callable[[Path], IO[bytes]]]] = {".gz": _open_gzip, ".xz": _open_xz, ".zst": _open_zstd}
 
 
 def read_lines(paths: Sequence[Path], on_bytes: Callable[[int], None]) -> Iterator[bytes]:
-    """Every line of every file; ``on_bytes`` hears of the raw bytes as they are read."""
+    """Every line of every file that is not empty; ``on_bytes`` hears of the raw bytes as they are read."""
     for path in paths:
-        with open_recording(path) as lines:
-            try:
-                for line in lines:
-                    on_bytes(len(line))
-                    stripped = line.rstrip(b"\r\n")
-                    if stripped:
-                        yield stripped
-            except (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
-                raise RecordingUnreadable(path, f"a damaged archive ({error})") from error
+        for line in open_recording(path):
+            on_bytes(len(line))
+            stripped = line.rstrip(b"\r\n")
+            if stripped:
+                yield stripped
 
 
 class RecordingSource(FixedPartitionedSource[Poll, None]):

@@ -4,20 +4,33 @@ In: ``state.bus`` readers. Out: polls of raw events with customer, corrected tim
 when a partition has been read to its end, the clock ticks. A Redis that goes away is waited for.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple, TypeVar
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.delivery import Poll
-from state.bus import RedisBusReader
+from state.bus import BEGINNING, BusEntry, RedisBusReader
+from state.connections import StoreUnavailable
 from state.patience import patiently
 
-FROM_THE_START = "0-0"
-_SAFE_SNAPSHOTS = 2
+LOG: Final = logging.getLogger("zhiyin.engine")
+Result = TypeVar("Result")
+_SAFE_SNAPSHOTS: Final = 2
 """A snapshot is surely on disk when the one after next is taken: an epoch closes before the next one is read."""
+
+
+class Pace(NamedTuple):
+    """At most ``poll_events`` a look; looks ``poll_interval`` apart when all is read; ticks every ``tick_ms``."""
+
+    poll_events: int
+    poll_interval: timedelta
+    tick_ms: int
 
 
 class RedisSource(FixedPartitionedSource[Poll, str]):
@@ -28,6 +41,7 @@ class RedisSource(FixedPartitionedSource[Poll, str]):
         reader: Callable[[int], RedisBusReader],
         partitions: int,
         stopping: Callable[[], bool],
+        lag: Callable[[int, float], None],
         *,
         poll_events: int,
         poll_interval_ms: int,
@@ -36,9 +50,8 @@ class RedisSource(FixedPartitionedSource[Poll, str]):
         self._reader = reader
         self._partitions = partitions
         self._stopping = stopping
-        self._poll_events = poll_events
-        self._poll_interval = timedelta(milliseconds=poll_interval_ms)
-        self._tick_ms = tick_ms
+        self._lag = lag
+        self._pace = Pace(poll_events, timedelta(milliseconds=poll_interval_ms), tick_ms)
 
     def list_parts(self) -> list[str]:
         """Partition numbers, as Bytewax wants them: words."""
@@ -50,11 +63,10 @@ class RedisSource(FixedPartitionedSource[Poll, str]):
         return RedisPart(
             self._reader(partition),
             Poll([], partition=partition, partitions=self._partitions),
-            resume_state or FROM_THE_START,
+            resume_state or BEGINNING,
             self._stopping,
-            self._poll_events,
-            self._poll_interval,
-            self._tick_ms,
+            lambda lag_s: self._lag(partition, lag_s),
+            self._pace,
         )
 
 
@@ -67,17 +79,15 @@ class RedisPart(StatefulSourcePartition[Poll, str]):
         empty: Poll,
         last_id: str,
         stopping: Callable[[], bool],
-        poll_events: int,
-        poll_interval: timedelta,
-        tick_ms: int,
+        lag: Callable[[float], None],
+        pace: Pace,
     ) -> None:
         self._reader = reader
         self._empty = empty
         self._last_id = last_id
         self._stopping = stopping
-        self._poll_events = poll_events
-        self._poll_interval = poll_interval
-        self._tick_ms = tick_ms
+        self._lag = lag
+        self._pace = pace
         self._ticked_ms = 0
         self._awake: datetime | None = None
         self._snapshots: deque[str] = deque([last_id], maxlen=_SAFE_SNAPSHOTS + 1)
@@ -87,27 +97,38 @@ class RedisPart(StatefulSourcePartition[Poll, str]):
         if self._stopping():
             raise StopIteration
         now_ms = time.time_ns() // 1_000_000
-        entries = patiently(lambda: self._reader.read(self._last_id, self._poll_events), self._stopping) or []
-        read_to_end = len(entries) < self._poll_events
-        self._awake = datetime.now(UTC) + self._poll_interval if read_to_end else None
+        entries = self._read()
+        read_to_end = len(entries) < self._pace.poll_events
+        self._awake = datetime.now(UTC) + self._pace.poll_interval if read_to_end else None
+        arrived_ms = [int(entry.entry_id.partition("-")[0]) for entry in entries]
         if entries:
             self._last_id = entries[-1].entry_id
-        ticks = read_to_end and now_ms - self._ticked_ms >= self._tick_ms
+        self._lag(0.0 if read_to_end else max(0.0, (now_ms - arrived_ms[-1]) / 1000))
+        ticks = read_to_end and now_ms - self._ticked_ms >= self._pace.tick_ms
+        if not (entries or ticks):
+            return ()
         if ticks:
             self._ticked_ms = now_ms
-        elif not entries:
-            return ()
-        return (
-            Poll(
-                [entry.raw for entry in entries],
-                [entry.customer_id for entry in entries],
-                [entry.time_ms for entry in entries],
-                [entry.arrived_ms for entry in entries],
-                now_ms if ticks else None,
-                self._empty.partition,
-                self._empty.partitions,
-            ),
+        poll = Poll(
+            [entry.raw for entry in entries],
+            [entry.customer_id for entry in entries],
+            [entry.time_ms for entry in entries],
+            arrived_ms,
+            now_ms if ticks else None,
+            self._empty.partition,
+            self._empty.partitions,
         )
+        return (poll,)
+
+    def _read(self) -> list[BusEntry]:
+        try:
+            return self._patiently(lambda: self._reader.read(self._last_id, self._pace.poll_events))
+        except StoreUnavailable:
+            raise StopIteration from None
+
+    def _patiently(self, operation: Callable[[], Result]) -> Result:
+        """Raises StoreUnavailable only when stopping."""
+        return patiently(operation, self._stopping, time.sleep, LOG)
 
     def next_awake(self) -> datetime | None:
         """At once while there is more; else after the poll interval."""
@@ -118,6 +139,10 @@ class RedisPart(StatefulSourcePartition[Poll, str]):
         if self._last_id != self._snapshots[-1] or self._snapshots[0] != self._last_id:
             self._snapshots.append(self._last_id)
             safe = self._snapshots[0]
-            if len(self._snapshots) > _SAFE_SNAPSHOTS and safe != FROM_THE_START:
-                patiently(lambda: self._reader.taken(safe), self._stopping)
+            if len(self._snapshots) > _SAFE_SNAPSHOTS and safe != BEGINNING:
+                self._let_go(safe)
         return self._last_id
+
+    def _let_go(self, entry_id: str) -> None:
+        with suppress(StoreUnavailable):
+            self._reader.taken(entry_id)

@@ -14,17 +14,17 @@ from typing import IO, Any, Final
 
 import msgspec
 import orjson
-from bytewax.run import cli_main
 
 from flows.dataflow import Outlets, Rules, journey_flow
 from flows.file_source import RecordingSource, RecordingUnreadable, read_lines
+from flows.running import run_dataflow
 from flows.sinks import ListSink
 from operators.arbitration import Verdict
 from operators.catalogue import Catalogue
 from operators.dead_letters import DeadLetter, dead_letter_document
 from operators.facts import FACT_KINDS, LIFE_CYCLE, Fact, fact_document
 from operators.hints import Hint, hint_document
-from operators.journey import Counts
+from operators.journey import Counts, JourneyShard
 
 HINT: Final = "hint"
 KINDS: Final = (*FACT_KINDS, HINT)
@@ -46,7 +46,7 @@ class Pace(msgspec.Struct, frozen=True):
     """How a replay is cut up; its facts do not depend on any of it."""
 
     shards: int = 32
-    poll_events: int = 16_384
+    poll_events: int = 4_096
     workers: int = 1
 
 
@@ -61,7 +61,7 @@ class Replay:
         dead_letters: IO[bytes] | None = None,
         *,
         version: str = "",
-        pace: Pace = Pace(),
+        pace: Pace | None = None,
     ) -> None:
         self.report = ReplayReport()
         self._catalogue = catalogue
@@ -69,10 +69,9 @@ class Replay:
         self._kinds = frozenset(kinds)
         self._dead_letters = dead_letters
         self._version = version
-        self._pace = pace
+        self._pace = pace or Pace()
         self._latest_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
         self._writing = threading.Lock()
-        self._counts: dict[int, Counts] = {}
         self._failure: RecordingUnreadable | None = None
 
     def run(self, paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda _: None) -> ReplayReport:
@@ -88,20 +87,19 @@ class Replay:
             run_out=lambda: self._failure is None,
             latest_ms=lambda _: self._latest_ms,
             checkpoints="idle" in self._kinds,
-            count=self._count,
+            struggles="struggled" in self._kinds,
+            watch=self._watch,
         )
         outlets = Outlets(
             facts=ListSink(lambda: self._write_facts),
             dead_letters=ListSink(lambda: self._write_dead_letters),
             hints=ListSink(lambda: self._write_hints) if HINT in self._kinds else None,
         )
-        cli_main(journey_flow(source, self._catalogue, rules, outlets), workers_per_process=self._pace.workers)
+        run_dataflow(journey_flow(source, self._catalogue, rules, outlets), self._pace.workers)
         if self._failure is not None:
             raise self._failure
         self._out.flush()
         self.report.seconds = time.perf_counter() - began
-        for counts in self._counts.values():
-            _add(self.report.counts, counts)
         self.report.events = self.report.counts.events + sum(self.report.dead_letters.values())
         return self.report
 
@@ -112,16 +110,18 @@ class Replay:
         except RecordingUnreadable as error:
             self._failure = error
 
-    def _count(self, counts: Counts) -> None:
-        self._counts[id(counts)] = counts
+    def _watch(self, shard: JourneyShard) -> None:
+        counts, shard.counts = shard.counts, Counts()
+        with self._writing:
+            for name in Counts.__struct_fields__:
+                setattr(self.report.counts, name, getattr(self.report.counts, name) + getattr(counts, name))
 
     def _write_facts(self, facts: Sequence[Fact]) -> None:
-        kinds, dumps = self._kinds, orjson.dumps
-        lines = [dumps(fact_document(fact)) for fact in facts if fact.kind in kinds]
-        if lines:
-            self._write(self._out, lines)
+        wanted = [fact for fact in facts if fact.kind in self._kinds]
+        if wanted:
+            self._write(self._out, [orjson.dumps(fact_document(fact)) for fact in wanted])
             with self._writing:
-                self.report.facts.update(fact.kind for fact in facts if fact.kind in kinds)
+                self.report.facts.update([fact.kind for fact in wanted])
 
     def _write_hints(self, verdicts: Sequence[Verdict]) -> None:
         hints: list[dict[str, Any]] = [
@@ -144,8 +144,3 @@ class Replay:
         lines.append(b"")
         with self._writing:
             to.write(b"\n".join(lines))
-
-
-def _add(total: Counts, more: Counts) -> None:
-    for name in Counts.__struct_fields__:
-        setattr(total, name, getattr(total, name) + getattr(more, name))

@@ -1,5 +1,6 @@
 """The tracking step: one shard's raw events become observations, contacts and dead letters."""
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -9,7 +10,7 @@ from flows.delivery import Around, ShardBatch, Tracked
 from operators.dead_letters import DeadLetter
 from operators.events import SURROUNDINGS, Event, Rejection, read_events
 from operators.instants import iso_text, to_ms
-from operators.journey import Counts, JourneyShard
+from operators.journey import JourneyShard
 
 EARLIEST_MS: Final = 946_684_800_000
 """2000-01-01T00:00:00Z: nothing a customer does on line is older."""
@@ -22,17 +23,15 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
         self,
         shard: JourneyShard,
         latest_ms: Callable[[int | None], int],
-        resumed: bytes | None,
-        *,
         run_out: Callable[[], bool],
-        count: Callable[[Counts], None],
+        watch: Callable[[JourneyShard], None],
+        snapshot_took: Callable[[float], None],
     ) -> None:
         self._shard = shard
         self._latest_ms = latest_ms
         self._run_out = run_out
-        self._count = count
-        if resumed is not None:
-            shard.restore(resumed)
+        self._watch = watch
+        self._snapshot_took = snapshot_took
 
     def on_batch(self, values: list[ShardBatch]) -> tuple[Iterable[Tracked], bool]:
         """Every event of every batch, then the silences the watermark has passed."""
@@ -40,7 +39,7 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
         for batch in values:
             self._take(batch, tracked)
             self._shard.settle(batch.now_ms)
-        self._count(self._shard.counts)
+        self._watch(self._shard)
         return self._emit(tracked), StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[Iterable[Tracked], bool]:
@@ -52,7 +51,10 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
 
     def snapshot(self) -> bytes:
         """The whole shard, packed."""
-        return self._shard.state()
+        began = time.perf_counter()
+        packed = self._shard.state()
+        self._snapshot_took(time.perf_counter() - began)
+        return packed
 
     def _emit(self, tracked: Tracked) -> Iterable[Tracked]:
         tracked.observations = self._shard.collect()

@@ -24,15 +24,15 @@ def to_ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-@lru_cache(maxsize=4096)
-def _second_text(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+@lru_cache(maxsize=16_384)
+def _minute_text(minute: int) -> str:
+    return datetime.fromtimestamp(minute * 60, UTC).isoformat(timespec="minutes")[:16]
 
 
 def iso_text(at_ms: int) -> str:
     """``at_ms`` as ISO 8601 UTC with milliseconds: ``2017-03-15T00:19:28.000Z`` (years 1 to 9999, clamped)."""
-    second, millisecond = divmod(min(max(at_ms, _FIRST_MS), _LAST_MS), 1000)
-    return f"{_second_text(second)}.{millisecond:03d}Z"
+    minute, rest_ms = divmod(min(max(at_ms, _FIRST_MS), _LAST_MS), 60_000)
+    return f"{_minute_text(minute)}:{rest_ms // 1000:02d}.{rest_ms % 1000:03d}Z"
 
 
 def duration_ms(text: str) -> int:

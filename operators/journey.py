@@ -87,10 +87,18 @@ class JourneyShard:
     what has been observed since.
     """
 
-    def __init__(self, plans: Mapping[str, JourneyPlan], lateness_ms: int, duplicate_memory_ms: int = 600_000) -> None:
+    def __init__(
+        self,
+        plans: Mapping[str, JourneyPlan],
+        lateness_ms: int,
+        duplicate_memory_ms: int = 600_000,
+        *,
+        say_struggles: bool = True,
+    ) -> None:
         self._plans = plans
         self._lateness_ms = lateness_ms
         self._duplicate_memory_ms = duplicate_memory_ms
+        self._say_struggles = say_struggles
         self._wheel: TimerWheel[Attempt | Customer] = TimerWheel()
         self._observed: list[Observation] = []
         self.attempts: dict[Key, Attempt] = {}
@@ -220,7 +228,7 @@ class JourneyShard:
             step_before, last_seen_ms = attempt.place.id, attempt.last_seen_ms
             self._go_on(attempt, place, event, at_ms)
         attempt.struggle, crossed = plan.struggle.notice(attempt.struggle, event, at_ms, step_before, last_seen_ms)
-        if crossed is not None:
+        if crossed is not None and self._say_struggles:
             self._say("struggled", attempt, at_ms, signals=(*signals(attempt.struggle), crossed))
         if event.event == CANCELLED:
             self._close("cancelled", attempt, at_ms)

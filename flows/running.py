@@ -1,0 +1,63 @@
+"""The one place that starts Bytewax."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import bytewax.run
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig, init_db_dir
+
+RECOVERY_PARTITIONS: Final = 32
+"""Enough that the store's rows, which Bytewax never frees for a discarded key, stay spread out."""
+
+_recovery: Final[Callable[[Path], RecoveryConfig]] = RecoveryConfig
+_run: Final[Callable[..., Any]] = bytewax.run.cli_main
+_init_db_dir: Final[Callable[[Path, int], None]] = init_db_dir
+
+
+class Layout(NamedTuple):
+    """Where snapshots are kept, and what must not change while they are: where a customer belongs."""
+
+    folder: Path
+    shards: int
+    bus_partitions: int
+
+
+class RecoveryMismatch(Exception):
+    """Snapshots of another layout. ``folder``, ``found``, ``expected``: the layouts in words."""
+
+    def __init__(self, folder: Path, found: str, expected: str) -> None:
+        self.folder = folder
+        self.found = found
+        self.expected = expected
+        super().__init__(
+            f"snapshots in {folder}: found {found}, expected {expected}; "
+            "set these settings back, or move the folder away to start without a memory"
+        )
+
+
+def run_dataflow(flow: Dataflow, workers: int, epoch_ms: int = 10_000, layout: Layout | None = None) -> None:
+    """Runs until the sources end. With a ``layout``, state is kept there. Raises RecoveryMismatch."""
+    _run(
+        flow,
+        workers_per_process=workers,
+        epoch_interval=timedelta(milliseconds=epoch_ms),
+        recovery_config=_recovery_config(layout) if layout is not None else None,
+    )
+
+
+def _recovery_config(layout: Layout) -> RecoveryConfig:
+    folder, words = layout.folder, f"{layout.shards} shards, {layout.bus_partitions} bus_partitions"
+    stone = folder / "layout.txt"
+    if not stone.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in folder.glob("part-*.sqlite3*"):
+            stale.unlink()
+        _init_db_dir(folder, RECOVERY_PARTITIONS)
+        stone.write_text(words, "utf-8")
+    found = stone.read_text("utf-8")
+    if found != words:
+        raise RecoveryMismatch(folder, found, words)
+    return _recovery(folder)
