@@ -18,6 +18,9 @@ from zhiyin.terminal import say
 DONE: Final = 0
 FAILED: Final = 1
 WRONG: Final = 2
+INTERRUPTED: Final = 130
+ROOMS: Final = frozenset(("operators", "config", "state", "flows", "gateway", "zhiyin"))
+"""Errors of our own say themselves what to do; others are unexpected."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(chosen)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -46,12 +49,12 @@ def run(chosen: argparse.Namespace) -> int:
 
 def told(command: str, error: Exception) -> int:
     """Say what went wrong; the exit code it means."""
-    from zhiyin.commands import EXPECTED_FAILURES, WRONG_INPUT
+    from config import ConfigurationError
 
-    if isinstance(error, WRONG_INPUT):
-        say(f"zhiyin {command}: {error}" if "\n" not in str(error) else f"zhiyin {command}:\n{error}")
+    if isinstance(error, ConfigurationError):
+        say(f"zhiyin {command}: {error}" if len(error.problems) == 1 else f"zhiyin {command}:\n{error}")
         return WRONG
-    if isinstance(error, EXPECTED_FAILURES):
+    if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in ROOMS:
         say(f"zhiyin {command}: {error}")
     else:
         say(f"zhiyin {command}: unexpected {type(error).__name__}: {error}; run it with --debug to see where")

@@ -1,7 +1,7 @@
 """The commands, each by its name: options in, exit code out.
 
-Each imports the rooms it needs when it is called. Refused: what ``EXPECTED_FAILURES`` and
-``WRONG_INPUT`` list is raised here and put into words by ``zhiyin.command_line``.
+Each imports the rooms it needs when it is called. Refused: what is raised here is put into
+words by ``zhiyin.command_line``.
 """
 
 import argparse
@@ -13,13 +13,10 @@ from typing import Final
 
 from config import ConfigurationError, Problem, Settings, load_catalogue, load_settings
 from config.settings import variable_of
-from state.connections import StoreUnavailable
 from zhiyin.failures import CommandFailure
 from zhiyin.terminal import say
 
 DEMO_SPEED: Final = 30.0
-WRONG_INPUT: Final[tuple[type[Exception], ...]] = (ConfigurationError,)
-EXPECTED_FAILURES: Final[tuple[type[Exception], ...]] = (CommandFailure, StoreUnavailable, OSError)
 
 
 def settings_of(chosen: argparse.Namespace, **overrides: object) -> Settings:
@@ -74,7 +71,7 @@ def replay(chosen: argparse.Namespace) -> int:
 def check(chosen: argparse.Namespace) -> int:
     """``zhiyin check``: settings and catalogue, every problem of both."""
     problems: list[object] = []
-    path = chosen.catalogue
+    path = chosen.catalogue or Settings().catalogue
     try:
         settings = settings_of(chosen)
     except ConfigurationError as error:
@@ -82,7 +79,7 @@ def check(chosen: argparse.Namespace) -> int:
     else:
         path = settings.catalogue
     try:
-        catalogue = load_catalogue(path or Settings().catalogue)
+        catalogue = load_catalogue(path)
     except ConfigurationError as error:
         problems += error.problems
     else:

@@ -49,4 +49,4 @@ def _asking(url: str) -> Iterator[Client]:
         with connect(url) as client, answering("start", client):
             yield client
     except StoreUnavailable as error:
-        raise RedisUnreachable(error.address, error.reason, error.advice) from error
+        raise RedisUnreachable(error.address, error.reason.rstrip("."), error.advice) from error

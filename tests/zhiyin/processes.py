@@ -1,0 +1,41 @@
+"""Looking at real processes, for tests that start and end them."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def until(condition: Callable[[], object], within_s: float = 10.0) -> None:
+    """Wait until ``condition`` holds; fails when it does not come true in time."""
+    give_up = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < give_up, f"not within {within_s} s"
+        time.sleep(0.02)
+
+
+def running(pid: int) -> bool:
+    """Whether a process runs (one that has ended and waits to be collected does not)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {"Z", "X"}
+
+
+def marked(mark: str) -> dict[int, str]:
+    """Command lines, by id, of the running processes (but ours) whose environment or command line holds ``mark``."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid() and running(int(folder.name)):
+            command = _read(folder / "cmdline")
+            if mark in command or mark in _read(folder / "environ"):
+                found[int(folder.name)] = command
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
