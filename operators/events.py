@@ -160,12 +160,15 @@ def read_event(raw: bytes) -> Event | Rejection:
 
 
 def read_events(raws: Sequence[bytes]) -> list[Event | Rejection]:
-    """A whole list at once: ``decode_lines`` on the joined list, one by one where that fails."""
+    """A whole list at once, quicker than one by one while all is well.
+
+    Not ``decode_lines``: it is a tenth quicker, but takes two events on one line and a blank
+    line for two lines.
+    """
+    decode = _DECODER.decode
     try:
-        events = _DECODER.decode_lines(b"\n".join(raws))
+        events = [decode(raw) for raw in raws]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return [read_event(raw) for raw in raws]
-    if len(events) != len(raws):
         return [read_event(raw) for raw in raws]
     return [event if event.user_id or event.anonymous_id else no_customer(event) for event in events]
 
