@@ -7,13 +7,13 @@ Out: ``Problem``s, none when all is well.
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, get_args
 from zoneinfo import available_timezones
 
 from config.problems import Problem, shown, suggestion
-from config.shape import Difference
+from config.shape import DURATION_EXAMPLES, Difference
 from config.yaml_source import Document, DocumentPath
-from operators.catalogue import UNKNOWN
+from operators.catalogue import UNKNOWN, SignalKind
 from operators.instants import duration_ms
 
 PLACEHOLDERS: Final = ("{journey}", "{step}")
@@ -22,6 +22,7 @@ _DURATIONS: Final = frozenset(
     ("lateness", "idle_after", "forget_after", "hesitation_after", "rage_within", "lifetime", "window")
 )
 _CODED: Final = frozenset(("step_failed", "field_error", "rage_click"))
+_UNCODED: Final = frozenset(get_args(SignalKind)) - _CODED
 
 Parts = Iterator[tuple[DocumentPath, dict[str, Any]]]
 """Mappings, each with its path."""
@@ -37,7 +38,9 @@ def _durations(tree: dict[str, Any]) -> Iterator[Difference]:
     for path, value in _leaves(tree, ()):
         if path[-1] in _DURATIONS or path[0] == "idle_checkpoints":
             found_ms = _milliseconds(value)
-            if found_ms == 0 and path != ("lateness",):
+            if found_ms is None and isinstance(value, str):
+                yield path, shown(value), DURATION_EXAMPLES
+            elif found_ms == 0 and path != ("lateness",):
                 yield path, shown(value), "a duration above 0"
             elif found_ms is not None and found_ms > duration_ms(LONGEST):
                 yield path, shown(value), f"at most {LONGEST}"
@@ -91,14 +94,14 @@ def _evidence_steps(path: DocumentPath, speaks: dict[str, Any], steps: set[str])
 
 
 def _evidence_codes(path: DocumentPath, speaks: dict[str, Any]) -> Iterator[Difference]:
-    signal = speaks.get("signal")
+    signal = str(speaks.get("signal"))
     for index, code in enumerate(_list(speaks.get("codes"))):
         if isinstance(code, str) and "*" in code[:-1]:
             yield (*path, "codes", index), shown(code), "a * only at the end"
-    if speaks.get("codes") and isinstance(signal, str) and signal not in _CODED:
+    if speaks.get("codes") and signal in _UNCODED:
         expected = "codes only for step_failed, field_error and rage_click (its target)"
         yield (*path, "codes"), f"codes for {signal}", expected
-    if speaks.get("fields") and isinstance(signal, str) and signal != "field_error":
+    if speaks.get("fields") and signal in (_CODED | _UNCODED) - {"field_error"}:
         yield (*path, "fields"), f"fields for {signal}", "fields only for field_error"
 
 
@@ -135,7 +138,7 @@ def _quiet_hours(tree: dict[str, Any]) -> Iterator[Difference]:
 
 
 def _milliseconds(value: object) -> int | None:
-    """The length of a duration word; None for what is none (the check of the shape tells)."""
+    """The length of a duration word; None for what is none."""
     try:
         return duration_ms(value) if isinstance(value, str) else None
     except (ValueError, OverflowError):

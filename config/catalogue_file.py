@@ -17,7 +17,7 @@ import msgspec
 from config.catalogue_checks import catalogue_problems
 from config.problems import ConfigurationError, Problem, shown
 from config.shape import shape_problems
-from config.yaml_source import Document, DocumentPath, Place, dotted, read_yaml
+from config.yaml_source import Document, DocumentPath, Place, dotted, read_yaml, unreadable, why_not
 from operators.catalogue import Catalogue, sped_up
 
 
@@ -39,10 +39,14 @@ def read_catalogue(path: Path) -> Document:
     """The file, or all files of the folder put together, as one document with its problems."""
     if not path.is_dir():
         return read_yaml(path)
-    files = sorted(each for each in path.iterdir() if each.suffix in {".yaml", ".yml"} and each.is_file())
+    try:
+        files = sorted(each for each in path.iterdir() if each.suffix in {".yaml", ".yml"} and each.is_file())
+    except OSError as error:
+        return unreadable(str(path), None, why_not(error), "a folder that can be read")
     if not files:
-        problem = Problem(str(path), None, "$", "a folder without *.yaml files", "a catalogue: a YAML file or a folder")
-        return Document(str(path), None, {}, (problem,))
+        return unreadable(
+            str(path), None, "a folder without *.yaml files", "a catalogue: a YAML file or a folder of them"
+        )
     return _put_together(str(path), [read_yaml(each) for each in files])
 
 

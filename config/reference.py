@@ -14,6 +14,7 @@ from config.settings import variable_of
 from config.settings_table import Settings
 
 Schema = Mapping[str, Any]
+_NO_DEFAULT: Final[tuple[object, ...]] = (None, "", [], ())
 _KINDS: Final = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
 
 _SETTINGS_HEAD: Final = """\
@@ -120,8 +121,7 @@ def _schemas(record: type) -> dict[str, Schema]:
 
 
 def _setting_row(name: str, schema: Schema) -> str:
-    default = "" if schema["default"] in (None, "", [], ()) else f"`{_plain(schema['default'])}`"
-    return _row(f"`{variable_of(name)}`", f"`{name}`", _kind(schema), default, schema["description"])
+    return _row(f"`{variable_of(name)}`", f"`{name}`", _kind(schema), _default(schema, False), schema["description"])
 
 
 def _section(record: type, heading: str, where: str, schemas: Mapping[str, Schema]) -> str:
@@ -144,11 +144,7 @@ def _default(schema: Schema, required: bool) -> str:
     if required:
         return "must be given"
     default = schema.get("default")
-    return (
-        ""
-        if default is None or isinstance(default, dict) or not default and isinstance(default, list | tuple)
-        else f"`{_plain(default)}`"
-    )
+    return f"`{_plain(default)}`" if default not in _NO_DEFAULT and not isinstance(default, dict) else ""
 
 
 def _plain(value: object) -> str:

@@ -28,7 +28,7 @@ _NAMES: Final = {
     "boolean": "true or false",
     "null": "nothing",
 }
-_DURATION_EXAMPLES: Final = "a duration such as 500ms, 30s, 5m, 24h or 7d"
+DURATION_EXAMPLES: Final = "a duration such as 500ms, 30s, 5m, 24h or 7d"
 
 
 def shape_problems(document: Document, record: type) -> list[Problem]:
@@ -45,6 +45,9 @@ def _validator(record: type) -> Draft202012Validator:
 
 def _differences(error: ValidationError) -> Iterator[Difference]:
     path = tuple(error.absolute_path)
+    if "propertyNames" in error.absolute_schema_path:
+        yield (*path, str(error.instance)), f"the name {shown(error.instance)}", "a name of 1 to 100 characters"
+        return
     several = _SEVERAL.get(str(error.validator))
     if several is not None:
         yield from several(error, path)
@@ -55,7 +58,7 @@ def _differences(error: ValidationError) -> Iterator[Difference]:
 def _expected(error: ValidationError) -> str:
     limit: Any = error.validator_value
     texts: dict[str, Callable[[], str]] = {
-        "type": lambda: _NAMES.get(str(limit), str(limit)),
+        "type": lambda: _said(_schema(error)),
         "enum": lambda: _choice(error.instance, limit),
         "pattern": lambda: _pattern(error),
         "minimum": lambda: f"at least {plain_number(limit)}",
@@ -78,7 +81,7 @@ def _choice(found: object, choices: list[Any]) -> str:
 
 def _pattern(error: ValidationError) -> str:
     if "ms|s|m|h|d" in str(error.validator_value):
-        return _DURATION_EXAMPLES
+        return DURATION_EXAMPLES
     if ":" in str(error.validator_value):
         return "a time of day from 00:00 to 23:59"
     return f"a text like {error.validator_value}"
@@ -98,11 +101,6 @@ def _unknown(error: ValidationError, path: DocumentPath) -> Iterator[Difference]
             yield (*path, name), "a key we do not know", suggestion(name, known)
 
 
-def _bad_name(error: ValidationError, path: DocumentPath) -> Iterator[Difference]:
-    name = str(error.instance if not error.context else error.context[0].instance)
-    yield (*path, name), f"the name {shown(name)}", "a name of 1 to 100 characters"
-
-
 def _alternatives(error: ValidationError, path: DocumentPath) -> Iterator[Difference]:
     """The differences to the alternative that was meant: the one whose own type fits."""
     branches = [list(group) for _, group in groupby(error.context or (), key=lambda each: each.schema_path[0])]
@@ -115,21 +113,24 @@ def _alternatives(error: ValidationError, path: DocumentPath) -> Iterator[Differ
         yield path, shown(error.instance), " or ".join(dict.fromkeys(kinds))
 
 
-def _said(schema: dict[str, Any]) -> str:
-    """What a missing value should be, as far as its schema says so in one place."""
+def _said(schema: Mapping[str, Any]) -> str:
+    """What a value should be, as far as its schema says so in one place."""
     if "$ref" in schema:
         return "a mapping"
     if "ms|s|m|h|d" in schema.get("pattern", ""):
-        return _DURATION_EXAMPLES
+        return DURATION_EXAMPLES
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
     return _NAMES.get(str(schema.get("type")), "a value")
 
 
+def _schema(error: ValidationError) -> Mapping[str, Any]:
+    return error.schema if isinstance(error.schema, Mapping) else {}
+
+
 def _known(error: ValidationError) -> dict[str, dict[str, Any]]:
     """The names the schema at hand knows, with the schema of each."""
-    schema = error.schema
-    return dict(schema.get("properties", {})) if isinstance(schema, Mapping) else {}
+    return dict(_schema(error).get("properties", {}))
 
 
 def _required(error: ValidationError) -> list[str]:
@@ -143,6 +144,5 @@ def _given(error: ValidationError) -> dict[str, object]:
 _SEVERAL: Final[dict[str, Callable[[ValidationError, DocumentPath], Iterator[Difference]]]] = {
     "required": _missing,
     "additionalProperties": _unknown,
-    "propertyNames": _bad_name,
     "anyOf": _alternatives,
 }

@@ -79,9 +79,9 @@ def read_yaml(path: Path) -> Document:
         with path.open("rb") as opened:
             raw = opened.read(LARGEST_BYTES + 1)
     except (OSError, ValueError) as error:
-        return _unreadable(file, None, _why(error), "a YAML file that can be read")
+        return unreadable(file, None, why_not(error), "a YAML file that can be read")
     if len(raw) > LARGEST_BYTES:
-        return _unreadable(file, None, f"more than {LARGEST_BYTES} bytes", "a smaller file")
+        return unreadable(file, None, f"more than {LARGEST_BYTES} bytes", "a smaller file")
     return read_yaml_bytes(file, raw)
 
 
@@ -91,20 +91,20 @@ def read_yaml_bytes(file: str, raw: bytes) -> Document:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        return _unreadable(file, line, f"byte 0x{raw[error.start]:02x}", "text in UTF-8")
+        return unreadable(file, line, f"byte 0x{raw[error.start]:02x}", "text in UTF-8")
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         return _not_yaml(file, error)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        return _unreadable(file, line, f"the character {chr(int(error.character))!r}", "printable text")
+        return unreadable(file, line, f"the character {chr(int(error.character))!r}", "printable text")
     except RecursionError:
-        return _unreadable(file, None, "values nested too deeply to read", f"at most {DEEPEST} levels")
+        return unreadable(file, None, "values nested too deeply to read", f"at most {DEEPEST} levels")
     except (ValueError, yaml.YAMLError) as error:
-        return _unreadable(file, None, f"no YAML ({error})", "YAML")
+        return unreadable(file, None, f"no YAML ({error})", "YAML")
     if node is None:
-        return _unreadable(file, None, "an empty file", "a mapping")
+        return unreadable(file, None, "an empty file", "a mapping")
     return _Reading(file).document(node)
 
 
@@ -121,9 +121,9 @@ class _Reading:
         try:
             value = self.value(node, ())
         except _TooMuchError as error:
-            return _unreadable(self.file, error.line, error.found, error.expected)
+            return unreadable(self.file, error.line, error.found, error.expected)
         if value is None and not self.problems:
-            return _unreadable(self.file, None, "an empty file", "a mapping")
+            return unreadable(self.file, None, "an empty file", "a mapping")
         return Document(self.file, value, self.places, tuple(self.problems))
 
     def value(self, node: yaml.Node, path: DocumentPath) -> object:
@@ -212,7 +212,7 @@ def _is_text(text: str) -> bool:
     return not any("\ud800" <= each <= "\udfff" for each in text)
 
 
-def _why(error: OSError | ValueError) -> str:
+def why_not(error: OSError | ValueError) -> str:
     """The system's words for why a file can't be opened, without its name (we say it ourselves)."""
     return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
 
@@ -220,8 +220,9 @@ def _why(error: OSError | ValueError) -> str:
 def _not_yaml(file: str, error: yaml.MarkedYAMLError) -> Document:
     mark = error.problem_mark or error.context_mark
     words = " ".join(each for each in (error.context, error.problem) if each)
-    return _unreadable(file, None if mark is None else mark.line + 1, f"no YAML ({words})", "YAML")
+    return unreadable(file, None if mark is None else mark.line + 1, f"no YAML ({words})", "YAML")
 
 
-def _unreadable(file: str, line: int | None, found: str, expected: str) -> Document:
+def unreadable(file: str, line: int | None, found: str, expected: str) -> Document:
+    """A document of which nothing is known but why it can't be read."""
     return Document(file, None, {}, (Problem(file, line, "$", found, expected),))
