@@ -1,0 +1,37 @@
+import gzip
+import zlib
+
+import pytest
+
+from gateway.bodies import too_big, unpacked
+from gateway.problems import Problem
+
+LIMIT = 1_000
+
+
+def test_a_gzip_stream_is_unpacked() -> None:
+    assert unpacked(gzip.compress(b"x" * LIMIT), LIMIT) == b"x" * LIMIT
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        (b"plain", 400, "the body is no gzip stream: Error -3 while decompressing data: incorrect header check"),
+        (b"", 400, "the body is no gzip stream: a stream that is not complete after 0 bytes"),
+        (gzip.compress(b"x" * 100)[:-4], 400, "a stream that is not complete after"),
+        (gzip.compress(b"x") + b"more", 400, "the body is no gzip stream: 4 bytes after its end"),
+        (zlib.compress(b"x"), 400, "incorrect header check"),
+        (gzip.compress(b"x" * (LIMIT + 1)), 413, "more than 1000 bytes after unpacking"),
+        (gzip.compress(b"\0" * 50_000_000), 413, "at most 1000 bytes a request are taken: send smaller batches"),
+    ],
+)
+def test_what_is_not_unpacked(body: bytes, status: int, text: str) -> None:
+    with pytest.raises(Problem) as caught:
+        unpacked(body, LIMIT)
+    assert caught.value.status == status
+    assert text in str(caught.value)
+
+
+def test_too_big_names_both_sizes() -> None:
+    problem = too_big("7 bytes", 5)
+    assert problem.detail == "the request has 7 bytes, at most 5 bytes a request are taken: send smaller batches"
