@@ -57,7 +57,7 @@ class JourneyDecision:
             step=seen.step,
             cause=seen.cause,
             idle_ms=seen.idle_ms,
-            reasons=self._reasons.rank(seen.signals, seen.step),
+            reasons=self._reasons.rank(seen.signals, seen.step, seen.journey),
             signals=seen.signals,
         )
 

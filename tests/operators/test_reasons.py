@@ -1,5 +1,6 @@
 """Ranked reasons: the formula in numbers, and what holds for any evidence."""
 
+import doctest
 from random import Random
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from operators.catalogue import UNKNOWN, Reason, SignalKind, Speaks
 from operators.facts import Evidence, RankedReason, Signal
 from operators.reasons import ReasonRules, rank_reasons
+from tests.machine import ROOT
 from tests.operators.samples import REASONS, STEPS, catalogue, reason
 
 MIN_CONFIDENCE = 0.4
@@ -251,3 +253,11 @@ def _place(ranked: tuple[RankedReason, ...], code: str) -> int:
 
 def _confidence(ranked: tuple[RankedReason, ...], code: str) -> float:
     return next((each.confidence for each in ranked if each.code == code), 0.0)
+
+
+def test_the_numbers_of_the_page_on_reasons_are_true() -> None:
+    failed, run = doctest.testfile(
+        str(ROOT / "docs" / "topics" / "reasons.md"), module_relative=False, encoding="utf-8"
+    )
+    assert run >= 10
+    assert failed == 0
