@@ -1,7 +1,7 @@
 """Streams of customer events for tests: as Hypothesis strategies, as wire bytes, and what came out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -145,7 +145,10 @@ def _from_line(line: Mapping[str, Any]) -> Expected:
         own = f"recovered={line['recovered']}"
     elif line["kind"] == "idle":
         own = str(round(line["idle_seconds"] * 1000))
-    at_ms = round(datetime.fromisoformat(line["at"]).astimezone(UTC).timestamp() * 1000)
-    return Expected(
-        line["kind"], line["customer_id"], line["journey"], line["transaction_id"], line["step"], at_ms, own
-    )
+    key = line["customer_id"], line["journey"], line["transaction_id"]
+    return Expected(line["kind"], *key, line["step"], at_ms_of(line["at"]), own)
+
+
+def at_ms_of(text: str) -> int:
+    """Epoch ms of an ISO 8601 instant."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -3,7 +3,6 @@
 import io
 import lzma
 from collections import Counter
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from flows.file_source import RecordingUnreadable
 from flows.replay import KINDS, Pace, Replay
 from operators.facts import FACT_KINDS
 from tests.oracle import expected_facts
-from tests.streams import BEGIN_MS, STREAM_CATALOGUE, lines, oracle_journeys, streams, wire, written
+from tests.streams import BEGIN_MS, STREAM_CATALOGUE, at_ms_of, lines, oracle_journeys, streams, wire, written
 
 RECORDED = Path("../shared/data/vanguard_dev.ndjson.xz")
 STRAIGHT = frozenset(FACT_KINDS) - {"struggled"}
@@ -64,7 +63,7 @@ BAD = {
         b'{"userId":"a","event":"Transaction Started","timestamp":"2023-11-14T00:00:00Z","properties":{"journey":"x"}}'
     ],
     "unknown_step": [
-        b'{"userId":"a","event":"Field Error","timestamp":"2023-11-14T00:00:00Z","properties":{"journey":"loan","step":"x"}}'
+        b'{"userId":"a","event":"Field Error","timestamp":"2023-11-14T00:00Z","properties":{"journey":"loan","step":"x"}}'
     ],
 }
 
@@ -106,11 +105,7 @@ def test_the_recorded_clients_give_exactly_the_oracles_facts() -> None:
             read = orjson.loads(line)
             events.append(
                 {"customer": read["userId"], "id": read["messageId"], "name": read["event"], **read["properties"]}
-                | {"at_ms": _epoch_ms(read["timestamp"])}
+                | {"at_ms": at_ms_of(read["timestamp"])}
             )
     assert report.events == len(events) == 54_792
     assert written(out.getvalue()) == expected_facts(events, oracle_journeys(catalogue, checkpoints=False))
-
-
-def _epoch_ms(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1000)

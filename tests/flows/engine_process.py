@@ -1,0 +1,112 @@
+"""A real engine in a process of its own, over a real Redis, for tests that stop, kill and starve it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import redis
+
+from state.bus import partition_of
+from tests.machine import ROOT
+from tests.oracle import Expected
+from tests.streams import at_ms_of
+
+PARTITIONS = 2
+PATIENCE_S = 30.0
+
+
+def until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Waits for ``condition``; fails with ``what`` when it does not come true in time."""
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end, f"waited {patience_s:.0f} s in vain: {what}"
+        time.sleep(0.02)
+
+
+class EngineProcess:
+    """``python -m zhiyin engine`` with its state in ``folder``; may be started again after it ended."""
+
+    def __init__(self, url: str, catalogue: Path | str, folder: Path, **settings: object) -> None:
+        self.folder = folder
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ZHIYIN_")},
+            "REDIS_URL": url,
+            "ZHIYIN_CATALOGUE": str(catalogue),
+            "ZHIYIN_STATE_DIR": str(folder),
+            "ZHIYIN_ENGINE_METRICS_PORT": "0",
+            "ZHIYIN_BUS_PARTITIONS": str(PARTITIONS),
+            "ZHIYIN_SHARDS": "4",
+            "ZHIYIN_EPOCH_MS": "200",
+            **{f"ZHIYIN_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "engine.log").read_text("utf-8", "replace")
+
+    def start(self) -> None:
+        with (self.folder / "engine.log").open("ab") as log:
+            command = [sys.executable, "-m", "zhiyin", "engine"]
+            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """Kills it at once, if it runs."""
+        if self._process is not None:
+            self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        return self._end(signal.SIGTERM)
+
+    def wait(self) -> int:
+        assert self._process is not None
+        return self._process.wait(PATIENCE_S)
+
+    def _end(self, by: signal.Signals) -> int:
+        assert self._process is not None
+        self._process.send_signal(by)
+        return self._process.wait(PATIENCE_S)
+
+
+def post(client: redis.Redis, events: Sequence[Mapping[str, Any]], wire: Callable[[Any], bytes]) -> None:
+    """Puts events on the bus as the collector does."""
+    pipeline = client.pipeline(transaction=False)
+    for event in events:
+        key = f"zy:bus:{partition_of(event['customer'], PARTITIONS)}"
+        pipeline.xadd(key, {"k": event["customer"], "t": event["at_ms"], "e": wire(event)})
+    pipeline.execute()
+
+
+def stream_documents(client: redis.Redis, key: str) -> list[dict[str, Any]]:
+    """Everything in a stream of ours, decoded."""
+    entries: Any = client.xrange(key)
+    return [orjson.loads(fields[b"e"]) for _, fields in entries]
+
+
+def told_facts(client: redis.Redis, kinds: Sequence[str]) -> list[Expected]:
+    """The facts other systems can read, as the oracle speaks of them; fails on one told twice."""
+    entries = stream_documents(client, "zy:facts")
+    doubles = [each for each, count in Counter(entry["id"] for entry in entries).items() if count > 1]
+    assert not doubles, f"told twice: {doubles}"
+    facts = [entry["data"] for entry in entries if entry["type"].startswith("zhiyin.transaction.")]
+    return sorted((_expected(fact) for fact in facts if fact["kind"] in kinds), key=str)
+
+
+def _expected(fact: Mapping[str, Any]) -> Expected:
+    own = f"recovered={fact['recovered']}" if fact["kind"] == "completed" else ""
+    return Expected(
+        fact["kind"],
+        fact["customer_id"],
+        fact["journey"],
+        fact["transaction_id"],
+        fact["step"],
+        at_ms_of(fact["at"]),
+        own,
+    )
