@@ -6,8 +6,12 @@ Out: ``Problem`` records, and ``ConfigurationError`` that carries them.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
 
 import msgspec
+
+MOST_LISTED: Final = 15
+"""More names than this are not listed in a message."""
 
 
 class Problem(msgspec.Struct, frozen=True, order=True):
@@ -53,9 +57,11 @@ def plain_number(number: float) -> str:
 
 
 def suggestion(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
-    """The name that ``name`` may stand for; when none is close ``otherwise``, or all known ones."""
+    """The name that ``name`` may stand for; when none is close ``otherwise``, or the known ones if they are few."""
     names = sorted(known)
     close = get_close_matches(name, names, n=1)
     if close:
         return f"{close[0]} (is that what was meant?)"
-    return otherwise or f"one of {', '.join(names)}"
+    if otherwise is None and len(names) <= MOST_LISTED:
+        return f"one of {', '.join(names)}"
+    return otherwise or f"one of the {len(names)} names that docs/reference lists"

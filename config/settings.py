@@ -29,7 +29,6 @@ OWN_VARIABLES: Final = {"redis_url": "REDIS_URL"}
 NOT_SETTINGS: Final = ("ZHIYIN_REQUIRE", "ZHIYIN_TEST_")
 """Beginnings of variables that belong to the tests."""
 
-REFERENCE: Final = "a setting of docs/reference/settings.md"
 _TYPES: Final = {each.name: each.type for each in msgspec.structs.fields(Settings)}
 
 
@@ -116,12 +115,17 @@ def _environment_source(environ: Mapping[str, str]) -> Document:
     given = {name: text for name, text in environ.items() if text and (name in settings or _is_ours(name))}
     source = Document("environment", {}, {(): Place("environment", None)})
     problems = [
-        source.problem((name,), "a variable we do not know", suggestion(name, settings, REFERENCE))
-        for name in given
-        if name not in settings
+        source.problem((name,), "a variable we do not know", _meant(name)) for name in given if name not in settings
     ]
     value = {settings[name]: _from_text(settings[name], text) for name, text in given.items() if name in settings}
     return msgspec.structs.replace(source, value=value, problems=tuple(problems))
+
+
+def _meant(variable: str) -> str:
+    """The variable that may be meant, found by the setting's name alone."""
+    text = suggestion(variable.removeprefix(PREFIX).lower(), _TYPES)
+    name, _, rest = text.partition(" ")
+    return f"{variable_of(name)} {rest}" if name in _TYPES else text
 
 
 def _is_ours(variable: str) -> bool:

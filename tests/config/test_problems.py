@@ -46,6 +46,7 @@ def test_a_close_name_is_suggested_else_all_or_what_is_told_otherwise() -> None:
     assert suggestion("stepz", ["steps", "title"]) == "steps (is that what was meant?)"
     assert suggestion("qqq", ["steps", "title"]) == "one of steps, title"
     assert suggestion("qqq", ["steps", "title"], "a known one") == "a known one"
+    assert suggestion("qqq", map(str, range(20))) == "one of the 20 names that docs/reference lists"
 
 
 def test_numbers_are_written_without_powers_of_ten() -> None:
