@@ -49,6 +49,8 @@ def test_facts_have_ids_of_their_own_and_the_same_in_every_run() -> None:
     assert len(set(runs[0])) == len(runs[0])
 
 
+STRANGE = {"customer": "a", "id": "s", "name": "Field Error", "at_ms": BEGIN_MS, "journey": "loan"}
+STRANGE |= {"transaction_id": None, "step": None}
 BAD = {
     "not_json": [b"{", b"\xff\xfe", b'{"userId":"a","zz":' + b"[" * 50_000],
     "wrong_type": [b"[]", b"[1]x", b'{"userId":7}', b'{"userId":"a","event":"Field Error","properties":[]}'],
@@ -59,12 +61,8 @@ BAD = {
         b'{"userId":"a","event":"Transaction Started","timestamp":"2099-01-01T00:00:00Z"}',
         b'{"userId":"a","event":"Transaction Started","timestamp":"0001-01-01T00:00:00+14:00"}',
     ],
-    "unknown_journey": [
-        b'{"userId":"a","event":"Transaction Started","timestamp":"2023-11-14T00:00:00Z","properties":{"journey":"x"}}'
-    ],
-    "unknown_step": [
-        b'{"userId":"a","event":"Field Error","timestamp":"2023-11-14T00:00Z","properties":{"journey":"loan","step":"x"}}'
-    ],
+    "unknown_journey": [wire({**STRANGE, "journey": "mortgage"})],
+    "unknown_step": [wire({**STRANGE, "step": "dance"})],
 }
 
 
