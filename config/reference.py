@@ -1,9 +1,10 @@
-"""The reference pages of settings and catalogue, written from the code that reads them.
+"""``python -m config.reference``: the reference pages of settings and catalogue, written from the code that reads them.
 
 In: the table of settings, the records of the catalogue. Out: Markdown, by file name.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -102,6 +103,12 @@ def reference_pages() -> dict[str, str]:
     return {"docs/reference/settings.md": settings_page(), "docs/reference/catalogue.md": catalogue_page()}
 
 
+def write_reference_pages(root: Path) -> None:
+    """Write the pages below ``root``."""
+    for name, text in reference_pages().items():
+        (root / name).write_text(text, encoding="utf-8")
+
+
 def settings_page() -> str:
     """The table of settings in Markdown."""
     schemas = _schemas(Settings)["Settings"]["properties"]
@@ -187,3 +194,7 @@ def _heading(reference: str) -> str:
     name = reference.rpartition("/")[2]
     heading = next(heading for record, heading, _ in SECTIONS if record.__name__ == name)
     return f"[{heading}](#{heading.lower().replace(' ', '-')})"
+
+
+if __name__ == "__main__":
+    write_reference_pages(Path(__file__).parents[1])

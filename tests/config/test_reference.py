@@ -7,13 +7,22 @@ import pytest
 
 from config import Settings, load_catalogue
 from config.catalogue_fields import SECTIONS, SENTENCES
-from config.reference import EXAMPLE, reference_pages
+from config.reference import EXAMPLE, reference_pages, write_reference_pages
 from tests.machine import ROOT
 
 
 @pytest.mark.parametrize("page", sorted(reference_pages()))
 def test_the_committed_page_is_the_written_one(page: str) -> None:
-    assert (ROOT / page).read_text("utf-8") == reference_pages()[page], "write the pages anew: python -m zhiyin docs"
+    assert (ROOT / page).read_text("utf-8") == reference_pages()[page], (
+        "write the pages anew: python -m config.reference"
+    )
+
+
+def test_the_pages_are_written_below_a_root(tmp_path: Path) -> None:
+    (tmp_path / "docs" / "reference").mkdir(parents=True)
+    write_reference_pages(tmp_path)
+    written = {name: (tmp_path / name).read_text("utf-8") for name in reference_pages()}
+    assert written == reference_pages()
 
 
 def test_the_example_is_a_catalogue(tmp_path: Path) -> None:
