@@ -8,7 +8,7 @@ A signal counts for a reason once, by the heaviest of its rules that fits:
 ``weight * (1 + 1/2 + 1/4 + ...)``, a term for each time it came, halved when it came at an earlier
 step than the one where the attempt broke off. ``confidence = score / (all scores + PRIOR)``: the
 prior stands for all that leaves no trace, and is what ``unknown`` has. A rage click says that
-somebody is annoyed, never why: alone it is no reason.
+somebody is annoyed, never why: it counts only beside another signal for the same reason.
 """
 
 import math
@@ -25,6 +25,9 @@ PRIOR: Final = 1.0
 
 EARLIER_STEP: Final = 0.5
 """What a signal at an earlier step is worth."""
+
+_NOT_WHY: Final = frozenset(("rage_click", "at_step"))
+"""Annoyance and whereabouts: no rage click counts unless something else speaks beside them."""
 
 _DECIMALS: Final = 10_000
 
@@ -150,7 +153,8 @@ def _is_earlier(signal_step: str | None, step: str | None, order: Mapping[str, i
 def _ranked(
     evidence: Mapping[str, list[Evidence]], priority: Mapping[str, int], min_confidence: float
 ) -> tuple[RankedReason, ...]:
-    scores = {reason: math.fsum(each.weight for each in of) for reason, of in evidence.items() if _is_a_reason(of)}
+    evidence = {reason: counted for reason, found in evidence.items() if (counted := _counted(found))}
+    scores = {reason: math.fsum(each.weight for each in counted) for reason, counted in evidence.items()}
     total = math.fsum(scores.values()) + PRIOR
     best_first = sorted(scores, key=lambda reason: (-scores[reason], -priority.get(reason, 0), reason))
     ranked = [
@@ -162,8 +166,11 @@ def _ranked(
     return tuple(ranked)
 
 
-def _is_a_reason(evidence: Iterable[Evidence]) -> bool:
-    return any(each.signal != "rage_click" for each in evidence)
+def _counted(found: list[Evidence]) -> list[Evidence]:
+    """Without the rage clicks where they are the only thing the customer did."""
+    if any(each.signal not in _NOT_WHY for each in found):
+        return found
+    return [each for each in found if each.signal != "rage_click"]
 
 
 def _strongest_first(evidence: Evidence) -> tuple[float, str, str, str, str]:

@@ -105,6 +105,15 @@ def test_a_rage_click_alone_is_no_reason() -> None:
     assert [each.signal for each in best.evidence] == ["rage_click", "step_failed"]
 
 
+def test_where_it_broke_off_does_not_make_a_rage_click_a_reason() -> None:
+    reasons = {"a": reason(Speaks("rage_click", 5.0), Speaks("at_step", 0.5), Speaks("hesitation", 0.5))}
+    unknown, behind = rank(reasons, signal("rage_click", count=5))
+    assert (unknown.code, behind.code) == (UNKNOWN, "a")
+    assert [each.signal for each in behind.evidence] == ["at_step"]
+    (best,) = rank(reasons, signal("rage_click"), signal("hesitation"))
+    assert [each.signal for each in best.evidence] == ["rage_click", "at_step", "hesitation"]
+
+
 def test_a_signal_counts_once_for_a_reason_by_the_heaviest_rule() -> None:
     reasons = {"a": reason(Speaks("step_failed", 1.0), Speaks("step_failed", 3.0, ("face_*",)))}
     (best,) = rank(reasons, signal(code="face_mismatch"))
