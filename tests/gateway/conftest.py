@@ -1,15 +1,38 @@
 """A running gateway for tests that talk to one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.gateway.running import RunningGateway, gateway_settings
 
+Started = Callable[..., RunningGateway]
 
-@pytest.fixture
-def gateway(redis_url: str) -> Iterator[RunningGateway]:
-    """A gateway of this test's own over an empty Redis."""
-    running = RunningGateway(gateway_settings(redis_url))
+
+@pytest.fixture(scope="session")
+def shared_gateway(shared_redis_url: str) -> Iterator[RunningGateway]:
+    """One gateway for all tests that leave its metrics and settings alone."""
+    running = RunningGateway(gateway_settings(shared_redis_url))
     yield running
     running.stop()
+
+
+@pytest.fixture
+def gateway(shared_gateway: RunningGateway, redis_url: str) -> RunningGateway:
+    """A running gateway over a Redis that is empty as the test begins."""
+    assert shared_gateway.settings.redis_url == redis_url
+    return shared_gateway
+
+
+@pytest.fixture
+def started() -> Iterator[Started]:
+    """Starts gateways of this test's own: ``started(redis_url, setting=value)``; they are stopped at its end."""
+    running: list[RunningGateway] = []
+
+    def start(redis_url: str, **more: object) -> RunningGateway:
+        running.append(RunningGateway(gateway_settings(redis_url, **more)))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
