@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import msgspec
+
 from operators.catalogue import Article, Words
 from operators.facts import Evidence, RankedReason
 from operators.hints import Hint, Speak
@@ -18,31 +20,33 @@ HOUR_MS = 3_600_000
 WORDS = Words(zh="保单贷款", en="policy loan")
 
 
-def make_hint(name: str = "h1", **changes: Any) -> Hint:
+HINT = Hint(
+    hint_id="h1",
+    customer_id="anna",
+    journey="policy_loan",
+    journey_title=WORDS,
+    transaction_id="t-1",
+    step="face_check",
+    step_title=WORDS,
+    attempt_id="a-1",
+    reason=RankedReason("face", 0.8, (Evidence("step_failed", "face_check", "face_mismatch", None, 2, 1.5),)),
+    reason_title=WORDS,
+    need=0.5,
+    text=WORDS,
+    article=Article("a1", WORDS, WORDS),
+    surfaces=("desk", "chatbot"),
+    priority=50,
+    abandoned_at_ms=NOON_MS - 2_000,
+    created_at_ms=NOON_MS,
+    expires_at_ms=NOON_MS + HOUR_MS,
+    speak_after_ms=NOON_MS,
+    cause="m-1",
+)
+
+
+def make_hint(name: str = "h1", **changes: object) -> Hint:
     """A hint told at noon, open for an hour, that a bot may open with."""
-    fields: dict[str, Any] = {
-        "hint_id": name,
-        "customer_id": "anna",
-        "journey": "policy_loan",
-        "journey_title": WORDS,
-        "transaction_id": "t-1",
-        "step": "face_check",
-        "step_title": WORDS,
-        "attempt_id": f"attempt of {name}",
-        "reason": RankedReason("face", 0.8, (Evidence("step_failed", "face_check", "face_mismatch", None, 2, 1.5),)),
-        "reason_title": WORDS,
-        "need": 0.5,
-        "text": WORDS,
-        "article": Article("a1", WORDS, WORDS),
-        "surfaces": ("desk", "chatbot"),
-        "priority": 50,
-        "abandoned_at_ms": NOON_MS - 2_000,
-        "created_at_ms": NOON_MS,
-        "expires_at_ms": NOON_MS + HOUR_MS,
-        "speak_after_ms": NOON_MS,
-        "cause": "m-1",
-    }
-    return Hint(**{**fields, **changes})
+    return msgspec.structs.replace(HINT, hint_id=name, **changes)
 
 
 def speak(name: str = "h1") -> Speak:
