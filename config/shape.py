@@ -64,11 +64,9 @@ def _expected(error: ValidationError) -> str:
         "minimum": lambda: f"at least {plain_number(limit)}",
         "maximum": lambda: f"at most {plain_number(limit)}",
         "exclusiveMinimum": lambda: f"more than {plain_number(limit)}",
-        "exclusiveMaximum": lambda: f"less than {plain_number(limit)}",
         "minLength": lambda: "a text that is not empty",
         "maxLength": lambda: f"at most {limit} characters",
         "minItems": lambda: f"at least {limit} in the list",
-        "maxItems": lambda: f"at most {limit} in the list",
         "minProperties": lambda: f"at least {limit} in the mapping",
     }
     text = texts.get(str(error.validator))
