@@ -13,7 +13,9 @@ from typing import Final
 
 from config import ConfigurationError, Problem, Settings, load_catalogue, load_settings
 from config.settings import variable_of
+from zhiyin import __version__
 from zhiyin.failures import CommandFailure
+from zhiyin.logs import log_to_stderr
 from zhiyin.terminal import say
 
 DEMO_SPEED: Final = 30.0
@@ -44,7 +46,8 @@ def engine(chosen: argparse.Namespace) -> int:
     _need(settings, "engine", "redis_url")
     from flows.engine import run_engine
 
-    run_engine(settings)
+    log_to_stderr(settings.log_level)
+    run_engine(settings, __version__)
     return 0
 
 
@@ -54,8 +57,8 @@ def gateway(chosen: argparse.Namespace) -> int:
     _need(settings, "gateway", "redis_url", "write_keys", "token_secret")
     from gateway.server import run_gateway
 
-    run_gateway(settings)
-    return 0
+    log_to_stderr(settings.log_level)
+    return run_gateway(settings, version=__version__)
 
 
 def replay(chosen: argparse.Namespace) -> int:

@@ -28,7 +28,7 @@ OPENING_CUSTOMERS: Final = 6
 """A live stream begins with this many who break off at once, so that the first hint is not long in coming."""
 FILE_BEGINS_MS: Final = 1_767_603_600_000
 """2026-01-05T09:00:00Z, a Monday: files are the same on every day they are made."""
-STATISTICS_EVERY_S: Final = 10.0
+STATISTICS_EVERY_S: Final = 60.0
 _ENCODE: Final = msgspec.json.Encoder().encode
 _FLUSH_LINES: Final = 5_000
 

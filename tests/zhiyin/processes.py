@@ -24,14 +24,24 @@ def running(pid: int) -> bool:
 
 
 def marked(mark: str) -> dict[int, str]:
-    """Command lines, by id, of the running processes (but ours) whose environment or command line holds ``mark``."""
+    """Command lines, by id, of the running processes (but ours) with ``mark`` in environment, command or folder.
+
+    Redis writes its title over the first two; it works in its data folder.
+    """
     found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid() and running(int(folder.name)):
             command = _read(folder / "cmdline")
-            if mark in command or mark in _read(folder / "environ"):
+            if any(mark in each for each in (command, _read(folder / "environ"), _works_in(folder))):
                 found[int(folder.name)] = command
     return found
+
+
+def _works_in(folder: Path) -> str:
+    try:
+        return str((folder / "cwd").readlink())
+    except OSError:
+        return ""
 
 
 def _read(path: Path) -> str:
