@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final, NoReturn
 
+import hypothesis
 import pytest
 import redis
 
@@ -26,6 +27,10 @@ FIXTURE_PARTS: Final = {
 NODE_INSTALL_TIMEOUT_S: Final = 240
 MISSING: Final = pytest.StashKey[dict[tuple[str, str], int]]()
 REQUIRED: Final = pytest.StashKey[frozenset[str]]()
+
+# No deadline an example: a busy machine is no failure, and pytest-timeout ends what hangs.
+hypothesis.settings.register_profile("zhiyin", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("zhiyin")
 
 
 def pytest_configure(config: pytest.Config) -> None:
