@@ -113,11 +113,10 @@ def _group_arrived(poll: Poll, customers: Sequence[str], shards: int, batches: d
 
 def _customers(raws: Sequence[bytes]) -> list[str]:
     """Whose each event is; an unreadable one is nobody's and goes where it will be refused."""
+    decode = _WHOSE.decode
     try:
-        found = _WHOSE.decode_lines(b"\n".join(raws))
+        found = [decode(raw) for raw in raws]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = []
-    if len(found) != len(raws):
         found = [_whose(raw) for raw in raws]
     return [each.user_id or each.anonymous_id or "" for each in found]
 

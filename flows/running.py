@@ -1,5 +1,6 @@
 """The one place that starts Bytewax."""
 
+import gc
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ import bytewax.run
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 
+_GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
+"""State is many long-lived records without cycles: looking through them often finds nothing."""
 RECOVERY_PARTITIONS: Final = 32
 """Enough that the store's rows, which Bytewax never frees for a discarded key, stay spread out."""
 
@@ -40,6 +43,9 @@ class RecoveryMismatch(Exception):
 
 def run_dataflow(flow: Dataflow, workers: int, epoch_ms: int = 10_000, layout: Layout | None = None) -> None:
     """Runs until the sources end. With a ``layout``, state is kept there. Raises RecoveryMismatch."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
     _run(
         flow,
         workers_per_process=workers,

@@ -64,6 +64,7 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
         take, around, latest_ms = self._shard.take, tracked.around, self._latest_ms
         times_ms, arrived = batch.times_ms, batch.arrived_ms
         limit_ms = latest_ms(None) if arrived is None else 0
+        refused_before = len(tracked.dead_letters)
         for index, event in enumerate(read_events(batch.raws)):
             arrived_ms = None
             if arrived is not None:
@@ -82,6 +83,7 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
                 _refuse(tracked, batch, index, rejection)
             elif event.event in SURROUNDINGS:
                 around.append(Around(event, customer_id, at_ms))
+        self._shard.counts.events += len(batch.raws) - len(tracked.dead_letters) + refused_before
 
 
 def _own_time_ms(event: Event) -> int | None:

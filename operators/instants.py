@@ -14,6 +14,8 @@ MILLISECONDS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86
 DURATION_PATTERN: Final = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
 _FIRST_MS: Final = -62_135_596_800_000
 _LAST_MS: Final = 253_402_300_799_999
+_SECONDS: Final = tuple(f":{second:02d}." for second in range(60))
+_MILLISECONDS: Final = tuple(f"{millisecond:03d}Z" for millisecond in range(1000))
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
@@ -31,8 +33,11 @@ def _minute_text(minute: int) -> str:
 
 def iso_text(at_ms: int) -> str:
     """``at_ms`` as ISO 8601 UTC with milliseconds: ``2017-03-15T00:19:28.000Z`` (years 1 to 9999, clamped)."""
-    minute, rest_ms = divmod(min(max(at_ms, _FIRST_MS), _LAST_MS), 60_000)
-    return f"{_minute_text(minute)}:{rest_ms // 1000:02d}.{rest_ms % 1000:03d}Z"
+    if not _FIRST_MS <= at_ms <= _LAST_MS:
+        at_ms = _FIRST_MS if at_ms < _FIRST_MS else _LAST_MS
+    minute, rest_ms = divmod(at_ms, 60_000)
+    second, millisecond = divmod(rest_ms, 1000)
+    return _minute_text(minute) + _SECONDS[second] + _MILLISECONDS[millisecond]
 
 
 def duration_ms(text: str) -> int:

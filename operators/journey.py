@@ -121,13 +121,17 @@ class JourneyShard:
                 place = plan.steps.get(properties.step)
                 if place is None:
                     return _unknown_step(properties.step, plan)
-        customer = self._hear_of(customer_id, at_ms, arrived_ms)
-        if event.message_id is not None and self._is_duplicate(customer, event.message_id):
-            return None
-        if plan is not None:
-            self._act(plan, place, event, customer, at_ms)
-        elif event.event not in SURROUNDINGS:
-            self.counts.ignored += 1
+        customer = self._customer(customer_id, at_ms)
+        seen_ms = at_ms if arrived_ms is None or at_ms < arrived_ms else arrived_ms
+        if seen_ms > self.newest_ms:
+            self.newest_ms, self.newest_arrived_ms = seen_ms, arrived_ms
+        if self._is_new(customer, event.message_id):
+            if plan is not None:
+                self._act(plan, place, event, customer, at_ms)
+            else:
+                self.counts.ignored += event.event not in SURROUNDINGS
+        if customer.timer_ms == _NO_TIMER and not customer.open_attempts:
+            self._wait_to_forget(customer)
         return None
 
     def settle(self, now_ms: int | None = None) -> None:
@@ -173,8 +177,7 @@ class JourneyShard:
                 self._restore_attempt(plan, saved)
         for customer in self.customers.values():
             if not customer.open_attempts:
-                customer.timer_ms = customer.due_ms
-                self._wheel.add(customer, customer.due_ms)
+                self._wait_to_forget(customer)
 
     def _restore_attempt(self, plan: JourneyPlan, row: AttemptRow) -> None:
         place = plan.steps.get(row.step, plan.no_step) if row.step else plan.no_step
@@ -186,34 +189,35 @@ class JourneyShard:
         self.customers[row.customer_id].open_attempts += 1
         self._wheel.add(attempt, due_ms)
 
-    def _hear_of(self, customer_id: str, at_ms: int, arrived_ms: int | None) -> Customer:
-        """Counts the event, remembers the newest, and finds its customer."""
-        self.counts.events += 1
+    def _customer(self, customer_id: str, at_ms: int) -> Customer:
         if at_ms < self.watermark_ms:
             self.counts.late += 1
-        seen_ms = at_ms if arrived_ms is None or at_ms < arrived_ms else arrived_ms
-        if seen_ms > self.newest_ms:
-            self.newest_ms, self.newest_arrived_ms = seen_ms, arrived_ms
         forget_ms = at_ms + self._duplicate_memory_ms
         customer = self.customers.get(customer_id)
         if customer is None:
-            customer = Customer(customer_id, b"", forget_ms, forget_ms)
-            self.customers[customer_id] = customer
-            self._wheel.add(customer, forget_ms)
+            customer = self.customers[customer_id] = Customer(customer_id, b"", forget_ms, _NO_TIMER)
         elif forget_ms > customer.due_ms:
             customer.due_ms = forget_ms
         return customer
 
-    def _is_duplicate(self, customer: Customer, message_id: str) -> bool:
+    def _is_new(self, customer: Customer, message_id: str | None) -> bool:
+        """Whether the customer's last messages hold no such id; an event without one is always new."""
+        if message_id is None:
+            return True
         digest = xxhash.xxh3_64_digest(message_id.encode("utf-8", "surrogatepass"))
         recent = customer.recent
         if digest in recent:
             self.counts.duplicates += 1
-            return True
-        customer.recent = (recent + digest)[-_MEMORY_BYTES:]
-        return False
+            return False
+        customer.recent = (recent + digest) if len(recent) < _MEMORY_BYTES else recent[_DIGEST_BYTES:] + digest
+        return True
+
+    def _wait_to_forget(self, customer: Customer) -> None:
+        customer.timer_ms = customer.due_ms
+        self._wheel.add(customer, customer.due_ms)
 
     def _act(self, plan: JourneyPlan, place: StepPlan | None, event: Event, customer: Customer, at_ms: int) -> None:
+        name = event.event
         transaction_id = event.properties.transaction_id if event.properties is not None else None
         key = (customer.id, plan.name, transaction_id or None)
         attempt = self.attempts.get(key)
@@ -227,13 +231,15 @@ class JourneyShard:
         else:
             step_before, last_seen_ms = attempt.place.id, attempt.last_seen_ms
             self._go_on(attempt, place, event, at_ms)
-        attempt.struggle, crossed = plan.struggle.notice(attempt.struggle, event, at_ms, step_before, last_seen_ms)
-        if crossed is not None and self._say_struggles:
-            self._say("struggled", attempt, at_ms, signals=(*signals(attempt.struggle), crossed))
-        if event.event == CANCELLED:
-            self._close("cancelled", attempt, at_ms)
-        elif event.event == COMPLETED or (place is not None and place.final and event.event in _REACHES_STEP):
+        struggle, crossed = plan.struggle.notice(attempt.struggle, event, at_ms, step_before, last_seen_ms)
+        if struggle is not None:
+            attempt.struggle = struggle
+            if crossed is not None and self._say_struggles:
+                self._say("struggled", attempt, at_ms, signals=(*signals(struggle), crossed))
+        if name == COMPLETED or (place is not None and place.final and name in _REACHES_STEP):
             self._close("completed", attempt, at_ms)
+        elif name == CANCELLED:
+            self._close("cancelled", attempt, at_ms)
 
     def _start(
         self, plan: JourneyPlan, place: StepPlan | None, key: Key, event: Event, customer: Customer, at_ms: int
@@ -253,17 +259,19 @@ class JourneyShard:
         if at_ms < attempt.last_seen_ms:
             self.counts.disordered += 1
             return
-        pause_ms, was_quiet = at_ms - attempt.last_seen_ms, attempt.rung > 0
-        if place is not None:
+        if place is None:
+            place = attempt.place
+        else:
             attempt.place = place
+        pause_ms = at_ms - attempt.last_seen_ms
         attempt.last_seen_ms = at_ms
         attempt.cause = event.message_id
-        attempt.rung = 0
-        attempt.due_ms = at_ms + attempt.place.rungs[0]
-        if attempt.due_ms < attempt.timer_ms:
-            attempt.timer_ms = attempt.due_ms
-            self._wheel.add(attempt, attempt.due_ms)
-        if was_quiet:
+        attempt.due_ms = due_ms = at_ms + place.rungs[0]
+        if due_ms < attempt.timer_ms:
+            attempt.timer_ms = due_ms
+            self._wheel.add(attempt, due_ms)
+        if attempt.rung > 0:
+            attempt.rung = 0
             self._say("active", attempt, at_ms, idle_ms=pause_ms)
 
     def _advance(self, attempt: Attempt, until_ms: int) -> None:
@@ -288,8 +296,7 @@ class JourneyShard:
         customer = self.customers[attempt.key[0]]
         customer.open_attempts -= 1
         if customer.open_attempts == 0 and customer.timer_ms == _NO_TIMER:
-            customer.timer_ms = customer.due_ms
-            self._wheel.add(customer, customer.due_ms)
+            self._wait_to_forget(customer)
 
     def _run_timers(self, until_ms: int) -> None:
         for end_ms, item in self._wheel.due(until_ms):
