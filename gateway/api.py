@@ -28,6 +28,7 @@ from state.keys import desk_channel
 
 REPORT_BYTES: Final = 4 * 1024
 SURFACES: Final[tuple[str, ...]] = get_args(Surface)
+STATES: Final = "shown, used or dismissed"
 _REFUSALS: Final = {"unknown_hint": "not_found", "not_yours": "forbidden", "not_open": "conflict"}
 
 
@@ -122,7 +123,7 @@ def _read_report(body: bytes) -> StateReport:
         wrong = wrong_type(error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _no_report("$", excerpt(body), f"one JSON object in UTF-8 ({error})") from error
-    raise _no_report(wrong.path, wrong.found, wrong.expected)
+    raise _no_report(wrong.path, wrong.found, STATES if wrong.path == "$.state" else wrong.expected)
 
 
 def _no_report(path: str, found: str, expected: str) -> Problem:

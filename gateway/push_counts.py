@@ -1,12 +1,16 @@
-"""Counts what the push does.
+"""Counts what the push does, and what desks and bots report.
 
-In: what the push tells its meter. Out: the gateway's metrics. Refused: nothing.
+In: what the push tells its meter, reports on their way. Out: the gateway's metrics.
+Refused: nothing; a report that is refused passes on as it is and is not counted.
 """
 
 from collections.abc import Callable
 
+from gateway.feedback import BusWriter, Feedback
 from gateway.metrics import GatewayMetrics
 from gateway.push_meter import PushMeter
+from gateway.tokens import Token
+from state.board import HintBoard, StateChange
 
 
 class PushCounts(PushMeter):
@@ -37,3 +41,17 @@ class PushCounts(PushMeter):
     def overflowed(self) -> None:
         """See PushMeter."""
         self._metrics.desk_queue_overflows.inc()
+
+
+class CountedFeedback(Feedback):
+    """Feedback whose reports are counted by state and by whether they changed anything."""
+
+    def __init__(self, board: HintBoard, bus: BusWriter, now_ms: Callable[[], int], metrics: GatewayMetrics) -> None:
+        super().__init__(board, bus, now_ms)
+        self._metrics = metrics
+
+    async def report(self, hint_id: str, state: str, helpful: bool | None, by: Token) -> StateChange:
+        """See Feedback."""
+        change = await super().report(hint_id, state, helpful, by)
+        self._metrics.feedback.labels(state, "yes" if change.changed else "no").inc()
+        return change

@@ -31,13 +31,12 @@ from gateway.bearer import Bearers
 from gateway.bus_lane import BusLane
 from gateway.chatbot_hook import ChatbotHook
 from gateway.collector import Collector, wall_clock_ms
-from gateway.feedback import Feedback
 from gateway.health import Health
 from gateway.http import build_app
 from gateway.metrics import GatewayMetrics
 from gateway.openapi import openapi_route
 from gateway.push import PushServer
-from gateway.push_counts import PushCounts
+from gateway.push_counts import CountedFeedback, PushCounts
 from gateway.site import Site
 from gateway.tokens import SECRET_BYTES
 from gateway.write_keys import WriteKeys
@@ -121,7 +120,7 @@ class Gateway:
         self._open.push_async_callback(waiting.aclose)
         board = RedisHintBoard(client, waiting)
         lane = BusLane(RedisBusWriter(client, settings.bus_partitions, settings.bus_max_events))
-        feedback = Feedback(board, lane, wall_clock_ms)
+        feedback = CountedFeedback(board, lane, wall_clock_ms, self.metrics)
         push = PushServer(settings, board, feedback, PushCounts(self.metrics, wall_clock_ms))
         await self._start_push(push)
         await self._start_hook(push, board)

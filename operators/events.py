@@ -144,6 +144,13 @@ class Rejection(msgspec.Struct, frozen=True):
 
 _DECODER: Final = msgspec.json.Decoder(Event)
 _OUTLINE: Final = msgspec.json.Decoder(_Outline)
+_REASONS: Final = (
+    ("Invalid RFC3339 encoded datetime", "no such time", "a time in RFC3339, such as 2026-05-04T11:59:00.000Z"),
+    ("Invalid enum value ", "{}", "one of the values this field has"),
+    ("Object missing required field ", "no field {}", "a field {}"),
+    ("Object contains unknown field ", "a field {}", "no field of that name"),
+    ("Number out of range", "a number that is too large", "one that 64 bits can hold"),
+)
 
 
 def read_event(raw: bytes) -> Event | Rejection:
@@ -208,12 +215,19 @@ def _foreign_event(raw: bytes) -> Event | None:
 
 def wrong_type(error: msgspec.ValidationError) -> Rejection:
     """What msgspec says (``Expected `str`, got `int` - at `$.properties.step```) as a rejection."""
-    text = str(error)
-    reason, _, path = text.partition(" - at ")
-    expected, _, found = reason.partition(", got ")
+    reason, _, path = str(error).partition(" - at ")
+    expected, got, found = reason.partition(", got ")
+    if not got:
+        found, expected = _without_got(reason)
     return Rejection(
-        "wrong_type",
-        path.strip("`") or "$",
-        found.strip("`") or "something else",
-        expected.removeprefix("Expected ").strip("`"),
+        "wrong_type", path.strip("`") or "$", found.strip("`"), expected.removeprefix("Expected ").strip("`")
     )
+
+
+def _without_got(reason: str) -> tuple[str, str]:
+    """What was found and what is expected, where msgspec does not say both."""
+    for beginning, found, expected in _REASONS:
+        if reason.startswith(beginning):
+            name = reason.removeprefix(beginning).strip("`")
+            return found.format(name), expected.format(name)
+    return "something else", reason

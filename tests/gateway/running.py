@@ -8,9 +8,9 @@ import httpx
 import msgspec
 
 from config.settings import Settings
+from gateway.collector import wall_clock_ms
 from gateway.server import Addresses, serve
 from gateway.tokens import AGENT, CHATBOT, issue_token
-from gateway.collector import wall_clock_ms
 from state.bus import BEGINNING, BusEntry, RedisBusReader
 from state.connections import connect
 

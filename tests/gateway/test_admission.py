@@ -88,6 +88,16 @@ def test_a_foreign_event_keeps_its_odd_context() -> None:
         (b'{"type":"track","userId":"c"}', "no_event", "$.event: found none, expected the name of what happened"),
         (event_json(userId=None), "no_customer", "$.userId: found neither, expected userId or anonymousId, not empty"),
         (event_json(userId=7), "wrong_type", "$.userId: found int, expected str | null"),
+        (
+            event_json(event="Transaction Started", properties={"x": 1}),
+            "no_journey",
+            "$.properties.journey: found none",
+        ),
+        (
+            b'{"event":"Page Hidden","userId":"c","properties":{"x":1e999}}',
+            "wrong_type",
+            "$.properties.x: found a number",
+        ),
         (event_json(type="shout"), "unknown_type", "$.type: found 'shout', expected one of alias, group, identify"),
         (event_json(messageId="m" * 101), "too_long", "$.messageId: found 101 characters, expected at most 100"),
         (event_json(userId="c" * 257), "too_long", "$.userId: found 257 characters, expected at most 256"),
@@ -238,9 +248,7 @@ def test_a_spoilt_event_is_taken_or_refused_in_words(raw: bytes, endpoint: str |
     sound(admit(raw, door, lambda: "made-here"), raw)
 
 
-@given(
-    st.datetimes(timezones=st.just(UTC)), st.none() | st.datetimes(timezones=st.just(UTC)), st.booleans()
-)
+@given(st.datetimes(timezones=st.just(UTC)), st.none() | st.datetimes(timezones=st.just(UTC)), st.booleans())
 def test_the_corrected_time_follows_the_formula(made: datetime, sent: datetime | None, original: bool) -> None:
     fields = {"originalTimestamp" if original else "timestamp": at(made)}
     raw = event_json(**fields, **({} if sent is None else {"sentAt": at(sent)}))

@@ -35,11 +35,11 @@ def test_events_come_out_as_they_came_in() -> None:
     [
         (b"", "not_json", "$: found '', expected one JSON object in UTF-8"),
         (b"[]", "wrong_type", "$: found array, expected object"),
-        (b"{}", "wrong_type", "batch"),
+        (b"{}", "wrong_type", "$: found no field batch, expected a field batch"),
         (b'{"batch":{}}', "wrong_type", "$.batch: found object, expected array"),
         (b'{"batch":[]}', "empty_batch", "$.batch: found no event, expected 1 to 2500 events"),
         (b'{"batch":[tru],"sentAt":1}', "wrong_type", "$.sentAt: found int, expected datetime | null"),
-        (b'{"batch":[1],"sentAt":"noon"}', "wrong_type", "$.sentAt"),
+        (b'{"batch":[1],"sentAt":"noon"}', "wrong_type", "$.sentAt: found no such time, expected a time in RFC3339"),
         (b'{"batch":[1],"context":7}', "wrong_type", "$.context: found '7', expected an object"),
         (b'{"batch":[1],"context":{"a":"\xff"}}', "not_utf8", "$.context: found byte 0xff"),
         (b'{"batch":[1],"context":' + b'{"a":' * 70 + b"1" + b"}" * 71, "too_deep", "$.context: found level 65"),

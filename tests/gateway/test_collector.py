@@ -3,7 +3,6 @@ import gzip
 import json
 import socket
 import time
-from typing import Any
 
 import httpx
 import pytest
@@ -23,7 +22,7 @@ from tests.redis_server import RedisServer
 ALL_TAKEN = {"success": True, "accepted": 1, "rejected": []}
 
 
-def batch_json(*events: bytes, **more: Any) -> bytes:
+def batch_json(*events: bytes, **more: object) -> bytes:
     rest = json.dumps(more).encode()[1:]
     return b'{"batch":[' + b",".join(events) + b"]" + (b"}" if rest == b"}" else b"," + rest)
 
@@ -92,7 +91,12 @@ def test_what_the_batch_says_holds_for_its_events(gateway: RunningGateway) -> No
         ("track", event_json()[:-1] + b',"pad":"\xc3"}', 400, "expected UTF-8"),
         ("identify", event_json(), 400, "$.type: found 'track', expected 'identify'"),
         ("batch", b'{"batch":[]}', 400, "$.batch: found no event, expected 1 to 2500 events"),
-        ("batch", b'{"batch":[' + b"1," * 2_500 + b"1]}", 413, "found 2501 events, expected at most 2500 events a batch"),
+        (
+            "batch",
+            b'{"batch":[' + b"1," * 2_500 + b"1]}",
+            413,
+            "found 2501 events, expected at most 2500 events a batch",
+        ),
         ("batch", b'{"batch":[1,2]}', 400, "none of 2 events was taken; the first: $: found int, expected object"),
         ("batch", batch_json(*[event_json(pad="x" * 40_000)] * 2), 413, "none of 2 events was taken"),
         ("batch", batch_json(*[event_json(pad="x" * 20_000)] * 30), 413, "at most 512000 bytes a request"),

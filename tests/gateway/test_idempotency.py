@@ -39,7 +39,7 @@ async def test_the_same_request_gets_the_same_answer(maker: Maker) -> None:
 async def test_another_request_under_the_same_key_is_refused(maker: Maker) -> None:
     answers = IdempotentAnswers()
     await answers.answer(("desk", "k"), b"request", maker)
-    with pytest.raises(Problem, match="422 .*: a new key for a new request"):
+    with pytest.raises(Problem, match=r"422 .*: a new key for a new request"):
         await answers.answer(("desk", "k"), b"another", maker)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from segment.analytics import Client
+from segment.analytics import Client  # type: ignore[import-untyped]  # published without types
 
 from state.bus import BusEntry
 from tests.gateway.conftest import Started
@@ -29,11 +29,11 @@ def by_event(gateway: RunningGateway) -> dict[str, list[tuple[BusEntry, dict[str
     return found
 
 
-def python_sdk(gateway: RunningGateway, errors: list[object], **options: Any) -> Client:
+def python_sdk(gateway: RunningGateway, errors: list[object], gzip: bool = False) -> Client:
     def failed(error: object, _items: object) -> None:
         errors.append(error)
 
-    return Client(WRITE_KEY, host=gateway.addresses.http, on_error=failed, upload_interval=0.1, **options)
+    return Client(WRITE_KEY, host=gateway.addresses.http, on_error=failed, upload_interval=0.1, gzip=gzip)
 
 
 @pytest.mark.parametrize("gzip", [False, True])

@@ -12,7 +12,10 @@ def basic(text: str) -> str:
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
-@pytest.mark.parametrize("header", [basic("first:"), basic("first"), basic("first:ignored"), basic("zweiter-schlüssel:").replace("Basic", "basic")])
+@pytest.mark.parametrize(
+    "header",
+    [basic("first:"), basic("first"), basic("first:ignored"), basic("zweiter-schlüssel:").replace("Basic", "basic")],
+)
 def test_a_key_of_ours_in_the_header(header: str) -> None:
     KEYS.check_header(header)
 
