@@ -86,13 +86,14 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     tracked = op.stateful_batch("track", batches, track)
     # KeyedStream[Tracked]: by shard
     observed = op.flat_map("by_journey", tracked, _by_journey)
-    # A keyed stream of lists of observations, by journey
-    decided = op.map("facts_of_journey", op.stateful_batch("decide", observed, decide), _value)
-    # Stream[list[Fact]]
-    op.output("tell_facts", decided, outlets.facts)
+    # KeyedStream: by journey, lists of observations
+    decided = op.stateful_batch("decide", observed, decide)
+    facts = op.map("facts", decided, _value)
+    # Stream[list[Fact]]: the public word
+    op.output("tell_facts", facts, outlets.facts)
     op.output("tell_dead_letters", op.flat_map("refused", tracked, _refused), outlets.dead_letters)
     if outlets.hints is not None:
-        concerned = op.flat_map("by_customer", decided, by_customer)
+        concerned = op.flat_map("by_customer", facts, by_customer)
         around = op.flat_map("around", tracked, _around)
         # KeyedStream[list[Fact | Around]]: by customer shard
         verdicts = op.stateful_batch("arbitrate", op.merge("concerning", concerned, around), arbitrate)

@@ -20,11 +20,12 @@ from flows.file_source import RecordingSource, RecordingUnreadable, read_lines
 from flows.running import run_dataflow
 from flows.sinks import ListSink
 from operators.arbitration import Verdict
+from operators.attempt import Counts
 from operators.catalogue import Catalogue
 from operators.dead_letters import DeadLetter, dead_letter_document
 from operators.facts import FACT_KINDS, LIFE_CYCLE, Fact, fact_document
 from operators.hints import Hint, hint_document
-from operators.journey import Counts, JourneyShard
+from operators.journey import JourneyShard
 
 HINT: Final = "hint"
 KINDS: Final = (*FACT_KINDS, HINT)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from flows.metrics import EngineMetrics
-from operators.journey import Counts, JourneyShard
+from operators.attempt import Counts
+from operators.journey import JourneyShard
 
 _OUTCOMES: Final = ("duplicates", "late", "disordered", "ignored")
 

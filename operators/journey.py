@@ -14,9 +14,9 @@ Silence is told when the next event is *after* the deadline, or the watermark ha
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import msgspec
 import xxhash
 
+from operators.attempt import CLOSED, NO_TIMER, Attempt, Counts, Customer, Key
 from operators.events import (
     ACTIVITY,
     CANCELLED,
@@ -31,53 +31,15 @@ from operators.events import (
 from operators.facts import Observation, ObservationKind, Signal
 from operators.journey_plan import JourneyPlan, StepPlan
 from operators.journey_state import FORMAT, AttemptRow, CustomerRow, ShardState, next_rung, pack, unpack
-from operators.struggle import Struggle, signals
+from operators.struggle import signals
 from operators.timer_wheel import BUCKET_BITS, TimerWheel
 
 REMEMBERED_MESSAGES: Final = 64
 _DIGEST_BYTES: Final = 8
 _MEMORY_BYTES: Final = REMEMBERED_MESSAGES * _DIGEST_BYTES
-_CLOSED: Final = -1
-_NO_TIMER: Final = -1
 _REACHES_STEP: Final = frozenset((STEP_VIEWED, STEP_COMPLETED))
 _NO_PROPERTIES: Final = Properties()
 END_OF_TIME: Final = 1 << 62
-
-Key = tuple[str, str, str | None]
-
-
-class Attempt(msgspec.Struct, gc=False):
-    """One open attempt. ``due_ms``: when its next rung is reached; ``rung``: the index of that rung."""
-
-    key: Key
-    id: str
-    place: StepPlan
-    last_seen_ms: int
-    due_ms: int
-    timer_ms: int
-    rung: int = 0
-    cause: str | None = None
-    struggle: Struggle | None = None
-
-
-class Customer(msgspec.Struct, gc=False):
-    """What is remembered of a customer beside open attempts: the last 64 message ids, as digests."""
-
-    id: str
-    recent: bytes
-    due_ms: int
-    timer_ms: int
-    open_attempts: int = 0
-
-
-class Counts(msgspec.Struct):
-    """What was read, by what became of it. ``late``: behind the watermark; ``disordered``: behind its own attempt."""
-
-    events: int = 0
-    duplicates: int = 0
-    late: int = 0
-    disordered: int = 0
-    ignored: int = 0
 
 
 class JourneyShard:
@@ -121,16 +83,13 @@ class JourneyShard:
                 place = plan.steps.get(properties.step)
                 if place is None:
                     return _unknown_step(properties.step, plan)
-        customer = self._customer(customer_id, at_ms)
-        seen_ms = at_ms if arrived_ms is None or at_ms < arrived_ms else arrived_ms
-        if seen_ms > self.newest_ms:
-            self.newest_ms, self.newest_arrived_ms = seen_ms, arrived_ms
+        customer = self._hear_of(customer_id, at_ms, arrived_ms)
         if self._is_new(customer, event.message_id):
             if plan is not None:
                 self._act(plan, place, event, customer, at_ms)
             else:
                 self.counts.ignored += event.event not in SURROUNDINGS
-        if customer.timer_ms == _NO_TIMER and not customer.open_attempts:
+        if customer.timer_ms == NO_TIMER and not customer.open_attempts:
             self._wait_to_forget(customer)
         return None
 
@@ -170,7 +129,7 @@ class JourneyShard:
         self.watermark_ms, self.newest_ms = stored.watermark_ms, stored.newest_ms
         self.newest_arrived_ms = stored.newest_arrived_ms
         for row in stored.customers:
-            self.customers[row.id] = Customer(row.id, row.recent, row.due_ms, _NO_TIMER)
+            self.customers[row.id] = Customer(row.id, row.recent, row.due_ms, NO_TIMER)
         for saved in stored.attempts:
             plan = self._plans.get(saved.journey)
             if plan is not None:
@@ -189,13 +148,17 @@ class JourneyShard:
         self.customers[row.customer_id].open_attempts += 1
         self._wheel.add(attempt, due_ms)
 
-    def _customer(self, customer_id: str, at_ms: int) -> Customer:
+    def _hear_of(self, customer_id: str, at_ms: int, arrived_ms: int | None) -> Customer:
+        """The customer an event is of; remembers the newest event there was."""
         if at_ms < self.watermark_ms:
             self.counts.late += 1
+        seen_ms = at_ms if arrived_ms is None or at_ms < arrived_ms else arrived_ms
+        if seen_ms > self.newest_ms:
+            self.newest_ms, self.newest_arrived_ms = seen_ms, arrived_ms
         forget_ms = at_ms + self._duplicate_memory_ms
         customer = self.customers.get(customer_id)
         if customer is None:
-            customer = self.customers[customer_id] = Customer(customer_id, b"", forget_ms, _NO_TIMER)
+            customer = self.customers[customer_id] = Customer(customer_id, b"", forget_ms, NO_TIMER)
         elif forget_ms > customer.due_ms:
             customer.due_ms = forget_ms
         return customer
@@ -223,7 +186,7 @@ class JourneyShard:
         attempt = self.attempts.get(key)
         if attempt is not None and attempt.due_ms < at_ms:
             self._advance(attempt, at_ms)
-            if attempt.rung == _CLOSED:
+            if attempt.rung == CLOSED:
                 attempt = None
         if attempt is None:
             attempt = self._start(plan, place, key, event, customer, at_ms)
@@ -290,12 +253,12 @@ class JourneyShard:
 
     def _close(self, kind: ObservationKind, attempt: Attempt, at_ms: int) -> None:
         self._say(kind, attempt, at_ms)
-        attempt.rung = _CLOSED
+        attempt.rung = CLOSED
         attempt.struggle = None
         del self.attempts[attempt.key]
         customer = self.customers[attempt.key[0]]
         customer.open_attempts -= 1
-        if customer.open_attempts == 0 and customer.timer_ms == _NO_TIMER:
+        if customer.open_attempts == 0 and customer.timer_ms == NO_TIMER:
             self._wait_to_forget(customer)
 
     def _run_timers(self, until_ms: int) -> None:
@@ -303,9 +266,9 @@ class JourneyShard:
             if item.timer_ms >> BUCKET_BITS != (end_ms >> BUCKET_BITS) - 1:
                 continue
             if isinstance(item, Attempt):
-                if item.rung != _CLOSED:
+                if item.rung != CLOSED:
                     self._advance(item, end_ms)
-                gone = item.rung == _CLOSED
+                gone = item.rung == CLOSED
             else:
                 gone = self._forget(item, end_ms)
             if not gone:
@@ -315,7 +278,7 @@ class JourneyShard:
     def _forget(self, customer: Customer, until_ms: int) -> bool:
         """Whether the customer needs no timer: forgotten, or held by open attempts."""
         if customer.open_attempts:
-            customer.timer_ms = _NO_TIMER
+            customer.timer_ms = NO_TIMER
             return True
         if customer.due_ms < until_ms:
             del self.customers[customer.id]
