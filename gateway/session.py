@@ -73,10 +73,15 @@ Step = Send | Close | Begin | End | Report
 
 
 class Clock(NamedTuple):
-    """Now: ``steady_s`` never goes back (for waiting), ``wall_s`` is epoch seconds (for tokens)."""
+    """Now: ``steady_s`` never goes back (for waiting), ``wall_ms`` is epoch milliseconds."""
 
     steady_s: float
-    wall_s: int
+    wall_ms: int
+
+    @property
+    def wall_s(self) -> int:
+        """Epoch seconds, as tokens have them."""
+        return self.wall_ms // 1000
 
 
 class Session:

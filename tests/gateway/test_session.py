@@ -18,7 +18,7 @@ PING_S = 25.0
 
 
 def at(seconds: float) -> Clock:
-    return Clock(100.0 + seconds, WALL_S + int(seconds))
+    return Clock(100.0 + seconds, WALL_S * 1000 + int(seconds * 1000))
 
 
 def new_session() -> Session:

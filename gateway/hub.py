@@ -1,0 +1,259 @@
+"""Reads the channels that somebody listens to, once, and tells every listener.
+
+In: listeners, each with a channel and where it left off. Out: every entry from there on, to
+each in order of offset, none twice, none left out. Refused: a place that is no longer (or not
+yet) in the channel; the listener then starts at the tip and is told so (``recovered`` False).
+While the store is away listeners are told ``stale``; when it is back, ``fresh`` - or ``lost``,
+where the channel has begun a new life or lost entries that were not told.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
+
+from gateway.told import Told, read_told
+from state.board import HintBoard
+from state.connections import StoreUnavailable
+
+BLOCK_MS: Final = 200
+"""How long a channel that is new to the hub may wait until it is read along with the others."""
+PAGE: Final = 100
+RECOVERED_AT_MOST: Final = 1_000
+"""Who missed more than this reloads: that is less to send than what was missed."""
+VERIFY_EVERY_S: Final = 10.0
+RETRY_AFTER_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+PAUSE_A_CHANNEL_S: Final = 0.000_01
+"""A read names every channel: with many of them a pause lets entries gather, so that it pays."""
+
+log = logging.getLogger("zhiyin.push")
+
+
+class Start(NamedTuple):
+    """Where a listener begins: entries after ``offset`` follow. ``recovered``: nothing was missed."""
+
+    epoch: str
+    offset: int
+    recovered: bool
+
+
+class Listener(Protocol):
+    """Who hears a channel. Only ``replay`` may wait: the others return at once."""
+
+    def begun(self, start: Start) -> None:
+        """Said once, before anything else."""
+
+    async def replay(self, told: Told) -> None:
+        """An entry that was missed."""
+
+    def heard(self, told: Told) -> None:
+        """An entry, live."""
+
+    def stale(self, since_ms: int) -> None:
+        """Nothing can be read; what was told is as of ``since_ms``."""
+
+    def fresh(self) -> None:
+        """The store is back and nothing was lost."""
+
+    def lost(self) -> None:
+        """What follows cannot be joined to what was told; the listener has been taken off the channel."""
+
+
+class _Channel:
+    """One channel: what has been read of it, and who is on it (``live`` maps to what each had when it went live)."""
+
+    def __init__(self, name: str, epoch: str, offset: int) -> None:
+        self.name = name
+        self.epoch = epoch
+        self.offset = offset
+        self.members: set[Listener] = set()
+        self.live: dict[Listener, int] = {}
+
+
+class Hub:
+    """One reader for all channels. ``now_ms``: epoch milliseconds."""
+
+    def __init__(self, board: HintBoard, now_ms: Callable[[], int]) -> None:
+        self.stale_since_ms: int | None = None
+        self._board = board
+        self._now_ms = now_ms
+        self._channels: dict[str, _Channel] = {}
+        self._somebody = asyncio.Event()
+        self._read_ms = now_ms()
+        self._is_on = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._is_on = True
+        self._tasks = [asyncio.create_task(self._read_on()), asyncio.create_task(self._verify_on())]
+
+    async def stop(self) -> None:
+        """Stop reading; listeners hear nothing more.
+
+        redis-py can swallow a cancellation while it connects, so the loops look at ``_is_on`` as well.
+        """
+        self._is_on = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def join(self, name: str, listener: Listener, epoch: str | None = None, offset: int | None = None) -> None:
+        """Put ``listener`` on the channel; returns when it is live or lost. Raises StoreUnavailable."""
+        channel = await self._open(name)
+        channel.members.add(listener)
+        try:
+            start = await self._start(channel, epoch, offset)
+            if listener in channel.members:
+                listener.begun(start)
+                await self._catch_up(channel, listener, start.offset)
+        except BaseException:
+            self._take_off(channel, listener)
+            raise
+
+    def leave(self, name: str, listener: Listener) -> None:
+        """Take ``listener`` off the channel."""
+        channel = self._channels.get(name)
+        if channel is not None:
+            self._take_off(channel, listener)
+
+    async def _open(self, name: str) -> _Channel:
+        channel = self._channels.get(name)
+        if channel is not None:
+            return channel
+        position = await self._board.position(name)
+        channel = self._channels.setdefault(name, _Channel(name, position.epoch, position.offset))
+        self._read_ms = max(self._read_ms, self._now_ms()) if self.stale_since_ms is None else self._read_ms
+        self._somebody.set()
+        return channel
+
+    async def _start(self, channel: _Channel, epoch: str | None, offset: int | None) -> Start:
+        if epoch is None or offset is None:
+            return Start(channel.epoch, channel.offset, recovered=False)
+        position = await self._board.position(channel.name)
+        if position.epoch != channel.epoch:
+            self._lose(channel)
+        if position.recovers(epoch, offset) and position.offset - offset <= RECOVERED_AT_MOST:
+            return Start(epoch, offset, recovered=True)
+        return Start(channel.epoch, channel.offset, recovered=False)
+
+    async def _catch_up(self, channel: _Channel, listener: Listener, after: int) -> None:
+        while after < channel.offset:
+            entries = await self._board.read(channel.name, after, PAGE)
+            if listener not in channel.members:
+                return
+            if not entries or entries[0].offset != after + 1:
+                self._take_off(channel, listener)
+                listener.lost()
+                return
+            for entry in entries:
+                told = read_told(entry.offset, entry.event)
+                if listener in channel.members and not told.is_over(self._now_ms()):
+                    await listener.replay(told)
+            after = entries[-1].offset
+        self._go_live(channel, listener, after)
+
+    def _go_live(self, channel: _Channel, listener: Listener, after: int) -> None:
+        """No await between the last look at ``channel.offset`` and here: nothing can slip in between."""
+        if listener not in channel.members:
+            return
+        channel.live[listener] = after
+        if self.stale_since_ms is not None:
+            listener.stale(self.stale_since_ms)
+
+    def _take_off(self, channel: _Channel, listener: Listener) -> None:
+        channel.members.discard(listener)
+        channel.live.pop(listener, None)
+        if not channel.members and self._channels.get(channel.name) is channel:
+            del self._channels[channel.name]
+        if not self._channels:
+            self._somebody.clear()
+
+    async def _read_on(self) -> None:
+        failures = 0
+        while self._is_on:
+            await self._somebody.wait()
+            try:
+                await self._read_once()
+                failures = 0
+            except StoreUnavailable as error:
+                self._went_stale(error)
+            except Exception as error:
+                log.exception("push: reading the channels failed, trying again")
+                self._went_stale(error)
+            if self.stale_since_ms is not None:
+                await asyncio.sleep(RETRY_AFTER_S[min(failures, len(RETRY_AFTER_S) - 1)])
+                failures += 1
+
+    async def _read_once(self) -> None:
+        if self.stale_since_ms is not None:
+            await self._verify()
+            self._is_fresh()
+        positions = {name: channel.offset for name, channel in self._channels.items()}
+        found = await self._board.wait(positions, BLOCK_MS)
+        self._read_ms = self._now_ms()
+        for name, entries in found.items():
+            channel = self._channels.get(name)
+            for entry in entries:
+                if channel is not None and entry.offset > channel.offset:
+                    self._tell(channel, read_told(entry.offset, entry.event))
+        await asyncio.sleep(len(positions) * PAUSE_A_CHANNEL_S if found else 0)
+
+    def _tell(self, channel: _Channel, told: Told) -> None:
+        if told.offset != channel.offset + 1:
+            self._lose(channel)
+            return
+        channel.offset = told.offset
+        for listener, after in list(channel.live.items()):
+            if told.offset > after:
+                self._hear(channel, listener, told)
+
+    def _hear(self, channel: _Channel, listener: Listener, told: Told) -> None:
+        try:
+            listener.heard(told)
+        except Exception:
+            log.exception("push: a listener of %s broke at offset %d and is taken off", channel.name, told.offset)
+            self._take_off(channel, listener)
+            listener.lost()
+
+    async def _verify_on(self) -> None:
+        """A store that was emptied under us gives no error: only its epochs tell."""
+        while self._is_on:
+            await asyncio.sleep(VERIFY_EVERY_S)
+            try:
+                await self._verify()
+            except StoreUnavailable:
+                continue
+
+    async def _verify(self) -> None:
+        for channel in list(self._channels.values()):
+            offset = channel.offset
+            position = await self._board.position(channel.name)
+            if position.epoch != channel.epoch or position.offset < offset:
+                self._lose(channel)
+
+    def _lose(self, channel: _Channel) -> None:
+        if self._channels.get(channel.name) is channel:
+            del self._channels[channel.name]
+        members, channel.members, channel.live = list(channel.members), set(), {}
+        log.warning("push: channel %s has begun a new life or lost entries; %d reload", channel.name, len(members))
+        for listener in members:
+            listener.lost()
+
+    def _went_stale(self, error: Exception) -> None:
+        if self.stale_since_ms is not None:
+            return
+        log.warning("push: the store is away (%s); desks are told so", error)
+        self.stale_since_ms = self._read_ms
+        for listener in self._everybody_live():
+            listener.stale(self._read_ms)
+
+    def _is_fresh(self) -> None:
+        log.info("push: the store is back")
+        self.stale_since_ms = None
+        for listener in self._everybody_live():
+            listener.fresh()
+
+    def _everybody_live(self) -> list[Listener]:
+        return [listener for channel in self._channels.values() for listener in channel.live]

@@ -1,0 +1,137 @@
+"""The websocket server of protocol ``zhiyin.desk.v1``: hints to desks and bots as they arise.
+
+In: connections of desks and bots, channels of the hint board. Out: frames as
+``docs/reference/websocket.md`` has them. Refused: at the handshake, other subprotocols (400) and
+origins that are not allowed (403); afterwards by close codes. Served by ``websockets`` on a port of its own, without
+compression: that would cost three times the memory.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import NegotiationError
+from websockets.http11 import Request, Response
+from websockets.typing import Origin, Subprotocol
+
+from config.settings import Settings
+from gateway.desk import CLOSE_WITHIN_S, Desk, House
+from gateway.feedback import Feedback
+from gateway.frames import FRAME_BYTES, PROTOCOL, CloseCode
+from gateway.hub import Hub
+from gateway.push_meter import NoMeter, PushMeter
+from gateway.session import Clock, Session
+from gateway.tokens import read_token
+from state.board import HintBoard
+
+LOOK_EVERY_S: Final = 1.0
+HANDSHAKE_WITHIN_S: Final = 10.0
+ANY_ORIGIN: Final = "*"
+
+log = logging.getLogger("zhiyin.push")
+
+
+def system_clock() -> Clock:
+    """The time of this machine."""
+    return Clock(time.monotonic(), int(time.time() * 1000))
+
+
+class PushServer:
+    """Serves desks and bots. ``hub`` lets others in this process listen to a channel too."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        board: HintBoard,
+        feedback: Feedback,
+        meter: PushMeter | None = None,
+        clock: Callable[[], Clock] = system_clock,
+    ) -> None:
+        self.hub = Hub(board, lambda: clock().wall_ms)
+        self._settings = settings
+        self._clock = clock
+        self._read_token = partial(read_token, settings.token_secret)
+        self._house = House(
+            self.hub, feedback, meter or NoMeter(), clock, settings.desk_queue_frames, settings.ping_interval_s
+        )
+        self._desks: set[Desk] = set()
+        self._server: Server | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it serves on; raises RuntimeError before ``start``."""
+        if self._server is None:
+            raise RuntimeError("the push server has no port yet: found it not started, expected start() before")
+        found: int = next(iter(self._server.sockets)).getsockname()[1]
+        return found
+
+    async def start(self, host: str, port: int) -> None:
+        """Serve from now on; port 0 takes a free one. Raises OSError when the port is in use."""
+        self._server = await serve(
+            self._serve,
+            host,
+            port,
+            origins=_origins(self._settings.allowed_origins),
+            select_subprotocol=_select_subprotocol,
+            process_request=_answer_health,
+            compression=None,
+            server_header=None,
+            open_timeout=HANDSHAKE_WITHIN_S,
+            ping_interval=None,
+            close_timeout=CLOSE_WITHIN_S,
+            max_size=FRAME_BYTES,
+        )
+        self.hub.start()
+        self._looking = asyncio.create_task(self._look_after_desks())
+
+    async def stop(self) -> None:
+        """Close every connection with 1012 and stop; takes a few seconds at most."""
+        if self._server is None or self._looking is None:
+            return
+        self._looking.cancel()
+        self._server.close(close_connections=False)
+        desks = list(self._desks)
+        for desk in desks:
+            desk.close(CloseCode.RESTART, "going away for a restart: come back in a moment")
+        await asyncio.gather(*(desk.closed() for desk in desks))
+        await self.hub.stop()
+        await self._server.wait_closed()
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        session = Session(self._read_token, self._house.ping_interval_s, self._clock())
+        desk = Desk(connection, session, self._house)
+        self._desks.add(desk)
+        try:
+            await desk.serve()
+        finally:
+            self._desks.discard(desk)
+
+    async def _look_after_desks(self) -> None:
+        every_s = min(LOOK_EVERY_S, self._house.ping_interval_s / 4)
+        while True:
+            await asyncio.sleep(every_s)
+            now = self._clock()
+            for desk in list(self._desks):
+                desk.look_after(now)
+
+
+def _origins(allowed: Sequence[str]) -> list[Origin | None] | None:
+    """None for any; programs that are no browser send no origin and are let in."""
+    return None if ANY_ORIGIN in allowed else [*(Origin(each) for each in allowed), None]
+
+
+def _select_subprotocol(_connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    if not offered:
+        return None
+    if PROTOCOL in offered:
+        return Subprotocol(PROTOCOL)
+    raise NegotiationError(f"subprotocol: found {', '.join(offered)}, expected {PROTOCOL}")
+
+
+def _answer_health(connection: ServerConnection, request: Request) -> Response | None:
+    return connection.respond(200, "ok\n") if request.path == "/health" else None

@@ -1,0 +1,44 @@
+"""What the push side tells whoever counts.
+
+In: calls from the push. Out: the gateway's counters. Refused: nothing.
+"""
+
+from typing import Protocol
+
+
+class PushMeter(Protocol):
+    """Called by the push as things happen."""
+
+    def opened(self, role: str) -> None:
+        """A desk or bot has said who it is."""
+
+    def ended(self, role: str) -> None:
+        """It has gone."""
+
+    def sent(self, kind: str, event_ms: int | None) -> None:
+        """A frame of ``kind`` has gone out; ``event_ms``: when its event happened, for frames told live."""
+
+    def closed(self, code: int) -> None:
+        """We have closed a connection with ``code``."""
+
+    def overflowed(self) -> None:
+        """A desk did not read what was waiting for it."""
+
+
+class NoMeter:
+    """Counts nothing."""
+
+    def opened(self, role: str) -> None:
+        """See PushMeter."""
+
+    def ended(self, role: str) -> None:
+        """See PushMeter."""
+
+    def sent(self, kind: str, event_ms: int | None) -> None:
+        """See PushMeter."""
+
+    def closed(self, code: int) -> None:
+        """See PushMeter."""
+
+    def overflowed(self) -> None:
+        """See PushMeter."""

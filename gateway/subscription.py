@@ -1,0 +1,60 @@
+"""One subscription of one desk: what the hub tells it becomes frames in the desk's outbox.
+
+In: what the hub says of one channel. Out: ``subscribed``, ``next``, ``stale``, ``fresh``, and
+``error`` with code ``history_lost`` when the client has to reload. Refused: nothing.
+"""
+
+from collections.abc import Callable
+
+from gateway.frames import error_frame, frame_bytes, next_frame, next_head
+from gateway.hub import Start
+from gateway.outbox import Outbox
+from gateway.told import Told
+from operators.instants import iso_text
+
+
+class Subscription:
+    """A listener of the hub. ``on_lost``: called when the hub has taken it off its channel.
+
+    Once ``has_ended`` it says nothing more: joining may still be under way then.
+    """
+
+    def __init__(self, subscription_id: str, channel: str, outbox: Outbox, on_lost: Callable[[str], None]) -> None:
+        self.id = subscription_id
+        self.has_ended = False
+        self.channel = channel
+        self._outbox = outbox
+        self._on_lost = on_lost
+        self._head = next_head(subscription_id)
+
+    def begun(self, start: Start) -> None:
+        """Where it begins."""
+        frame = frame_bytes("subscribed", id=self.id, epoch=start.epoch, offset=start.offset, recovered=start.recovered)
+        self._put("subscribed", frame)
+
+    async def replay(self, told: Told) -> None:
+        """An entry that was missed."""
+        if not self.has_ended:
+            await self._outbox.put_when_there_is_room("next", next_frame(self._head, told.offset, told.event))
+
+    def heard(self, told: Told) -> None:
+        """An entry, live."""
+        self._put("next", next_frame(self._head, told.offset, told.event), told.time_ms)
+
+    def stale(self, since_ms: int) -> None:
+        """The store is away."""
+        self._put("stale", frame_bytes("stale", id=self.id, since=iso_text(since_ms)))
+
+    def fresh(self) -> None:
+        """The store is back."""
+        self._put("fresh", frame_bytes("fresh", id=self.id))
+
+    def lost(self) -> None:
+        """Nothing more comes under this id."""
+        message = "the channel has begun anew or no longer holds what was missed: reload and subscribe again"
+        self._put("error", error_frame(self.id, "history_lost", message, temporary=True))
+        self._on_lost(self.id)
+
+    def _put(self, kind: str, frame: bytes, event_ms: int | None = None) -> None:
+        if not self.has_ended:
+            self._outbox.put(kind, frame, event_ms)

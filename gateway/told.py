@@ -1,0 +1,50 @@
+"""One entry of a channel with what the push needs to know of its event, read once for all listeners.
+
+In: an offset and the bytes of a CloudEvent. Out: ``Told``. Refused: nothing; an event
+that cannot be read is passed on as it is, without times.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from operators.instants import to_ms
+
+CREATED: Final = "zhiyin.hint.created"
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """One entry. ``time_ms``: when its event happened, ``expires_ms``: when it is of no more use (None: not said)."""
+
+    offset: int
+    event: bytes
+    type: str
+    time_ms: int | None
+    expires_ms: int | None
+
+    def is_over(self, now_ms: int) -> bool:
+        """Whether it announces a hint that has expired by now."""
+        return self.type == CREATED and self.expires_ms is not None and self.expires_ms <= now_ms
+
+
+class _Outline(msgspec.Struct, gc=False):
+    type: str = ""
+    time: datetime | None = None
+    expirytime: datetime | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Outline)
+
+
+def read_told(offset: int, event: bytes) -> Told:
+    """The entry at ``offset``."""
+    try:
+        outline = _DECODER.decode(event)
+    except (msgspec.DecodeError, UnicodeError):
+        return Told(offset, event, "", None, None)
+    return Told(offset, event, outline.type, _ms(outline.time), _ms(outline.expirytime))
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else to_ms(moment)
