@@ -2,7 +2,7 @@
 
 In: arguments. Out: an exit code: 0 done, 1 it could not be done, 2 the command, the settings
 or the catalogue is wrong. What went wrong is said on stderr in words; the traceback only
-with ``--debug``.
+with ``--debug`` or setting log_level debug.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:  # noqa: BLE001 - the last place that can turn an error into words
-        if chosen.debug:
+        if chosen.debug or _debug_is_set():
             traceback.print_exception(error)
         return told(chosen.command, error)
 
@@ -59,3 +59,12 @@ def told(command: str, error: Exception) -> int:
     else:
         say(f"zhiyin {command}: unexpected {type(error).__name__}: {error}; run it with --debug to see where")
     return FAILED
+
+
+def _debug_is_set() -> bool:
+    from config import ConfigurationError, load_settings
+
+    try:
+        return load_settings().log_level == "debug"
+    except ConfigurationError:
+        return False

@@ -176,10 +176,10 @@ def _post(settings: Settings, chosen: argparse.Namespace) -> int:
         raise CommandFailure("--write-key: found none, expected the key the collector knows; 'zhiyin up' prints it")
     stop = StopRequest()
     stop.listen()
-    collector = Collector(chosen.to, write_key, say, lambda: bool(stop))
-    say(f"simulate: posting to {chosen.to}, {plan.speed:g} times as fast as life (seed {plan.seed})")
-    post_live(load_catalogue(settings.catalogue), plan, collector, stop)
-    say(f"simulate: {collector.posted}")
+    with Collector(chosen.to, write_key, say, lambda: bool(stop)) as collector:
+        say(f"simulate: posting to {chosen.to}, {plan.speed:g} times as fast as life (seed {plan.seed})")
+        post_live(load_catalogue(settings.catalogue), plan, collector, stop)
+        say(f"simulate: {collector.posted}")
     return 0
 
 

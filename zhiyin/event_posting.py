@@ -10,7 +10,7 @@ import http.client
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -51,17 +51,10 @@ def wire_event(event: SimulatedEvent, at_ms: int) -> dict[str, Any]:
 
 
 class Collector:
-    """A collector's ``/v1/batch``, over one kept-open connection."""
+    """A collector's ``/v1/batch``, over one connection that stays open inside a ``with``."""
 
     def __init__(self, url: str, write_key: str, tell: Callable[[str], None], stopped: Callable[[], bool]) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise CommandFailure(
-                f"collector: found {url!r}, expected http://HOST:PORT; give --to the URL 'zhiyin up' prints"
-            )
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_S)
-        self._path = parts.path.rstrip("/") + "/v1/batch"
+        self._connection, self._path = _connection(url)
         self._headers = {
             "Authorization": "Basic " + base64.b64encode(f"{write_key}:".encode()).decode(),
             "Content-Type": "application/json",
@@ -70,6 +63,12 @@ class Collector:
         self._tell = tell
         self._stopped = stopped
         self.posted = Posted()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     def post(self, batch: Sequence[dict[str, Any]]) -> None:
         """Post ``batch``; asks again until it is taken, refused for good, or we are asked to stop."""
@@ -113,6 +112,20 @@ class Collector:
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._stopped():
             time.sleep(0.05)
+
+
+def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """The connection to ``url``, which connects when first used, and the path to post to. Raises CommandFailure."""
+    try:
+        parts = urlsplit(url)
+        kind = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}[
+            parts.scheme if parts.hostname else ""
+        ]
+        return kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_S), parts.path.rstrip("/") + "/v1/batch"
+    except (ValueError, KeyError, http.client.InvalidURL) as error:
+        raise CommandFailure(
+            f"collector: found {url!r}, expected http://HOST:PORT; give --to the URL 'zhiyin up' prints"
+        ) from error
 
 
 def _may_be_asked_again(status: int) -> bool:

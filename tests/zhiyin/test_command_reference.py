@@ -1,0 +1,33 @@
+import subprocess
+import sys
+
+from tests.machine import ROOT
+from zhiyin.command_parser import command_parser
+from zhiyin.command_reference import reference_page, subcommands
+
+PAGE = ROOT / "docs" / "reference" / "command-line.md"
+
+
+def test_the_page_is_what_the_program_prints() -> None:
+    assert PAGE.read_text("utf-8") == reference_page(), (
+        "run: python -m zhiyin.command_reference > docs/reference/command-line.md"
+    )
+
+
+def test_it_is_printed_the_same_on_a_narrow_terminal() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "zhiyin.command_reference"],
+        env={"COLUMNS": "40", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == reference_page()
+
+
+def test_every_command_and_every_option_is_explained() -> None:
+    commands = subcommands(command_parser())
+    assert list(commands) == ["up", "engine", "gateway", "replay", "check", "simulate", "doctor", "token", "version"]
+    for parser in commands.values():
+        assert parser.description
+        assert all(action.help for action in parser._actions)  # noqa: SLF001 - argparse has no other way to ask
