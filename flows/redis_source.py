@@ -25,6 +25,10 @@ _SAFE_SNAPSHOTS: Final = 2
 """A snapshot is surely on disk when the one after next is taken: an epoch closes before the next one is read."""
 
 
+_QUIET_TIMES: Final = 5
+"""A partition where nothing comes is looked at less and less often, down to a fifth."""
+
+
 class Pace(NamedTuple):
     """At most ``poll_events`` a look; looks ``poll_interval`` apart when all is read; ticks every ``tick_ms``."""
 
@@ -89,6 +93,7 @@ class RedisPart(StatefulSourcePartition[Poll, str]):
         self._lag = lag
         self._pace = pace
         self._ticked_ms = 0
+        self._pause = pace.poll_interval
         self._awake: datetime | None = None
         self._snapshots: deque[str] = deque([last_id], maxlen=_SAFE_SNAPSHOTS + 1)
 
@@ -99,7 +104,10 @@ class RedisPart(StatefulSourcePartition[Poll, str]):
         now_ms = time.time_ns() // 1_000_000
         entries = self._read()
         read_to_end = len(entries) < self._pace.poll_events
-        self._awake = datetime.now(UTC) + self._pace.poll_interval if read_to_end else None
+        self._pause = (
+            min(self._pause * 2, self._pace.poll_interval * _QUIET_TIMES) if not entries else self._pace.poll_interval
+        )
+        self._awake = datetime.now(UTC) + self._pause if read_to_end else None
         arrived_ms = [int(entry.entry_id.partition("-")[0]) for entry in entries]
         if entries:
             self._last_id = entries[-1].entry_id
