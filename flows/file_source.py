@@ -11,14 +11,18 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, TYPE_CHECKING, Final, cast
 
 import zstandard
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.delivery import Poll
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 _WHOLE: Final = "recording"
+_BLOCK_BYTES: Final = 1 << 16
 
 
 class RecordingUnreadable(Exception):
@@ -31,11 +35,14 @@ class RecordingUnreadable(Exception):
         super().__init__(f"{path}: found {found}, expected {expected}; check the path and the file")
 
 
-def open_recording(path: Path) -> Iterator[bytes]:
-    """The file's lines as bytes, decompressed by its name. Raises RecordingUnreadable."""
-    opener: Callable[[Path], IO[bytes]] = _OPENERS.get(path.suffix, _open_plain)
+def open_recording(path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
+    """The file's lines as bytes, decompressed by its name; ``on_bytes`` as in ``read_lines``.
+
+    Raises RecordingUnreadable.
+    """
+    unpacked = _UNPACKED.get(path.suffix, _plain)
     try:
-        with opener(path) as lines:
+        with io.BufferedReader(_HeardFile(path, on_bytes), _BLOCK_BYTES) as file, unpacked(file) as lines:
             yield from lines
     except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
         raise RecordingUnreadable(path, f"a damaged archive ({error})") from error
@@ -43,31 +50,43 @@ def open_recording(path: Path) -> Iterator[bytes]:
         raise RecordingUnreadable(path, error.strerror or str(error)) from error
 
 
-def _open_plain(path: Path) -> IO[bytes]:
-    return path.open("rb")
+class _HeardFile(io.FileIO):
+    """A file that says how many of its bytes were read."""
+
+    def __init__(self, path: Path, on_bytes: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._on_bytes = on_bytes
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        count = super().readinto(buffer) or 0
+        self._on_bytes(count)
+        return count
 
 
-def _open_gzip(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path, "rb"))
+def _plain(file: IO[bytes]) -> IO[bytes]:
+    return file
 
 
-def _open_xz(path: Path) -> IO[bytes]:
-    return lzma.open(path, "rb")
+def _gzip(file: IO[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(file, "rb"))
 
 
-def _open_zstd(path: Path) -> IO[bytes]:
-    reader = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
+def _xz(file: IO[bytes]) -> IO[bytes]:
+    return lzma.open(file, "rb")
+
+
+def _zstd(file: IO[bytes]) -> IO[bytes]:
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
     return io.BufferedReader(cast("io.RawIOBase", reader))
 
 
-_OPENERS: Final[dict[str, Callable[[Path], IO[bytes]]]] = {".gz": _open_gzip, ".xz": _open_xz, ".zst": _open_zstd}
+_UNPACKED: Final[dict[str, Callable[[IO[bytes]], IO[bytes]]]] = {".gz": _gzip, ".xz": _xz, ".zst": _zstd}
 
 
 def read_lines(paths: Sequence[Path], on_bytes: Callable[[int], None]) -> Iterator[bytes]:
-    """Every line of every file that is not empty; ``on_bytes`` hears of the raw bytes as they are read."""
+    """Every line of every file that is not empty; ``on_bytes`` hears of the files' own bytes, packed or not."""
     for path in paths:
-        for line in open_recording(path):
-            on_bytes(len(line))
+        for line in open_recording(path, on_bytes):
             stripped = line.rstrip(b"\r\n")
             if stripped:
                 yield stripped

@@ -11,7 +11,6 @@ from typing import Final, Self
 
 _WIDTH: Final = 30
 _REDRAW_S: Final = 0.1
-_LOOK_EVERY: Final = 256
 
 
 class Progress:
@@ -21,7 +20,6 @@ class Progress:
         self._what = what
         self._total = total
         self._done = 0
-        self._steps = 0
         self._drawn_at = 0.0
         self._began = time.monotonic()
         self._shown = sys.stderr.isatty() and not quiet
@@ -39,8 +37,7 @@ class Progress:
     def step(self, more: int = 1) -> None:
         """``more`` are done."""
         self._done += more
-        self._steps += 1
-        if self._shown and self._steps % _LOOK_EVERY == 0 and time.monotonic() - self._drawn_at > _REDRAW_S:
+        if self._shown and time.monotonic() - self._drawn_at > _REDRAW_S:
             self._draw()
 
     def _draw(self) -> None:

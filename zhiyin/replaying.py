@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 from config import Settings
 from flows.file_source import RecordingUnreadable
@@ -21,8 +21,6 @@ from zhiyin.failures import CommandFailure
 from zhiyin.output_file import opened_for_writing
 from zhiyin.progress import Progress
 from zhiyin.terminal import say
-
-PACKED: Final = frozenset((".gz", ".xz", ".zst"))
 
 
 def run_replay(catalogue: Catalogue, settings: Settings, chosen: argparse.Namespace) -> ReplayReport:
@@ -60,10 +58,8 @@ def wanted_kinds(emit: str | None) -> tuple[str, ...]:
 
 
 def total_bytes(files: Sequence[Path]) -> int | None:
-    """How many bytes the files hold; None where some are packed, or are not there (the replay says so)."""
-    if any(path.suffix in PACKED or not path.is_file() for path in files):
-        return None
-    return sum(path.stat().st_size for path in files)
+    """How many bytes the files have on disk, packed or not; None where one is not there (the replay says so)."""
+    return sum(path.stat().st_size for path in files) if all(path.is_file() for path in files) else None
 
 
 def summary(report: ReplayReport) -> str:
