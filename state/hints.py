@@ -8,7 +8,7 @@ Every order may be written again after an error: what was carried out the first 
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Protocol
+from typing import Final, Protocol
 
 from operators.hints import Hint, Retirement, Speak
 from state import keys
@@ -18,6 +18,9 @@ from state.hint_calls import OWNER_FIELDS, move_call, owner_from, speak_call, te
 from state.hint_memory import HintMemory
 from state.hint_moves import Order, Owner, Telling, card_of, retirement_move
 from state.scripts import Call, run
+
+ORDERS_A_ROUND: Final = 500
+"""Some tenths of a second of work for Redis: well within the time an answer may take."""
 
 
 class HintStore(Protocol):
@@ -60,7 +63,7 @@ class MemoryHintStore(HintStore):
 
 
 class RedisHintStore(HintStore):
-    """Hints in Redis. A run of one kind of order is one round trip (retirements: two)."""
+    """Hints in Redis. Up to 500 orders of one kind in a row are one round trip (retirements: two)."""
 
     def __init__(self, client: Client, now_ms: Callable[[], int], kept_events: int = KEPT_EVENTS) -> None:
         self._client = client
@@ -71,8 +74,10 @@ class RedisHintStore(HintStore):
         """Carry out ``orders`` in their order; for each, whether it changed anything."""
         changed: list[bool] = []
         for kind, alike in groupby(orders, type):
-            with answering(f"writing hints ({kind.__name__})", self._client):
-                changed += self._run(self._calls(list(alike), self._now_ms()))
+            waiting = list(alike)
+            for start in range(0, len(waiting), ORDERS_A_ROUND):
+                with answering(f"writing hints ({kind.__name__})", self._client):
+                    changed += self._run(self._calls(waiting[start : start + ORDERS_A_ROUND], self._now_ms()))
         return changed
 
     def _calls(self, orders: list[Order], now_ms: int) -> list[Call | None]:

@@ -15,7 +15,7 @@ from state.scripts import WRITE_ONCE, Call, run
 
 REMEMBERED_MS: Final = 86_400_000
 DOCUMENTS_A_CALL: Final = 500
-"""Redis does nothing else while a script runs: some milliseconds for this many."""
+"""Redis does nothing else while a script runs: some milliseconds for this many. Each call is one round trip."""
 
 
 class Writing(msgspec.Struct, frozen=True):
@@ -26,13 +26,13 @@ class Writing(msgspec.Struct, frozen=True):
 
 
 def write_once(client: Client, stream: keys.Key, writings: Sequence[Writing], kept: int) -> int:
-    """Add what is new to ``stream``, in order and in one round trip; keep about the newest ``kept`` of all.
+    """Add what is new to ``stream``, in order; keep about the newest ``kept`` of all.
 
     Returns how many were new. Raises StoreUnavailable; the same list may then be written again.
     """
     parts = [writings[start : start + DOCUMENTS_A_CALL] for start in range(0, len(writings), DOCUMENTS_A_CALL)]
     with answering(f"writing to {stream.pattern}", client):
-        return sum(new for (new,) in run(client, [_call(stream, part, kept) for part in parts]))
+        return sum(run(client, (_call(stream, part, kept),))[0][0] for part in parts)
 
 
 def _call(stream: keys.Key, part: Sequence[Writing], kept: int) -> Call:

@@ -88,6 +88,7 @@ async def test_lost_events_show_as_an_offset_beyond_ours(house: RedisHouse) -> N
 async def test_how_long_keys_stay(house: RedisHouse) -> None:
     house.store.tell(make_hint("h1", priority=90, expires_at_ms=house.now_ms + HOUR_MS), "d1")
     house.store.tell(make_hint("h2", expires_at_ms=house.now_ms + 2 * HOUR_MS), "d1")
+    house.store.tell(make_hint("h0", priority=10, expires_at_ms=house.now_ms + HOUR_MS // 2), "d1")
     client = house.client
 
     def left_ms(key: keys.Key, name: str) -> int:
@@ -127,3 +128,10 @@ async def test_expired_hints_leave_the_sets_when_they_are_read(house: RedisHouse
         (keys.DESK_OPEN, "d1"),
     ):
         assert house.client.exists(key.of(name)) == 0
+
+
+async def test_expired_hints_leave_a_desk_that_nobody_reads(house: RedisHouse) -> None:
+    house.store.tell(make_hint("h1"), "d1")
+    house.now_ms += HOUR_MS
+    house.store.tell(make_hint("h2", expires_at_ms=house.now_ms + HOUR_MS), "d1")
+    assert house.client.zcard(keys.DESK_OPEN.of("d1")) == 1
