@@ -11,15 +11,12 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import IO, Final, cast
 
 import zstandard
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.delivery import Poll
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _WHOLE: Final = "recording"
 _BLOCK_BYTES: Final = 1 << 16
@@ -57,8 +54,8 @@ class _HeardFile(io.FileIO):
         super().__init__(path)
         self._on_bytes = on_bytes
 
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        count = super().readinto(buffer) or 0
+    def readinto(self, buffer: object, /) -> int:
+        count = super().readinto(cast("bytearray", buffer)) or 0
         self._on_bytes(count)
         return count
 
