@@ -1,9 +1,11 @@
 """The OpenAPI 3.1 document of the HTTP interface, built from the tables the code itself uses.
 
 In: nothing. Out: ``openapi_document()``, and ``GET /openapi.json``. ``docs/reference/openapi.json``
-is the same document; a test keeps them the same and holds real answers against it.
+is the same document (``python -m gateway.openapi > docs/reference/openapi.json``); a test keeps
+them the same and holds real answers against it.
 """
 
+import sys
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -163,3 +165,7 @@ def _problem(status: int) -> dict[str, Any]:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
     return answer
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(openapi_document()), indent=2) + b"\n")

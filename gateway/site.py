@@ -20,7 +20,7 @@ from gateway.frames import PROTOCOL
 
 FOLDER: Final = Path(__file__).parent / "pages"
 PAGES: Final = {"/": "index.html", "/desk": "desk.html", "/chat": "chat.html"}
-_HOST: Final = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:]+")
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+")
 
 
 class Site:

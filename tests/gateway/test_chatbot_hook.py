@@ -135,7 +135,7 @@ def test_a_bot_that_refuses_is_left_alone(started: Started, redis_url: str, bot:
     assert len(bot.calls) == 1
 
 
-def test_a_bot_that_is_away_is_given_up(started: Started, redis_url: str, bot: Bot) -> None:
+def test_a_bot_that_is_away_is_given_up(started: Started, redis_url: str) -> None:
     gateway = listening(started(redis_url, chatbot_hook_url="http://127.0.0.1:1"), redis_url)
     tell(redis_url, hint_now())
     until(lambda: outcomes(gateway) == {'outcome="failed"': 1.0}, "nothing was counted")
