@@ -54,6 +54,9 @@ class Feedback:
         Raises FeedbackRefused, StoreUnavailable, BusFull, BusUnavailable.
         """
         now_ms = self._now_ms()
+        owner = await self._board.owner(hint_id)
+        if owner is not None and by.role == AGENT and owner.desk_id != by.subject:
+            raise FeedbackRefused(hint_id, state, "not_yours", "one of another desk")
         change = await self._board.change_state(hint_id, state, now_ms)
         if change.state is None or change.customer_id is None:
             raise FeedbackRefused(hint_id, state, "unknown_hint", "no such hint")

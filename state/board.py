@@ -29,7 +29,7 @@ from state.hint_calls import (
     position_call,
 )
 from state.hint_memory import MOST_HINTS, HintMemory
-from state.hint_moves import state_move
+from state.hint_moves import Owner, state_move
 from state.scripts import run_async
 
 ENTRIES_A_WAIT: Final = 500
@@ -62,6 +62,9 @@ class HintBoard(Protocol):
 
     async def hint(self, hint_id: str) -> Document | None:
         """One hint, open or over; None: unknown, or over for more than a day."""
+
+    async def owner(self, hint_id: str) -> Owner | None:
+        """Whose a hint is: its customer and desk; None: unknown."""
 
     async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
         """Move a hint to ``state`` where ``operators.hints.may_become`` allows it, and tell the channels."""
@@ -99,6 +102,10 @@ class MemoryHintBoard(HintBoard):
         """One hint, open or over; None: unknown."""
         record = self._memory.records.get(hint_id)
         return None if record is None else record.document()
+
+    async def owner(self, hint_id: str) -> Owner | None:
+        """Whose a hint is: its customer and desk; None: unknown."""
+        return self._memory.owner(hint_id)
 
     async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
         """Move a hint to ``state`` where ``operators.hints.may_become`` allows it, and tell the channels."""
@@ -158,6 +165,12 @@ class RedisHintBoard(HintBoard):
         with answering("reading a hint", self._client):
             found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), DOCUMENT_FIELDS)
         return document_from(found)
+
+    async def owner(self, hint_id: str) -> Owner | None:
+        """Whose a hint is: its customer and desk; None: unknown."""
+        with answering("asking whose a hint is", self._client):
+            found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
+        return owner_from(found)
 
     async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
         """Move a hint to ``state`` where ``operators.hints.may_become`` allows it, and tell the channels."""
