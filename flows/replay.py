@@ -114,7 +114,7 @@ class Replay:
     def _watch(self, shard: JourneyShard) -> None:
         counts, shard.counts = shard.counts, Counts()
         with self._writing:
-            for name in Counts.__struct_fields__:
+            for name in Counts.__slots__:
                 setattr(self.report.counts, name, getattr(self.report.counts, name) + getattr(counts, name))
 
     def _write_facts(self, facts: Sequence[Fact]) -> None:
