@@ -67,6 +67,10 @@ def _no_node() -> str | None:
     return None
 
 
+def _no_curl() -> str | None:
+    return None if shutil.which("curl") is not None else "no curl on PATH"
+
+
 def _no_broker() -> str | None:
     return None if os.environ.get("ZHIYIN_TEST_KAFKA") else "no Kafka broker named in ZHIYIN_TEST_KAFKA"
 
@@ -80,6 +84,7 @@ PARTS: Final[Mapping[str, Callable[[], str | None]]] = {
     "wheel_redis": _no_wheel_redis,
     "chromium": _no_chromium,
     "node": _no_node,
+    "curl": _no_curl,
     "broker": _no_broker,
     "recorded_data": _no_recorded_data,
 }
