@@ -8,6 +8,7 @@ that), a body that is no whole gzip stream, another encoding, one that takes lon
 
 import asyncio
 import zlib
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +18,8 @@ from gateway.problems import ErrorDetail, Problem
 BODY_TIMEOUT_S: Final = 30.0
 DRAIN_BYTES: Final = 4 * 1024 * 1024
 """Read and thrown away of a body that is too big, so that the sender is still there to hear why."""
+HANG_UP: Final = {"Connection": "close"}
+"""For an answer to a body that nobody reads to its end."""
 _GZIP_WINDOW: Final = 31
 
 
@@ -30,7 +33,8 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             body = await _received(request, limit_bytes)
     except TimeoutError as error:
-        raise Problem("too_slow", f"the body was not complete after {BODY_TIMEOUT_S:.0f} s") from error
+        detail = f"the body was not complete after {BODY_TIMEOUT_S:.0f} s"
+        raise Problem("too_slow", detail, headers=HANG_UP) from error
     except ClientDisconnect as error:
         raise Problem("interrupted", "the connection closed before the body was complete") from error
     return unpacked(body, limit_bytes) if encoding == "gzip" else body
@@ -46,7 +50,8 @@ async def _received(request: Request, limit_bytes: int) -> bytes:
         elif size > DRAIN_BYTES:
             break
     if size > limit_bytes:
-        raise too_big(f"{request.headers.get('content-length', f'at least {size}')} bytes", limit_bytes)
+        found = request.headers.get("content-length", f"at least {size}")
+        raise too_big(f"{found} bytes", limit_bytes, HANG_UP if size > DRAIN_BYTES else {})
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
@@ -66,10 +71,12 @@ def unpacked(body: bytes, limit_bytes: int) -> bytes:
     return content
 
 
-def too_big(found: str, limit_bytes: int) -> Problem:
+def too_big(found: str, limit_bytes: int, headers: Mapping[str, str] | None = None) -> Problem:
     """The answer to a request of more than ``limit_bytes``."""
     wrong = ErrorDetail("$", found, f"at most {limit_bytes} bytes a request")
-    return Problem("too_big", f"the request has {found}, {wrong.expected} are taken: send smaller batches", [wrong])
+    return Problem(
+        "too_big", f"the request has {found}, {wrong.expected} are taken: send smaller batches", [wrong], headers
+    )
 
 
 def _no_gzip(found: str) -> Problem:

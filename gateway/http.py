@@ -111,5 +111,5 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
 
 
 async def _internal(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    log.error("%s %s failed: %r", request.method, request.url.path, error)  # uvicorn adds the traceback
     return problem_response(Problem("internal", "it has been written to the log; the same request may work later"))

@@ -1,8 +1,10 @@
 import base64
+import contextlib
 import gzip
 import json
 import socket
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway import bodies
 from gateway.admission import EVENT_BYTES
 from gateway.batches import BATCH_BYTES
 from gateway.collector import SINGLE_TYPES
@@ -195,6 +198,31 @@ def test_a_sender_that_goes_away_harms_nobody(started: Started, redis_url: str) 
     assert gateway.metric("zhiyin_events_rejected_total") == {'kind="interrupted"': 1.0}
 
 
+def test_a_body_that_takes_too_long(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BODY_TIMEOUT_S", 0.2)
+    host, port = gateway.addresses.http.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        answer = b"".join(iter(lambda: connection.recv(4_000), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"urn:zhiyin:problem:too_slow" in answer
+
+
+def test_a_body_without_end_is_not_read_to_its_end(gateway: RunningGateway) -> None:
+    sent_bytes = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent_bytes
+        while sent_bytes < 200_000_000:
+            sent_bytes += 100_000
+            yield b"x" * 100_000
+
+    with contextlib.suppress(httpx.TransportError):  # the connection may be closed before the answer is seen
+        assert gateway.http.post("/v1/track", content=endless()).status_code == 413
+    assert sent_bytes < 50_000_000
+    assert gateway.http.post("/v1/track", content=event_json()).json() == ALL_TAKEN
+
+
 def test_preflight_of_a_page_elsewhere(gateway: RunningGateway) -> None:
     headers = {
         "Origin": "https://shop.example",
@@ -274,7 +302,7 @@ def test_what_is_counted(started: Started, redis_url: str) -> None:
     assert gateway.metric("zhiyin_gateway_info") == {'version="1.2.3"': 1.0}
 
 
-bodies = st.one_of(
+posted_bodies = st.one_of(
     st.binary(max_size=300),
     json_values.map(lambda value: json.dumps(value).encode()),
     mutated_events,
@@ -288,7 +316,7 @@ bodies = st.one_of(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from([*SINGLE_TYPES, "batch"]),
-    bodies,
+    posted_bodies,
     st.sampled_from([None, "gzip", "identity", "br"]),
     st.sampled_from(["application/json", "text/plain", "", "multipart/form-data"]),
     st.booleans(),

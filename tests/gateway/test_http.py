@@ -52,7 +52,7 @@ async def test_a_mistake_of_ours_is_a_500_that_tells_nothing_inside(caplog: pyte
     assert answer.json()["type"] == "urn:zhiyin:problem:internal"
     assert "42" not in answer.text
     assert answer.headers["access-control-allow-origin"] == "*"
-    assert "GET /broken failed" in caplog.text
+    assert "GET /broken failed: ZeroDivisionError" in caplog.text
     assert metrics.registry.get_sample_value(
         "zhiyin_http_request_seconds_count", {"endpoint": "/broken", "status": "500"}
     )
