@@ -1,0 +1,37 @@
+"""How large the measurements are: the full report, and a quick one to see that it runs and roughly how much."""
+
+from typing import Final
+
+import msgspec
+
+
+class Scale(msgspec.Struct, frozen=True):
+    """Sizes of everything.
+
+    ``repeats``: turns of what is compared; ``simulated_events``, ``stock_events``: lines replayed, lines
+    given to the stock windows; ``rate``: events a second posted for ``seconds``; ``attempts``: open
+    attempts, smallest first; ``turn_events``: events of a turn of the speed at those sizes;
+    ``snapshot_attempts``: open attempts packed and restored.
+    """
+
+    repeats: int = 5
+    simulated_events: int = 1_000_000
+    simulated_repeats: int = 3
+    stock_events: int = 60_000
+    rate: int = 500
+    seconds: float = 20.0
+    attempts: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    turn_events: int = 60_000
+    snapshot_attempts: int = 100_000
+
+
+FULL: Final = Scale()
+QUICK: Final = Scale(
+    repeats=3,
+    simulated_events=100_000,
+    stock_events=10_000,
+    seconds=6.0,
+    attempts=(10_000, 100_000),
+    turn_events=20_000,
+    snapshot_attempts=20_000,
+)

@@ -1,0 +1,137 @@
+"""A process of its own that holds open attempts, and says what they cost.
+
+In, on standard input: one order a line (``memory``, ``turn EVENTS``, ``snapshot``), with how many attempts
+and of which kind on its command line. Out: one line of JSON an order. Refused: other orders.
+Run as ``python -m bench.shard_process ATTEMPTS KIND``; KIND is ``plain``, ``struggling``, or ``hinted``:
+struggling, with what deciding and hinting remember too.
+"""
+
+import gc
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+import psutil
+
+from bench.inputs import SHIPPED_CATALOGUE
+from bench.timing import taken
+from bench.visits import Visits
+from config import load_catalogue
+from flows.decide import ArbitrateLogic, DecideLogic
+from flows.delivery import Poll, ShardBatch, Tracked, by_shard, shard_key
+from flows.track import TrackLogic
+from operators.abandonment import JourneyDecision
+from operators.arbitration import Arbitration
+from operators.journey import JourneyShard
+from operators.journey_plan import journey_plans
+from operators.reasons import ReasonRules
+
+SHARDS: Final = 32
+KINDS: Final = ("plain", "struggling", "hinted")
+_LATEST_MS: Final = 1 << 60
+
+
+class House:
+    """The shards as the live engine has them (no idle ladder), and where ``hinted`` the decisions behind."""
+
+    def __init__(self, *, hinted: bool) -> None:
+        self.catalogue = load_catalogue(SHIPPED_CATALOGUE, quiet_hours=False)
+        plans = journey_plans(self.catalogue, checkpoints=False)
+        self.shards = {
+            shard_key(number): JourneyShard(plans, self.catalogue.lateness_ms, 600_000) for number in range(SHARDS)
+        }
+        self._tracks = {key: _track(shard) for key, shard in self.shards.items()}
+        self._decide = DecideLogic(JourneyDecision(ReasonRules(self.catalogue)), None) if hinted else None
+        self._arbitrate = {key: ArbitrateLogic(Arbitration(self.catalogue), None, None) for key in self.shards}
+
+    @property
+    def open_attempts(self) -> int:
+        """How many there are now."""
+        return sum(len(shard.attempts) for shard in self.shards.values())
+
+    def take(self, batches: Iterable[tuple[str, ShardBatch]]) -> None:
+        """What the engine does with the batches of a poll."""
+        for key, batch in batches:
+            tracked, _ = self._tracks[key].on_batch([batch])
+            if self._decide is not None:
+                self._pass_on(key, tracked)
+
+    def _pass_on(self, key: str, tracked: Iterable[Tracked]) -> None:
+        if self._decide is not None:
+            decided, _ = self._decide.on_batch([each.observations for each in tracked])
+            for facts in decided:
+                self._arbitrate[key].on_batch([list(facts)])
+
+
+def _track(shard: JourneyShard) -> TrackLogic:
+    return TrackLogic(shard, lambda _: _LATEST_MS, lambda: False, lambda _: None, lambda _: None)
+
+
+class Holder:
+    """``attempts`` open attempts of one kind, from the beginning on."""
+
+    def __init__(self, attempts: int, kind: str) -> None:
+        self._visits = Visits(attempts, struggling=kind != "plain")
+        self._house = House(hinted=kind == "hinted")
+        before_bytes = _resident_bytes()
+        for poll in self._visits.fill():
+            self._house.take(_batches(poll))
+        self._used_bytes = _resident_bytes() - before_bytes
+
+    def answer(self, order: str, *words: str) -> dict[str, Any]:
+        """What one order gives. Raises ValueError for one we don't know."""
+        if order == "memory":
+            return {"open_attempts": self._house.open_attempts, "used_bytes": self._used_bytes}
+        if order == "turn":
+            return self._turn(int(words[0]))
+        if order == "snapshot":
+            return self._snapshot()
+        raise ValueError(f"order: found {order!r}, expected memory, turn EVENTS or snapshot")
+
+    def _turn(self, events: int) -> dict[str, Any]:
+        polls = [_batches(poll) for poll in self._visits.turn(events)]
+        seconds = taken(lambda: self._take(polls))
+        return {"open_attempts": self._house.open_attempts, "wall_s": seconds.wall_s, "cpu_s": seconds.cpu_s}
+
+    def _take(self, polls: Iterable[Iterable[tuple[str, ShardBatch]]]) -> None:
+        for batches in polls:
+            self._house.take(batches)
+
+    def _snapshot(self) -> dict[str, Any]:
+        began = time.perf_counter()
+        packed = {key: shard.state() for key, shard in self._house.shards.items()}
+        packed_s = time.perf_counter() - began
+        fresh = House(hinted=False)
+        began = time.perf_counter()
+        for key, state in packed.items():
+            fresh.shards[key].restore(state)
+        restored_s = time.perf_counter() - began
+        return {
+            "open_attempts": fresh.open_attempts,
+            "pack_s": packed_s,
+            "restore_s": restored_s,
+            "bytes": sum(map(len, packed.values())),
+        }
+
+
+def _batches(poll: Poll) -> list[tuple[str, ShardBatch]]:
+    return list(by_shard(poll, SHARDS))
+
+
+def _resident_bytes() -> int:
+    gc.collect()
+    return int(psutil.Process().memory_info().rss)
+
+
+def main(attempts: str, kind: str) -> None:
+    """Fills the shards, then answers orders until there are no more."""
+    holder = Holder(int(attempts), kind)
+    for line in sys.stdin:
+        sys.stdout.write(msgspec.json.encode(holder.answer(*line.split())).decode() + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,145 @@
+"""The same job with the engine's own session windows: what a key a customer and ``fold_window`` cost.
+
+In: recorded lines of journeys whose every step has the same ``idle_after``. Out: how many attempts were
+completed, cancelled and abandoned, and how fast our replay is against it. Refused: a different answer
+(``NotMeasured``).
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import bytewax.operators as op
+import bytewax.operators.windowing as win
+import msgspec
+from bytewax.dataflow import Dataflow
+from bytewax.testing import TestingSink
+
+from bench.figures import Figure, figure, number
+from bench.inputs import CACHE, RECORDED_CATALOGUE, Recording, recorded, simulated
+from bench.not_measured import NotMeasured
+from bench.replay import decode, replayed
+from bench.scale import Scale
+from bench.timing import cpus, interleaved, quotients, taken, taken_often, walls
+from flows.delivery import Poll
+from flows.file_source import RecordingSource
+from flows.replay import DEFAULT_KINDS, Pace
+from flows.running import run_dataflow
+from operators.catalogue import Catalogue
+from operators.events import ACTIVITY, CANCELLED, COMPLETED, STEP_COMPLETED, STEP_VIEWED, Event, read_events
+
+REPEATS: Final = 3
+_REACHES_STEP: Final = frozenset((STEP_VIEWED, STEP_COMPLETED))
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """Attempts by how they ended; ``abandoned``: silences that counted as breaking off."""
+
+    completed: int = 0
+    cancelled: int = 0
+    abandoned: int = 0
+
+
+class Session(msgspec.Struct):
+    """One window: whether an attempt is open at its end, and those that ended in it."""
+
+    is_open: bool = False
+    completed: int = 0
+    cancelled: int = 0
+
+
+def measure(scale: Scale, cache: Path = CACHE) -> Iterator[Figure]:
+    """How many times as fast our replay is, and the stock windows' own ratio to decoding."""
+    recording = (recorded() or simulated(scale.stock_events, cache, RECORDED_CATALOGUE)).first(scale.stock_events)
+    require_agreement(stock_outcome(recording), our_outcome(recording))
+    stock, ours, decoding = interleaved(
+        min(REPEATS, scale.repeats),
+        [
+            partial(taken, partial(stock_outcome, recording)),
+            partial(taken, partial(our_outcome, recording)),
+            partial(taken_often, partial(decode, recording.lines)),
+        ],
+    )
+    speed = number(len(recording.lines) / median(walls(stock)))
+    by_cpu = number(median(quotients(cpus(stock), cpus(ours))))
+    note = f"{recording.says}, same answer; stock {speed} events/s; by processor time {by_cpu}"
+    yield figure("our replay / stock session windows, speed", quotients(walls(stock), walls(ours)), "times", note=note)
+    yield figure("stock session windows / decode only", quotients(walls(decoding), walls(stock)), "")
+
+
+def require_agreement(stock: Outcome, ours: Outcome) -> None:
+    """Raises NotMeasured unless both say the same."""
+    if stock != ours:
+        raise NotMeasured("stock session windows", f"the windows say {stock}, our replay {ours}", "the same answer")
+
+
+def our_outcome(recording: Recording) -> Outcome:
+    """What our replay says."""
+    facts = replayed(recording, DEFAULT_KINDS).facts
+    return Outcome(facts["completed"], facts["cancelled"], facts["abandoned"])
+
+
+def stock_outcome(recording: Recording) -> Outcome:
+    """What the engine's own windows say."""
+    found: list[tuple[str, tuple[int, Session]]] = []
+    run_dataflow(stock_flow(recording, found), workers=1)
+    sessions = [session for _, (_, session) in found]
+    return Outcome(
+        sum(each.completed for each in sessions),
+        sum(each.cancelled for each in sessions),
+        sum(each.is_open for each in sessions),
+    )
+
+
+def stock_flow(recording: Recording, found: list[tuple[str, tuple[int, Session]]]) -> Dataflow:
+    """The dataflow as the engine's own guide would write it; sessions go to ``found``."""
+    catalogue = recording.catalogue
+    finals = {step.id for journey in catalogue.journeys.values() for step in journey.steps if step.final}
+
+    def fold(session: Session, event: Event) -> Session:
+        return _fold(session, event, finals)
+
+    flow = Dataflow("stock")
+    polls = op.input("lines", flow, RecordingSource(iter(recording.lines), Pace().poll_events))
+    # What one look brought, raw
+    events = op.flat_map("decode", polls, _keyed)
+    # A keyed stream of events: by customer, journey and transaction, an item an event
+    clock = win.EventClock(_at, wait_for_system_duration=timedelta(milliseconds=catalogue.lateness_ms))
+    sessions = win.fold_window("sessions", events, clock, _windower(catalogue), Session, fold, _merge)
+    # By the same key: window id and session
+    op.output("out", sessions.down, TestingSink(found))
+    return flow
+
+
+def _windower(catalogue: Catalogue) -> win.SessionWindower:
+    [gap_ms] = {journey.idle_after_ms(step) for journey in catalogue.journeys.values() for step in journey.steps}
+    return win.SessionWindower(gap=timedelta(milliseconds=gap_ms))
+
+
+def _keyed(poll: Poll) -> Iterable[tuple[str, Event]]:
+    for event in read_events(poll.raws):
+        if isinstance(event, Event) and event.event in ACTIVITY and event.properties is not None:
+            yield f"{event.customer_id}|{event.properties.journey}|{event.properties.transaction_id}", event
+
+
+def _at(event: Event) -> datetime:
+    return event.timestamp or datetime.fromtimestamp(0, UTC)
+
+
+def _fold(session: Session, event: Event, finals: set[str]) -> Session:
+    step = event.properties.step if event.properties is not None else None
+    session.is_open = False
+    if event.event == CANCELLED:
+        session.cancelled += 1
+    elif event.event == COMPLETED or (step in finals and event.event in _REACHES_STEP):
+        session.completed += 1
+    else:
+        session.is_open = True
+    return session
+
+
+def _merge(first: Session, second: Session) -> Session:
+    return Session(second.is_open, first.completed + second.completed, first.cancelled + second.cancelled)
