@@ -19,6 +19,9 @@ from zhiyin.logs import log_to_stderr
 from zhiyin.terminal import say
 
 DEMO_SPEED: Final = 30.0
+DEMO_HOURS: Final = 10
+"""Time of theirs until simulated customers come again: so many of them that nobody's budget of hints is used up."""
+HOUR_MS: Final = 3_600_000
 
 
 def settings_of(chosen: argparse.Namespace, **overrides: object) -> Settings:
@@ -29,6 +32,7 @@ def settings_of(chosen: argparse.Namespace, **overrides: object) -> Settings:
 
 def up(chosen: argparse.Namespace) -> int:
     """``zhiyin up``."""
+    from zhiyin.simulate import Plan
     from zhiyin.up import UpOptions, run_up
 
     every_port = dict.fromkeys(("http_port", "ws_port", "gateway_metrics_port", "engine_metrics_port"), 0)
@@ -36,7 +40,8 @@ def up(chosen: argparse.Namespace) -> int:
     demo = {"speed": DEMO_SPEED, "quiet_hours": False} if chosen.demo else {}
     speed = {} if chosen.speed is None else {"speed": chosen.speed}
     settings = settings_of(chosen, **{**ports, **demo, **speed})
-    run_up(settings, UpOptions(demo=chosen.demo, json=chosen.json, customers=chosen.customers))
+    plan = Plan(customers=chosen.customers * DEMO_HOURS, seed=secrets.randbits(32), duration_ms=DEMO_HOURS * HOUR_MS)
+    run_up(settings, UpOptions(plan if chosen.demo else None, chosen.json))
     return 0
 
 

@@ -5,9 +5,11 @@ them as NDJSON). Refused: a file that can't be written, a collector that refuses
 key (``CommandFailure``).
 """
 
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import IO, Any, Final
@@ -60,11 +62,20 @@ def write_file(catalogue: Catalogue, plan: Plan, out: Path, begins_ms: int = FIL
 
 def post_live(catalogue: Catalogue, plan: Plan, collector: Collector, stop: StopRequest) -> None:
     """Post each event when its time has come: wall-clock time passes ``plan.speed`` times as fast for the customers."""
-    simulation = Simulation(catalogue, Random(plan.seed))  # noqa: S311 - simulated people, not secrets
-    visits = simulation.visits(plan.customers, plan.duration_ms, plan.rounds, opening=OPENING_CUSTOMERS)
+    visits = _live_visits(catalogue, plan, secrets.token_hex(5))
     clock = _scaled(round(time.time() * 1000), plan.speed)
     with _truth(plan, clock) as truth:
         _post_due(merged(visits), clock, truth, collector, stop)
+
+
+def opening_customers(catalogue: Catalogue, plan: Plan) -> list[str]:
+    """The customers whom ``post_live`` lets break off first: the first hints are theirs."""
+    return [visit.truth.customer for visit in islice(_live_visits(catalogue, plan, "unused"), OPENING_CUSTOMERS)]
+
+
+def _live_visits(catalogue: Catalogue, plan: Plan, run: str) -> Iterator[Visit]:
+    simulation = Simulation(catalogue, Random(plan.seed), run=run)  # noqa: S311 - simulated people, not secrets
+    return simulation.visits(plan.customers, plan.duration_ms, plan.rounds, opening=OPENING_CUSTOMERS)
 
 
 def _post_due(

@@ -62,22 +62,26 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class Simulation:
-    """The customers of one catalogue; all chance comes from ``random``."""
+    """The customers of one catalogue; all chance comes from ``random``.
 
-    def __init__(self, catalogue: Catalogue, random: Random, mix: Mix = MIX) -> None:
+    ``run`` stands in every message and transaction id: of one's own, the same customers do the same
+    things anew and are not taken for duplicates.
+    """
+
+    def __init__(self, catalogue: Catalogue, random: Random, mix: Mix = MIX, run: str = "") -> None:
         self._random = random
         self._mix = mix
         self._journeys = tuple(catalogue.journeys)
         self._places = {name: places(each, catalogue.struggle) for name, each in catalogue.journeys.items()}
         self._causes = {name: causes(catalogue, name) for name in self._journeys}
-        self._run = f"{random.getrandbits(40):010x}"
+        self._run = run or f"{random.getrandbits(40):010x}"
         self._messages = 0
         self._visits = 0
 
     def visits(self, customers: int, arrive_over_ms: int, rounds: int = 1, opening: int = 0) -> Iterator[Visit]:
         """Every customer once a round, in random order at random times; for ever when ``rounds`` is 0.
 
-        The first ``opening`` visits break off at once, where silence is noticed soonest.
+        The first ``opening`` visits break off at once, where silence is noticed soonest, and stay away.
         """
         for number in self._random.sample(range(customers), min(opening, customers)):
             yield self._opening_visit(number)
@@ -114,12 +118,16 @@ class Simulation:
         cause = self._random.choice([each for each in known if each.silence_ms == soonest] or [None])
         story = self._story(number, self._journeys[0] if cause is None else cause.journey, 0)
         story.stand_at(0 if cause is None else cause.place)
-        return self._stopped(story, cause)
+        self._break_off(story, cause)
+        return story.told()
 
-    def _stopped(self, story: Story, cause: Cause | None) -> Visit:
+    def _break_off(self, story: Story, cause: Cause | None) -> None:
         if cause is not None:
             story.struggle(self._signs(cause))
         story.break_off(UNKNOWN if cause is None else cause.reason)
+
+    def _stopped(self, story: Story, cause: Cause | None) -> Visit:
+        self._break_off(story, cause)
         silence_ms = story.place.silence_ms
         if self._random.random() < self._mix.makes_contact:
             story.make_contact(round(silence_ms * self._random.uniform(1.2, 3.0)))

@@ -131,7 +131,7 @@ class Supervisor:
         self._children: list[_Child] = []
 
     def start(self, parts: Sequence[Part], within_s: float = READY_WITHIN_S) -> bool:
-        """Start ``parts`` one after another, each when the one before is ready.
+        """Start ``parts`` one after another, each when the one before is ready; none may end meanwhile.
 
         False when asked to stop meanwhile. Raises PartFailed; what runs by then is still to be stopped.
         """
@@ -166,15 +166,22 @@ class Supervisor:
 
     def _until_ready(self, child: _Child, within_s: float) -> bool:
         while not self._stop:
-            code = child.ended_with()
+            self._refuse_an_early_end()
             waited_s = time.monotonic() - child.started_at
-            if code is not None or waited_s > within_s:
-                raise PartFailed(child.part.name, code, waited_s, child.part.log)
+            if waited_s > within_s:
+                raise PartFailed(child.part.name, None, waited_s, child.part.log)
             if child.part.ready():
                 self._tell(f"{child.part.name}: ready after {time.monotonic() - child.started_at:.1f} s")
                 return True
             time.sleep(_LOOK_S)
         return False
+
+    def _refuse_an_early_end(self) -> None:
+        """Until everything is ready no part may end, not even one that was ready before."""
+        for child in self._children:
+            code = child.ended_with()
+            if code is not None:
+                raise PartFailed(child.part.name, code, time.monotonic() - child.started_at, child.part.log)
 
     def _look_after(self, child: _Child) -> None:
         if child.start_due is not None:

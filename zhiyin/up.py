@@ -19,10 +19,12 @@ import msgspec
 
 from config import Settings, load_catalogue
 from config.settings import child_environment
+from operators.arbitration import in_control_group
 from zhiyin.embedded_redis import LOOPBACK, redis_executable, redis_part
 from zhiyin.failures import PartFailed
 from zhiyin.ports import chosen_ports, why_taken
 from zhiyin.redis_probe import require_redis
+from zhiyin.simulate import Plan, opening_customers
 from zhiyin.supervisor import Part, StopRequest, Supervisor
 from zhiyin.terminal import say
 from zhiyin.up_lock import up_lock
@@ -35,11 +37,10 @@ _PROBE_TIMEOUT_S: Final = 2.0
 
 
 class UpOptions(msgspec.Struct, frozen=True):
-    """``demo``: ``customers`` simulated ones an hour of their time; ``json``: one JSON line instead of the banner."""
+    """``demo``: what to simulate, None for nobody; ``json``: one JSON line instead of the banner."""
 
-    demo: bool = False
+    demo: Plan | None = None
     json: bool = False
-    customers: int = 120
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -71,7 +72,8 @@ def _run(supervisor: Supervisor, wanted: Settings, options: UpOptions, stop: Sto
     if stop:
         return
     addresses = addresses_of(settings, round(time.time()))
-    sys.stdout.write(json_line(addresses) if options.json else banner(addresses, settings, demo=options.demo))
+    customer_id = None if options.demo is None else demo_customer(settings, options.demo)
+    sys.stdout.write(json_line(addresses) if options.json else banner(addresses, settings, customer_id))
     sys.stdout.flush()
     supervisor.watch()
 
@@ -124,10 +126,25 @@ def parts(chosen: Chosen, options: UpOptions) -> list[Part]:
         _own_part("engine", ("engine",), environment, _answers_at(f"{site}:{settings.engine_metrics_port}/metrics")),
         _own_part("gateway", ("gateway",), environment, _answers_at(f"{site}:{settings.http_port}/ready")),
     ]
-    if options.demo:
-        words = ("simulate", "--to", f"{site}:{settings.http_port}", "--customers", str(options.customers))
+    if options.demo is not None:
+        words = simulate_words(f"{site}:{settings.http_port}", options.demo)
         started.append(_own_part("customers", words, environment, lambda: True))
     return started
+
+
+def simulate_words(url: str, plan: Plan) -> tuple[str, ...]:
+    """``plan`` as ``zhiyin simulate`` is told it."""
+    numbers = {"--customers": plan.customers, "--duration": f"{plan.duration_ms}ms", "--seed": plan.seed}
+    return ("simulate", "--to", url, *(word for name, value in numbers.items() for word in (name, str(value))))
+
+
+def demo_customer(settings: Settings, plan: Plan) -> str:
+    """One of the first customers who get a hint, for the link to the chat page."""
+    catalogue = load_catalogue(settings.catalogue)
+    first = opening_customers(catalogue, plan)
+    control = catalogue.control_group
+    hinted = [each for each in first if not in_control_group(each, control.salt, control.share)]
+    return (hinted or first)[0]
 
 
 def _own_part(name: str, words: tuple[str, ...], environment: Mapping[str, str], ready: Callable[[], bool]) -> Part:

@@ -80,14 +80,14 @@ def json_line(addresses: Addresses) -> str:
     return msgspec.json.encode(document).decode() + "\n"
 
 
-def banner(addresses: Addresses, settings: Settings, *, demo: bool, customer_id: str = "c-000001") -> str:
-    """What a person at the terminal wants to know now."""
+def banner(addresses: Addresses, settings: Settings, demo_customer: str | None) -> str:
+    """What a person at the terminal wants to know now. ``demo_customer``: a simulated one, None without a demo."""
     lines = [
         "",
         f"Zhiyin is up: {addresses.http}",
         "",
         f"  agent desk   {addresses.desk_page}",
-        f"  chat page    {addresses.chat_page(customer_id)}",
+        f"  chat page    {addresses.chat_page(demo_customer or 'CUSTOMER')}",
         f"  collector    POST {addresses.http}/v1/track   (write key {addresses.write_key})",
         f"  websocket    {addresses.ws}",
         f"  desk token   {addresses.desk_token}   (desk {addresses.desk})",
@@ -95,7 +95,7 @@ def banner(addresses: Addresses, settings: Settings, *, demo: bool, customer_id:
         *(f"  metrics      {url}   ({name})" for name, url in addresses.metrics.items()),
         "",
     ]
-    if demo:
+    if demo_customer is not None:
         quiet = "quiet hours kept" if settings.quiet_hours else "quiet hours off"
         lines += [
             f"  Demo: simulated customers, {settings.speed:g} times as fast as life, {quiet}.",

@@ -38,6 +38,7 @@ def test_what_was_written_is_there_after_a_kill_on_the_same_port(supervisor: Sup
     pid = supervisor.processes()["redis"]
     os.kill(pid, signal.SIGKILL)
     until(lambda: not running(pid))
+    supervisor.stop()
     supervisor.start([redis_part(tmp_path / "redis", port)])
     with redis.Redis(host=LOOPBACK, port=port, decode_responses=True) as client:
         assert client.get("zy:test") == "kept"

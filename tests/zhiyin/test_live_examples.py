@@ -1,7 +1,7 @@
 """The pages' examples that need a running Zhiyin run against one, page by page, in the order of the page.
 
 A block is one of them when the line above its fence is ``<!-- live -->``. They see HTTP, WS, REDIS, KEY (a write key),
-DESK and BOT (tokens), as the pages tell readers to set them. The set-up runs as fast as the demo, without its customers.
+DESK and BOT (tokens), as the pages tell readers to set them. The set-up is as fast as the demo, without its customers.
 """
 
 import doctest

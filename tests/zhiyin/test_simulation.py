@@ -165,3 +165,14 @@ def test_nothing_is_acted_out_where_it_cannot_happen(catalogue: Catalogue) -> No
     hasty = msgspec.structs.replace(first, silence_ms=1_000)
     assert list(act_out(Speaks(signal="hesitation"), hasty, Random(1))) == []
     assert pause_ms(Random(1), 10_000_000, hasty) <= 800
+
+
+def test_a_run_of_its_own_gives_the_same_deeds_new_ids(catalogue: Catalogue) -> None:
+    first, second = (list(Simulation(catalogue, Random(2), run=run).visits(30, HOUR_MS)) for run in ("a", "b"))
+    assert [visit.truth.customer for visit in first] == [visit.truth.customer for visit in second]
+    assert [event.at_ms for visit in first for event in visit.events] == [
+        event.at_ms for visit in second for event in visit.events
+    ]
+    assert not {event.message_id for visit in first for event in visit.events} & {
+        event.message_id for visit in second for event in visit.events
+    }

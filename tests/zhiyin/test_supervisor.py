@@ -79,6 +79,12 @@ def test_a_part_that_ends_before_it_is_ready_is_named_with_its_code(house: House
     assert "expected ready; see what it printed above, or run 'zhiyin doctor'" in str(raised.value)
 
 
+def test_a_part_that_ends_while_another_starts_is_named(house: House) -> None:
+    parts = [python_part("engine", "raise SystemExit(3)"), python_part("gateway", ready=lambda: False)]
+    with pytest.raises(PartFailed, match="engine: ended with code 3"):
+        house.supervisor.start(parts)
+
+
 def test_a_part_that_never_answers_is_named_with_its_log(house: House) -> None:
     with pytest.raises(PartFailed, match=r"redis: no answer after 0\.\d s, expected ready; see /log/redis\.log"):
         house.supervisor.start([python_part("redis", ready=lambda: False, log=Path("/log/redis.log"))], within_s=0.3)

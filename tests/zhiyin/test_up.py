@@ -16,7 +16,7 @@ import redis
 
 from tests.machine import ROOT
 from tests.zhiyin.house_up import QUICK, HouseUp, broken_off, clean_environment, desk_of, event
-from tests.zhiyin.processes import until
+from tests.zhiyin.processes import marked, until
 from zhiyin.failures import AlreadyUp
 
 pytestmark = [pytest.mark.requires("redis"), pytest.mark.timeout(120)]
@@ -143,3 +143,30 @@ def run_up(tmp_path: Path, *more: str, **environment: str) -> subprocess.Complet
         timeout=60,
         check=False,
     )
+
+
+def test_a_part_that_cannot_start_ends_everything_and_is_named(tmp_path: Path) -> None:
+    with HouseUp(tmp_path / "var", "--catalog", str(QUICK)) as house:
+        assert house.interrupt() == 0
+    with HouseUp(tmp_path / "var", "--catalog", str(QUICK), environment={"ZHIYIN_SHARDS": "64"}) as other:
+        assert other.ended() == 1
+    assert other.addresses == {}
+    assert other.said[-1].startswith("zhiyin up: engine: ended with code 1 after ")
+    assert other.processes() == {}
+
+
+def test_stopped_while_it_starts_it_ends_in_order(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zhiyin", "up", "--port", "0", "--catalog", str(QUICK)],
+        cwd=ROOT,
+        env=clean_environment() | {"ZHIYIN_STATE_DIR": str(tmp_path / "var")},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("redis: ready")
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "")
+    assert marked(str(tmp_path / "var")) == {}

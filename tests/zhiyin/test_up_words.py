@@ -48,12 +48,12 @@ def test_the_pages_are_signed_in_behind_the_hash() -> None:
 
 
 def test_the_banner_names_what_a_person_needs_and_no_password() -> None:
-    text = banner(addresses_of(SETTINGS, 1_000), SETTINGS, demo=True)
-    for words in ("/desk#token=", "/chat#customer=c-000001", "my-write-key", "desk counter-7", ":9102/metrics"):
+    text = banner(addresses_of(SETTINGS, 1_000), SETTINGS, "c-000042")
+    for words in ("/desk#token=", "/chat#customer=c-000042", "my-write-key", "desk counter-7", ":9102/metrics"):
         assert words in text
     assert "30 times as fast as life, quiet hours off" in text
     assert text.endswith("Ctrl-C stops everything.\n")
-    assert "Demo" not in banner(addresses_of(SETTINGS, 1_000), SETTINGS, demo=False)
+    assert "Demo" not in banner(addresses_of(SETTINGS, 1_000), SETTINGS, None)
 
 
 @pytest.mark.parametrize(
