@@ -1,0 +1,228 @@
+// The demo chatbot: opens with the customer's last interruption, speaks first when a new one comes.
+import "./chat-words.js";
+import { el } from "./dom.js";
+import { api, enter, forgetToken, keepToken, socketAddress } from "./door.js";
+import { Link } from "./link.js";
+import { fillWords, onLanguage, say, startWords, t } from "./words.js";
+
+const by = (id) => document.getElementById(id);
+const THINKS_MS = 700;
+const PATIENCE_MS = 4000;
+const ABOVE_PX = 12;
+const customer = new URLSearchParams(location.search).get("customer");
+const lines = [];
+const met = new Set();
+let token = null;
+let link = null;
+let current = null;
+let replies = [];
+let waiting = [];
+let isTalking = false;
+let asked = null;
+let state = { name: "connecting", details: {} };
+
+/** A line is kept as a function of the language, so that it can be said anew in the other one. */
+function put(line) {
+  lines.push(line);
+  const element = drawn(line);
+  by("lines").append(element);
+  toTheEnd();
+  if (line.article) by("talk").scrollTop = Math.min(by("talk").scrollTop, element.offsetTop - by("talk").offsetTop - ABOVE_PX);
+}
+
+function toTheEnd() {
+  by("talk").scrollTop = by("talk").scrollHeight;
+}
+
+function drawn({ mine, words, article }) {
+  if (article) return help(article);
+  return el("li", { class: mine ? "line mine" : "line" }, words());
+}
+
+function help(article) {
+  const steps = say(article.body).split("\n").filter((each) => each.trim());
+  const items = steps.map((each) => el("li", {}, el("span", {}, each.replace(/^\s*(\d+[.、)]|[-•])\s*/, ""))));
+  return el("li", { class: "line help" }, el("h2", {}, say(article.title)), el("ol", {}, ...items));
+}
+
+/** Says things one after the other, as somebody who types would. */
+async function speak(...said) {
+  waiting.push(...said);
+  if (isTalking) return;
+  isTalking = true;
+  while (waiting.length > 0) {
+    const next = waiting.shift();
+    if (typeof next === "function") next();
+    else {
+      by("typing").hidden = false;
+      toTheEnd();
+      await new Promise((done) => setTimeout(done, THINKS_MS));
+      by("typing").hidden = true;
+      put(next);
+    }
+  }
+  isTalking = false;
+}
+
+const line = (key) => ({ words: () => t(key) });
+
+function offer(...choices) {
+  replies = choices;
+  const hadFocus = by("replies").contains(document.activeElement);
+  by("replies").replaceChildren(...choices.map(([key, act]) => el("button", { type: "button", onclick: () => choose(key, act) }, t(key))));
+  if (hadFocus) (by("replies").querySelector("button") ?? by("talk")).focus();
+  toTheEnd();
+}
+
+async function choose(key, act) {
+  const before = replies;
+  put({ mine: true, words: () => t(key) });
+  offer();
+  try {
+    await act();
+  } catch {
+    speak(line("chat.error"), () => offer(...before));
+  }
+}
+
+/** Opens with one hint: what happened, what to say, what helps. */
+function open(hint, isFirst) {
+  met.add(hint.hint_id);
+  current = hint;
+  const opening = isFirst ? line(lines.length === 0 ? "chat.hello" : "chat.first") : line("chat.again");
+  speak(opening, { words: () => say(hint.text) }, { article: hint.article }, () => current === hint && offerHelp());
+  report("shown").catch(() => {});
+}
+
+function offerHelp() {
+  offer(["chat.solved", solved], ["chat.unsolved", unsolved], ["chat.human", human]);
+}
+
+async function solved() {
+  await report("used", true);
+  current = null;
+  speak(line("chat.thanks"));
+  await openNext();
+}
+
+/** The hint stays open: an agent who meets the customer next can still help. */
+async function unsolved() {
+  await report("shown", false);
+  speak(line("chat.sorry"), () => offer(["chat.human", human], ["chat.steps", steps]));
+}
+
+async function human() {
+  current = null;
+  await speak(line("chat.handed"));
+}
+
+async function steps() {
+  if (current) speak({ article: current.article }, () => offerHelp());
+}
+
+function report(hintState, helpful) {
+  const body = helpful === undefined ? { state: hintState } : { state: hintState, helpful };
+  return api(`/v1/hints/${encodeURIComponent(current.hint_id)}/states`, token, { method: "POST", body });
+}
+
+async function lookUp() {
+  const { hints } = await api(`/v1/customers/${encodeURIComponent(customer)}/next-hints?surface=chatbot`, token);
+  return hints.filter((hint) => !met.has(hint.hint_id));
+}
+
+async function openNext() {
+  const [next] = await lookUp().catch(() => []);
+  if (next && !current) open(next, false);
+}
+
+/** At the tip of the channel: whatever arose before is in the look-up, whatever arises from now on is told. */
+async function atTip() {
+  try {
+    const [hint] = await lookUp();
+    if (hint && !current) open(hint, true);
+    else if (lines.length === 0 && waiting.length === 0 && !isTalking) speak(line("chat.hello"), line("chat.nothing"));
+  } catch (error) {
+    if (error.status === 401 || error.status === 403) onState("refused", { reason: error.message });
+    else setTimeout(atTip, PATIENCE_MS);
+  }
+}
+
+function take({ type, subject, data }) {
+  if (subject !== customer) return;
+  if (type === "zhiyin.hint.created") {
+    if (!met.has(data.hint_id)) open(data, true);
+  } else if (current && data.hint_id === current.hint_id) ended(data.cause);
+}
+
+function ended(cause) {
+  current = null;
+  offer();
+  const words = { returned: "chat.gone.back", completed: "chat.gone.done", used: "chat.gone.helped", contact: "chat.gone.helped" }[cause];
+  if (words) speak(line(words));
+}
+
+function onState(name, details) {
+  state = { name, details };
+  if (name === "refused") {
+    forgetToken("chat");
+    askFor(details.reason);
+  }
+  showState();
+}
+
+function showState() {
+  const { name, details } = state;
+  const seconds = details.until ? Math.max(0, Math.ceil((details.until - Date.now()) / 1000)) : 0;
+  const words = t(`chat.status.${asked ? "refused" : name}`, { n: seconds });
+  if (by("status").textContent !== words) by("status").textContent = words;
+}
+
+function askFor(reason = null) {
+  asked = { reason };
+  for (const part of ["talk", "replies"]) by(part).hidden = true;
+  by("ask").hidden = false;
+  by("ask-customer").value = customer ?? "";
+  const needsToken = !token || reason !== null;
+  for (const field of by("ask").querySelectorAll(".ask-token")) field.hidden = !needsToken;
+  by("ask-token").required = needsToken;
+  by("ask-customer").required = true;
+  showAsk();
+  (customer ? by("ask-token") : by("ask-customer")).focus();
+}
+
+function showAsk() {
+  by("ask-heading").textContent = t("chat.ask.heading");
+  by("ask-words").textContent = asked?.reason ? t("chat.ask.again", { reason: asked.reason }) : t("chat.ask.words");
+}
+
+by("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (by("ask-token").value.trim()) keepToken("chat", by("ask-token").value);
+  location.assign(`/chat?customer=${encodeURIComponent(by("ask-customer").value.trim())}`);
+});
+
+function showWords() {
+  document.title = t("chat.title");
+  by("customer").textContent = customer ? t("chat.customer", { id: customer }) : "";
+  showState();
+}
+
+onLanguage(() => {
+  fillWords();
+  showWords();
+  showAsk();
+  by("lines").replaceChildren(...lines.map(drawn));
+  offer(...replies);
+});
+
+async function begin() {
+  link = new Link({ url: await socketAddress(), token, channel: "chatbot", reload: async () => null, onEvent: take, onState, onTip: atTip });
+  link.start();
+}
+
+startWords();
+showWords();
+setInterval(showState, 1000);
+token = enter("chat").token;
+if (token && customer) begin();
+else askFor();

@@ -1,0 +1,189 @@
+// The desk: who sits here, the link that brings hints, what is told of the connection, the keys.
+import "./desk-words.js";
+import { Cards } from "./cards.js";
+import { Day } from "./day.js";
+import { api, enter, forgetToken, keepToken, socketAddress } from "./door.js";
+import { Link } from "./link.js";
+import { clock } from "./times.js";
+import { fillWords, onLanguage, say, startWords, t } from "./words.js";
+
+const by = (id) => document.getElementById(id);
+const RETRY_ACK_MS = 3000;
+let link = null;
+let day = null;
+let state = { name: "connecting", details: {} };
+let signInReason = null;
+let unsaid = [];
+
+const cards = new Cards(by("cards"), {
+  ack: (hintId, hintState, helpful) => report(hintId, hintState, helpful),
+  note,
+  onChange: () => showCount(),
+  thanks: () => t("card.thanks"),
+});
+const unconfirmed = new Map();
+
+function report(hintId, hintState, helpful) {
+  if (hintState !== "shown" && helpful === undefined) unconfirmed.set(hintId, hintState);
+  link.ack(hintId, hintState, helpful);
+}
+
+async function reload() {
+  const { epoch, offset, hints } = await api("/v1/hints", link.token);
+  cards.replace(hints);
+  for (const hint of hints) day?.count("received", hint.hint_id);
+  return { epoch, offset };
+}
+
+function take(event) {
+  const { type, data } = event;
+  if (type === "zhiyin.hint.created") {
+    day?.count("received", data.hint_id);
+    if (cards.add(data)) announce("new", data);
+  } else if (type === "zhiyin.hint.shown") cards.shown(data.hint_id);
+  else ended(data);
+}
+
+function ended(data) {
+  const mine = unconfirmed.delete(data.hint_id);
+  if (data.cause === "used") day?.count("used", data.hint_id);
+  if (["returned", "completed"].includes(data.cause)) day?.count("back", data.hint_id);
+  const hint = mine ? null : cards.end(data);
+  if (hint) announce("gone", hint, t(`cause.${data.cause}`));
+}
+
+function refused(frame) {
+  const wanted = unconfirmed.get(frame.id);
+  if (!wanted) return;
+  if (frame.temporary) {
+    note(t("card.refused.unavailable"));
+    setTimeout(() => unconfirmed.has(frame.id) && link.ack(frame.id, wanted), RETRY_ACK_MS);
+    return;
+  }
+  unconfirmed.delete(frame.id);
+  cards.refuse(frame.id, false, t(`card.refused.${frame.code}`));
+}
+
+function announce(kind, hint, why) {
+  unsaid.push(kind === "new" ? t("say.new", { reason: say(hint.reason_title), journey: say(hint.journey_title) }) : t("say.gone", { why, reason: say(hint.reason_title) }));
+  if (unsaid.length > 1) return;
+  setTimeout(() => {
+    by("announcer").textContent = unsaid.length > 3 ? t("say.new.many", { n: unsaid.length }) : unsaid.join("。");
+    unsaid = [];
+  }, 600);
+}
+
+let noteTimer = null;
+function note(text) {
+  const toast = by("toast");
+  toast.textContent = text;
+  toast.hidden = false;
+  clearTimeout(noteTimer);
+  noteTimer = setTimeout(() => (toast.hidden = true), 2600);
+}
+
+function showCount() {
+  const { count } = cards;
+  by("count").textContent = count || "";
+  by("empty").hidden = by("cards").childElementCount > 0 || state.name === "connecting" || !day;
+  document.title = (count ? `(${count}) ` : "") + t("desk.title");
+}
+
+function showDay({ received, used, back }) {
+  by("today-received").textContent = received.size;
+  by("today-used").textContent = used.size;
+  by("today-back").textContent = back.size;
+}
+
+let lastLive = null;
+function onState(name, details) {
+  if (state.name === "live" && name !== "live") lastLive = new Date(link.heardAt);
+  state = { name, details };
+  if (name === "live") {
+    lastLive = null;
+    by("where").textContent = link.who.subject;
+    day ??= new Day(link.who.subject, showDay);
+    for (const hintId of cards.byId.keys()) day.count("received", hintId);
+    for (const [hintId, wanted] of unconfirmed) link.ack(hintId, wanted);
+  }
+  if (name === "refused") {
+    forgetToken("desk");
+    askForToken(details.reason);
+  }
+  showState();
+}
+
+function showState() {
+  const { name, details } = state;
+  const seconds = details.until ? Math.max(0, Math.ceil((details.until - Date.now()) / 1000)) : 0;
+  const since = details.since ?? lastLive;
+  const at = since ? clock(since) : "";
+  const pill = t(`status.${name}`, { n: seconds, at });
+  by("status").dataset.state = name;
+  if (by("status-words").textContent !== pill) by("status-words").textContent = pill;
+  const isBehind = ["waiting", "stale", "connecting"].includes(name) && Boolean(since);
+  by("banner").hidden = !isBehind;
+  by("retry").hidden = name !== "waiting";
+  document.body.classList.toggle("is-stale", isBehind || name === "refused");
+  if (isBehind) by("banner-words").textContent = t(`banner.${name}`, { n: seconds, at });
+  showCount();
+}
+
+function askForToken(reason = null) {
+  signInReason = reason;
+  by("desk").hidden = true;
+  by("status").hidden = true;
+  by("sign-in").hidden = false;
+  showSignIn();
+  by("token").focus();
+}
+
+function showSignIn() {
+  by("sign-words").textContent = signInReason ? t("sign.again", { reason: signInReason }) : t("sign.ask");
+}
+
+async function begin(token) {
+  by("sign-in").hidden = true;
+  by("desk").hidden = false;
+  by("status").hidden = false;
+  link = new Link({ url: await socketAddress(), token, channel: "desk", reload, onEvent: take, onState, onRefusal: refused });
+  link.start();
+}
+
+const KEYS = {
+  j: () => cards.move(1),
+  k: () => cards.move(-1),
+  u: () => cards.current && cards.act(cards.current, "used"),
+  d: () => cards.current && cards.act(cards.current, "dismissed"),
+  c: () => cards.current?.copySay(),
+};
+
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea")) return;
+  const act = KEYS[event.key.toLowerCase()];
+  if (act && !by("desk").hidden) {
+    event.preventDefault();
+    act();
+  }
+});
+
+by("retry").addEventListener("click", () => link.retryNow());
+by("sign-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  keepToken("desk", by("token").value);
+  location.reload();
+});
+
+onLanguage(() => {
+  fillWords();
+  cards.speakAnew();
+  showState();
+  showSignIn();
+});
+
+startWords();
+showState();
+setInterval(showState, 1000);
+const { token } = enter("desk");
+if (token) begin(token);
+else askForToken();
