@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self, cast
 
 import msgspec
 
@@ -26,6 +27,8 @@ class Holding:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._orders = cast("IO[str]", self._process.stdin)
+        self._answers = cast("IO[str]", self._process.stdout)
 
     def __enter__(self) -> Self:
         return self
@@ -33,20 +36,17 @@ class Holding:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+        with suppress(BrokenPipeError):
+            self._orders.close()
+        self._answers.close()
         self._process.wait(_ENDS_WITHIN_S)
 
     def ask(self, order: str) -> dict[str, Any]:
         """The answer to an order. Raises NotMeasured when the process has ended, or holds another number."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise NotMeasured(self._what, "no pipes", "a process to talk to")
         try:
-            stdin.write(order + "\n")
-            stdin.flush()
-            line = stdout.readline()
+            self._orders.write(order + "\n")
+            self._orders.flush()
+            line = self._answers.readline()
         except BrokenPipeError:
             line = ""
         if not line:

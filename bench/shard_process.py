@@ -44,12 +44,18 @@ class House:
         }
         self._tracks = {key: _track(shard) for key, shard in self.shards.items()}
         self._decide = DecideLogic(JourneyDecision(ReasonRules(self.catalogue)), None) if hinted else None
-        self._arbitrate = {key: ArbitrateLogic(Arbitration(self.catalogue), None, None) for key in self.shards}
+        self._arbitrations = {key: Arbitration(self.catalogue) for key in self.shards}
+        self._arbitrate = {key: ArbitrateLogic(each, None, None) for key, each in self._arbitrations.items()}
 
     @property
     def open_attempts(self) -> int:
         """How many there are now."""
         return sum(len(shard.attempts) for shard in self.shards.values())
+
+    @property
+    def hinted_customers(self) -> int:
+        """How many customers are remembered for their hints."""
+        return sum(map(len, self._arbitrations.values()))
 
     def take(self, batches: Iterable[tuple[str, ShardBatch]]) -> None:
         """What the engine does with the batches of a poll."""
