@@ -50,13 +50,16 @@ class ArbitrateLogic(StatefulBatchLogic[list[Fact | Around], list[Verdict], byte
         return [verdicts] if verdicts else (), StatefulBatchLogic.RETAIN
 
     def _decide(self, inputs: Sequence[Fact | Around]) -> list[Verdict]:
+        if self._clock is not None:
+            now_ms = self._clock()
+            subjects = [subject for subject in map(_subject, inputs) if subject is not None]
+            return self._arbitration.due(now_ms) + self._arbitration.decide(subjects, now_ms)
         verdicts: list[Verdict] = []
         for each in inputs:
             subject = _subject(each)
             if subject is not None:
-                now_ms = self._clock() if self._clock is not None else each.at_ms
-                verdicts += self._arbitration.due(now_ms)
-                verdicts += self._arbitration.decide((subject,), now_ms)
+                verdicts += self._arbitration.due(each.at_ms)
+                verdicts += self._arbitration.decide((subject,), each.at_ms)
         return verdicts
 
     def on_notify(self) -> tuple[Iterable[list[Verdict]], bool]:

@@ -37,6 +37,8 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 def run_engine(settings: Settings, version: str = "") -> None:
     """Runs until a signal comes. Raises RecoveryMismatch, OSError (port), ConfigurationError (catalogue)."""
+    layout = Layout(Path(settings.state_dir) / "recovery", settings.shards, settings.bus_partitions)
+    layout.check()
     catalogue = load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours)
     metrics = EngineMetrics()
     metrics.build.labels(version).set(1)
@@ -47,7 +49,6 @@ def run_engine(settings: Settings, version: str = "") -> None:
             _rules(settings, metrics),
             _outlets(settings, metrics, stopping, version).outlets(),
         )
-        layout = Layout(Path(settings.state_dir) / "recovery", settings.shards, settings.bus_partitions)
         LOG.info("engine runs: %d journeys, %d shards", len(catalogue.journeys), settings.shards)
         try:
             run_dataflow(flow, settings.workers, settings.epoch_ms, layout)

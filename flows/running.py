@@ -21,14 +21,6 @@ _run: Final[Callable[..., Any]] = bytewax.run.cli_main
 _init_db_dir: Final[Callable[[Path, int], None]] = init_db_dir
 
 
-class Layout(NamedTuple):
-    """Where snapshots are kept, and what must not change while they are: where a customer belongs."""
-
-    folder: Path
-    shards: int
-    bus_partitions: int
-
-
 class RecoveryMismatch(Exception):
     """Snapshots of another layout. ``folder``, ``found``, ``expected``: the layouts in words."""
 
@@ -42,6 +34,40 @@ class RecoveryMismatch(Exception):
         )
 
 
+class Layout(NamedTuple):
+    """Where snapshots are kept, and what must not change while they are: where a customer belongs."""
+
+    folder: Path
+    shards: int
+    bus_partitions: int
+
+    def check(self) -> None:
+        """Raises RecoveryMismatch when snapshots of another layout are there."""
+        if self._stone.is_file():
+            found = self._stone.read_text("utf-8")
+            if found != self._words:
+                raise RecoveryMismatch(self.folder, found, self._words)
+
+    def recovery_config(self) -> RecoveryConfig:
+        """The snapshots' place for Bytewax, made when it is not there. Raises RecoveryMismatch."""
+        self.check()
+        if not self._stone.is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for stale in self.folder.glob("part-*.sqlite3*"):
+                stale.unlink()
+            _init_db_dir(self.folder, RECOVERY_PARTITIONS)
+            self._stone.write_text(self._words, "utf-8")
+        return _recovery(self.folder)
+
+    @property
+    def _words(self) -> str:
+        return f"{self.shards} shards, {self.bus_partitions} bus_partitions"
+
+    @property
+    def _stone(self) -> Path:
+        return self.folder / "layout.txt"
+
+
 def run_dataflow(flow: Dataflow, workers: int, epoch_ms: int = 10_000, layout: Layout | None = None) -> None:
     """Runs until the sources end. With a ``layout``, state is kept there. Raises RecoveryMismatch."""
     gc.collect()
@@ -51,20 +77,5 @@ def run_dataflow(flow: Dataflow, workers: int, epoch_ms: int = 10_000, layout: L
         flow,
         workers_per_process=workers,
         epoch_interval=timedelta(milliseconds=epoch_ms),
-        recovery_config=_recovery_config(layout) if layout is not None else None,
+        recovery_config=layout.recovery_config() if layout is not None else None,
     )
-
-
-def _recovery_config(layout: Layout) -> RecoveryConfig:
-    folder, words = layout.folder, f"{layout.shards} shards, {layout.bus_partitions} bus_partitions"
-    stone = folder / "layout.txt"
-    if not stone.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        for stale in folder.glob("part-*.sqlite3*"):
-            stale.unlink()
-        _init_db_dir(folder, RECOVERY_PARTITIONS)
-        stone.write_text(words, "utf-8")
-    found = stone.read_text("utf-8")
-    if found != words:
-        raise RecoveryMismatch(folder, found, words)
-    return _recovery(folder)

@@ -39,6 +39,7 @@ _RETIRES: Final[dict[str, RetireCause]] = {
     "cancelled": "cancelled",
     "expired": "expired",
 }
+_ENDS: Final = frozenset(("completed", "cancelled"))
 _HASHES: Final = float(1 << 64)
 
 
@@ -116,8 +117,12 @@ class Arbitration:
         return self._wakes[0][0] if self._wakes else None
 
     def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Verdict]:
-        """The verdicts on ``inputs``, in their order."""
+        """The verdicts on ``inputs``, in their order.
+
+        An attempt that returned and ended among them has its hint retired for the end: that says more.
+        """
         verdicts: list[Verdict] = []
+        ended = {given.attempt_id for given in inputs if isinstance(given, Fact) and given.kind in _ENDS}
         for given in inputs:
             if isinstance(given, Contact):
                 self._remember_contact(given)
@@ -125,7 +130,7 @@ class Arbitration:
                 self._remember_feedback(given)
             elif given.kind == "abandoned":
                 verdicts += self._abandoned(given, now_ms)
-            elif given.kind in _RETIRES:
+            elif given.kind in _RETIRES and not (given.kind == "returned" and given.attempt_id in ended):
                 verdicts += self._over(given, now_ms)
         return verdicts
 

@@ -8,9 +8,11 @@ server off the same data. Refused: a machine with no Redis at all (``RedisMissin
 import fcntl
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 from typing import Final
@@ -21,6 +23,7 @@ from zhiyin.supervisor import Part
 LOOPBACK: Final = "127.0.0.1"
 LOCK_WITHIN_S: Final = 15.0
 _PROBE_TIMEOUT_S: Final = 0.5
+_MULTI_PART_SINCE: Final = 7
 
 
 def redis_executable() -> str:
@@ -51,9 +54,11 @@ def redis_part(folder: Path, port: int) -> Part:
     """Redis as a part of the set-up; ends orderly (SIGTERM) even when the supervisor is killed."""
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
+    executable = redis_executable()
+    _refuse_newer_data(executable, folder)
     return Part(
         name="redis",
-        command=redis_command(redis_executable(), folder, port),
+        command=redis_command(executable, folder, port),
         ready=lambda: answers(LOOPBACK, port),
         log=folder / "redis.log",
         orphan_signal=signal.SIGTERM,
@@ -90,6 +95,19 @@ def data_lock(folder: Path, within_s: float = LOCK_WITHIN_S) -> int:
             time.sleep(0.05)
         else:
             return descriptor
+
+
+def _refuse_newer_data(executable: str, folder: Path) -> None:
+    """Redis 6 would not see what Redis 7 wrote, and start empty. Raises CommandFailure."""
+    if not (folder / "appendonlydir").is_dir():
+        return
+    answer = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    found = re.search(r"v=(\d+)", answer.stdout)
+    if found is not None and int(found[1]) < _MULTI_PART_SINCE:
+        raise CommandFailure(
+            f"Redis data in {folder}: found written by Redis {_MULTI_PART_SINCE} or newer, expected what {executable} "
+            f"(Redis {found[1]}) can read; put a newer redis-server on PATH, or move the folder away to start empty"
+        )
 
 
 def _bundled_executable() -> str | None:

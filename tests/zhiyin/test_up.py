@@ -42,7 +42,7 @@ def test_a_transaction_that_breaks_off_reaches_desk_and_chatbot_and_leaves_with_
         assert house.next_hints("c-1").json()["hints"][0]["hint_id"] == hint["hint_id"]
         house.post(event("Transaction Completed", "c-1"))
         retired = desk.event("retired", "c-1")["data"]
-        assert (retired["hint_id"], retired["cause"]) == (hint["hint_id"], "returned")
+        assert (retired["hint_id"], retired["cause"]) == (hint["hint_id"], "completed")
         assert store.get("zy:hint:c-1") is None
 
 
