@@ -25,7 +25,14 @@ export class Cards {
     const wanted = new Set(hints.map((hint) => hint.hint_id));
     for (const card of [...this.byId.values()]) if (!wanted.has(card.hint.hint_id)) this.#remove(card);
     for (const hint of [...hints].reverse()) this.add(hint, false);
+    if (this.selected === undefined && this.count > 0) this.#openFirst();
     this.onChange();
+  }
+
+  /** On a wide screen the newest is open from the start; on a narrow one the list comes first. */
+  #openFirst() {
+    this.selected = this.list.firstElementChild.dataset.hint;
+    if (matchMedia("(min-width: 941px)").matches) this.current.open(true);
   }
 
   /** False when it is there already. */

@@ -24,14 +24,16 @@ let state = { name: "connecting", details: {} };
 /** A line is kept as a function of the language, so that it can be said anew in the other one. */
 function put(line) {
   lines.push(line);
-  const element = drawn(line);
-  by("lines").append(element);
-  toTheEnd();
-  if (line.article) by("talk").scrollTop = Math.min(by("talk").scrollTop, element.offsetTop - by("talk").offsetTop - ABOVE_PX);
+  by("lines").append(drawn(line));
+  showLast();
 }
 
-function toTheEnd() {
-  by("talk").scrollTop = by("talk").scrollHeight;
+/** To the end, but never past the beginning of the last line: long help is read from its top. */
+function showLast() {
+  const talk = by("talk");
+  const last = by("lines").lastElementChild;
+  const top = last ? last.offsetTop - talk.offsetTop - ABOVE_PX : 0;
+  talk.scrollTop = Math.min(talk.scrollHeight, top);
 }
 
 function drawn({ mine, words, article }) {
@@ -55,7 +57,7 @@ async function speak(...said) {
     if (typeof next === "function") next();
     else {
       by("typing").hidden = false;
-      toTheEnd();
+      by("talk").scrollTop = by("talk").scrollHeight;
       await new Promise((done) => setTimeout(done, THINKS_MS));
       by("typing").hidden = true;
       put(next);
@@ -71,7 +73,7 @@ function offer(...choices) {
   const hadFocus = by("replies").contains(document.activeElement);
   by("replies").replaceChildren(...choices.map(([key, act]) => el("button", { type: "button", onclick: () => choose(key, act) }, t(key))));
   if (hadFocus) (by("replies").querySelector("button") ?? by("talk")).focus();
-  toTheEnd();
+  showLast();
 }
 
 async function choose(key, act) {
@@ -91,23 +93,30 @@ function open(hint, isFirst) {
   current = hint;
   const opening = isFirst ? line(lines.length === 0 ? "chat.hello" : "chat.first") : line("chat.again");
   speak(opening, { words: () => say(hint.text) }, { article: hint.article }, () => current === hint && offerHelp());
-  report("shown").catch(() => {});
+  report(hint, "shown").catch(() => {});
 }
 
 function offerHelp() {
   offer(["chat.solved", solved], ["chat.unsolved", unsolved], ["chat.human", human]);
 }
 
+/** No longer the current one before it is told: what comes back over the channel is our own news then. */
 async function solved() {
-  await report("used", true);
+  const hint = current;
   current = null;
+  try {
+    await report(hint, "used", true);
+  } catch (error) {
+    current = hint;
+    throw error;
+  }
   speak(line("chat.thanks"));
   await openNext();
 }
 
 /** The hint stays open: an agent who meets the customer next can still help. */
 async function unsolved() {
-  await report("shown", false);
+  await report(current, "shown", false);
   speak(line("chat.sorry"), () => offer(["chat.human", human], ["chat.steps", steps]));
 }
 
@@ -120,9 +129,14 @@ async function steps() {
   if (current) speak({ article: current.article }, () => offerHelp());
 }
 
-function report(hintState, helpful) {
+/** A hint that has ended elsewhere meanwhile (409, or gone: 404) has no use for what we think of it. */
+async function report(hint, hintState, helpful) {
   const body = helpful === undefined ? { state: hintState } : { state: hintState, helpful };
-  return api(`/v1/hints/${encodeURIComponent(current.hint_id)}/states`, token, { method: "POST", body });
+  try {
+    await api(`/v1/hints/${encodeURIComponent(hint.hint_id)}/states`, token, { method: "POST", body });
+  } catch (error) {
+    if (error.status !== 409 && error.status !== 404) throw error;
+  }
 }
 
 async function lookUp() {
@@ -173,7 +187,7 @@ function onState(name, details) {
 function showState() {
   const { name, details } = state;
   const seconds = details.until ? Math.max(0, Math.ceil((details.until - Date.now()) / 1000)) : 0;
-  const words = t(`chat.status.${asked ? "refused" : name}`, { n: seconds });
+  const words = asked ? "" : t(`chat.status.${name}`, { n: seconds });
   if (by("status").textContent !== words) by("status").textContent = words;
 }
 
@@ -187,6 +201,7 @@ function askFor(reason = null) {
   by("ask-token").required = needsToken;
   by("ask-customer").required = true;
   showAsk();
+  showState();
   (customer ? by("ask-token") : by("ask-customer")).focus();
 }
 
