@@ -13,13 +13,13 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 from flows.decide import ArbitrateLogic, Clock, DecideLogic
-from flows.delivery import Around, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
+from flows.delivery import Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
 from flows.track import TrackLogic
 from operators.abandonment import JourneyDecision
 from operators.arbitration import Arbitration, Verdict
 from operators.catalogue import Catalogue
 from operators.dead_letters import DeadLetter
-from operators.facts import Fact, Observation
+from operators.facts import Around, Fact, Observation
 from operators.journey import JourneyShard
 from operators.journey_plan import journey_plans
 from operators.reasons import ReasonRules

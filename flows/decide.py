@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 import msgspec
 from bytewax.operators import StatefulBatchLogic
 
-from flows.delivery import Around
 from operators.abandonment import JourneyDecision
 from operators.arbitration import Arbitration, Contact, HintFeedback, Verdict
 from operators.events import CONTACT_ENDED, CONTACT_STARTED, HINT_DISMISSED, HINT_USED
-from operators.facts import Fact, Observation
+from operators.facts import Around, Fact, Observation
 
 Clock = Callable[[], int]
 

@@ -6,13 +6,12 @@ a shard, still raw, so that the engine's cost for each event is nearly nothing.
 
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 import msgspec
 
 from operators.dead_letters import DeadLetter
-from operators.events import Event
-from operators.facts import Observation
+from operators.events import Event, Rejection, read_events
+from operators.facts import Around, Observation
 
 
 class Poll(msgspec.Struct, gc=False):
@@ -33,20 +32,13 @@ class Poll(msgspec.Struct, gc=False):
 
 
 class ShardBatch(msgspec.Struct, gc=False):
-    """One shard's part of a poll; the lists run in parallel."""
+    """One shard's part of a poll; the lists run in parallel. ``events``: where the raw ones had to be read already."""
 
     raws: list[bytes]
+    events: list[Event | Rejection] | None = None
     times_ms: list[int] | None = None
     arrived_ms: list[int] | None = None
     now_ms: int | None = None
-
-
-class Around(msgspec.Struct, frozen=True):
-    """An event around transactions (contact, hint feedback), with its time."""
-
-    event: Event
-    customer_id: str
-    at_ms: int
 
 
 class Tracked(msgspec.Struct, gc=False):
@@ -55,14 +47,6 @@ class Tracked(msgspec.Struct, gc=False):
     observations: list[Observation]
     around: list[Around]
     dead_letters: list[DeadLetter]
-
-
-class _Whose(msgspec.Struct, gc=False, rename="camel"):
-    user_id: str | None = None
-    anonymous_id: str | None = None
-
-
-_WHOSE: Final = msgspec.json.Decoder(_Whose)
 
 
 def shard_of(customer_id: str, shards: int) -> int:
@@ -89,13 +73,16 @@ def by_shard(poll: Poll, shards: int) -> Iterable[tuple[str, ShardBatch]]:
 
 
 def _group_recorded(raws: Sequence[bytes], shards: int, batches: dict[int, ShardBatch]) -> None:
-    for raw, customer_id in zip(raws, _customers(raws), strict=True):
+    """Only the event says whose it is; an unreadable one is nobody's and goes where it will be refused."""
+    for raw, event in zip(raws, read_events(raws), strict=True):
+        customer_id = "" if isinstance(event, Rejection) else event.user_id or event.anonymous_id or ""
         shard = shard_of(customer_id, shards)
         batch = batches.get(shard)
-        if batch is None:
-            batches[shard] = ShardBatch([raw])
+        if batch is None or batch.events is None:
+            batches[shard] = ShardBatch([raw], [event])
         else:
             batch.raws.append(raw)
+            batch.events.append(event)
 
 
 def _group_arrived(poll: Poll, customers: Sequence[str], shards: int, batches: dict[int, ShardBatch]) -> None:
@@ -104,25 +91,8 @@ def _group_arrived(poll: Poll, customers: Sequence[str], shards: int, batches: d
         shard = shard_of(customer_id, shards)
         batch = batches.get(shard)
         if batch is None or batch.times_ms is None or batch.arrived_ms is None:
-            batches[shard] = ShardBatch([raw], [time_ms], [came_ms])
+            batches[shard] = ShardBatch([raw], None, [time_ms], [came_ms])
         else:
             batch.raws.append(raw)
             batch.times_ms.append(time_ms)
             batch.arrived_ms.append(came_ms)
-
-
-def _customers(raws: Sequence[bytes]) -> list[str]:
-    """Whose each event is; an unreadable one is nobody's and goes where it will be refused."""
-    decode = _WHOSE.decode
-    try:
-        found = [decode(raw) for raw in raws]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = [_whose(raw) for raw in raws]
-    return [each.user_id or each.anonymous_id or "" for each in found]
-
-
-def _whose(raw: bytes) -> _Whose:
-    try:
-        return _WHOSE.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Whose()

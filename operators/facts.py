@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 import xxhash
 
+from operators.events import Event
 from operators.instants import iso_text
 
 FactKind = Literal["started", "idle", "struggled", "abandoned", "returned", "completed", "cancelled", "expired"]
@@ -56,6 +57,14 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     cause: str | None
     idle_ms: int = 0
     signals: tuple[Signal, ...] = ()
+
+
+class Around(msgspec.Struct, frozen=True):
+    """An event around transactions (contact, hint feedback), with its customer and time."""
+
+    event: Event
+    customer_id: str
+    at_ms: int
 
 
 class Evidence(msgspec.Struct, frozen=True):

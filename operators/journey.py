@@ -11,7 +11,7 @@ customers are spread over shards, nor on batch sizes, as long as nobody is later
 Silence is told when the next event is *after* the deadline, or the watermark has passed it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import xxhash
@@ -28,7 +28,7 @@ from operators.events import (
     Properties,
     Rejection,
 )
-from operators.facts import Observation, ObservationKind, Signal
+from operators.facts import Around, Observation, ObservationKind, Signal
 from operators.journey_plan import JourneyPlan, StepPlan
 from operators.journey_state import FORMAT, AttemptRow, CustomerRow, ShardState, next_rung, pack, unpack
 from operators.struggle import signals
@@ -45,8 +45,8 @@ END_OF_TIME: Final = 1 << 62
 class JourneyShard:
     """The attempts of one shard's customers.
 
-    ``take`` events in order of arrival, then ``settle`` once for the batch; ``collect`` hands over
-    what has been observed since.
+    A batch: ``hear`` its timestamps, ``take`` its events in order of arrival, ``settle``; ``collect``
+    and ``collect_around`` hand over what has been observed since.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class JourneyShard:
         self._say_struggles = say_struggles
         self._wheel: TimerWheel[Attempt | Customer] = TimerWheel()
         self._observed: list[Observation] = []
+        self._around: list[Around] = []
         self.attempts: dict[Key, Attempt] = {}
         self.customers: dict[str, Customer] = {}
         self.counts = Counts()
@@ -70,8 +71,25 @@ class JourneyShard:
         self.newest_ms = -END_OF_TIME
         self.newest_arrived_ms: int | None = None
 
-    def take(self, event: Event, customer_id: str, at_ms: int, arrived_ms: int | None = None) -> Rejection | None:
-        """One event; ``at_ms``: its (corrected) timestamp, ``arrived_ms``: when it came, when live."""
+    def hear(self, times_ms: Sequence[int], arrived_ms: Sequence[int] | None = None) -> None:
+        """The timestamps of a batch about to be taken, and when its events came (None: a recording).
+
+        The newest moves the watermark when the batch is settled; one ahead of its own arrival counts as its arrival.
+        """
+        if not times_ms:
+            return
+        counts, watermark_ms = self.counts, self.watermark_ms
+        counts.events += len(times_ms)
+        if min(times_ms) < watermark_ms:
+            counts.late += sum(at_ms < watermark_ms for at_ms in times_ms)
+        seen_ms = times_ms if arrived_ms is None else list(map(min, times_ms, arrived_ms))
+        newest_ms = max(seen_ms)
+        if newest_ms > self.newest_ms:
+            self.newest_ms = newest_ms
+            self.newest_arrived_ms = None if arrived_ms is None else arrived_ms[seen_ms.index(newest_ms)]
+
+    def take(self, event: Event, at_ms: int) -> Rejection | None:
+        """One event; ``at_ms``: its (corrected) timestamp. None, or why it can't be taken."""
         plan: JourneyPlan | None = None
         place: StepPlan | None = None
         if event.event in ACTIVITY:
@@ -83,12 +101,12 @@ class JourneyShard:
                 place = plan.steps.get(properties.step)
                 if place is None:
                     return _unknown_step(properties.step, plan)
-        customer = self._hear_of(customer_id, at_ms, arrived_ms)
+        customer = self._customer(event.user_id or event.anonymous_id or "", at_ms + self._duplicate_memory_ms)
         if self._is_new(customer, event.message_id):
             if plan is not None:
                 self._act(plan, place, event, customer, at_ms)
             else:
-                self.counts.ignored += event.event not in SURROUNDINGS
+                self._look_around(event, customer, at_ms)
         if customer.timer_ms == NO_TIMER and not customer.open_attempts:
             self._wait_to_forget(customer)
         return None
@@ -115,6 +133,11 @@ class JourneyShard:
         """What has been observed since the last call."""
         observed, self._observed = self._observed, []
         return observed
+
+    def collect_around(self) -> list[Around]:
+        """What has happened around transactions since the last call."""
+        around, self._around = self._around, []
+        return around
 
     def state(self) -> bytes:
         """The whole shard as bytes, for a snapshot."""
@@ -148,14 +171,7 @@ class JourneyShard:
         self.customers[row.customer_id].open_attempts += 1
         self._wheel.add(attempt, due_ms)
 
-    def _hear_of(self, customer_id: str, at_ms: int, arrived_ms: int | None) -> Customer:
-        """The customer an event is of; remembers the newest event there was."""
-        if at_ms < self.watermark_ms:
-            self.counts.late += 1
-        seen_ms = at_ms if arrived_ms is None or at_ms < arrived_ms else arrived_ms
-        if seen_ms > self.newest_ms:
-            self.newest_ms, self.newest_arrived_ms = seen_ms, arrived_ms
-        forget_ms = at_ms + self._duplicate_memory_ms
+    def _customer(self, customer_id: str, forget_ms: int) -> Customer:
         customer = self.customers.get(customer_id)
         if customer is None:
             customer = self.customers[customer_id] = Customer(customer_id, b"", forget_ms, NO_TIMER)
@@ -174,6 +190,12 @@ class JourneyShard:
             return False
         customer.recent = (recent + digest) if len(recent) < _MEMORY_BYTES else recent[_DIGEST_BYTES:] + digest
         return True
+
+    def _look_around(self, event: Event, customer: Customer, at_ms: int) -> None:
+        if event.event in SURROUNDINGS:
+            self._around.append(Around(event, customer.id, at_ms))
+        else:
+            self.counts.ignored += 1
 
     def _wait_to_forget(self, customer: Customer) -> None:
         customer.timer_ms = customer.due_ms

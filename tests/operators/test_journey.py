@@ -32,7 +32,8 @@ def decide_all(shards: Sequence[JourneyShard], decision: JourneyDecision) -> lis
 def take(shard: JourneyShard, event: Mapping[str, Any], arrived_ms: int | None = None) -> None:
     read = read_event(wire(event))
     assert isinstance(read, Event)
-    assert shard.take(read, event["customer"], event["at_ms"], arrived_ms) is None
+    shard.hear([event["at_ms"]], None if arrived_ms is None else [arrived_ms])
+    assert shard.take(read, event["at_ms"]) is None
 
 
 def act(shard: JourneyShard, name: str, at_ms: int, **more: str | None) -> list[tuple[str, int]]:
@@ -154,7 +155,7 @@ def test_what_the_catalogue_does_not_know_is_refused_by_name(
     read = read_event(wire({**event, "transaction_id": None, "step": step}))
     assert isinstance(read, Event)
     shard = new_shard()
-    rejection = shard.take(read, "anna", BEGIN_MS)
+    rejection = shard.take(read, BEGIN_MS)
     assert rejection is not None
     assert rejection.kind == kind
     assert "one of" in rejection.expected
