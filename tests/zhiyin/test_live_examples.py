@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -28,19 +29,26 @@ TIMEOUT_S: Final = 50
 PAGES: Final = [page for page in sorted((ROOT / "docs").rglob("*.md")) if LIVE.search(page.read_text("utf-8"))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_live_examples_run(page: Path, tmp_path: Path) -> None:
-    with HouseUp(tmp_path / "var", "--speed", "30", environment={"ZHIYIN_QUIET_HOURS": "false"}) as house:
-        environment = environment_of(house, tmp_path)
-        for block in LIVE.finditer(page.read_text("utf-8")):
-            if block["language"] == "python":
-                printed = run([sys.executable, "-c", block["text"]], environment)
-                assert "Traceback" not in printed, printed
-                continue
-            for command, expected in exchanges(block["text"]):
-                printed = run(["bash", "-c", command], environment)
-                assert agrees(expected, printed), f"$ {command}\nexpected:\n{expected}\nprinted:\n{printed}"
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HouseUp]:
+    """One set-up for all pages: each has customers of its own."""
+    state_dir = tmp_path_factory.mktemp("live") / "var"
+    with HouseUp(state_dir, "--speed", "30", environment={"ZHIYIN_QUIET_HOURS": "false"}) as house:
+        yield house
         assert house.interrupt() == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_live_examples_run(page: Path, house: HouseUp, tmp_path: Path) -> None:
+    environment = environment_of(house, tmp_path)
+    for block in LIVE.finditer(page.read_text("utf-8")):
+        if block["language"] == "python":
+            printed = run([sys.executable, "-c", block["text"]], environment)
+            assert "Traceback" not in printed, printed
+            continue
+        for command, expected in exchanges(block["text"]):
+            printed = run(["bash", "-c", command], environment)
+            assert agrees(expected, printed), f"$ {command}\nexpected:\n{expected}\nprinted:\n{printed}"
 
 
 def test_a_page_with_a_live_example_is_found() -> None:
