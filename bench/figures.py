@@ -89,4 +89,4 @@ def number(value: float) -> str:
     size = abs(value)
     if size >= 100:  # noqa: PLR2004 - from here on decimals say nothing
         return f"{value:,.0f}"
-    return f"{value:.1f}" if size >= 10 else f"{value:.3g}"  # noqa: PLR2004
+    return f"{value:.1f}" if size >= 10 else f"{value:.3g}"  # noqa: PLR2004 - three figures are enough

@@ -100,7 +100,7 @@ class RecordingSource(FixedPartitionedSource[Poll, None]):
         """One part: the order of a recording is its own."""
         return [_WHOLE]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_RecordingPart":  # noqa: ARG002
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_RecordingPart":
         """The only part."""
         return _RecordingPart(self._lines, self._poll_events)
 

@@ -61,7 +61,7 @@ class RedisSource(FixedPartitionedSource[Poll, str]):
         """Partition numbers, as Bytewax wants them: words."""
         return [str(partition) for partition in range(self._partitions)]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: str | None) -> "RedisPart":  # noqa: ARG002
+    def build_part(self, step_id: str, for_part: str, resume_state: str | None) -> "RedisPart":
         """One partition from its snapshot on."""
         partition = int(for_part)
         return RedisPart(

@@ -18,7 +18,7 @@ class ListSink(DynamicSink[list[Item]], Generic[Item]):
     def __init__(self, open_writer: Callable[[], Callable[[Sequence[Item]], None]]) -> None:
         self._open_writer = open_writer
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_ListPartition[Item]":  # noqa: ARG002
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_ListPartition[Item]":
         """One writer a worker."""
         return _ListPartition(self._open_writer())
 
