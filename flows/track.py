@@ -57,6 +57,7 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
         for index, (event, at_ms) in enumerate(zip(fit.events, fit.times_ms, strict=True)):
             refusal = take(event, at_ms)
             if refusal is not None:
+                self._shard.counts.events -= 1
                 arrived_ms = fit.arrived_ms[index] if fit.arrived_ms is not None else None
                 dead_letters.append(DeadLetter(fit.raws[index], (refusal,), arrived_ms))
 
