@@ -95,7 +95,9 @@ class PageHouse:
         assert self.store.retire(Retirement(hint.hint_id, hint.customer_id, cause, now_ms()))
 
     def state_of(self, hint: Hint) -> str:
-        return self.client.hget(f"zy:record:{hint.hint_id}", "state").decode()  # type: ignore[union-attr]
+        state = self.client.hget(f"zy:record:{hint.hint_id}", "state")
+        assert isinstance(state, bytes)
+        return state.decode()
 
     def reported(self) -> list[dict[str, Any]]:
         """The events the pages' reports put on the bus."""
