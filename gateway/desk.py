@@ -6,6 +6,7 @@ connection with 4429, and nobody else notices.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -23,6 +24,8 @@ from state.bus import BusFull
 from state.connections import StoreUnavailable
 
 CLOSE_WITHIN_S: Final = 5.0
+
+log = logging.getLogger("zhiyin.push")
 
 
 class House(NamedTuple):
@@ -140,6 +143,11 @@ class Desk:
             if not subscription.has_ended:
                 self._drop(begin.id)
                 self._error(begin.id, "unavailable", _away(error), temporary=True)
+        except Exception:
+            log.exception("push: joining %s failed", begin.channel)
+            if not subscription.has_ended:
+                self._drop(begin.id)
+                self._error(begin.id, "unavailable", "the channel cannot be read: see the server's log", temporary=True)
         if subscription.has_ended:
             self._house.hub.leave(subscription.channel, subscription)
         elif self._joining.get(begin.id) is asyncio.current_task():

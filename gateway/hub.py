@@ -180,7 +180,8 @@ class Hub:
             except StoreUnavailable as error:
                 self._went_stale(error)
             except Exception as error:
-                log.exception("push: reading the channels failed, trying again")
+                if self.stale_since_ms is None:
+                    log.exception("push: reading the channels failed, trying again")
                 self._went_stale(error)
             if self.stale_since_ms is not None:
                 await asyncio.sleep(RETRY_AFTER_S[min(failures, len(RETRY_AFTER_S) - 1)])

@@ -32,7 +32,8 @@ LOOK_EVERY_S: Final = 1.0
 HANDSHAKE_WITHIN_S: Final = 10.0
 ANY_ORIGIN: Final = "*"
 
-log = logging.getLogger("zhiyin.push")
+sockets_log = logging.getLogger("zhiyin.push.sockets")
+sockets_log.setLevel(logging.WARNING)  # below it stands a line for every connection that comes or goes
 
 
 def system_clock() -> Clock:
@@ -81,6 +82,7 @@ class PushServer:
             process_request=_answer_health,
             compression=None,
             server_header=None,
+            logger=sockets_log,
             open_timeout=HANDSHAKE_WITHIN_S,
             ping_interval=None,
             close_timeout=CLOSE_WITHIN_S,

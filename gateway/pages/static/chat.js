@@ -19,7 +19,7 @@ let replies = [];
 let waiting = [];
 let isTalking = false;
 let asked = null;
-let state = { name: "connecting", details: {} };
+let state = "connecting";
 
 /** A line is kept as a function of the language, so that it can be said anew in the other one. */
 function put(line) {
@@ -176,7 +176,7 @@ function ended(cause) {
 }
 
 function onState(name, details) {
-  state = { name, details };
+  state = name;
   if (name === "refused") {
     forgetToken("chat");
     askFor(details.reason);
@@ -185,10 +185,7 @@ function onState(name, details) {
 }
 
 function showState() {
-  const { name, details } = state;
-  const seconds = details.until ? Math.max(0, Math.ceil((details.until - Date.now()) / 1000)) : 0;
-  const words = asked ? "" : t(`chat.status.${name}`, { n: seconds });
-  if (by("status").textContent !== words) by("status").textContent = words;
+  by("status").textContent = asked ? "" : t(`chat.status.${state}`);
 }
 
 function askFor(reason = null) {
@@ -237,7 +234,6 @@ async function begin() {
 
 startWords();
 showWords();
-setInterval(showState, 1000);
 token = enter("chat").token;
 if (token && customer) begin();
 else askFor();

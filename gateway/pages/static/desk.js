@@ -31,17 +31,22 @@ function report(hintId, hintState, helpful) {
 async function reload() {
   const { epoch, offset, hints } = await api("/v1/hints", link.token);
   cards.replace(hints);
-  for (const hint of hints) day?.count("received", hint.hint_id);
+  for (const hint of hints) countReceived(hint);
   return { epoch, offset };
 }
 
 function take(event) {
   const { type, data } = event;
   if (type === "zhiyin.hint.created") {
-    day?.count("received", data.hint_id);
+    countReceived(data);
     if (cards.add(data)) announce("new", data);
   } else if (type === "zhiyin.hint.shown") cards.shown(data.hint_id);
   else ended(data);
+}
+
+function countReceived(hint) {
+  const isToday = new Date(hint.created_at).toDateString() === new Date().toDateString();
+  if (isToday) day?.count("received", hint.hint_id);
 }
 
 function ended(data) {
@@ -65,7 +70,13 @@ function refused(frame) {
 }
 
 function announce(kind, hint, why) {
-  unsaid.push(kind === "new" ? t("say.new", { reason: say(hint.reason_title), journey: say(hint.journey_title) }) : t("say.gone", { why, reason: say(hint.reason_title) }));
+  const values = { why, reason: say(hint.reason_title), journey: say(hint.journey_title) };
+  announceText(t(`say.${kind}`, values));
+}
+
+/** Said by screen readers; many at once become one sentence. */
+function announceText(text) {
+  unsaid.push(text);
   if (unsaid.length > 1) return;
   setTimeout(() => {
     by("announcer").textContent = unsaid.length > 3 ? t("say.new.many", { n: unsaid.length }) : unsaid.join("。");
@@ -97,13 +108,17 @@ function showDay({ received, used, back }) {
 
 let lastLive = null;
 function onState(name, details) {
-  if (state.name === "live" && name !== "live") lastLive = new Date(link.heardAt);
+  if (state.name === "live" && name !== "live") {
+    lastLive = new Date(link.heardAt);
+    announceText(t("say.behind"));
+  }
   state = { name, details };
   if (name === "live") {
+    if (lastLive) announceText(t("say.live"));
     lastLive = null;
     by("where").textContent = link.who.subject;
     day ??= new Day(link.who.subject, showDay);
-    for (const hintId of cards.byId.keys()) day.count("received", hintId);
+    for (const card of cards.byId.values()) countReceived(card.hint);
     for (const [hintId, wanted] of unconfirmed) link.ack(hintId, wanted);
   }
   if (name === "refused") {
