@@ -61,7 +61,7 @@ def test_a_hint_appears_live_with_why_and_what_to_say(house: PageHouse, page: Pa
     expect(page.locator("#announcer")).to_have_text("新提示：人脸识别未通过，保单贷款")
     expect(page).to_have_title("(1) 知音 坐席台")
     expect(page.locator("#today-received")).to_have_text("1")
-    shown.get_by_role("button", name="人脸识别未通过").click()
+    expect(shown.get_by_role("button", name="人脸识别未通过")).to_have_attribute("aria-expanded", "true")
     expect(shown.locator(".say")).to_contain_text("您刚才在办理保单贷款时")
     expect(shown.locator(".article li")).to_have_count(5)
     expect(shown.locator(".left")).to_have_text("剩 24 小时")

@@ -29,7 +29,7 @@ export class Cards {
     this.onChange();
   }
 
-  /** On a wide screen the newest is open from the start; on a narrow one the list comes first. */
+  /** On a wide screen the first to come is open from the start; on a narrow one the list comes first. */
   #openFirst() {
     this.selected = this.list.firstElementChild.dataset.hint;
     if (matchMedia("(min-width: 941px)").matches) this.current.open(true);
@@ -47,6 +47,7 @@ export class Cards {
     if (isNew) card.article.classList.add("is-new");
     this.list.prepend(card.element);
     this.observer.observe(card.element);
+    if (isNew && this.selected === undefined) this.#openFirst();
     this.onChange();
     return true;
   }
