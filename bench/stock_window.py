@@ -103,7 +103,7 @@ def stock_flow(recording: Recording, found: list[tuple[str, tuple[int, Session]]
         return _fold(session, event, finals)
 
     flow = Dataflow("stock")
-    polls = op.input("lines", flow, RecordingSource(iter(recording.lines), Pace().poll_events))
+    polls = op.input("lines", flow, RecordingSource(iter(recording.lines), Pace().poll_events, lambda: False))
     # What one look brought, raw
     events = op.flat_map("decode", polls, _keyed)
     # A keyed stream of events: by customer, journey and transaction, an item an event

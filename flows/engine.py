@@ -49,7 +49,7 @@ def run_engine(settings: Settings, version: str = "") -> None:
             _rules(settings, metrics),
             _outlets(settings, metrics, stopping, version).outlets(),
         )
-        LOG.info("engine runs: %d journeys, %d shards", len(catalogue.journeys), settings.shards)
+        LOG.info("engine runs: journeys %d, shards %d", len(catalogue.journeys), settings.shards)
         try:
             run_dataflow(flow, settings.workers, settings.epoch_ms, layout)
         except Exception as error:

@@ -90,11 +90,12 @@ def read_lines(paths: Sequence[Path], on_bytes: Callable[[int], None]) -> Iterat
 
 
 class RecordingSource(FixedPartitionedSource[Poll, None]):
-    """The files one after the other, ``poll_events`` lines a poll."""
+    """The files one after the other, ``poll_events`` lines a poll, until ``stopping()``."""
 
-    def __init__(self, lines: Iterator[bytes], poll_events: int) -> None:
+    def __init__(self, lines: Iterator[bytes], poll_events: int, stopping: Callable[[], bool]) -> None:
         self._lines = lines
         self._poll_events = poll_events
+        self._stopping = stopping
 
     def list_parts(self) -> list[str]:
         """One part: the order of a recording is its own."""
@@ -102,16 +103,17 @@ class RecordingSource(FixedPartitionedSource[Poll, None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_RecordingPart":
         """The only part."""
-        return _RecordingPart(self._lines, self._poll_events)
+        return _RecordingPart(self._lines, self._poll_events, self._stopping)
 
 
 class _RecordingPart(StatefulSourcePartition[Poll, None]):
-    def __init__(self, lines: Iterator[bytes], poll_events: int) -> None:
+    def __init__(self, lines: Iterator[bytes], poll_events: int, stopping: Callable[[], bool]) -> None:
         self._lines = lines
         self._poll_events = poll_events
+        self._stopping = stopping
 
     def next_batch(self) -> Iterable[Poll]:
-        raws = list(islice(self._lines, self._poll_events))
+        raws = [] if self._stopping() else list(islice(self._lines, self._poll_events))
         if not raws:
             raise StopIteration
         return (Poll(raws),)

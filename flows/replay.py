@@ -73,16 +73,17 @@ class Replay:
         self._pace = pace or Pace()
         self._latest_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
         self._writing = threading.Lock()
-        self._failure: RecordingUnreadable | None = None
+        self._failure: RecordingUnreadable | OSError | None = None
 
     def run(self, paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda _: None) -> ReplayReport:
-        """Replays the files one after the other. Raises RecordingUnreadable."""
+        """Replays the files one after the other. Raises RecordingUnreadable, and OSError when writing fails."""
         return self.run_lines(read_lines(paths, on_bytes))
 
     def run_lines(self, lines: Iterator[bytes]) -> ReplayReport:
         """Replays lines that are already there."""
         began = time.perf_counter()
-        source = RecordingSource(self._until_failure(lines), self._pace.poll_events)
+        self._failure = None
+        source = RecordingSource(self._until_failure(lines), self._pace.poll_events, lambda: self._failure is not None)
         rules = Rules(
             shards=self._pace.shards,
             run_out=lambda: self._failure is None,
@@ -142,6 +143,11 @@ class Replay:
             )
 
     def _write(self, to: IO[bytes], lines: list[bytes]) -> None:
+        """Writes the lines, unless writing has failed before: the failure is raised when the engine has ended."""
         lines.append(b"")
         with self._writing:
-            to.write(b"\n".join(lines))
+            try:
+                if self._failure is None:
+                    to.write(b"\n".join(lines))
+            except OSError as error:
+                self._failure = error

@@ -1,7 +1,8 @@
 """What Redis can't do now, as a 503 with Retry-After in whole seconds.
 
-In: an exception of ``state``. Out: the ``Problem`` to answer with. Refused: any other
-exception (StopIteration), it is no matter of waiting.
+In: an exception of ``state``. Out: the ``Problem`` to answer with, in words for the public: where the
+store is and how it fares stands in the log. Refused: any other exception (StopIteration), it is
+no matter of waiting.
 """
 
 from typing import Final
@@ -16,10 +17,15 @@ _KINDS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (BusUnavailable, "bus_unavailable"),
     (StoreUnavailable, "store_unavailable"),
 )
+_WORDS: Final = {
+    "bus_full": "the bus is full: nothing of this request was kept, send it again later",
+    "bus_unavailable": "the bus can't keep anything now: nothing of this request was kept, send it again later",
+    "store_unavailable": "the store does not answer now: ask again later",
+}
 ERRORS: Final = tuple(error for error, _ in _KINDS)
 
 
 def unavailable(error: Exception) -> Problem:
     """The answer to whoever should come back later."""
     kind = next(kind for each, kind in _KINDS if isinstance(error, each))
-    return Problem(kind, str(error), headers={"Retry-After": str(RETRY_AFTER_S[kind])})
+    return Problem(kind, _WORDS[kind], headers={"Retry-After": str(RETRY_AFTER_S[kind])})

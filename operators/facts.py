@@ -106,7 +106,11 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     @property
     def id(self) -> str:
         """32 hex digits of what the fact is about: the same fact twice has the same id."""
-        return xxhash.xxh3_128_hexdigest(f"{self.attempt_id}\0{self.kind}\0{self.at_ms}".encode())
+        about = f"{self.attempt_id}\0{self.kind}\0{self.at_ms}"
+        if self.kind == "struggled":
+            signal = self.signals[-1]
+            about += f"\0{signal.kind}\0{signal.step}\0{signal.code}\0{signal.field}"
+        return xxhash.xxh3_128_hexdigest(about.encode("utf-8", "surrogatepass"))
 
 
 def stable_id(*parts: str) -> str:

@@ -29,7 +29,7 @@ _EVENTS: Final = {
 def say(text: Words, journey: Words, step: Words | None) -> Words:
     """``text`` with ``{journey}`` and ``{step}`` filled in (no step: "this step")."""
     step = step or _SOME_STEP
-    return Words(_filled(text.zh, journey.zh, step.zh), _filled(text.en, journey.en, step.en))
+    return Words(_filled(text.zh, journey.zh, step.zh), _filled(text.en, _inside(journey.en), step.en))
 
 
 def explanation(found: Iterable[Evidence | Signal], steps: Mapping[str, Words]) -> tuple[Words, ...]:
@@ -44,7 +44,7 @@ def _each(found: Iterable[Evidence | Signal], steps: Mapping[str, Words]) -> Ite
 
 
 def in_words(kind: str, step: Words | None, code: str | None, field: str | None, count: int) -> Words:
-    """One signal: ``人脸识别:失败 3 次(face_mismatch)``, ``Face check: failed 3 times (face_mismatch)``."""
+    """One signal: ``人脸识别：失败 3 次（face_mismatch）``, ``Face check: failed 3 times (face_mismatch)``."""
     if kind == "at_step":
         event = Words("在此中断", "stopped here")
     else:
@@ -53,8 +53,8 @@ def in_words(kind: str, step: Words | None, code: str | None, field: str | None,
         if field is not None:
             event = Words(f"{field} {event.zh}", f"{field} {event.en}")
         if code is not None:
-            event = Words(f"{event.zh}({code})", f"{event.en} ({code})")
-    return event if step is None else Words(f"{step.zh}:{event.zh}", f"{step.en}: {event.en}")
+            event = Words(f"{event.zh}（{code}）", f"{event.en} ({code})")
+    return event if step is None else Words(f"{step.zh}：{event.zh}", f"{step.en}: {event.en}")
 
 
 def _title(step: str | None, steps: Mapping[str, Words]) -> Words | None:
@@ -63,6 +63,11 @@ def _title(step: str | None, steps: Mapping[str, Words]) -> Words | None:
 
 def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _inside(title: str) -> str:
+    """An English title in the middle of a sentence: a small first letter, but in abbreviations."""
+    return title[0].lower() + title[1:] if title[1:2].islower() else title
 
 
 def _filled(text: str, journey: str, step: str) -> str:

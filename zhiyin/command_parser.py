@@ -125,7 +125,6 @@ def _gateway(commands: "Commands") -> None:
         "One process of a deployment; needs REDIS_URL, ZHIYIN_WRITE_KEYS and ZHIYIN_TOKEN_SECRET.",
         "REDIS_URL=redis://cache:6379/0 zhiyin gateway --settings gateway.yaml",
     )
-    _catalogue(parser)
     _settings(parser)
 
 

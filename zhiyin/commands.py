@@ -91,7 +91,7 @@ def check(chosen: argparse.Namespace) -> int:
     except ConfigurationError as error:
         problems += error.problems
     else:
-        say(f"catalogue {path}: {len(catalogue.journeys)} journeys, {len(catalogue.reasons)} reasons")
+        say(f"catalogue {path}: journeys {len(catalogue.journeys)}, reasons {len(catalogue.reasons)}")
     sys.stdout.write("".join(f"{each}\n" for each in problems) or "nothing wrong\n")
     return 2 if problems else 0
 

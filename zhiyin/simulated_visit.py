@@ -146,8 +146,12 @@ class Story:
         self._view(0)
 
     def ended(self, ending: str) -> Visit:
-        """The visit, with ``ending`` (completed or cancelled) as its last event."""
-        self._act(Deed(self._dwell_ms(), ending, None))
+        """The visit, with ``ending`` (completed or cancelled) as its last event.
+
+        Who has reached a final step has completed by that: a completion beside it would be a second transaction.
+        """
+        if ending != events.COMPLETED or not self.place.step.final:
+            self._act(Deed(self._dwell_ms(), ending, None))
         return self._visit(completed=ending == events.COMPLETED)
 
     def told(self) -> Visit:

@@ -92,6 +92,18 @@ def test_a_missing_or_damaged_recording_is_named(tmp_path: Path) -> None:
         replay.run([damaged])
 
 
+class FullDisk(io.BytesIO):
+    def write(self, data: object) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_ends_the_replay_with_its_own_error() -> None:
+    event = {"customer": "anna", "id": "1", "name": "Transaction Started", "journey": "loan", "at_ms": BEGIN_MS}
+    replay = Replay(STREAM_CATALOGUE, FullDisk(), pace=Pace(poll_events=1))
+    with pytest.raises(OSError, match="No space left on device"):
+        replay.run_lines(iter([wire({**event, "transaction_id": None, "step": None})] * 3))
+
+
 @pytest.mark.requires("recorded_data")
 def test_the_recorded_clients_give_exactly_the_oracles_facts() -> None:
     catalogue = load_catalogue("tests/recorded/online_process.yaml")

@@ -189,7 +189,7 @@ def test_the_api_says_that_redis_is_away_and_comes_back(started: Started, redis_
         ):
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
             assert answer.json()["type"] == "urn:zhiyin:problem:store_unavailable"
-            assert "is gone" in answer.json()["detail"]
+            assert answer.json()["detail"] == "the store does not answer now: ask again later"
         assert api.get("/live").json() == {"status": "live"}
         unready = api.get("/ready")
         assert unready.status_code == 503

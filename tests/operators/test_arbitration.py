@@ -56,13 +56,15 @@ def test_an_abandonment_becomes_a_hint() -> None:
     assert (hint.customer_id, hint.journey, hint.transaction_id, hint.step) == ("u1", "policy_loan", "t1", "face_check")
     assert (hint.journey_title, hint.step_title, hint.attempt_id) == (LOAN, TITLES["face_check"], "a1")
     assert (hint.reason.code, hint.reason_title) == ("face_check", Words("face zh", "face en"))
-    assert hint.text == Words("您的保单贷款停在人脸识别", "Your Policy loan stopped at Face check")
+    assert hint.text == Words("您的保单贷款停在人脸识别", "Your policy loan stopped at Face check")
     assert hint.article.id == "help-face"
     assert (hint.abandoned_at_ms, hint.created_at_ms) == (NOON_MS - 50, NOON_MS)
     assert hint.expires_at_ms == NOON_MS + DAY_MS
     assert hint.speak_after_ms == NOON_MS
     assert hint.surfaces == ("desk", "chatbot")
-    assert hint.explanation == (Words("人脸识别:失败 2 次(face_mismatch)", "Face check: failed twice (face_mismatch)"),)
+    assert hint.explanation == (
+        Words("人脸识别：失败 2 次（face_mismatch）", "Face check: failed twice (face_mismatch)"),
+    )
     assert hint.cause == "m1"
 
 

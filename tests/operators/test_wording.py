@@ -15,7 +15,7 @@ FACE = TITLES["face_check"]
 def test_titles_are_filled_in() -> None:
     text = Words("您的{journey}停在“{step}”,{step}?", 'Your {journey} stopped at "{step}".')
     assert say(text, LOAN, FACE) == Words(
-        "您的保单贷款停在“人脸识别”,人脸识别?", 'Your Policy loan stopped at "Face check".'
+        "您的保单贷款停在“人脸识别”,人脸识别?", 'Your policy loan stopped at "Face check".'
     )
 
 
@@ -41,31 +41,31 @@ def test_any_text_can_be_filled(text: str, journey: str, step: str) -> None:
             "face_mismatch",
             None,
             3,
-            "人脸识别:失败 3 次(face_mismatch)",
+            "人脸识别：失败 3 次（face_mismatch）",
             "Face check: failed 3 times (face_mismatch)",
         ),
-        ("step_failed", None, None, 1, "人脸识别:失败 1 次", "Face check: failed once"),
+        ("step_failed", None, None, 1, "人脸识别：失败 1 次", "Face check: failed once"),
         (
             "field_error",
             "format",
             "phone",
             2,
-            "人脸识别:phone 填写出错 2 次(format)",
+            "人脸识别：phone 填写出错 2 次（format）",
             "Face check: phone filled in wrongly twice (format)",
         ),
-        ("back_and_forth", None, None, 4, "人脸识别:来回查看 4 次", "Face check: visited 4 times"),
+        ("back_and_forth", None, None, 4, "人脸识别：来回查看 4 次", "Face check: visited 4 times"),
         (
             "rage_click",
             "submit",
             None,
             1,
-            "人脸识别:连续快速点击 1 次(submit)",
+            "人脸识别：连续快速点击 1 次（submit）",
             "Face check: clicked rapidly once (submit)",
         ),
-        ("hesitation", None, None, 1, "人脸识别:停顿较久 1 次", "Face check: paused for long once"),
-        ("page_hidden", None, None, 1, "人脸识别:离开页面 1 次", "Face check: left the page once"),
-        ("at_step", None, None, 1, "人脸识别:在此中断", "Face check: stopped here"),
-        ("dead_click", None, None, 1, "人脸识别:dead_click 1 次", "Face check: dead_click once"),
+        ("hesitation", None, None, 1, "人脸识别：停顿较久 1 次", "Face check: paused for long once"),
+        ("page_hidden", None, None, 1, "人脸识别：离开页面 1 次", "Face check: left the page once"),
+        ("at_step", None, None, 1, "人脸识别：在此中断", "Face check: stopped here"),
+        ("dead_click", None, None, 1, "人脸识别：dead_click 1 次", "Face check: dead_click once"),
     ],
 )
 def test_each_signal_in_words(kind: str, code: str | None, field: str | None, count: int, zh: str, en: str) -> None:
@@ -73,7 +73,7 @@ def test_each_signal_in_words(kind: str, code: str | None, field: str | None, co
 
 
 def test_without_a_step_it_begins_with_what_happened() -> None:
-    assert in_words("step_failed", None, "x", None, 2) == Words("失败 2 次(x)", "failed twice (x)")
+    assert in_words("step_failed", None, "x", None, 2) == Words("失败 2 次（x）", "failed twice (x)")
 
 
 def test_evidence_and_signals_are_explained_alike() -> None:
@@ -86,4 +86,4 @@ def test_an_explanation_is_short_and_an_unknown_step_has_its_own_name() -> None:
     signals = [Signal("step_failed", "gone", str(number), None, 1) for number in range(9)]
     words = explanation(signals, TITLES)
     assert len(words) == EXPLANATIONS
-    assert words[0] == Words("gone:失败 1 次(0)", "gone: failed once (0)")
+    assert words[0] == Words("gone：失败 1 次（0）", "gone: failed once (0)")

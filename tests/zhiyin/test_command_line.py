@@ -68,7 +68,7 @@ def test_check_says_that_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) ->
     assert main(["check", "--catalog", str(QUICK)]) == 0
     said = capsys.readouterr()
     assert said.out == "nothing wrong\n"
-    assert said.err == f"catalogue {QUICK}: 1 journeys, 4 reasons\n"
+    assert said.err == f"catalogue {QUICK}: journeys 1, reasons 4\n"
 
 
 def test_check_says_every_problem_of_settings_and_catalogue(
