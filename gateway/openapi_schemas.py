@@ -131,6 +131,7 @@ SCHEMAS: Final[Schema] = {
             "expires_at": _TIME,
             "speak_after": _or_null(_TIME),
             "explanation": {"type": "array", "items": _WORDS},
+            "step_titles": {"type": "object", "additionalProperties": _WORDS},
             "state": {"enum": sorted(OPEN_STATES)},
             "version": {"type": "integer"},
         },

@@ -13,11 +13,11 @@ customer has struggled::
 Priority, 0 to 100: ``journey.priority + reason.priority + 20 * need``, rounded, kept within.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from operators.catalogue import UNKNOWN, Catalogue, Reason, Words
-from operators.facts import Fact, RankedReason, Signal, stable_id
+from operators.facts import Evidence, Fact, RankedReason, Signal, stable_id
 from operators.hints import Hint
 from operators.instants import duration_ms
 from operators.wording import explanation, say
@@ -72,6 +72,7 @@ class HintMaker:
             expires_at_ms=now_ms + self.lifetime_ms,
             speak_after_ms=speak_after_ms,
             explanation=explanation(ranked.evidence or _most_frequent_first(fact.signals), steps),
+            step_titles=_titles((*ranked.evidence, *fact.signals), steps),
             cause=fact.cause,
         )
 
@@ -83,6 +84,11 @@ class HintMaker:
         journey = self._journeys.get(name)
         own = DEFAULT_JOURNEY_PRIORITY if journey is None else journey.priority
         return min(100, max(0, round(own + reason.priority + NEED_IN_PRIORITY * need)))
+
+
+def _titles(named: Iterable[Evidence | Signal], steps: Mapping[str, Words]) -> dict[str, Words]:
+    """The titles of the steps that evidence and signals name."""
+    return {each.step: steps[each.step] for each in named if each.step is not None and each.step in steps}
 
 
 def hint_id(fact: Fact) -> str:

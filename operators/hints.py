@@ -29,7 +29,8 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
     """One hint; times in epoch milliseconds.
 
     ``speak_after_ms``: when a bot may open with it (None: not at all); ``abandoned_at_ms``:
-    event time of the break-off; ``created_at_ms``: when it was told.
+    event time of the break-off; ``created_at_ms``: when it was told. ``step_titles``: of the steps that
+    the evidence names.
     """
 
     hint_id: str
@@ -53,6 +54,7 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
     speak_after_ms: int | None
     control: bool = False
     explanation: tuple[Words, ...] = ()
+    step_titles: dict[str, Words] = {}
     cause: str | None = None
     version: int = 1
 

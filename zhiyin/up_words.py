@@ -31,8 +31,8 @@ class Addresses(msgspec.Struct, frozen=True):
 
     def chat_page(self, customer_id: str) -> str:
         """The chat page of one customer, signed in as the chatbot."""
-        words = {"customer": customer_id, "token": self.chatbot_token, "ws": self.ws}
-        return f"{self.http}/chat#{urlencode(words, safe=':/')}"
+        words = {"token": self.chatbot_token, "ws": self.ws}
+        return f"{self.http}/chat?{urlencode({'customer': customer_id})}#{urlencode(words, safe=':/')}"
 
 
 def addresses_of(settings: Settings, now_s: int) -> Addresses:

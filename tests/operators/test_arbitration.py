@@ -65,6 +65,7 @@ def test_an_abandonment_becomes_a_hint() -> None:
     assert hint.explanation == (
         Words("人脸识别：失败 2 次（face_mismatch）", "Face check: failed twice (face_mismatch)"),
     )
+    assert hint.step_titles == {"face_check": TITLES["face_check"]}
     assert hint.cause == "m1"
 
 

@@ -43,13 +43,13 @@ def test_the_pages_are_signed_in_behind_the_hash() -> None:
     desk, chat = urlsplit(addresses.desk_page), urlsplit(addresses.chat_page("c 1&x"))
     assert (desk.path, chat.path) == ("/desk", "/chat")
     assert parse_qs(desk.fragment) == {"token": [addresses.desk_token], "ws": ["ws://127.0.0.1:8081"]}
-    assert parse_qs(chat.fragment)["customer"] == ["c 1&x"]
+    assert parse_qs(chat.query)["customer"] == ["c 1&x"]
     assert not desk.query
 
 
 def test_the_banner_names_what_a_person_needs_and_no_password() -> None:
     text = banner(addresses_of(SETTINGS, 1_000), SETTINGS, "c-000042")
-    for words in ("/desk#token=", "/chat#customer=c-000042", "my-write-key", "desk counter-7", ":9102/metrics"):
+    for words in ("/desk#token=", "/chat?customer=c-000042#token=", "my-write-key", "desk counter-7", ":9102/metrics"):
         assert words in text
     assert "30 times as fast as life, quiet hours off" in text
     assert text.endswith("Ctrl-C stops everything.\n")

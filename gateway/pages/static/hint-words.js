@@ -85,7 +85,8 @@ function evidenceText(piece, hint) {
 
 function stepName(step, hint) {
   if (!step) return t("step.unknown");
-  return step === hint.step && hint.step_title ? say(hint.step_title) : step;
+  const title = hint.step_titles?.[step] ?? (step === hint.step ? hint.step_title : null);
+  return title ? say(title) : step;
 }
 
 /** Why a hint went away. */
