@@ -50,10 +50,12 @@ _RETURNING: Final = (
     Deed(40_000, COMPLETED, "done"),
 )
 _EVENT: Final = (
-    '{{"type":"track","event":"{event}","messageId":"{message}","userId":"{user}","timestamp":"{at}",'
-    '"context":{{"channel":"web","library":{{"name":"analytics.js","version":"2.11.1"}}}},'
-    '"properties":{{"journey":"' + JOURNEY + '","transaction_id":"{transaction}","step":"{step}"{more}}}}}'
+    '{"type":"track","event":"EVENT","messageId":"%(head)s-41d6-DEED-b2c4-%(tail)s",'
+    '"userId":"%(head)s-7c1e-4b7a-9f3e-%(tail)s","timestamp":"%(at)s",'
+    '"context":{"channel":"web","library":{"name":"analytics.js","version":"2.11.1"}},'
+    '"properties":{"journey":"JOURNEY","transaction_id":"%(head)s-2026-4c19-8d5f-%(tail)s","step":"STEP"MORE}}'
 )
+"""Every id has 36 characters, as a UUID has."""
 
 
 class Sent(NamedTuple):
@@ -87,31 +89,26 @@ class Visits:
 
     def _stream(self, deed: Deed, later_ms: int, first: int, after_last: int | None) -> Iterator[Sent]:
         """One deed of every visit, in order of time."""
+        pattern = _pattern(deed, later_ms + deed.after_ms)
         visit = first
         while after_last is None or visit < after_last:
             at_ms = BEGINS_MS + visit * WINDOW_MS // self._attempts + deed.after_ms + later_ms
             if visit % deed.every == 0:
-                yield _sent(visit, deed, at_ms)
+                yield _sent(pattern, visit, at_ms)
             visit += 1
 
 
-def _sent(visit: int, deed: Deed, at_ms: int) -> Sent:
-    user = _id(visit, "7c1e-4b7a-9f3e")
-    raw = _EVENT.format(
-        event=deed.event,
-        message=_id(visit * 8_191 + at_ms % 8_191, f"41d6-4{deed.after_ms % 4_096:03x}-b2c4"),
-        user=user,
-        at=iso_text(at_ms),
-        transaction=_id(visit, "2026-4c19-8d5f"),
-        step=deed.step,
-        more=deed.more,
-    )
-    return Sent(at_ms, user, raw.encode())
+def _pattern(deed: Deed, number: int) -> str:
+    words = {"EVENT": deed.event, "DEED": f"{number // 1000 & 0xFFFF:04x}", "JOURNEY": JOURNEY}
+    pattern = _EVENT
+    for name, word in {**words, "STEP": deed.step, "MORE": deed.more}.items():
+        pattern = pattern.replace(name, word)
+    return pattern
 
 
-def _id(number: int, middle: str) -> str:
-    """36 characters in the shape of a UUID, different for different numbers."""
-    return f"{number & 0xFFFFFFFF:08x}-{middle}-{number * 2_654_435_761 & 0xFFFFFFFFFFFF:012x}"
+def _sent(pattern: str, visit: int, at_ms: int) -> Sent:
+    ids = {"head": f"{visit:08x}", "tail": f"{visit * 2_654_435_761 & 0xFFFFFFFFFFFF:012x}", "at": iso_text(at_ms)}
+    return Sent(at_ms, f"{ids['head']}-7c1e-4b7a-9f3e-{ids['tail']}", (pattern % ids).encode())
 
 
 def _polls(events: Iterator[Sent]) -> Iterator[Poll]:
