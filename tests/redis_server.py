@@ -66,6 +66,8 @@ class RedisServer:
         return [
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._directory)),
             *("--save", "", "--appendonly", "yes" if self._append_only else "no"),
+            # With everysec an answer may come up to 2 s before the write when the disk is busy.
+            *("--appendfsync", "always"),
         ]
 
     def _wait_until_it_answers(self) -> None:
