@@ -35,7 +35,7 @@ def redis_executable() -> str:
 
 
 def redis_command(executable: str, folder: Path, port: int) -> tuple[str, ...]:
-    """Serve ``folder`` on the loopback ``port``; every write is in the append-only file before it is answered."""
+    """Serve ``folder`` on the ``port``; writes are in its append-only file at once, or 2 s later on a busy disk."""
     options = {
         "bind": LOOPBACK,
         "port": str(port),
