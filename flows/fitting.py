@@ -41,7 +41,8 @@ def fitting(batch: ShardBatch, latest_ms: LatestMs, dead_letters: list[DeadLette
 
 def _own_times_ms(events: Sequence[Event]) -> list[int]:
     """The events' own times, shorter when one has none."""
-    return [to_ms(event.timestamp) for event in events if event.timestamp is not None]
+    moments = [event.timestamp for event in events]
+    return [to_ms(moment) for moment in moments if moment is not None]
 
 
 def _all_possible(times_ms: Sequence[int], arrived_ms: Sequence[int] | None, latest_ms: LatestMs) -> bool:

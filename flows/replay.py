@@ -44,10 +44,13 @@ class ReplayReport(msgspec.Struct):
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How a replay is cut up; its facts do not depend on any of it."""
+    """How a replay is cut up; its facts do not depend on any of it.
 
-    shards: int = 32
-    poll_events: int = 4_096
+    One worker alone needs no shards: sharing out would only cost.
+    """
+
+    shards: int = 1
+    poll_events: int = 512
     workers: int = 1
 
 

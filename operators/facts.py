@@ -110,12 +110,12 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
         if self.kind == "struggled":
             signal = self.signals[-1]
             about += f"\0{signal.kind}\0{signal.step}\0{signal.code}\0{signal.field}"
-        return xxhash.xxh3_128_hexdigest(about.encode("utf-8", "surrogatepass"))
+        return xxhash.xxh3_128_hexdigest(about.encode())
 
 
 def stable_id(*parts: str) -> str:
     """32 hex digits (xxh3, 128 bit) of the parts: same parts, same id, on every machine."""
-    return xxhash.xxh3_128_hexdigest("\0".join(parts).encode("utf-8", "surrogatepass"))
+    return xxhash.xxh3_128_hexdigest("\0".join(parts).encode())
 
 
 def fact_document(fact: Fact) -> dict[str, Any]:

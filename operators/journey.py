@@ -101,12 +101,13 @@ class JourneyShard:
                 place = plan.steps.get(properties.step)
                 if place is None:
                     return _unknown_step(properties.step, plan)
-        customer = self._customer(event.user_id or event.anonymous_id or "", at_ms + self._duplicate_memory_ms)
-        if self._is_new(customer, event.message_id):
-            if plan is not None:
-                self._act(plan, place, event, customer, at_ms)
-            else:
-                self._look_around(event, customer, at_ms)
+        customer = self._customer_of_new(event, at_ms + self._duplicate_memory_ms)
+        if customer is None:
+            return None
+        if plan is not None:
+            self._act(plan, place, event, customer, at_ms)
+        else:
+            self._look_around(event, customer, at_ms)
         if customer.timer_ms == NO_TIMER and not customer.open_attempts:
             self._wait_to_forget(customer)
         return None
@@ -171,25 +172,21 @@ class JourneyShard:
         self.customers[row.customer_id].open_attempts += 1
         self._wheel.add(attempt, due_ms)
 
-    def _customer(self, customer_id: str, forget_ms: int) -> Customer:
+    def _customer_of_new(self, event: Event, forget_ms: int) -> Customer | None:
+        """The event's customer; None when his last messages hold it. An event without an id is always new."""
+        customer_id = event.user_id or event.anonymous_id or ""
         customer = self.customers.get(customer_id)
         if customer is None:
             customer = self.customers[customer_id] = Customer(customer_id, b"", forget_ms, NO_TIMER)
         elif forget_ms > customer.due_ms:
             customer.due_ms = forget_ms
+        if event.message_id is not None:
+            digest, recent = xxhash.xxh3_64_digest(event.message_id.encode()), customer.recent
+            if digest in recent:
+                self.counts.duplicates += 1
+                return None
+            customer.recent = recent + digest if len(recent) < _MEMORY_BYTES else recent[_DIGEST_BYTES:] + digest
         return customer
-
-    def _is_new(self, customer: Customer, message_id: str | None) -> bool:
-        """Whether the customer's last messages hold no such id; an event without one is always new."""
-        if message_id is None:
-            return True
-        digest = xxhash.xxh3_64_digest(message_id.encode("utf-8", "surrogatepass"))
-        recent = customer.recent
-        if digest in recent:
-            self.counts.duplicates += 1
-            return False
-        customer.recent = (recent + digest) if len(recent) < _MEMORY_BYTES else recent[_DIGEST_BYTES:] + digest
-        return True
 
     def _look_around(self, event: Event, customer: Customer, at_ms: int) -> None:
         if event.event in SURROUNDINGS:
@@ -230,8 +227,7 @@ class JourneyShard:
         self, plan: JourneyPlan, place: StepPlan | None, key: Key, event: Event, customer: Customer, at_ms: int
     ) -> Attempt:
         place = place or plan.no_step
-        identity = "\0".join((key[0], key[1], key[2] or "", str(at_ms)))
-        attempt_id = xxhash.xxh3_64_hexdigest(identity.encode("utf-8", "surrogatepass"))
+        attempt_id = xxhash.xxh3_64_hexdigest(f"{key[0]}\0{key[1]}\0{key[2] or ''}\0{at_ms}".encode())
         due_ms = at_ms + place.rungs[0]
         attempt = Attempt(key, attempt_id, place, at_ms, due_ms, due_ms, 0, event.message_id)
         self.attempts[key] = attempt

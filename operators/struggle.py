@@ -189,7 +189,12 @@ class StruggleRules:
         told_at = self._told_at.get(kind)
         if told_at is None:
             return None
-        total = sum(each.count for each in struggle.tallies if each.kind == kind and each.step == step)
+        if tally.count > told_at:
+            return None
+        total = 0
+        for each in struggle.tallies:
+            if each.kind == kind and each.step == step:
+                total += each.count
         return Signal(kind, step, code, field, total) if total == told_at else None
 
 

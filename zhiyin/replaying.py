@@ -33,7 +33,7 @@ def run_replay(catalogue: Catalogue, settings: Settings, chosen: argparse.Namesp
             kinds=kinds,
             dead_letters=dead_letters,
             version=__version__,
-            pace=Pace(shards=settings.shards, workers=chosen.workers),
+            pace=Pace(shards=settings.shards if chosen.workers > 1 else 1, workers=chosen.workers),
         )
         with Progress("replay", total_bytes(chosen.files), quiet=chosen.quiet) as progress:
             try:
