@@ -5,6 +5,7 @@ In: nothing. Out: ``Machine``. What the system does not tell is ``unknown``.
 
 import os
 import platform
+import sysconfig
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,8 @@ class Machine(msgspec.Struct, frozen=True):
     memory_gb: float
     load: float
     python: str
+    optimised: bool
+    """Whether this Python was built with profile-guided optimisation, which makes it a tenth quicker or more."""
 
     @property
     def is_busy(self) -> bool:
@@ -32,14 +35,16 @@ class Machine(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return (
             f"{self.cpu}, {self.cores} cores, {self.memory_gb:.0f} GB, load average {self.load:.2f}, "
-            f"Python {self.python}"
+            f"Python {self.python}{'' if self.optimised else ' (a build without optimisations)'}"
         )
 
 
 def this_machine() -> Machine:
     """As it is now."""
     memory_gb = psutil.virtual_memory().total / 1024**3
-    return Machine(_cpu(), len(os.sched_getaffinity(0)), memory_gb, os.getloadavg()[0], platform.python_version())
+    optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    cores = len(os.sched_getaffinity(0))
+    return Machine(_cpu(), cores, memory_gb, os.getloadavg()[0], platform.python_version(), optimised)
 
 
 def _cpu() -> str:

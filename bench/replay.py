@@ -22,8 +22,8 @@ from operators.events import Event, read_events
 
 AIM: Final = Aim(at_least=0.10)
 CHOICES: Final = (("default facts", DEFAULT_KINDS), ("everything on", KINDS))
-_BATCH_EVENTS: Final = Pace().poll_events // Pace().shards
-"""What a shard gets of a poll, about: how the replay decodes."""
+_BATCH_EVENTS: Final = Pace().poll_events
+"""How the replay decodes: a poll at a time."""
 
 
 def measure(scale: Scale, cache: Path = CACHE) -> Iterator[Figure]:
@@ -46,13 +46,16 @@ def figures_of(recording: Recording, repeats: int) -> Iterator[Figure]:
         ],
     )
     for (says, _), samples in zip(CHOICES, replays, strict=True):
-        yield _ratio(f"replay / decode only, {recording.name}, {says}", recording, decoding, samples)
+        name = f"replay / decode only, {recording.name}, {says}"
+        against_plain = number(median(quotients(walls(plain), walls(samples))))
+        note = f"{_note(recording, decoding, samples)}; against one by one {against_plain}"
+        yield figure(name, quotients(walls(decoding), walls(samples)), "", AIM, note)
     yield figure(f"decode only, {recording.name}", _speeds(lines, decoding), "events/s")
     yield figure(f"decode one by one, {recording.name}", _speeds(lines, plain), "events/s")
 
 
 def decode(lines: Sequence[bytes]) -> None:
-    """Read ``lines`` as the replay does, in lists of a shard's size, and nothing else."""
+    """Read ``lines`` as the replay does, a poll at a time, and nothing else."""
     for first in range(0, len(lines), _BATCH_EVENTS):
         read_events(lines[first : first + _BATCH_EVENTS])
 
@@ -70,11 +73,10 @@ def replayed(recording: Recording, kinds: Collection[str]) -> ReplayReport:
         return Replay(recording.catalogue, out, kinds).run_lines(iter(recording.lines))
 
 
-def _ratio(name: str, recording: Recording, decoding: Sequence[Taken], replays: Sequence[Taken]) -> Figure:
+def _note(recording: Recording, decoding: Sequence[Taken], replays: Sequence[Taken]) -> str:
     speed = number(median(_speeds(recording.lines, replays)))
     by_cpu = number(median(quotients(cpus(decoding), cpus(replays))))
-    note = f"{recording.says}; replay {speed} events/s; by processor time {by_cpu}"
-    return figure(name, quotients(walls(decoding), walls(replays)), "", AIM, note)
+    return f"{recording.says}; replay {speed} events/s; by processor time {by_cpu}"
 
 
 def _speeds(lines: Sequence[bytes], samples: Sequence[Taken]) -> list[float]:

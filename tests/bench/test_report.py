@@ -52,7 +52,9 @@ def test_a_busy_machine_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixt
     assert msgspec.structs.replace(machine, cores=2, load=1.1).is_busy
     assert not msgspec.structs.replace(machine, cores=2, load=0.9).is_busy
     run(["one"], QUICK, tmp_path / "bench.json", {"one": one})
-    assert capsys.readouterr().out.splitlines()[0].endswith(f"Python {machine.python}")
+    line = capsys.readouterr().out.splitlines()[0]
+    assert f"Python {machine.python}" in line
+    assert line.endswith(" (a build without optimisations)") == (not machine.optimised)
 
 
 def test_measures_everything_unless_told_otherwise() -> None:
