@@ -67,10 +67,10 @@ def decode_one_by_one(lines: Sequence[bytes]) -> None:
         decode_line(line)
 
 
-def replayed(recording: Recording, kinds: Collection[str]) -> ReplayReport:
+def replayed(recording: Recording, kinds: Collection[str], pace: Pace | None = None) -> ReplayReport:
     """The whole replay of lines in memory, its facts to a file."""
     with tempfile.TemporaryFile() as out:
-        return Replay(recording.catalogue, out, kinds).run_lines(iter(recording.lines))
+        return Replay(recording.catalogue, out, kinds, pace=pace).run_lines(iter(recording.lines))
 
 
 def _note(recording: Recording, decoding: Sequence[Taken], replays: Sequence[Taken]) -> str:

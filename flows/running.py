@@ -21,6 +21,13 @@ _run: Final[Callable[..., Any]] = bytewax.run.cli_main
 _init_db_dir: Final[Callable[[Path, int], None]] = init_db_dir
 
 
+def quieten_garbage_collection() -> None:
+    """For processes that hold shards: from now on only young objects are looked through."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
+
+
 class RecoveryMismatch(Exception):
     """Snapshots of another layout. ``folder``, ``found``, ``expected``: the layouts in words."""
 
@@ -70,9 +77,7 @@ class Layout(NamedTuple):
 
 def run_dataflow(flow: Dataflow, workers: int, epoch_ms: int = 10_000, layout: Layout | None = None) -> None:
     """Runs until the sources end. With a ``layout``, state is kept there. Raises RecoveryMismatch."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    quieten_garbage_collection()
     _run(
         flow,
         workers_per_process=workers,

@@ -11,6 +11,7 @@ late out. Rage clicks allow for clicks that come in another order within ``rage_
 """
 
 import math
+import sys
 from typing import Final
 
 import msgspec
@@ -53,10 +54,10 @@ class Burst(msgspec.Struct, array_like=True, gc=False):
 
 
 class Struggle(msgspec.Struct, array_like=True, gc=False):
-    """What one attempt remembers of struggling. ``visits``: of steps gone back to."""
+    """What one attempt remembers of struggling. ``visits``: of steps gone back to (None: of none)."""
 
     tallies: list[Tally] = []
-    visits: dict[str, int] = {}
+    visits: dict[str, int] | None = None
     burst: Burst | None = None
 
 
@@ -142,8 +143,9 @@ class StruggleRules:
         return after_ms < pause_ms <= until_ms
 
     def _gone_back(self, struggle: Struggle, step: str) -> Signal | None:
-        visits = struggle.visits.get(step, 1) + 1
-        struggle.visits[step] = visits
+        known = struggle.visits if struggle.visits is not None else {}
+        struggle.visits = known
+        visits = known[step] = known.get(step, 1) + 1
         if visits < self._back_and_forth_visits:
             return None
         tally = _tally(struggle, "back_and_forth", step, None, None)
@@ -218,14 +220,14 @@ def _tally(struggle: Struggle, kind: str, step: str | None, code: str | None, fi
             return tally
     if len(struggle.tallies) >= DISTINCT_SIGNALS:
         return None
-    tally = Tally(kind, step, code, field, 0)
+    tally = Tally(kind, sys.intern(step) if step is not None else None, code, field, 0)
     struggle.tallies.append(tally)
     return tally
 
 
 def _text(value: str | int | None) -> str | None:
-    """A code, field or target as it is kept; an empty one is none."""
-    return (str(value)[:TEXT_CHARS] or None) if value is not None else None
+    """A code, field or target as it is kept, once for all attempts; an empty one is none."""
+    return (sys.intern(str(value)[:TEXT_CHARS]) or None) if value is not None else None
 
 
 def _pause_ms(thresholds: Thresholds, journey: Journey, step: Step | None) -> tuple[int, int]:
