@@ -4,6 +4,7 @@ In: how many events. Out: ``Recording``: lines in memory, the catalogue that rea
 what they are. Refused: a recording that can't be read (``RecordingUnreadable``).
 """
 
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ RECORDED: Final = ROOT.parent / "shared" / "data" / "vanguard_dev.ndjson.xz"
 RECORDED_CATALOGUE: Final = ROOT / "tests" / "recorded" / "online_process.yaml"
 SHIPPED_CATALOGUE: Final = ROOT / "config" / "catalog"
 CACHE: Final = ROOT / "var" / "bench"
-_EVENTS_A_VISIT: Final = 6
+_EVENTS_A_VISIT: Final = 10
 """Fewer than there are, so that a stream is never too short; what is too long is cut."""
 _ARRIVALS_AN_HOUR: Final = 5_000
 _HOUR_MS: Final = 3_600_000
@@ -53,7 +54,7 @@ def simulated(events: int, cache: Path = CACHE, catalogue_path: Path = SHIPPED_C
     path = cache / f"{catalogue_path.stem}-{events}.ndjson"
     if not path.is_file():
         _write(catalogue, events, path)
-    lines = list(read_lines([path], lambda _: None))[:events]
+    lines = list(read_lines([path], lambda _: None))
     return Recording("simulated", f"{len(lines):,} events of simulated customers", lines, catalogue)
 
 
@@ -63,4 +64,7 @@ def _write(catalogue: Catalogue, events: int, path: Path) -> None:
     plan = Plan(customers=customers, seed=1, duration_ms=customers * _HOUR_MS // _ARRIVALS_AN_HOUR)
     unfinished = path.with_suffix(".unfinished")
     write_file(catalogue, plan, unfinished)
-    unfinished.replace(path)
+    with unfinished.open("rb") as long, path.with_suffix(".cut").open("wb") as cut:
+        cut.writelines(islice(long, events))
+    unfinished.unlink()
+    path.with_suffix(".cut").replace(path)
