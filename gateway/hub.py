@@ -23,6 +23,8 @@ RECOVERED_AT_MOST: Final = 1_000
 """Who missed more than this reloads: that is less to send than what was missed."""
 VERIFY_EVERY_S: Final = 10.0
 RETRY_AFTER_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+AT_A_STRETCH: Final = 4
+"""So many entries are told before the desks' writers have a turn: fewer than the smallest outbox holds."""
 PAUSE_A_CHANNEL_S: Final = 0.000_01
 """A read names every channel: with many of them a pause lets entries gather, so that it pays."""
 
@@ -196,9 +198,11 @@ class Hub:
         self._read_ms = self._now_ms()
         for name, entries in found.items():
             channel = self._channels.get(name)
-            for entry in entries:
+            for count, entry in enumerate(entries, 1):
                 if channel is not None and entry.offset > channel.offset:
                     self._tell(channel, read_told(entry.offset, entry.event))
+                if count % AT_A_STRETCH == 0:
+                    await asyncio.sleep(0)
         await asyncio.sleep(len(positions) * PAUSE_A_CHANNEL_S if found else 0)
 
     def _tell(self, channel: _Channel, told: Told) -> None:

@@ -3,36 +3,52 @@
 In: items with the instant they wait for. Out: the items whose whole bucket lies before
 the watermark. An item that has moved on since is simply put back by its owner, so that
 an event costs no timer work at all.
+
+What is not due soon waits in large buckets, many items in each, and is sorted into small ones as
+the watermark comes near: a small bucket for each of a million attempts that are to be forgotten
+tomorrow would cost more than what it keeps.
 """
 
 import heapq
 from collections.abc import Iterator
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 BUCKET_BITS: Final = 6
 """Buckets of 64 ms: what is due is found at most that late."""
 
-Item = TypeVar("Item")
+FAR_BITS: Final = 16
+"""What is not due soon waits in buckets of 65.5 s."""
+
+_LONG_AGO: Final = -(1 << 62)
+
+
+class Timed(Protocol):
+    """An item that knows the instant it waits for (epoch ms)."""
+
+    timer_ms: int
+
+
+Item = TypeVar("Item", bound=Timed)
 
 
 class TimerWheel(Generic[Item]):
     """Buckets of items by instant (epoch ms), taken out in order of time."""
 
-    __slots__ = ("_buckets", "_heap")
+    __slots__ = ("_far", "_far_heap", "_near", "_near_heap", "_near_until_ms")
 
     def __init__(self) -> None:
-        self._buckets: dict[int, list[Item]] = {}
-        self._heap: list[int] = []
+        self._near: dict[int, list[Item]] = {}
+        self._near_heap: list[int] = []
+        self._far: dict[int, list[Item]] = {}
+        self._far_heap: list[int] = []
+        self._near_until_ms = _LONG_AGO
 
     def add(self, item: Item, at_ms: int) -> None:
-        """Waits for the watermark to pass ``at_ms``."""
-        bucket = at_ms >> BUCKET_BITS
-        waiting = self._buckets.get(bucket)
-        if waiting is None:
-            self._buckets[bucket] = [item]
-            heapq.heappush(self._heap, bucket)
+        """Waits for the watermark to pass ``at_ms``, which is the item's ``timer_ms``."""
+        if at_ms < self._near_until_ms:
+            _put(self._near, self._near_heap, at_ms >> BUCKET_BITS, item)
         else:
-            waiting.append(item)
+            _put(self._far, self._far_heap, at_ms >> FAR_BITS, item)
 
     def due(self, before_ms: int) -> Iterator[tuple[int, Item]]:
         """Takes out what waits for an instant strictly before ``before_ms``, oldest bucket first.
@@ -41,12 +57,32 @@ class TimerWheel(Generic[Item]):
         runs are taken too when they are due.
         """
         last_bucket = (before_ms >> BUCKET_BITS) - 1
-        heap = self._heap
-        while heap and heap[0] <= last_bucket:
-            bucket = heapq.heappop(heap)
-            end_ms = (bucket + 1) << BUCKET_BITS
-            for item in self._buckets.pop(bucket):
-                yield end_ms, item
+        heap = self._near_heap
+        while True:
+            while heap and heap[0] <= last_bucket:
+                bucket = heapq.heappop(heap)
+                end_ms = (bucket + 1) << BUCKET_BITS
+                for item in self._near.pop(bucket):
+                    yield end_ms, item
+            if not self._far_heap or self._far_heap[0] << FAR_BITS >= before_ms:
+                return
+            self._come_near(heapq.heappop(self._far_heap))
+
+    def _come_near(self, far_bucket: int) -> None:
+        """Sorts a large bucket into small ones; who waits for another instant by now waits elsewhere."""
+        self._near_until_ms = (far_bucket + 1) << FAR_BITS
+        for item in self._far.pop(far_bucket):
+            if item.timer_ms >> FAR_BITS == far_bucket:
+                _put(self._near, self._near_heap, item.timer_ms >> BUCKET_BITS, item)
 
     def __len__(self) -> int:
-        return sum(map(len, self._buckets.values()))
+        return sum(map(len, self._near.values())) + sum(map(len, self._far.values()))
+
+
+def _put(buckets: dict[int, list[Item]], heap: list[int], bucket: int, item: Item) -> None:
+    waiting = buckets.get(bucket)
+    if waiting is None:
+        buckets[bucket] = [item]
+        heapq.heappush(heap, bucket)
+    else:
+        waiting.append(item)

@@ -348,3 +348,15 @@ async def test_a_caller_without_a_word_can_leave(hall: Hall) -> None:
     connection.transport.abort()
     async with hall.desk() as desk:
         assert isinstance(desk, Caller)
+
+
+@pytest.mark.parametrize("room", [8, 256])
+async def test_a_burst_larger_than_the_outbox_is_no_slow_desk(house: House, room: int) -> None:
+    async with open_hall(house, desk_queue_frames=room) as opened, opened.desk() as desk:
+        await desk.subscribe("s")
+        opened.tell(*(f"h{number}" for number in range(600)))
+        offsets: list[int] = []
+        while len(offsets) < 600:
+            frame = await desk.hear()
+            offsets += [frame["offset"]] if frame["type"] == "next" else []
+        assert offsets == list(range(1, 601))
