@@ -1,9 +1,11 @@
 """A real Redis server of a test's own, that it may stop, kill and start again."""
 
+import random
 import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +15,16 @@ START_TIMEOUT_S: Final = 10.0
 
 
 def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback port that was free a moment ago.
+
+    Below the range that systems give to outgoing connections (32768 on): none of them takes it
+    before it is used. By the system's chance: the seed of a test would give each the same.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class RedisServer:
