@@ -1,6 +1,7 @@
 """Settings and the journey catalogue: loaded, checked, refused with every problem at once.
 
-The only room that reads the environment and YAML.
+The only room that reads the environment and YAML. Here too is the shape of a metric, which engine and
+gateway share (``config.metric``).
 """
 
 from config.catalogue_file import load_catalogue

@@ -4,23 +4,14 @@ In: a registry. Out: one attribute a row of ``TABLE``. No label ever names a cus
 transaction. The table is what ``docs/reference/metrics.md`` prints.
 """
 
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
+
+from config.metric import Metric, counter, gauge, histogram
 
 LATENCY_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
 SNAPSHOT_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-
-
-class Metric(NamedTuple):
-    """One row: full name, kind, what it says, its labels, and for histograms the buckets in seconds."""
-
-    name: str
-    kind: Literal["counter", "gauge", "histogram"]
-    says: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
 
 EVENTS: Final = Metric(
     "zhiyin_engine_events_total",
@@ -87,25 +78,16 @@ class EngineMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.events = self._counter(EVENTS)
-        self.dead_letters = self._counter(DEAD_LETTERS)
-        self.facts = self._counter(FACTS)
-        self.fact_seconds = self._histogram(FACT_SECONDS)
-        self.reasons = self._counter(REASONS)
-        self.hints = self._counter(HINTS)
-        self.hints_held_back = self._counter(HINTS_HELD_BACK)
-        self.retirements = self._counter(RETIREMENTS)
-        self.open_attempts = self._gauge(OPEN_ATTEMPTS)
-        self.watermark_lag = self._gauge(WATERMARK_LAG)
-        self.bus_lag = self._gauge(BUS_LAG)
-        self.snapshot_seconds = self._histogram(SNAPSHOT_SECONDS)
-        self.build = self._gauge(BUILD)
-
-    def _counter(self, metric: Metric) -> Counter:
-        return Counter(metric.name, metric.says, metric.labels, registry=self.registry)
-
-    def _gauge(self, metric: Metric) -> Gauge:
-        return Gauge(metric.name, metric.says, metric.labels, registry=self.registry)
-
-    def _histogram(self, metric: Metric) -> Histogram:
-        return Histogram(metric.name, metric.says, metric.labels, registry=self.registry, buckets=metric.buckets)
+        self.events = counter(EVENTS, self.registry)
+        self.dead_letters = counter(DEAD_LETTERS, self.registry)
+        self.facts = counter(FACTS, self.registry)
+        self.fact_seconds = histogram(FACT_SECONDS, self.registry)
+        self.reasons = counter(REASONS, self.registry)
+        self.hints = counter(HINTS, self.registry)
+        self.hints_held_back = counter(HINTS_HELD_BACK, self.registry)
+        self.retirements = counter(RETIREMENTS, self.registry)
+        self.open_attempts = gauge(OPEN_ATTEMPTS, self.registry)
+        self.watermark_lag = gauge(WATERMARK_LAG, self.registry)
+        self.bus_lag = gauge(BUS_LAG, self.registry)
+        self.snapshot_seconds = histogram(SNAPSHOT_SECONDS, self.registry)
+        self.build = gauge(BUILD, self.registry)

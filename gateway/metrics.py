@@ -4,23 +4,14 @@ In: a registry. Out: one attribute per row of ``TABLE``. No label ever names a c
 a transaction or a desk. The table is what ``docs/reference/metrics.md`` prints.
 """
 
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
+
+from config.metric import Metric, counter, gauge, histogram
 
 REQUEST_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 PUSH_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
-
-
-class Metric(NamedTuple):
-    """One row: full name, kind, what it says, its labels, and for histograms the buckets in seconds."""
-
-    name: str
-    kind: Literal["counter", "gauge", "histogram"]
-    says: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
 
 EVENTS_RECEIVED: Final = Metric(
     "zhiyin_events_received_total", "counter", "events that reached the collector, taken or not", ("endpoint",)
@@ -85,25 +76,16 @@ class GatewayMetrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = CollectorRegistry() if registry is None else registry
-        self.events_received = self._counter(EVENTS_RECEIVED)
-        self.events_accepted = self._counter(EVENTS_ACCEPTED)
-        self.events_rejected = self._counter(EVENTS_REJECTED)
-        self.bus_refusals = self._counter(BUS_REFUSALS)
-        self.request_seconds = self._histogram(REQUEST_SECONDS)
-        self.desk_connections = self._gauge(DESK_CONNECTIONS)
-        self.desk_frames = self._counter(DESK_FRAMES)
-        self.desk_closes = self._counter(DESK_CLOSES)
-        self.desk_queue_overflows = self._counter(DESK_QUEUE_OVERFLOWS)
-        self.fact_to_desk_seconds = self._histogram(FACT_TO_DESK_SECONDS)
-        self.feedback = self._counter(FEEDBACK)
-        self.hook_calls = self._counter(HOOK_CALLS)
-        self.build = self._gauge(BUILD)
-
-    def _counter(self, metric: Metric) -> Counter:
-        return Counter(metric.name, metric.says, metric.labels, registry=self.registry)
-
-    def _gauge(self, metric: Metric) -> Gauge:
-        return Gauge(metric.name, metric.says, metric.labels, registry=self.registry)
-
-    def _histogram(self, metric: Metric) -> Histogram:
-        return Histogram(metric.name, metric.says, metric.labels, registry=self.registry, buckets=metric.buckets)
+        self.events_received = counter(EVENTS_RECEIVED, self.registry)
+        self.events_accepted = counter(EVENTS_ACCEPTED, self.registry)
+        self.events_rejected = counter(EVENTS_REJECTED, self.registry)
+        self.bus_refusals = counter(BUS_REFUSALS, self.registry)
+        self.request_seconds = histogram(REQUEST_SECONDS, self.registry)
+        self.desk_connections = gauge(DESK_CONNECTIONS, self.registry)
+        self.desk_frames = counter(DESK_FRAMES, self.registry)
+        self.desk_closes = counter(DESK_CLOSES, self.registry)
+        self.desk_queue_overflows = counter(DESK_QUEUE_OVERFLOWS, self.registry)
+        self.fact_to_desk_seconds = histogram(FACT_TO_DESK_SECONDS, self.registry)
+        self.feedback = counter(FEEDBACK, self.registry)
+        self.hook_calls = counter(HOOK_CALLS, self.registry)
+        self.build = gauge(BUILD, self.registry)

@@ -29,7 +29,7 @@ USED_IN: Final[Mapping[str, frozenset[str]]] = {
     "jwt": frozenset({"gateway"}),
     "msgspec": PRODUCT,
     "orjson": frozenset({"state", "flows", "gateway"}),
-    "prometheus_client": frozenset({"flows", "gateway"}),
+    "prometheus_client": frozenset({"config", "flows", "gateway"}),
     "redis": frozenset({"state"}),
     "river": frozenset({"operators"}),
     "starlette": frozenset({"gateway"}),

@@ -6,8 +6,9 @@ holds the page against it.
 
 import sys
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final
 
+from config.metric import Metric
 from flows import metrics as engine_metrics
 from gateway import metrics as gateway_metrics
 
@@ -35,30 +36,6 @@ lifetime runs out in silence is counted by nobody.
 """
 
 
-class Row(Protocol):
-    """One row of either table."""
-
-    @property
-    def name(self) -> str:
-        """Full name."""
-
-    @property
-    def kind(self) -> str:
-        """Counter, gauge or histogram."""
-
-    @property
-    def says(self) -> str:
-        """What it says."""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of its labels."""
-
-    @property
-    def buckets(self) -> tuple[float, ...]:
-        """Upper bounds in seconds, of a histogram."""
-
-
 def reference_page() -> str:
     """The whole page."""
     engine = _section("The engine", engine_metrics.TABLE)
@@ -66,16 +43,16 @@ def reference_page() -> str:
     return _HEAD + gateway + engine + _ENGINE_TAIL
 
 
-def _section(title: str, table: Iterable[Row]) -> str:
+def _section(title: str, table: Iterable[Metric]) -> str:
     return f"\n## {title}\n\n| Metric | Kind | Labels | |\n|---|---|---|---|\n" + "".join(map(_line, table))
 
 
-def _line(row: Row) -> str:
+def _line(row: Metric) -> str:
     labels = ", ".join(f"`{label}`" for label in row.labels)
     return f"| `{row.name}` | {row.kind} | {labels} | {_sentence(row)} |\n"
 
 
-def _sentence(row: Row) -> str:
+def _sentence(row: Metric) -> str:
     sentence = row.says[:1].upper() + row.says[1:] + "."
     if not row.buckets:
         return sentence

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from gateway.metrics import TABLE, GatewayMetrics, Metric
+from config.metric import Metric
+from gateway.metrics import TABLE, GatewayMetrics
 from gateway.push_counts import PushCounts
 
 UNITS = {"histogram": ("_seconds", "_bytes"), "counter": ("_total",)}
