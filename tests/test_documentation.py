@@ -1,10 +1,8 @@
 """What the pages say is true: examples run, links lead somewhere, commands and settings exist."""
 
 import ast
-import doctest
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,14 +24,13 @@ from tests.documentation import (
     settings,
     zhiyin_commands,
 )
+from tests.examples import agrees, run
 from tests.machine import ROOT
 from zhiyin.command_parser import command_parser
 from zhiyin.command_reference import subcommands
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
 TEXTS = {page: page.read_text("utf-8") for page in PAGES}
-LOOSE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-RUN_TIMEOUT_S = 50
 OTHER_VARIABLES = {"ZHIYIN_REQUIRE", "ZHIYIN_TEST_REDIS_URL", "ZHIYIN_TEST_KAFKA", "ZHIYIN_NAME"}
 
 
@@ -52,36 +49,15 @@ def run_blocks() -> list[Any]:
 
 @pytest.mark.parametrize("block", run_blocks())
 def test_an_example_that_is_marked_runs(block: Block, tmp_path: Path) -> None:
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("ZHIYIN_")}
     if block.language == "python":
-        status, printed = _run([sys.executable, "-c", block.text], tmp_path)
+        status, printed = run([sys.executable, "-c", block.text], environment, tmp_path)
         assert status == 0, printed
         return
     assert block.language == "console", f"only console and python blocks are run, not {block.language or 'plain'}"
     for command, expected in exchanges(block.text):
-        status, printed = _run(["bash", "-c", command], tmp_path)
-        assert _agrees(expected, printed), f"$ {command}\nexpected:\n{expected}\nprinted (exit {status}):\n{printed}"
-
-
-def _run(command: list[str], scratch: Path) -> tuple[int, str]:
-    """Run in the checkout with our Python first on PATH; $SCRATCH is a folder to write to."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    own = {name: text for name, text in os.environ.items() if not name.startswith("ZHIYIN_")}
-    environment = own | {"PATH": path, "SCRATCH": str(scratch), "PYTHONPATH": str(ROOT)}
-    answer = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=RUN_TIMEOUT_S,
-        check=False,
-    )
-    return answer.returncode, answer.stdout
-
-
-def _agrees(expected: str, printed: str) -> bool:
-    return doctest.OutputChecker().check_output(expected.strip() + "\n", printed.strip() + "\n", LOOSE)
+        status, printed = run(["bash", "-c", command], environment, tmp_path)
+        assert agrees(expected, printed), f"$ {command}\nexpected:\n{expected}\nprinted (exit {status}):\n{printed}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -198,5 +174,5 @@ Then `CI=1 make tea`.
         assert _leads(ROOT / "SECURITY.md", "#reporting")
 
     def test_an_output_that_differs_is_seen(self) -> None:
-        assert _agrees("one ... three", "one two three\n")
-        assert not _agrees("one", "two")
+        assert agrees("one ... three", "one two three\n")
+        assert not agrees("one", "two")

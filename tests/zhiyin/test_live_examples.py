@@ -4,10 +4,7 @@ A block is one of them when the line above its fence is ``<!-- live -->``. They 
 DESK and BOT (tokens), as the pages tell readers to set them. The set-up is as fast as the demo, without its customers.
 """
 
-import doctest
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +13,7 @@ from typing import Final
 import pytest
 
 from tests.documentation import exchanges
+from tests.examples import agrees, run
 from tests.machine import ROOT
 from tests.zhiyin.house_up import HouseUp, clean_environment
 
@@ -24,8 +22,6 @@ pytestmark = [pytest.mark.requires("redis", "curl"), pytest.mark.timeout(180)]
 LIVE: Final = re.compile(
     r"^<!-- live -->\n```(?P<language>console|python)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-LOOSE: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-TIMEOUT_S: Final = 50
 PAGES: Final = [page for page in sorted((ROOT / "docs").rglob("*.md")) if LIVE.search(page.read_text("utf-8"))]
 
 
@@ -40,14 +36,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HouseUp]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_live_examples_run(page: Path, house: HouseUp, tmp_path: Path) -> None:
-    environment = environment_of(house, tmp_path)
+    environment = environment_of(house)
     for block in LIVE.finditer(page.read_text("utf-8")):
         if block["language"] == "python":
-            printed = run([sys.executable, "-c", block["text"]], environment)
+            _, printed = run([sys.executable, "-c", block["text"]], environment, tmp_path)
             assert "Traceback" not in printed, printed
             continue
         for command, expected in exchanges(block["text"]):
-            printed = run(["bash", "-c", command], environment)
+            _, printed = run(["bash", "-c", command], environment, tmp_path)
             assert agrees(expected, printed), f"$ {command}\nexpected:\n{expected}\nprinted:\n{printed}"
 
 
@@ -55,7 +51,7 @@ def test_a_page_with_a_live_example_is_found() -> None:
     assert ROOT / "docs" / "tutorial.md" in PAGES
 
 
-def environment_of(house: HouseUp, scratch: Path) -> dict[str, str]:
+def environment_of(house: HouseUp) -> dict[str, str]:
     """What readers of the pages have set, for this set-up."""
     addresses = house.addresses
     return clean_environment() | {
@@ -65,27 +61,4 @@ def environment_of(house: HouseUp, scratch: Path) -> dict[str, str]:
         "KEY": addresses["write_key"],
         "DESK": addresses["desk_token"],
         "BOT": addresses["chatbot_token"],
-        "SCRATCH": str(scratch),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
     }
-
-
-def run(command: list[str], environment: dict[str, str]) -> str:
-    """What a command prints, on either stream."""
-    answer = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    return answer.stdout
-
-
-def agrees(expected: str, printed: str) -> bool:
-    """Whether it is what the page says; ``...`` stands for anything."""
-    return doctest.OutputChecker().check_output(expected.strip() + "\n", printed.strip() + "\n", LOOSE)
