@@ -10,11 +10,10 @@ from typing import Final, NoReturn
 
 import hypothesis
 import pytest
-import redis
 
 from tests.browser import browser, page, page_watch
 from tests.machine import PARTS, ROOT, required_parts
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, emptied
 
 __all__ = ["browser", "page", "page_watch"]
 
@@ -97,18 +96,14 @@ def shared_redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server.url
-    server.stop()
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
 
 
 @pytest.fixture
 def redis_url(shared_redis_url: str) -> str:
     """The address of a real Redis whose database is empty as the test begins."""
-    with redis.Redis.from_url(shared_redis_url, socket_timeout=5.0) as client:
-        client.flushdb()
-    return shared_redis_url
+    return emptied(shared_redis_url)
 
 
 @pytest.fixture
@@ -116,10 +111,8 @@ def redis_server(tmp_path: Path) -> Generator[RedisServer]:
     """A running Redis of this test's own, append-only, that it may ``stop()``, ``kill()`` and ``start()`` again."""
     directory = tmp_path / "redis"
     directory.mkdir()
-    server = RedisServer(directory, append_only=True)
-    server.start()
-    yield server
-    server.stop()
+    with RedisServer(directory, append_only=True) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,9 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
+
+import redis
 
 from tests.machine import redis_binary
 
@@ -27,8 +29,15 @@ def free_port() -> int:
             return port
 
 
+def emptied(url: str) -> str:
+    """``url``, now that its database is empty."""
+    with redis.Redis.from_url(url, socket_timeout=5.0) as client:
+        client.flushdb()
+    return url
+
+
 class RedisServer:
-    """One ``redis-server`` child on loopback; stays on its port over restarts.
+    """One ``redis-server`` child on loopback; stays on its port over restarts. It runs inside its ``with``.
 
     With ``append_only`` what was answered survives ``kill()`` as well as ``stop()``.
     """
@@ -39,6 +48,13 @@ class RedisServer:
         self._append_only = append_only
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     @property
     def url(self) -> str:

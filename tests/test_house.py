@@ -374,13 +374,11 @@ class TestRedisServer:
 
     @pytest.mark.requires("wheel_redis")
     def test_the_wheel_carries_a_server_that_keeps_what_it_answered(self, tmp_path: Path) -> None:
-        server = RedisServer(tmp_path, append_only=True, binary=wheel_redis_binary())
-        server.start()
-        try:
-            with redis.Redis.from_url(server.url, socket_timeout=5.0) as client:
-                client.xadd("stream", {"field": "value"})
-                server.stop()
-                server.start()
-                assert client.xlen("stream") == 1
-        finally:
+        with (
+            RedisServer(tmp_path, append_only=True, binary=wheel_redis_binary()) as server,
+            redis.Redis.from_url(server.url, socket_timeout=5.0) as client,
+        ):
+            client.xadd("stream", {"field": "value"})
             server.stop()
+            server.start()
+            assert client.xlen("stream") == 1

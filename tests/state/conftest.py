@@ -3,28 +3,23 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-import redis
 
 from tests.machine import wheel_redis_binary
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, emptied
 from tests.state.houses import House, MemoryHouse, RedisHouse
 
 
 @pytest.fixture(scope="session")
 def shared_old_redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Redis 6.2, the oldest server we start, for the whole run."""
-    server = RedisServer(tmp_path_factory.mktemp("old_redis"), binary=wheel_redis_binary())
-    server.start()
-    yield server.url
-    server.stop()
+    with RedisServer(tmp_path_factory.mktemp("old_redis"), binary=wheel_redis_binary()) as server:
+        yield server.url
 
 
 @pytest.fixture
 def old_redis_url(shared_old_redis_url: str) -> str:
     """The address of a real Redis 6.2 that is empty as the test begins."""
-    with redis.Redis.from_url(shared_old_redis_url, socket_timeout=5.0) as client:
-        client.flushdb()
-    return shared_old_redis_url
+    return emptied(shared_old_redis_url)
 
 
 EVERY_REDIS = (

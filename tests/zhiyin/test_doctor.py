@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import redis
 
 from config import Settings
 from tests.machine import ROOT
@@ -109,19 +110,13 @@ def test_a_redis_that_keeps_everything(settings: Settings, redis_server: RedisSe
 
 @pytest.mark.requires("redis")
 def test_a_redis_that_forgets_and_evicts(settings: Settings, tmp_path: Path) -> None:
-    server = RedisServer(tmp_path)
-    server.start()
-    try:
-        import redis
-
+    with RedisServer(tmp_path) as server:
         with redis.Redis.from_url(server.url) as client:
             client.config_set("maxmemory", "100mb")
             client.config_set("maxmemory-policy", "allkeys-lru")
         given = msgspec.structs.replace(settings, redis_url=server.url)
         [persistence] = found(given, "Redis persistence")
         [memory] = found(given, "Redis memory")
-    finally:
-        server.stop()
     assert persistence.state == "warn"
     assert "set appendonly yes" in persistence.advice
     assert memory == Finding(
