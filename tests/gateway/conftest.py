@@ -1,10 +1,11 @@
-"""A running gateway for tests that talk to one."""
+"""A running gateway for tests that talk to one, and a house of hints for those of its parts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
 from tests.gateway.running import RunningGateway, gateway_settings
+from tests.state.houses import House, MemoryHouse, RedisHouse
 
 Started = Callable[..., RunningGateway]
 
@@ -36,3 +37,11 @@ def started() -> Iterator[Started]:
     yield start
     for each in running:
         each.stop()
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.requires("redis"))])
+async def house(request: pytest.FixtureRequest) -> AsyncIterator[House]:
+    """An empty house of hints: in memory, then in Redis."""
+    made: House = MemoryHouse() if request.param == "memory" else RedisHouse(request.getfixturevalue("redis_url"))
+    yield made
+    await made.close()

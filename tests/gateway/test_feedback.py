@@ -1,7 +1,6 @@
 """Feedback: the state changes on the board, and the engine hears of it as an event of the customer's."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,18 +11,16 @@ from state.bus import BusFull, RedisBusReader, RedisBusWriter
 from state.connections import StoreUnavailable, connect_async
 from tests.gateway.push_house import Bus
 from tests.redis_server import RedisServer
-from tests.state.houses import NOON_MS, House, MemoryHouse, RedisHouse, make_hint
+from tests.state.houses import NOON_MS, House, RedisHouse, make_hint
 
 AGENT_TOKEN = Token("d1", AGENT, NOON_MS)
 BOT_TOKEN = Token("bot", CHATBOT, NOON_MS)
 
 
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.requires("redis"))])
-async def house(request: pytest.FixtureRequest) -> AsyncIterator[House]:
-    made: House = MemoryHouse() if request.param == "memory" else RedisHouse(request.getfixturevalue("redis_url"))
-    made.store.tell(make_hint("h1"), "d1")
-    yield made
-    await made.close()
+@pytest.fixture
+def house(house: House) -> House:
+    house.store.tell(make_hint("h1"), "d1")
+    return house
 
 
 @pytest.fixture

@@ -58,13 +58,6 @@ class Ear:
         self._news.set()
 
 
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.requires("redis"))])
-async def house(request: pytest.FixtureRequest) -> AsyncIterator[House]:
-    made: House = MemoryHouse() if request.param == "memory" else RedisHouse(request.getfixturevalue("redis_url"))
-    yield made
-    await made.close()
-
-
 @pytest.fixture
 async def hub(house: House) -> AsyncIterator[Hub]:
     made = Hub(house.board, lambda: house.now_ms)

@@ -17,16 +17,9 @@ from operators.catalogue import Words
 from operators.hints import Retirement
 from state.bus import BusFull
 from tests.gateway.push_house import CHANNEL, Caller, Hall, open_hall, push_settings
-from tests.state.houses import NOON_MS, House, MemoryHouse, RedisHouse
+from tests.state.houses import NOON_MS, House
 
 LONG = Words("长" * 10_000, "long")
-
-
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.requires("redis"))])
-async def house(request: pytest.FixtureRequest) -> AsyncIterator[House]:
-    made: House = MemoryHouse() if request.param == "memory" else RedisHouse(request.getfixturevalue("redis_url"))
-    yield made
-    await made.close()
 
 
 @pytest.fixture
