@@ -122,10 +122,7 @@ def _some_events(seeded: random.Random, round_number: int) -> list[dict[str, Any
 def test_redis_gone_in_the_middle_is_waited_for_and_nothing_is_lost(
     engine: EngineProcess, client: redis.Redis, redis_server: RedisServer
 ) -> None:
-    engine.start()
-    post(client, [event("anna", "Transaction Step Viewed", "apply", now_ms())], wire)
-    until(lambda: len(told_facts(client, KINDS)) >= 1, "the first fact")
-    redis_server.kill()
+    _lose_redis_after_a_fact(engine, client, redis_server)
     time.sleep(2.5)
     redis_server.start()
     until(lambda: client.exists("zy:hint:anna") == 1, "a hint for anna")
@@ -136,14 +133,19 @@ def test_redis_gone_in_the_middle_is_waited_for_and_nothing_is_lost(
 def test_it_stops_in_order_while_redis_is_away(
     engine: EngineProcess, client: redis.Redis, redis_server: RedisServer
 ) -> None:
-    engine.start()
-    post(client, [event("anna", "Transaction Step Viewed", "apply", now_ms())], wire)
-    until(lambda: len(told_facts(client, KINDS)) >= 1, "the first fact")
-    redis_server.kill()
+    _lose_redis_after_a_fact(engine, client, redis_server)
     time.sleep(1.0)
     began = time.monotonic()
     assert engine.stop() == 0
     assert time.monotonic() - began < 10
+
+
+def _lose_redis_after_a_fact(engine: EngineProcess, client: redis.Redis, redis_server: RedisServer) -> None:
+    """The engine has heard of anna and told so; then its Redis is gone."""
+    engine.start()
+    post(client, [event("anna", "Transaction Step Viewed", "apply", now_ms())], wire)
+    until(lambda: len(told_facts(client, KINDS)) >= 1, "the first fact")
+    redis_server.kill()
 
 
 def test_the_bus_is_trimmed_behind_what_is_safely_held_and_not_further(
