@@ -25,10 +25,10 @@ Written from `config/settings_table.py`.
 
 A setting is given as an environment variable, as a key of a YAML file (`--settings FILE`), or on the
 command line. The command line goes before the environment, the environment before the file, the file
-before the default. Lists are separated by commas in a variable and are YAML lists in the file. An empty
-variable is a variable not set. Names that are not known are refused, with the one that may be meant;
-`zhiyin check` tells everything that is wrong at once. Variables that begin with `ZHIYIN_TEST_`, and
-`ZHIYIN_REQUIRE`, belong to the tests.
+before the default. Lists are separated by commas in a variable (a comma inside a value is written `\\,`)
+and are YAML lists in the file. An empty variable is a variable not set. Names that are not known are
+refused, with the one that may be meant; `zhiyin check` tells everything that is wrong at once. Variables
+that begin with `ZHIYIN_TEST_`, and `ZHIYIN_REQUIRE`, belong to the tests.
 
 | Variable | In the file | Type | Default | |
 |---|---|---|---|---|
@@ -37,8 +37,12 @@ variable is a variable not set. Names that are not known are refused, with the o
 _SETTINGS_TAIL: Final = """
 Beyond the limits in the table: `shards` is a multiple of `bus_partitions`; ports other than 0 differ;
 `token_secret` has 32 characters or more; write keys are ASCII without colon, comma or space; desks are
-named with letters, digits, dots, dashes and underscores. Secrets (`token_secret`, `write_keys`,
-`redis_url`) are never shown in messages.
+named with letters, digits, dots, dashes and underscores; `bus: kafka` needs `kafka_servers`, and four
+topics that differ. Secrets (`token_secret`, `write_keys`, `redis_url`, `kafka_options`) are never shown
+in messages.
+
+`kafka_options` go to [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md)
+as they are, but for those on which a promise rests, which are refused.
 """
 
 EXAMPLE: Final = """\

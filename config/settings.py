@@ -1,13 +1,14 @@
 """Settings from the environment, a YAML file and the command line.
 
-In: environment variables (``ZHIYIN_NAME``, lists with commas; ``REDIS_URL``), a YAML file of
-the names in ``config.settings_table``, and what the command line says. The command line goes
-before the environment, the environment before the file. An empty variable is not set.
+In: environment variables (``ZHIYIN_NAME``, lists with commas, one inside a value after a backslash;
+``REDIS_URL``), a YAML file of the names in ``config.settings_table``, and what the command line says. The
+command line goes before the environment, the environment before the file. An empty variable is not set.
 Out: ``Settings``. Refused, every problem at once in a ``ConfigurationError``: unknown
 names (with the one that may be meant), wrong types, values out of range.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Final, get_args, get_origin
@@ -28,6 +29,8 @@ OWN_VARIABLES: Final = {"redis_url": "REDIS_URL"}
 
 NOT_SETTINGS: Final = ("ZHIYIN_REQUIRE", "ZHIYIN_TEST_")
 """Beginnings of variables that belong to the tests."""
+
+_SEPARATOR: Final = re.compile(r"(?<!\\),")
 
 _TYPES: Final = {each.name: each.type for each in msgspec.structs.fields(Settings)}
 
@@ -152,13 +155,13 @@ def _from_text(setting: str, text: str) -> object:
     kind = _TYPES.get(setting, str)
     kinds = (kind, *get_args(kind))
     if tuple in {get_origin(each) for each in kinds}:
-        return [each.strip() for each in text.split(",") if each.strip()]
+        return [each.strip().replace("\\,", ",") for each in _SEPARATOR.split(text) if each.strip()]
     return text if str in kinds else plain_value(text.strip())
 
 
 def _as_text(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(each.replace(",", "\\,") for each in value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from config.kafka_checks import kafka_differences
 from config.settings_table import Settings
 
 SettingDifference = tuple[str, str, str]
@@ -88,4 +89,5 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[SettingDifference]], ...]] = 
     _urls,
     _secrets,
     _names,
+    kafka_differences,
 )

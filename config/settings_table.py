@@ -8,10 +8,11 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-SECRET: Final = frozenset(("token_secret", "write_keys", "redis_url"))
+SECRET: Final = frozenset(("token_secret", "write_keys", "redis_url", "kafka_options"))
 """Settings whose values are never shown."""
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
+Topic = Annotated[str, Meta(min_length=1, max_length=249)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,12 +36,42 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     engine_metrics_port: Annotated[
         Port, Meta(description="Internal port of the engine's metrics; 0 is any free one.")
     ] = 9102
+    bus: Annotated[
+        Literal["redis", "kafka"],
+        Meta(description="Where events wait for the engine: Redis streams, or a Kafka topic."),
+    ] = "redis"
     bus_partitions: Annotated[
         int, Meta(ge=1, le=256, description="Partitions of the bus; fixed for the life of its data.")
     ] = 4
     bus_max_events: Annotated[
-        int, Meta(ge=100, le=100_000_000, description="Events a partition may hold before the collector answers 503.")
+        int,
+        Meta(
+            ge=100,
+            le=100_000_000,
+            description="Events that may wait before the collector answers 503: in a partition on Redis, "
+            "or not yet with the broker.",
+        ),
     ] = 250_000
+    kafka_servers: Annotated[
+        tuple[str, ...], Meta(description="Kafka brokers to ask first, each host:port; needed when bus is kafka.")
+    ] = ()
+    kafka_topic: Annotated[
+        Topic, Meta(description="Topic of the events; it has bus_partitions partitions, and is made when missing.")
+    ] = "zhiyin.events"
+    kafka_facts_topic: Annotated[Topic, Meta(description="Topic that facts are told on.")] = "zhiyin.facts"
+    kafka_hints_topic: Annotated[Topic, Meta(description="Topic that hints are told on.")] = "zhiyin.hints"
+    kafka_dead_letters_topic: Annotated[Topic, Meta(description="Topic of events that could not be taken.")] = (
+        "zhiyin.dead-letters"
+    )
+    kafka_group: Annotated[
+        str, Meta(min_length=1, max_length=249, description="Consumer group under which tools see the engine's lag.")
+    ] = "zhiyin-engine"
+    kafka_replication: Annotated[
+        int, Meta(ge=1, le=100, description="Brokers that keep a copy of each topic made here.")
+    ] = 1
+    kafka_options: Annotated[
+        tuple[str, ...], Meta(description="More of librdkafka's options, each name=value: TLS, SASL, sizes, timeouts.")
+    ] = ()
     shards: Annotated[
         int, Meta(ge=1, le=4096, description="Shards of customers in the engine; a multiple of bus_partitions.")
     ] = 32

@@ -67,6 +67,12 @@ def test_every_type_is_read_from_the_environment() -> None:
     assert settings.log_level == "debug"
 
 
+def test_a_comma_inside_a_value_stands_after_a_backslash() -> None:
+    settings = load_settings({"ZHIYIN_KAFKA_OPTIONS": "sasl.password=a\\,b\\\\c , ssl.ca.location=/ca.pem"})
+    assert settings.kafka_options == ("sasl.password=a,b\\\\c", "ssl.ca.location=/ca.pem")
+    assert load_settings(as_environment(settings)) == settings
+
+
 def test_an_empty_variable_is_not_set() -> None:
     assert load_settings({"REDIS_URL": "", "ZHIYIN_HTTP_PORT": "", "ZHIYIN_UNKNOWN": ""}) == Settings()
 
@@ -105,7 +111,7 @@ def test_a_wrong_file_is_refused_with_lines(file: Path) -> None:
     problems = refused({}, file)
     assert sorted(problems) == [
         f"{file}:1: http_port: found '80', expected a whole number",
-        f"{file}:2: prot: found a key we do not know, expected one of the 29 names that docs/reference lists",
+        f"{file}:2: prot: found a key we do not know, expected one of the 38 names that docs/reference lists",
         f"{file}:3: desks: found 'a', expected a list",
         f"{file}:4: shards: found 30, with bus_partitions 4, expected a multiple of bus_partitions",
         f"{file}:5: token_secret: found a value that is not shown, {QUOTED}",
@@ -158,7 +164,12 @@ def test_a_default_that_no_longer_fits_is_told_as_a_default() -> None:
 
 def test_secrets_are_never_shown() -> None:
     settings = load_settings(
-        {"ZHIYIN_TOKEN_SECRET": SECRET, "ZHIYIN_WRITE_KEYS": "hidden-key", "REDIS_URL": "redis://:hidden@h"}
+        {
+            "ZHIYIN_TOKEN_SECRET": SECRET,
+            "ZHIYIN_WRITE_KEYS": "hidden-key",
+            "REDIS_URL": "redis://:hidden@h",
+            "ZHIYIN_KAFKA_OPTIONS": "sasl.password=hidden",
+        }
     )
     text = repr(settings)
     assert SECRET not in text
@@ -183,6 +194,7 @@ def test_the_environment_of_the_process_is_what_a_child_inherits(monkeypatch: py
 
 
 NAMES = st.text("abcxyz0189.-_", min_size=1, max_size=8)
+OPTIONS = st.text("ab=,\\ ", max_size=8).map(str.strip).filter(lambda each: not each.endswith("\\"))
 
 
 @given(
@@ -194,6 +206,7 @@ NAMES = st.text("abcxyz0189.-_", min_size=1, max_size=8)
         write_keys=st.lists(NAMES, max_size=3).map(tuple),
         token_secret=st.just("") | st.text("abc1 ", min_size=32, max_size=40),
         desks=st.lists(NAMES, min_size=1, max_size=3, unique=True).map(tuple),
+        kafka_options=st.lists(OPTIONS.map(lambda each: f"sasl.password={each}"), max_size=3).map(tuple),
         speed=st.floats(1e-6, 100_000),
         quiet_hours=st.booleans(),
         state_dir=st.text("ab/ ü知", min_size=1),
