@@ -9,8 +9,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from operators.dead_letters import DeadLetter, dead_letter_document
-from operators.facts import stable_id
+from operators.dead_letters import DeadLetter, dead_letter_document, letter_id
 from state import keys
 from state.connections import Client
 from state.once import Writing, write_once
@@ -55,8 +54,3 @@ class RedisDeadLetters(DeadLetters):
             for letter in letters
         ]
         return write_once(self._client, keys.DEAD_LETTERS, writings, self._kept_letters)
-
-
-def letter_id(letter: DeadLetter) -> str:
-    """The same bytes refused at the same time are the same letter."""
-    return stable_id("dead letter", str(letter.at_ms), letter.raw.decode("latin-1"))

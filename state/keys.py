@@ -101,6 +101,12 @@ DEAD_LETTERS: Final = Key(
     "events that could not be taken, field e",
     "newest 100,000 kept",
 )
+REDRIVEN: Final = Key(
+    "zy:redriven",
+    "hash",
+    "dead letters that were redriven, wherever they are kept: the letter's id to 'when (epoch ms), its place'",
+    "removed by `zhiyin dead-letters redrive` once the letter is gone",
+)
 
 TABLE: Final = (
     BUS,
@@ -116,6 +122,7 @@ TABLE: Final = (
     FACTS,
     TOLD,
     DEAD_LETTERS,
+    REDRIVEN,
 )
 
 CHATBOT_CHANNEL: Final = "chatbot"

@@ -46,6 +46,7 @@ POSITION: Final = _script("channel", "position")
 APPEND: Final = _script("append")
 TAKEN: Final = _script("taken")
 WRITE_ONCE: Final = _script("write_once")
+REDRIVE: Final = _script("redrive")
 
 
 def run(client: Client, calls: Sequence[Call]) -> list[list[Any]]:

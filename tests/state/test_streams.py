@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from operators.dead_letters import DeadLetter
+from operators.dead_letters import DeadLetter, letter_id
 from operators.events import Rejection
 from operators.facts import Fact
 from operators.hints import Retirement
 from state import keys
 from state.connections import Client, connect
-from state.dead_letters import DeadLetters, MemoryDeadLetters, RedisDeadLetters, letter_id
+from state.dead_letters import DeadLetters, MemoryDeadLetters, RedisDeadLetters
 from state.facts import FactStream, MemoryFactStream, RedisFactStream, Told, event_of
 from state.once import DOCUMENTS_A_CALL
 from tests.state.houses import NOON_MS, make_hint
@@ -99,17 +99,12 @@ def test_dead_letters_are_kept_whole_and_once(client: Client) -> None:
     assert [store.write(letters) for store in stores] == [0, 0]
     assert written(client, keys.DEAD_LETTERS) == list(memory.letters.values())
     assert written(client, keys.DEAD_LETTERS)[1] == {
+        "id": letter_id(letters[1]),
         "failure": {
             "timestamp": "2027-01-15T08:00:00.000Z",
             "kind": "not_json",
             "messages": [{"path": "$", "found": "'{'", "expected": "one JSON object"}],
         },
-        "payload": {"raw": "\\xff\x00"},
+        "payload": {"customer_id": None, "time": None, "raw": "\\xff\x00", "raw_base64": "/wA="},
         "processor": {"artifact": "zhiyin", "version": "0.1"},
     }
-
-
-def test_a_letter_is_its_bytes_and_its_time() -> None:
-    assert letter_id(letter(b"\xc3\xbf")) != letter_id(letter(b"\xff"))
-    assert len({letter_id(letter()), letter_id(letter(b"[")), letter_id(letter(at_ms=1))}) == 3
-    assert letter_id(letter()) == letter_id(letter())

@@ -1,0 +1,37 @@
+"""Dead letters back to any bus: first the event, then the mark.
+
+In and out as ``Redriver`` in ``state.dead_letter_shelf``.
+
+Where bus and marks are two systems nothing makes them one: when this dies in between, the event is on the bus and the
+letter is not marked. Redriven again it goes twice, and the engine knows the second by its ``messageId``.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from state.bus import OutgoingEvent
+from state.dead_letter_shelf import Redriver, ShelvedLetter, mark_of, marked, returning
+from state.redriven_marks import RedrivenMarks
+
+
+class Appending(Protocol):
+    """The part of a bus writer that is needed here."""
+
+    async def append(self, events: Sequence[OutgoingEvent]) -> None:
+        """Add all of ``events``, or none. Raises BusFull, BusUnavailable."""
+
+
+class BusRedriver(Redriver):
+    """Through the same writer that the gateway has."""
+
+    def __init__(self, writer: Appending, marks: RedrivenMarks) -> None:
+        self._writer = writer
+        self._marks = marks
+
+    async def redrive(self, letters: Sequence[ShelvedLetter], now_ms: int) -> int:
+        """Events of ``letters`` to the bus, in order, and the letters marked; how many went."""
+        going = returning(marked(letters, self._marks.when([mark_of(letter) for letter in letters])))
+        if going:
+            await self._writer.append([OutgoingEvent(e.customer_id, e.time_ms, e.raw) for _, e in going])
+            self._marks.mark({mark_of(letter): letter.id for letter, _ in going}, now_ms)
+        return len(going)

@@ -1,0 +1,133 @@
+"""Dead letters on a shelf, in memory or in Redis, behind the same names, for the contract suite."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from operators.dead_letters import DeadLetter, ReturningEvent, dead_letter_document
+from operators.events import Rejection
+from state import keys
+from state.bus import RedisBusWriter, partition_of
+from state.bus_redriver import BusRedriver
+from state.connections import connect, connect_async
+from state.dead_letter_shelf import DeadLetterShelf, MemoryDeadLetterShelf, Redriver, ShelvedLetter, Span
+from state.redis_shelf import RedisDeadLetterShelf, RedisRedriver
+from state.redriven_marks import RedrivenMarks
+from tests.state.houses import NOON_MS
+
+PARTITIONS = 2
+LIMIT = 20
+
+
+def letter(number: int = 0, customer: str = "anna", kind: str = "unknown_step") -> DeadLetter:
+    """One that differs from those of other numbers."""
+    refusal = Rejection(kind, "$.properties.step", "'idd'", "one of apply, confirm")
+    return DeadLetter(b'{"number":%d}' % number, (refusal,), NOON_MS + number, customer, NOON_MS - number)
+
+
+def document(of: DeadLetter) -> bytes:
+    """As it is written."""
+    return msgspec.json.encode(dead_letter_document(of, "1"))
+
+
+class Shelves:
+    """A shelf, and the way back to the bus."""
+
+    shelf: DeadLetterShelf
+    redriver: Redriver
+
+    def put(self, *documents: bytes) -> list[str]:
+        """Letters on the shelf, each written in a millisecond of its own; their ids."""
+        raise NotImplementedError
+
+    def drop(self, letter_id: str) -> None:
+        """Loses the oldest letters up to and with this one."""
+        raise NotImplementedError
+
+    def bus(self) -> list[ReturningEvent]:
+        """What stands on the bus, by partition."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Let go of what is held."""
+
+    def all(self, *, newest_first: bool = False) -> list[ShelvedLetter]:
+        """Every letter."""
+        return list(self.shelf.letters(Span(), newest_first=newest_first))
+
+    async def redrive(self, letters: Sequence[ShelvedLetter], now_ms: int = NOON_MS) -> int:
+        """Events back to the bus."""
+        return await self.redriver.redrive(letters, now_ms)
+
+
+class MemoryShelves(Shelves):
+    """The twin."""
+
+    def __init__(self) -> None:
+        self.shelf = self.redriver = self._memory = MemoryDeadLetterShelf()
+        self._ids: list[str] = []
+
+    def put(self, *documents: bytes) -> list[str]:
+        ids = [self._memory.put(each, time.time_ns() // 1_000_000 + number) for number, each in enumerate(documents)]
+        self._ids += ids
+        return ids
+
+    def drop(self, letter_id: str) -> None:
+        while self._ids and letter_id in self._ids:
+            self._memory.drop(self._ids.pop(0))
+
+    def bus(self) -> list[ReturningEvent]:
+        return sorted(self._memory.bus, key=lambda event: partition_of(event.customer_id, PARTITIONS))
+
+
+class RedisShelves(Shelves):
+    """The stream, redriven in one script."""
+
+    def __init__(self, url: str) -> None:
+        self.client = connect(url)
+        self.shelf = RedisDeadLetterShelf(self.client)
+        self.redriver = RedisRedriver(self.client, PARTITIONS, LIMIT)
+        for partition in range(PARTITIONS):
+            self._make_empty(keys.BUS.of(partition))
+
+    def put(self, *documents: bytes) -> list[str]:
+        return [self._put(each) for each in documents]
+
+    def drop(self, letter_id: str) -> None:
+        milliseconds, _, sequence = letter_id.partition("-")
+        self.client.xtrim(keys.DEAD_LETTERS.of(), minid=f"{milliseconds}-{int(sequence) + 1}", approximate=False)
+
+    def bus(self) -> list[ReturningEvent]:
+        entries: list[Any] = []
+        for number in range(PARTITIONS):
+            found: Any = self.client.xrange(keys.BUS.of(number))
+            entries += found
+        return [ReturningEvent(fields[b"k"].decode(), int(fields[b"t"]), fields[b"e"]) for _, fields in entries]
+
+    async def close(self) -> None:
+        self.client.close()
+
+    def _put(self, each: bytes) -> str:
+        entry_id: Any = self.client.xadd(keys.DEAD_LETTERS.of(), {"e": each})
+        time.sleep(0.002)
+        return str(entry_id.decode())
+
+    def _make_empty(self, stream: str) -> None:
+        self.client.xadd(stream, {"k": "", "t": "0", "e": b""})
+        self.client.xtrim(stream, maxlen=0, approximate=False)
+
+
+class ByBusShelves(RedisShelves):
+    """The stream, redriven in two steps, as to a bus that is elsewhere."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._async_client = connect_async(url)
+        writer = RedisBusWriter(self._async_client, PARTITIONS, LIMIT)
+        self.redriver = BusRedriver(writer, RedrivenMarks(self.client))
+
+    async def close(self) -> None:
+        await super().close()
+        await self._async_client.aclose()
