@@ -6,26 +6,29 @@ import shutil
 import subprocess
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import hypothesis
 import pytest
 
 from tests.browser import browser, page, page_watch
+from tests.kafka_jars import FETCH_TIMEOUT_S, jars_folder
+from tests.kafka_servers import SERVED_BY, kafka_broker, kafka_servers, new_topic, shared_kafka_broker
 from tests.machine import PARTS, ROOT, required_parts
+from tests.parts import MISSING, REQUIRED, missing
 from tests.redis_server import RedisServer, emptied
 
-__all__ = ["browser", "page", "page_watch"]
+__all__ = ["browser", "kafka_broker", "kafka_servers", "new_topic", "page", "page_watch", "shared_kafka_broker"]
 
 FIXTURE_PARTS: Final = {
     "redis_url": "redis",
     "redis_server": "redis",
     "browser": "chromium",
     "node_packages": "node",
+    "kafka_broker": "kafka",
 }
+KAFKA_FIXTURES: Final = frozenset({"kafka_broker", "kafka_servers", "shared_kafka_broker"})
 NODE_INSTALL_TIMEOUT_S: Final = 240
-MISSING: Final = pytest.StashKey[dict[tuple[str, str], int]]()
-REQUIRED: Final = pytest.StashKey[frozenset[str]]()
 
 # No deadline an example: a busy machine is no failure, and pytest-timeout ends what hangs.
 hypothesis.settings.register_profile("zhiyin", deadline=None, print_blob=True)
@@ -42,10 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that may have to install Node packages the time for it."""
+    """Give tests that may have to install Node packages, or to fetch Kafka's jars, the time for it."""
+    jars_are_here = jars_folder().is_dir()
     for item in items:
         if "node_packages" in _fixtures(item):
             item.add_marker(pytest.mark.timeout(NODE_INSTALL_TIMEOUT_S + 60))
+        elif KAFKA_FIXTURES.intersection(_fixtures(item)) and not jars_are_here:
+            item.add_marker(pytest.mark.timeout(FETCH_TIMEOUT_S + 120))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -58,17 +64,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             missing(item.config, part, reason)
 
 
-def missing(config: pytest.Config, part: str, reason: str) -> NoReturn:
-    """End this test because ``part`` is not on this machine: failed if it is required, else skipped and counted."""
-    if part in config.stash[REQUIRED]:
-        pytest.fail(f"ZHIYIN_REQUIRE names {part}, and it is missing: {reason}", pytrace=False)
-    counts = config.stash[MISSING]
-    counts[part, reason] = counts.get((part, reason), 0) + 1
-    pytest.skip(f"{part}: {reason}")
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print one line for each part that was missing, and each other skip with its reason."""
+    """Print who was Kafka, one line for each part that was missing, and each other skip with its reason."""
+    if SERVED_BY in config.stash:
+        terminalreporter.write_line(f"tests of Kafka were served by {config.stash[SERVED_BY]}")
     for (part, reason), count in sorted(config.stash[MISSING].items()):
         tests = "1 test" if count == 1 else f"{count} tests"
         terminalreporter.write_line(f"not run on this machine: {part} ({reason}): {tests}", yellow=True)

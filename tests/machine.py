@@ -5,9 +5,11 @@ A test names its parts with ``@pytest.mark.requires("chromium")``; what is missi
 the test, is printed in one line at the end, and is a failure when ``ZHIYIN_REQUIRE`` names it.
 """
 
+import functools
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -17,6 +19,8 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 RECORDED_DATA: Final = ROOT.parent / "shared" / "data" / "vanguard_dev.ndjson.xz"
 OLDEST_NODE: Final = 20
+OLDEST_JAVA: Final = 17
+KAFKA_MOCK: Final = "mock"
 
 
 def redis_binary() -> Path | None:
@@ -71,8 +75,22 @@ def _no_curl() -> str | None:
     return None if shutil.which("curl") is not None else "no curl on PATH"
 
 
-def _no_broker() -> str | None:
-    return None if os.environ.get("ZHIYIN_TEST_KAFKA") else "no Kafka broker named in ZHIYIN_TEST_KAFKA"
+def _no_kafka() -> str | None:
+    if os.environ.get("ZHIYIN_TEST_KAFKA") == KAFKA_MOCK:
+        return f"ZHIYIN_TEST_KAFKA={KAFKA_MOCK} asks for the mock"
+    if shutil.which("java") is None or shutil.which("mvn") is None:
+        return "no java and mvn on PATH"
+    version = _java_version()
+    if version is None or version < OLDEST_JAVA:
+        return f"java is {version or 'not running'}, {OLDEST_JAVA} or newer is needed"
+    return None
+
+
+@functools.cache
+def _java_version() -> int | None:
+    answer = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=20, check=False)
+    found = re.search(r'version "(\d+)', answer.stderr)
+    return None if found is None else int(found[1])
 
 
 def _no_recorded_data() -> str | None:
@@ -85,7 +103,7 @@ PARTS: Final[Mapping[str, Callable[[], str | None]]] = {
     "chromium": _no_chromium,
     "node": _no_node,
     "curl": _no_curl,
-    "broker": _no_broker,
+    "kafka": _no_kafka,
     "recorded_data": _no_recorded_data,
 }
 

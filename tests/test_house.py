@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.import_rules import PRODUCT
-from tests.machine import PARTS, ROOT, required_parts, wheel_redis_binary
+from tests.machine import ROOT, required_parts, wheel_redis_binary
 from tests.redis_server import RedisServer
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -226,7 +226,7 @@ class TestContinuousIntegration:
         found = re.search(r"^export ZHIYIN_REQUIRE=(\S+)$", self.script.read_text("utf-8"), re.MULTILINE)
         assert found is not None
         required = required_parts({"ZHIYIN_REQUIRE": found.group(1)})
-        assert {"redis", "chromium", "node", "recorded_data"} <= required
+        assert {"redis", "chromium", "node", "kafka", "recorded_data"} <= required
 
     def test_runs_what_everybody_runs(self) -> None:
         text = self.script.read_text("utf-8")
@@ -287,71 +287,6 @@ class TestCompose:
         published = [port for each in self.compose["services"].values() for port in each.get("ports", [])]
         assert published
         assert [port for port in published if not port.startswith("127.0.0.1:")] == []
-
-
-class TestMissingParts:
-    file_text = """
-import pytest
-
-@pytest.mark.requires("broker")
-def test_one(): raise AssertionError("must not run")
-
-@pytest.mark.requires("broker")
-def test_two(): raise AssertionError("must not run")
-
-def test_three(): pytest.skip("no reason at all")
-
-def test_four(): pass
-"""
-
-    def run(self, folder: Path, text: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        (folder / "test_planted.py").write_text(text, "utf-8")
-        options = ["-q", "-p", "no:cacheprovider", "-p", "tests.conftest", "-c", str(ROOT / "pyproject.toml")]
-        return _run([sys.executable, "-m", "pytest", *options, str(folder / "test_planted.py")], ROOT, **environment)
-
-    def test_a_missing_part_is_one_line_with_its_count(self, tmp_path: Path) -> None:
-        answer = self.run(tmp_path, self.file_text)
-        assert answer.returncode == 0, answer.stdout
-        line = "not run on this machine: broker (no Kafka broker named in ZHIYIN_TEST_KAFKA): 2 tests"
-        assert answer.stdout.count("not run on this machine") == 1
-        assert line in answer.stdout
-        assert "1 passed, 3 skipped" in answer.stdout
-
-    def test_any_other_skip_is_a_line_too(self, tmp_path: Path) -> None:
-        assert "test_three (no reason at all)" in self.run(tmp_path, self.file_text).stdout
-
-    def test_a_required_part_that_is_missing_is_a_failure(self, tmp_path: Path) -> None:
-        answer = self.run(tmp_path, self.file_text, ZHIYIN_REQUIRE="redis, broker")
-        assert answer.returncode == 1
-        assert "ZHIYIN_REQUIRE names broker, and it is missing: no Kafka broker named" in answer.stdout
-
-    def test_a_name_that_is_no_part_ends_the_run(self, tmp_path: Path) -> None:
-        answer = self.run(tmp_path, self.file_text, ZHIYIN_REQUIRE="chromium,redsi")
-        assert answer.returncode == 4
-        assert f"ZHIYIN_REQUIRE names redsi; known parts: {', '.join(PARTS)}" in answer.stderr
-
-    def test_a_marker_that_names_no_part_is_a_failure(self, tmp_path: Path) -> None:
-        text = 'import pytest\n\n@pytest.mark.requires("teapot")\ndef test_one(): pass\n'
-        answer = self.run(tmp_path, text)
-        assert answer.returncode == 1
-        assert "requires('teapot'): no such part; known: redis" in answer.stdout
-
-    @pytest.mark.requires("chromium")
-    def test_a_page_that_leaves_the_machine_or_logs_an_error_fails_its_test(self, tmp_path: Path) -> None:
-        text = """
-def test_one(page):
-    page.set_content("<script>console.error('planted'); fetch('http://192.0.2.1/').catch(() => 0)</script>")
-    page.wait_for_timeout(100)
-
-def test_two(page, page_watch):
-    page_watch.tolerated.append("planted")
-    page.set_content("<script>console.error('planted')</script>")
-"""
-        answer = self.run(tmp_path, text)
-        assert answer.returncode == 1
-        assert "request left the machine: http://192.0.2.1/" in answer.stdout
-        assert "console: planted" in answer.stdout
-        assert "2 passed, 1 error" in answer.stdout
 
 
 class TestRedisServer:
