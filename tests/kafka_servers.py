@@ -7,6 +7,7 @@
 
 import os
 import secrets
+import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Final
 
@@ -97,6 +98,7 @@ def new_topic(kafka_servers: str, pytestconfig: pytest.Config) -> NewTopicNamed:
         client = AdminClient({"bootstrap.servers": kafka_servers, "log_level": 0})
         if not _is_mock(client):
             client.create_topics([NewTopic(topic, partitions, 1)])[topic].result(ANSWER_TIMEOUT_S)
+            _wait_for_leaders(client, topic, partitions)
         elif partitions != MOCK_PARTITIONS:
             missing(pytestconfig, "kafka", f"the mock's topics have {MOCK_PARTITIONS} partitions")
         else:
@@ -108,3 +110,14 @@ def new_topic(kafka_servers: str, pytestconfig: pytest.Config) -> NewTopicNamed:
 
 def _is_mock(client: AdminClient) -> bool:
     return str(client.list_topics(timeout=ANSWER_TIMEOUT_S).cluster_id).startswith("mockCluster")
+
+
+def _wait_for_leaders(client: AdminClient, topic: str, partitions: int) -> None:
+    """Wait until the broker itself has heard from its controller of every partition of a new topic."""
+    deadline = time.monotonic() + ANSWER_TIMEOUT_S
+    while time.monotonic() < deadline:
+        found = client.list_topics(timeout=ANSWER_TIMEOUT_S).topics.get(topic)
+        if found is not None and sum(each.leader >= 0 for each in found.partitions.values()) == partitions:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"{topic} has no leader for each of its {partitions} partitions after {ANSWER_TIMEOUT_S} s")

@@ -269,13 +269,27 @@ class TestCompose:
 
     def test_has_one_container_a_process(self) -> None:
         services = self.compose["services"]
-        assert set(services) == {"redis", "engine", "gateway"}
+        assert {name for name, service in services.items() if "profiles" not in service} == {
+            "redis",
+            "engine",
+            "gateway",
+        }
         assert {services[name]["command"][0] for name in ("engine", "gateway")} == {"engine", "gateway"}
 
     def test_redis_keeps_what_it_answered_and_refuses_rather_than_forgets(self) -> None:
         command = self.compose["services"]["redis"]["command"]
         assert command[command.index("--appendonly") + 1] == "yes"
         assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+
+    def test_kafka_is_there_for_those_who_ask_and_is_the_one_of_the_tests(self) -> None:
+        kafka = self.compose["services"]["kafka"]
+        pom = (ROOT / "tests" / "kafka" / "pom.xml").read_text("utf-8")
+        assert kafka["profiles"] == ["kafka"]
+        assert f"<version>{kafka['image'].removeprefix('apache/kafka:')}</version>" in pom
+        for name in ("engine", "gateway"):
+            service = self.compose["services"][name]
+            assert service["depends_on"]["kafka"]["required"] is False
+            assert service["environment"]["ZHIYIN_KAFKA_SERVERS"] == "${ZHIYIN_KAFKA_SERVERS:-kafka:9092}"
 
     def test_our_processes_cannot_write_outside_their_volume(self) -> None:
         for name in ("engine", "gateway"):

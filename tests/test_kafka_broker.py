@@ -1,15 +1,19 @@
 """Kafka in tests: the broker keeps what it acknowledged, the mock serves where no Java is, each says what failed."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from tests.kafka_broker import KafkaBroker
 from tests.kafka_jars import JarsNotFetched, broker_jars, jars_folder
 from tests.kafka_servers import KafkaMock, NewTopicNamed
+from tests.machine import ROOT
 from tests.planted import run_planted
 
 QUIET: dict[str, str | int | float | bool] = {"log_level": 0}
@@ -138,6 +142,26 @@ class TestJars:
         monkeypatch.setattr("tests.kafka_jars.FETCH_TIMEOUT_S", 0.2)
         with pytest.raises(JarsNotFetched, match=r"nothing after 0\.2 s"):
             broker_jars(pom_file, tmp_path / "kept")
+
+
+class TestComposeFile:
+    @pytest.mark.requires("kafka")
+    def test_kafka_there_is_set_so_that_the_program_of_its_image_makes_a_broker_of_it(
+        self, shared_kafka_broker: KafkaBroker | str, tmp_path: Path
+    ) -> None:
+        assert isinstance(shared_kafka_broker, KafkaBroker), shared_kafka_broker
+        compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))
+        given = {name: str(value) for name, value in compose["services"]["kafka"]["environment"].items()}
+        given |= {"KAFKA_LOG_DIRS": str(tmp_path / "data"), "PATH": os.environ["PATH"]}
+        for folder in ("defaults", "mounted", "final"):
+            (tmp_path / folder).mkdir()
+        for file in ("server.properties", "log4j2.yaml", "tools-log4j2.yaml"):
+            (tmp_path / "defaults" / file).touch()
+        folders = ["-D", f"{tmp_path}/defaults", "-M", f"{tmp_path}/mounted", "-F", f"{tmp_path}/final"]
+        command = ["java", "-cp", f"{broker_jars()}/*", "kafka.docker.KafkaDockerWrapper", "setup", *folders]
+        answer = subprocess.run(command, env=given, capture_output=True, text=True, timeout=30, check=False)
+        assert answer.returncode == 0, answer.stderr[-2000:]
+        assert f"cluster.id={given['CLUSTER_ID']}" in (tmp_path / "data" / "meta.properties").read_text("utf-8")
 
 
 class TestWithoutJava:
