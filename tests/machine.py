@@ -100,10 +100,10 @@ def _no_recorded_data() -> str | None:
 PARTS: Final[Mapping[str, Callable[[], str | None]]] = {
     "redis": _no_redis,
     "wheel_redis": _no_wheel_redis,
+    "kafka": _no_kafka,
     "chromium": _no_chromium,
     "node": _no_node,
     "curl": _no_curl,
-    "kafka": _no_kafka,
     "recorded_data": _no_recorded_data,
 }
 

@@ -1,11 +1,17 @@
 """A part that a machine lacks: its tests are skipped in one line, or fail when it is required."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.machine import PARTS
+from tests.machine import PARTS, ROOT
 from tests.planted import run_planted
+
+
+def test_the_page_about_tests_names_every_part() -> None:
+    page = (ROOT / "docs" / "how-to" / "run-the-tests.md").read_text("utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(PARTS)
 
 
 class TestMissingParts:
