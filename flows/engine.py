@@ -18,18 +18,18 @@ from typing import Final
 from prometheus_client import start_http_server
 
 from config import Settings, load_catalogue
+from flows.bus_source import BusSource, Lag
 from flows.dataflow import Rules, journey_flow
 from flows.metrics import EngineMetrics
 from flows.redis_outlets import RedisOutlets
-from flows.redis_source import RedisSource
 from flows.running import Layout, run_dataflow
 from flows.shard_watch import ShardWatch
-from state.bus import RedisBusReader
 from state.connections import StoreUnavailable, connect
 from state.dead_letters import RedisDeadLetters
 from state.facts import RedisFactStream
 from state.hints import RedisHintStore
 from state.patience import patiently
+from state.redis_bus import RedisBusReader
 
 LOG: Final = logging.getLogger("zhiyin.engine")
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -95,13 +95,19 @@ def metrics_served(settings: Settings, metrics: EngineMetrics) -> Iterator[None]
         thread.join()
 
 
-def _source(settings: Settings, metrics: EngineMetrics, stopping: threading.Event) -> RedisSource:
+def _source(settings: Settings, metrics: EngineMetrics, stopping: threading.Event) -> BusSource:
     url = settings.redis_url or ""
-    return RedisSource(
+
+    def lags(partition: int, lag: Lag) -> None:
+        metrics.bus_lag.labels(partition).set(lag.seconds)
+        if lag.events is not None:
+            metrics.bus_lag_events.labels(partition).set(lag.events)
+
+    return BusSource(
         lambda partition: RedisBusReader(connect(url), partition),
         settings.bus_partitions,
         stopping.is_set,
-        lambda partition, lag_s: metrics.bus_lag.labels(partition).set(lag_s),
+        lags,
         poll_events=settings.poll_events,
         poll_interval_ms=settings.poll_interval_ms,
         tick_ms=settings.tick_ms,

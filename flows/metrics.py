@@ -48,7 +48,19 @@ WATERMARK_LAG: Final = Metric(
 BUS_LAG: Final = Metric(
     "zhiyin_bus_lag_seconds",
     "gauge",
-    "age of the newest event read while more are waiting; 0 when all is read",
+    "age of the newest event read while more are waiting; 0 when all is read; grows while Kafka is away",
+    ("partition",),
+)
+BUS_LAG_EVENTS: Final = Metric(
+    "zhiyin_bus_lag_events",
+    "gauge",
+    "events that wait in a partition of the bus, as far as the engine knows",
+    ("partition",),
+)
+BUS_LOST: Final = Metric(
+    "zhiyin_bus_lost_events_total",
+    "counter",
+    "events that Kafka deleted before the engine had read them",
     ("partition",),
 )
 SNAPSHOT_SECONDS: Final = Metric(
@@ -68,6 +80,8 @@ TABLE: Final = (
     OPEN_ATTEMPTS,
     WATERMARK_LAG,
     BUS_LAG,
+    BUS_LAG_EVENTS,
+    BUS_LOST,
     SNAPSHOT_SECONDS,
     BUILD,
 )
@@ -89,5 +103,7 @@ class EngineMetrics:
         self.open_attempts = gauge(OPEN_ATTEMPTS, self.registry)
         self.watermark_lag = gauge(WATERMARK_LAG, self.registry)
         self.bus_lag = gauge(BUS_LAG, self.registry)
+        self.bus_lag_events = gauge(BUS_LAG_EVENTS, self.registry)
+        self.bus_lost = counter(BUS_LOST, self.registry)
         self.snapshot_seconds = histogram(SNAPSHOT_SECONDS, self.registry)
         self.build = gauge(BUILD, self.registry)

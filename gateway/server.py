@@ -41,8 +41,8 @@ from gateway.site import Site
 from gateway.tokens import SECRET_BYTES
 from gateway.write_keys import WriteKeys
 from state.board import RedisHintBoard
-from state.bus import RedisBusWriter
 from state.connections import WAIT_TIMEOUT_S, connect_async
+from state.redis_bus import RedisBusWriter
 
 DRAIN_S: Final = 5
 KEEP_ALIVE_S: Final = 30

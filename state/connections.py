@@ -12,7 +12,7 @@ Protocol 2 is spoken, so that answers have one shape with Redis 6.2 and 7.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import redis
 from redis import asyncio as redis_asyncio
@@ -34,12 +34,14 @@ AsyncClient = redis_asyncio.Redis
 
 
 class StoreUnavailable(Exception):
-    """Redis can't do this now; the same call may be made again later.
+    """Redis, or what ``store`` names, can't do this now; the same call may be made again later.
 
     ``operation``: what was asked; ``address``: of whom, without a password; ``kind``: a short
     word for counters (``gone slow loading out_of_memory disk read_only busy refused``);
-    ``reason``: what Redis or the network said; ``advice``: what to do.
+    ``reason``: what it or the network said; ``advice``: what to do.
     """
+
+    store: ClassVar[str] = "Redis"
 
     def __init__(self, operation: str, address: str, kind: str, reason: str, advice: str) -> None:
         self.operation = operation
@@ -47,7 +49,7 @@ class StoreUnavailable(Exception):
         self.kind = kind
         self.reason = reason
         self.advice = advice
-        super().__init__(f"{operation}: Redis at {address} is {kind.replace('_', ' ')} ({reason}); {advice}")
+        super().__init__(f"{operation}: {self.store} at {address} is {kind.replace('_', ' ')} ({reason}); {advice}")
 
 
 _ADVICE: Final = {

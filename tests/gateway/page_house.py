@@ -17,9 +17,9 @@ from gateway.tokens import issue_token
 from operators.catalogue import Catalogue
 from operators.facts import Evidence, RankedReason
 from operators.hints import Hint, RetireCause, Retirement
-from state.bus import RedisBusReader
 from state.connections import connect
 from state.hints import RedisHintStore
+from state.redis_bus import RedisBusReader
 from tests.redis_server import RedisServer, free_port
 
 SECRET = "a secret of at least thirty-two bytes"
@@ -101,7 +101,7 @@ class PageHouse:
 
     def reported(self) -> list[dict[str, Any]]:
         """The events the pages' reports put on the bus."""
-        entries = RedisBusReader(self.client, 0).read("0-0", 1000)
+        entries = RedisBusReader(self.client, 0).read(None, 1000).entries
         return [msgspec.json.decode(each.raw) for each in entries]
 
     def _wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:

@@ -11,8 +11,9 @@ from config.settings import Settings
 from gateway.collector import wall_clock_ms
 from gateway.server import Addresses, serve
 from gateway.tokens import AGENT, CHATBOT, issue_token
-from state.bus import BEGINNING, BusEntry, RedisBusReader
+from state.bus import BusEntry
 from state.connections import connect
+from state.redis_bus import RedisBusReader
 
 SECRET: Final = "tests-secret-tests-secret-tests-secret"
 WRITE_KEY: Final = "tests-write-key"
@@ -63,7 +64,7 @@ class RunningGateway:
         """All events on the bus."""
         with connect(self.settings.redis_url or "") as client:
             readers = [RedisBusReader(client, number) for number in range(self.settings.bus_partitions)]
-            return [entry for reader in readers for entry in reader.read(BEGINNING, 100_000)]
+            return [entry for reader in readers for entry in reader.read(None, 100_000).entries]
 
     def metric(self, name: str) -> dict[str, float]:
         """The samples of one metric by what stands in their braces."""

@@ -7,8 +7,9 @@ import pytest
 from gateway.feedback import Feedback, FeedbackRefused
 from gateway.tokens import AGENT, CHATBOT, Token
 from operators.events import Event, read_event
-from state.bus import BusFull, RedisBusReader, RedisBusWriter
+from state.bus import BusFull
 from state.connections import StoreUnavailable, connect_async
+from state.redis_bus import RedisBusReader, RedisBusWriter
 from tests.gateway.push_house import Bus
 from tests.redis_server import RedisServer
 from tests.state.houses import NOON_MS, House, RedisHouse, make_hint
@@ -117,7 +118,7 @@ async def test_onto_the_real_bus(redis_server: RedisServer) -> None:
     client = connect_async(redis_server.url)
     feedback = Feedback(house.board, RedisBusWriter(client, 1, 100), lambda: NOON_MS)
     await feedback.report("h1", "used", True, AGENT_TOKEN)
-    entries = RedisBusReader(house.client, 0).read("0-0", 10)
+    entries = RedisBusReader(house.client, 0).read(None, 10).entries
     assert [(each.customer_id, each.time_ms) for each in entries] == [("anna", NOON_MS)]
     redis_server.stop()
     with pytest.raises(StoreUnavailable, match="see that it runs and that REDIS_URL names it"):

@@ -9,10 +9,11 @@ import msgspec
 from operators.dead_letters import DeadLetter, ReturningEvent, dead_letter_document
 from operators.events import Rejection
 from state import keys
-from state.bus import RedisBusWriter, partition_of
+from state.bus import partition_of
 from state.bus_redriver import BusRedriver
 from state.connections import connect, connect_async
 from state.dead_letter_shelf import DeadLetterShelf, MemoryDeadLetterShelf, Redriver, ShelvedLetter, Span
+from state.redis_bus import RedisBusWriter
 from state.redis_shelf import RedisDeadLetterShelf, RedisRedriver
 from state.redriven_marks import RedrivenMarks
 from tests.state.houses import NOON_MS

@@ -19,11 +19,12 @@ from operators.dead_letters import DeadLetter
 from operators.events import Rejection
 from operators.hints import Retirement
 from state.board import RedisHintBoard
-from state.bus import BusUnavailable, OutgoingEvent, RedisBusReader, RedisBusWriter
+from state.bus import BusUnavailable, OutgoingEvent
 from state.connections import WAIT_TIMEOUT_S, StoreUnavailable, address_of, connect, connect_async
 from state.dead_letters import RedisDeadLetters
 from state.facts import RedisFactStream
 from state.hints import RedisHintStore
+from state.redis_bus import RedisBusReader, RedisBusWriter
 from tests.redis_server import RedisServer, free_port
 from tests.state.houses import NOON_MS, make_hint
 

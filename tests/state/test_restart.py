@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from state import keys
-from state.bus import BEGINNING, OutgoingEvent, RedisBusReader, RedisBusWriter
+from state.bus import OutgoingEvent
 from state.connections import connect_async
+from state.redis_bus import RedisBusReader, RedisBusWriter
 from tests.redis_server import RedisServer
 from tests.state.houses import HOUR_MS, RedisHouse, make_hint, speak
 
@@ -41,18 +42,18 @@ async def test_the_bus_survives(house: RedisHouse, redis_server: RedisServer) ->
     writer = RedisBusWriter(writer_client, 1, 100)
     await writer.append([OutgoingEvent("anna", 1, b"%d" % n) for n in range(5)])
     reader = RedisBusReader(house.client, 0)
-    held = reader.read(BEGINNING, 2)[-1].entry_id
+    held = reader.read(None, 2).entries[-1].position
     reader.taken(held)
     redis_server.kill()
     redis_server.start()
     assert reader.taken_up_to() == held
-    assert [entry.raw for entry in reader.read(held, 9)] == [b"2", b"3", b"4"]
-    reader.taken(reader.read(held, 9)[-1].entry_id)
+    assert [entry.raw for entry in reader.read(held, 9).entries] == [b"2", b"3", b"4"]
+    reader.taken(reader.read(held, 9).entries[-1].position)
     redis_server.kill()
     redis_server.start()
     last = reader.taken_up_to()
     await writer.append([OutgoingEvent("anna", 1, b"5")])
-    assert [entry.raw for entry in reader.read(last, 9)] == [b"5"]
+    assert [entry.raw for entry in reader.read(last, 9).entries] == [b"5"]
     await writer_client.aclose()
 
 

@@ -10,17 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from state import keys
-from state.bus import (
-    BEGINNING,
-    BusEntry,
-    BusFill,
-    BusFull,
-    OutgoingEvent,
-    RedisBusReader,
-    RedisBusWriter,
-    partition_of,
-)
+from state.bus import BusEntry, BusFill, BusFull, OutgoingEvent, partition_of
 from state.connections import AsyncClient, Client, connect, connect_async
+from state.redis_bus import BEGINNING, RedisBusReader, RedisBusWriter
 
 PARTITIONS = 4
 LIMIT = 20
@@ -62,22 +54,22 @@ async def test_bytes_come_out_as_they_went_in(writer: RedisBusWriter, engine: Cl
     raws = [b'{"a": 1}', b"\x00\xff\r\n", "知音".encode(), b""]
     before_ms = int(time.time() * 1000)
     await writer.append([OutgoingEvent("anna", 5 + n, raw) for n, raw in enumerate(raws)])
-    entries = reader_of(engine).read(BEGINNING, 10)
+    entries = reader_of(engine).read(None, 10).entries
     assert [(entry.customer_id, entry.time_ms, entry.raw) for entry in entries] == [
         ("anna", 5 + n, raw) for n, raw in enumerate(raws)
     ]
-    arrived_ms = [int(entry.entry_id.split("-")[0]) for entry in entries]
+    arrived_ms = [entry.arrived_ms for entry in entries]
     assert all(before_ms - 1_000 <= each <= before_ms + 10_000 for each in arrived_ms)
 
 
 async def test_read_goes_on_after_the_last_id(writer: RedisBusWriter, engine: Client) -> None:
     reader = reader_of(engine)
     await writer.append(events(5))
-    first = reader.read(BEGINNING, 2)
-    rest = reader.read(first[-1].entry_id, 100)
+    first = reader.read(None, 2).entries
+    rest = reader.read(first[-1].position, 100).entries
     assert [entry.raw for entry in (*first, *rest)] == [b"raw %d" % n for n in range(5)]
-    assert reader.read(rest[-1].entry_id, 100) == []
-    assert RedisBusReader(engine, 99).read(BEGINNING, 1) == []
+    assert reader.read(rest[-1].position, 100).entries == []
+    assert RedisBusReader(engine, 99).read(None, 1).entries == []
 
 
 async def test_customers_go_to_their_partitions(writer: RedisBusWriter, engine: Client) -> None:
@@ -85,7 +77,7 @@ async def test_customers_go_to_their_partitions(writer: RedisBusWriter, engine: 
     await writer.append([OutgoingEvent(customer, 0, customer.encode()) for customer in customers])
     for partition in range(PARTITIONS):
         mine = [customer for customer in customers if partition_of(customer, PARTITIONS) == partition]
-        assert [entry.customer_id for entry in RedisBusReader(engine, partition).read(BEGINNING, 99)] == mine
+        assert [entry.customer_id for entry in RedisBusReader(engine, partition).read(None, 99).entries] == mine
 
 
 async def test_nothing_to_append_is_fine(writer: RedisBusWriter) -> None:
@@ -114,41 +106,41 @@ async def test_taking_makes_room(writer: RedisBusWriter, engine: Client) -> None
     reader = reader_of(engine)
     await writer.append(events(LIMIT))
     assert reader.taken_up_to() == BEGINNING
-    entries = reader.read(BEGINNING, 7)
-    reader.taken(entries[-1].entry_id)
-    assert reader.taken_up_to() == entries[-1].entry_id
+    entries = reader.read(None, 7).entries
+    reader.taken(entries[-1].position)
+    assert reader.taken_up_to() == entries[-1].position
     assert reader.length() == LIMIT - 7
     await writer.append(events(7, first=LIMIT))
-    assert [entry.raw for entry in reader.read(BEGINNING, 99)] == [b"raw %d" % n for n in range(7, LIMIT + 7)]
+    assert [entry.raw for entry in reader.read(None, 99).entries] == [b"raw %d" % n for n in range(7, LIMIT + 7)]
 
 
 async def test_taken_never_goes_back(writer: RedisBusWriter, engine: Client) -> None:
     reader = reader_of(engine)
     await writer.append(events(5))
-    ids = [entry.entry_id for entry in reader.read(BEGINNING, 5)]
+    ids = [entry.position for entry in reader.read(None, 5).entries]
     reader.taken(ids[3])
     for earlier in (ids[0], ids[3], BEGINNING):
         reader.taken(earlier)
         assert reader.taken_up_to() == ids[3]
-    assert [entry.entry_id for entry in reader.read(BEGINNING, 5)] == ids[4:]
+    assert [entry.position for entry in reader.read(None, 5).entries] == ids[4:]
 
 
 async def test_ids_go_on_when_all_is_taken(writer: RedisBusWriter, engine: Client) -> None:
     reader = reader_of(engine)
     await writer.append(events(3))
-    last = reader.read(BEGINNING, 3)[-1].entry_id
+    last = reader.read(None, 3).entries[-1].position
     reader.taken(last)
     assert reader.length() == 0
     await writer.append(events(1, first=3))
-    assert [entry.raw for entry in reader.read(last, 9)] == [b"raw 3"]
+    assert [entry.raw for entry in reader.read(last, 9).entries] == [b"raw 3"]
 
 
 async def test_foreign_entries_come_out_to_be_refused(engine: Client) -> None:
     engine.xadd(keys.BUS.of(0), {"what": "is this"}, id="1700000000000-0")
     engine.xadd(keys.BUS.of(0), {"k": b"\xff", "t": "soon", "e": "x"}, id="1700000000001-0")
-    assert RedisBusReader(engine, 0).read(BEGINNING, 9) == [
-        BusEntry("1700000000000-0", "", 1_700_000_000_000, b""),
-        BusEntry("1700000000001-0", "\ufffd", 1_700_000_000_001, b"x"),
+    assert RedisBusReader(engine, 0).read(None, 9).entries == [
+        BusEntry("1700000000000-0", "", 1_700_000_000_000, 1_700_000_000_000, b""),
+        BusEntry("1700000000001-0", "\ufffd", 1_700_000_000_001, 1_700_000_000_001, b"x"),
     ]
 
 
@@ -174,13 +166,13 @@ def test_nothing_after_taken_is_ever_missing(steps: list[tuple[str, int]], engin
         if step == "append" and len(known) - held + number <= LIMIT:
             known += _added(engine, number)
         elif step == "read":
-            after = seen[-1] if seen else BEGINNING
-            seen += [entry.entry_id for entry in reader.read(after, number)]
+            after = seen[-1] if seen else None
+            seen += [entry.position for entry in reader.read(after, number).entries]
         elif step == "take" and seen:
             chosen = min(number, len(seen) - 1)
             reader.taken(seen[chosen])
             held = max(held, chosen + 1)
-        assert [entry.entry_id for entry in reader.read(BEGINNING, 99)] == known[held:]
+        assert [entry.position for entry in reader.read(None, 99).entries] == known[held:]
         assert seen == known[: len(seen)]
         assert reader.length() == len(known) - held <= LIMIT
 
@@ -198,8 +190,8 @@ async def test_the_bus_survives_a_restart_of_its_scripts(writer: RedisBusWriter,
     await writer.append(events(1, first=1))
     engine.script_flush()
     reader = reader_of(engine)
-    reader.taken(reader.read(BEGINNING, 1)[0].entry_id)
-    assert [entry.raw for entry in reader.read(BEGINNING, 9)] == [b"raw 1"]
+    reader.taken(reader.read(None, 1).entries[0].position)
+    assert [entry.raw for entry in reader.read(None, 9).entries] == [b"raw 1"]
 
 
 async def test_a_key_of_another_type_is_no_outage(writer: RedisBusWriter, engine: Client) -> None:
