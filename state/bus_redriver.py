@@ -7,24 +7,16 @@ letter is not marked. Redriven again it goes twice, and the engine knows the sec
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
-from state.bus import OutgoingEvent
+from state.bus import BusWriter, OutgoingEvent
 from state.dead_letter_shelf import Redriver, ShelvedLetter, mark_of, marked, returning
 from state.redriven_marks import RedrivenMarks
-
-
-class Appending(Protocol):
-    """The part of a bus writer that is needed here."""
-
-    async def append(self, events: Sequence[OutgoingEvent]) -> None:
-        """Add all of ``events``, or none. Raises BusFull, BusUnavailable."""
 
 
 class BusRedriver(Redriver):
     """Through the same writer that the gateway has."""
 
-    def __init__(self, writer: Appending, marks: RedrivenMarks) -> None:
+    def __init__(self, writer: BusWriter, marks: RedrivenMarks) -> None:
         self._writer = writer
         self._marks = marks
 

@@ -109,7 +109,10 @@ def test_commands_that_pages_name_exist(page: Path) -> None:
 
 
 def _long_options(command: str) -> set[str]:
-    words = subcommands(command_parser())[command].format_help().replace("[", " ").replace("]", " ").split()
+    """Those of the command, and of its actions if it has some."""
+    parser = subcommands(command_parser())[command]
+    helps = " ".join(each.format_help() for each in (parser, *subcommands(parser).values()))
+    words = helps.replace("[", " ").replace("]", " ").split()
     return {word.strip(",|()") for word in words if word.startswith("--")}
 
 

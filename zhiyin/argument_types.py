@@ -1,12 +1,15 @@
-"""Values on the command line: text to numbers and durations.
+"""Values on the command line: text to numbers, durations and moments.
 
-In: what was typed. Out: a number. Refused: what is none, in words argparse puts after the option's name.
+In: what was typed. Out: a number, or a moment once the time is known.
+Refused: what is none, in words argparse puts after the option's name.
 """
 
 import argparse
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
-from operators.instants import duration_ms
+from operators.instants import duration_ms, to_ms
 
 HIGHEST_PORT: Final = 65_535
 HIGHEST_SPEED: Final = 100_000
@@ -58,6 +61,24 @@ def duration(text: str) -> int:
     if milliseconds == 0:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a duration such as 90s, 20m, 1h or 7d")
     return milliseconds
+
+
+def moment(text: str) -> Callable[[int], int]:
+    """Epoch ms of ``2h`` (so long ago) or ``2026-05-04T11:59:00Z`` (UTC where no zone is said), once now is known."""
+    try:
+        ago_ms = duration_ms(text)
+    except ValueError:
+        at_ms = _instant_ms(text)
+        return lambda _: at_ms
+    return lambda now_ms: max(0, now_ms - ago_ms)
+
+
+def _instant_ms(text: str) -> int:
+    try:
+        return max(0, to_ms(datetime.fromisoformat(text)))
+    except (ValueError, OverflowError):
+        expected = "so long ago, such as 90s, 2h or 7d, or an instant such as 2026-05-04 or 2026-05-04T11:59:00Z"
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}") from None
 
 
 def _whole(text: str) -> int | None:

@@ -43,7 +43,7 @@ def run(chosen: argparse.Namespace) -> int:
     """The command that was chosen; its room is imported only now, so that --help is quick."""
     from zhiyin import commands
 
-    carry_out: Callable[[argparse.Namespace], int] = getattr(commands, chosen.command)
+    carry_out: Callable[[argparse.Namespace], int] = getattr(commands, chosen.command.replace("-", "_"))
     return carry_out(chosen)
 
 

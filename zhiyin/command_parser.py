@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from zhiyin import __version__
+from zhiyin import __version__, dead_letters_parser
 from zhiyin.argument_types import count, duration, port, positive, whole
 
 WIDTH: Final = 100
@@ -215,6 +215,21 @@ def _simulate(commands: "Commands") -> None:
     _settings(parser)
 
 
+def _dead_letters(commands: "Commands") -> None:
+    does, more = dead_letters_parser.DOES, dead_letters_parser.MORE
+    parser = commands.add_parser(
+        "dead-letters", help=does, description=f"{does[0].upper()}{does[1:]}.\n\n{more}", formatter_class=_wide
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def make(actions: "Commands", *words: str) -> argparse.ArgumentParser:
+        action = _command(actions, *words)
+        _settings(action)
+        return action
+
+    dead_letters_parser.add_actions(actions, make)
+
+
 def _doctor(commands: "Commands") -> None:
     parser = _command(
         commands,
@@ -253,6 +268,7 @@ _COMMANDS: Final[tuple[Callable[["Commands"], None], ...]] = (
     _replay,
     _check,
     _simulate,
+    _dead_letters,
     _doctor,
     _token,
     _version,

@@ -23,7 +23,7 @@ problem at once. `--debug` adds the traceback.
 def reference_page() -> str:
     """The whole page."""
     parser = command_parser()
-    return _HEAD + _block(parser) + "".join(_section(name, each) for name, each in subcommands(parser).items())
+    return _HEAD + _block(parser) + "".join(_section(2, name, each) for name, each in subcommands(parser).items())
 
 
 def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -32,8 +32,9 @@ def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
     return {name: each for action in actions for name, each in dict(action.choices or {}).items()}
 
 
-def _section(name: str, parser: argparse.ArgumentParser) -> str:
-    return f"\n## zhiyin {name}\n\n{_block(parser)}"
+def _section(level: int, name: str, parser: argparse.ArgumentParser) -> str:
+    deeper = "".join(_section(level + 1, f"{name} {action}", each) for action, each in subcommands(parser).items())
+    return f"\n{'#' * level} zhiyin {name}\n\n{_block(parser)}{deeper}"
 
 
 def _block(parser: argparse.ArgumentParser) -> str:

@@ -102,6 +102,15 @@ def simulate(chosen: argparse.Namespace) -> int:
     return _write(settings, chosen) if chosen.to is None else _post(settings, chosen)
 
 
+def dead_letters(chosen: argparse.Namespace) -> int:
+    """``zhiyin dead-letters``."""
+    settings = settings_of(chosen)
+    _need(settings, "dead-letters", "redis_url")
+    from zhiyin.dead_letters import run_dead_letters
+
+    return run_dead_letters(settings, chosen)
+
+
 def doctor(chosen: argparse.Namespace) -> int:
     """``zhiyin doctor``."""
     from zhiyin.doctor import examine, printed

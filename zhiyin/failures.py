@@ -7,7 +7,10 @@
     ├── AlreadyUp
     ├── PartFailed
     ├── RedisMissing
-    └── RedisUnreachable
+    ├── RedisUnreachable
+    ├── LetterMissing
+    ├── RedriveNotAgreed
+    └── RedriveStopped
 """
 
 from collections.abc import Sequence
@@ -74,4 +77,41 @@ class RedisUnreachable(CommandFailure):
         super().__init__(
             f"Redis at {address}: {reason}, expected an answer; {advice}, "
             "or unset REDIS_URL so that 'zhiyin up' starts a Redis of its own"
+        )
+
+
+class LetterMissing(CommandFailure):
+    """Ids that are no dead letter's. ``ids``: those."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self.ids = tuple(ids)
+        named = ", ".join(map(repr, self.ids))
+        super().__init__(
+            f"id {named}: found no such letter, expected one that is kept; nothing was done; "
+            "'zhiyin dead-letters list' shows them"
+        )
+
+
+class RedriveNotAgreed(CommandFailure):
+    """Nobody said yes to a redrive. ``going``: what was to go; ``found``: what there was instead of a yes."""
+
+    def __init__(self, going: str, found: str) -> None:
+        self.going = going
+        self.found = found
+        super().__init__(
+            f"redrive {going}: found {found}, expected y; nothing was done; "
+            "--yes agrees beforehand, --dry-run only looks"
+        )
+
+
+class RedriveStopped(CommandFailure):
+    """The bus or a store ended a redrive. ``done`` of ``total`` letters had gone; ``reason``: its error."""
+
+    def __init__(self, done: int, total: int, reason: Exception) -> None:
+        self.done = done
+        self.total = total
+        self.reason = reason
+        super().__init__(
+            f"{reason}; {done:,} of {total:,} letters were redriven and marked before that; "
+            "the same command again goes on with the others"
         )

@@ -14,15 +14,19 @@ _REDRAW_S: Final = 0.1
 
 
 class Progress:
-    """``with Progress("visits", 1000) as progress: ... progress.step()``; ``total`` None: nobody knows yet."""
+    """``with Progress("visits", 1000) as progress: ... progress.step()``; ``total`` None: nobody knows yet.
 
-    def __init__(self, what: str, total: int | None, *, quiet: bool = False) -> None:
+    ``unless_done_in_s``: what is quicker than that shows nothing.
+    """
+
+    def __init__(self, what: str, total: int | None, *, quiet: bool = False, unless_done_in_s: float = 0.0) -> None:
         self._what = what
         self._total = total
         self._done = 0
         self._drawn_at = 0.0
         self._began = time.monotonic()
         self._shown = sys.stderr.isatty() and not quiet
+        self._shown_from = self._began + unless_done_in_s
 
     def __enter__(self) -> Self:
         return self
@@ -30,14 +34,15 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._shown:
+        if self._shown and time.monotonic() >= self._shown_from:
             self._draw()
             sys.stderr.write("\n")
 
     def step(self, more: int = 1) -> None:
         """``more`` are done."""
         self._done += more
-        if self._shown and time.monotonic() - self._drawn_at > _REDRAW_S:
+        now = time.monotonic()
+        if self._shown and now - self._drawn_at > _REDRAW_S and now >= self._shown_from:
             self._draw()
 
     def _draw(self) -> None:

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from zhiyin.argument_types import count, duration, port, positive, whole
+from zhiyin.argument_types import count, duration, moment, port, positive, whole
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,33 @@ def test_other_values_are_refused_in_words(read: Callable[[str], float], texts: 
         with pytest.raises(argparse.ArgumentTypeError) as raised:
             read(text)
         assert str(raised.value) == f"found {text!r}, expected {expected}"
+
+
+NOW_MS = 1_800_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "at_ms"),
+    [
+        ("2h", NOW_MS - 7_200_000),
+        ("0s", NOW_MS),
+        ("99999d", 0),
+        ("2027-01-15", NOW_MS - 8 * 3_600_000),
+        ("2027-01-15T08:00:00Z", NOW_MS),
+        ("2027-01-15T08:00:00.001", NOW_MS + 1),
+        ("2027-01-15T09:00:00+01:00", NOW_MS),
+        ("0001-01-01", 0),
+    ],
+)
+def test_moments(text: str, at_ms: int) -> None:
+    assert moment(text)(NOW_MS) == at_ms
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2", "2027-13-01", "-2h"])
+def test_other_moments_are_refused_in_words(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError) as raised:
+        moment(text)
+    assert str(raised.value) == (
+        f"found {text!r}, expected so long ago, such as 90s, 2h or 7d, "
+        "or an instant such as 2026-05-04 or 2026-05-04T11:59:00Z"
+    )

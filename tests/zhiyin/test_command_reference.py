@@ -27,7 +27,11 @@ def test_it_is_printed_the_same_on_a_narrow_terminal() -> None:
 
 def test_every_command_and_every_option_is_explained() -> None:
     commands = subcommands(command_parser())
-    assert list(commands) == ["up", "engine", "gateway", "replay", "check", "simulate", "doctor", "token", "version"]
-    for parser in commands.values():
+    assert list(commands) == [
+        *("up", "engine", "gateway", "replay", "check", "simulate", "dead-letters", "doctor", "token", "version")
+    ]
+    actions = subcommands(commands["dead-letters"])
+    assert list(actions) == ["list", "show", "redrive"]
+    for parser in (*commands.values(), *actions.values()):
         assert parser.description
         assert all(action.help for action in parser._actions)  # noqa: SLF001 - argparse has no other way to ask

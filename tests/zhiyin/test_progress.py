@@ -34,3 +34,12 @@ def test_nobody_else_sees_anything(monkeypatch: pytest.MonkeyPatch, *, quiet: bo
     with Progress("visits", 1_000, quiet=quiet) as progress:
         progress.step(1_000)
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(("unless_done_in_s", "shown"), [(60.0, False), (0.0, True)])
+def test_what_is_quick_may_go_unseen(monkeypatch: pytest.MonkeyPatch, unless_done_in_s: float, *, shown: bool) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress("letters", None, unless_done_in_s=unless_done_in_s) as progress:
+        progress.step()
+    assert bool(terminal.getvalue()) == shown
