@@ -20,11 +20,13 @@ from bench.timing import taken
 from bench.visits import POLL_EVENTS, Visits
 from config import load_catalogue
 from flows.decide import ArbitrateLogic, DecideLogic
-from flows.delivery import Poll, ShardBatch, Tracked, by_shard, shard_key
+from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key
+from flows.remembering import Remembering
 from flows.running import quieten_garbage_collection
 from flows.track import TrackLogic
 from operators.abandonment import JourneyDecision
 from operators.arbitration import Arbitration
+from operators.catalogue import Catalogue
 from operators.events import read_events
 from operators.journey import JourneyShard
 from operators.journey_plan import journey_plans
@@ -41,18 +43,18 @@ class House:
     def __init__(self, *, hinted: bool) -> None:
         self.catalogue = load_catalogue(SHIPPED_CATALOGUE, quiet_hours=False)
         plans = journey_plans(self.catalogue, checkpoints=False)
-        self.shards = {
-            shard_key(number): JourneyShard(plans, self.catalogue.lateness_ms, 600_000) for number in range(SHARDS)
-        }
+        self.shards = {shard_key(number): JourneyShard(plans, keeps_changes=True) for number in range(SHARDS)}
         self._tracks = {key: _track(shard) for key, shard in self.shards.items()}
-        self._decide = DecideLogic(JourneyDecision(ReasonRules(self.catalogue)), None) if hinted else None
+        self._decide = _decide(self.catalogue) if hinted else None
         self._arbitrations = {key: Arbitration(self.catalogue) for key in self.shards}
-        self._arbitrate = {key: ArbitrateLogic(each, None, None) for key, each in self._arbitrations.items()}
+        self._arbitrate = {
+            key: ArbitrateLogic(each, None, Remembering(each, None, None)) for key, each in self._arbitrations.items()
+        }
 
     @property
     def open_attempts(self) -> int:
         """How many there are now."""
-        return sum(len(shard.attempts) for shard in self.shards.values())
+        return sum(shard.open_attempts for shard in self.shards.values())
 
     @property
     def hinted_customers(self) -> int:
@@ -70,11 +72,16 @@ class House:
         if self._decide is not None:
             decided, _ = self._decide.on_batch([each.observations for each in tracked])
             for facts in decided:
-                self._arbitrate[key].on_batch([list(facts)])
+                self._arbitrate[key].on_batch([Concerning(key, list(facts))])
 
 
 def _track(shard: JourneyShard) -> TrackLogic:
-    return TrackLogic(shard, lambda _: _LATEST_MS, lambda: False, lambda _: None, lambda _: None)
+    return TrackLogic(shard, lambda _: _LATEST_MS, lambda: False, lambda _: None, Remembering(shard, None, None))
+
+
+def _decide(catalogue: Catalogue) -> DecideLogic:
+    decision = JourneyDecision(ReasonRules(catalogue))
+    return DecideLogic(decision, Remembering(decision, None, None))
 
 
 class Holder:
@@ -110,18 +117,18 @@ class Holder:
 
     def _snapshot(self) -> dict[str, Any]:
         began = time.perf_counter()
-        packed = {key: shard.state() for key, shard in self._house.shards.items()}
+        packed = {key: (shard.head(), shard.rows(shard.all_keys())) for key, shard in self._house.shards.items()}
         packed_s = time.perf_counter() - began
         fresh = House(hinted=False)
         began = time.perf_counter()
-        for key, state in packed.items():
-            fresh.shards[key].restore(state)
+        for key, (head, pack) in packed.items():
+            fresh.shards[key].restore(head, [pack])
         restored_s = time.perf_counter() - began
         return {
             "open_attempts": fresh.open_attempts,
             "pack_s": packed_s,
             "restore_s": restored_s,
-            "bytes": sum(map(len, packed.values())),
+            "bytes": sum(len(pack) for _, pack in packed.values()),
         }
 
 

@@ -39,6 +39,7 @@ SENTENCES: Final = {
         "steps": "Its steps, in the order customers meet them.",
         "idle_after": "Silence that counts as broken off, where a step does not say otherwise.",
         "forget_after": "Further silence after which the attempt is expired and forgotten.",
+        "lateness": "Its own, where its events come slower than others'; left out: the catalogue's.",
         "priority": "How much it matters, 0 to 100: which hint comes first for a customer who broke off several.",
     },
     "Step": {

@@ -13,13 +13,14 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 from flows.decide import ArbitrateLogic, Clock, DecideLogic
-from flows.delivery import Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
+from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
+from flows.remembering import Journals, Remembering
 from flows.track import TrackLogic
 from operators.abandonment import JourneyDecision
 from operators.arbitration import Arbitration, Verdict
 from operators.catalogue import Catalogue
 from operators.dead_letters import DeadLetter
-from operators.facts import Around, Fact, Observation
+from operators.facts import Fact, Observation
 from operators.journey import JourneyShard
 from operators.journey_plan import journey_plans
 from operators.reasons import ReasonRules
@@ -32,7 +33,8 @@ class Rules(msgspec.Struct, frozen=True):
     recording), or the stream has only stopped and will go on (live).
     ``checkpoints``, ``struggles``: whether the tracker speaks of the idle ladder, of struggling.
     ``latest_ms(arrived_ms)``: the last instant an event may claim. ``clock``: now in ms, for hints (None:
-    event time). ``watch``: shown each shard after each batch; ``snapshot_took``: told the seconds.
+    event time). ``watch``: shown each shard after each batch.
+    ``journals``: where state is kept (None: nowhere).
     """
 
     shards: int
@@ -43,7 +45,7 @@ class Rules(msgspec.Struct, frozen=True):
     duplicate_memory_ms: int = 600_000
     clock: Clock | None = None
     watch: Callable[[JourneyShard], None] = lambda _: None
-    snapshot_took: Callable[[float], None] = lambda _: None
+    journals: Journals | None = None
 
 
 class Outlets(msgspec.Struct, frozen=True):
@@ -59,23 +61,26 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     plans = journey_plans(catalogue, checkpoints=rules.checkpoints)
     reasons = ReasonRules(catalogue)
 
+    keeps = rules.journals is not None
+
     def track(resumed: bytes | None) -> TrackLogic:
         memory_ms = rules.duplicate_memory_ms
-        shard = JourneyShard(plans, catalogue.lateness_ms, memory_ms, say_struggles=rules.struggles)
-        if resumed is not None:
-            shard.restore(resumed)
-        return TrackLogic(shard, rules.latest_ms, rules.run_out, rules.watch, rules.snapshot_took)
+        shard = JourneyShard(plans, memory_ms, say_struggles=rules.struggles, keeps_changes=keeps)
+        remembering = Remembering(shard, rules.journals, resumed)
+        return TrackLogic(shard, rules.latest_ms, rules.run_out, rules.watch, remembering)
 
     def decide(resumed: bytes | None) -> DecideLogic:
-        return DecideLogic(JourneyDecision(reasons), resumed)
+        decision = JourneyDecision(reasons, keeps_changes=keeps)
+        return DecideLogic(decision, Remembering(decision, rules.journals, resumed))
 
     def arbitrate(resumed: bytes | None) -> ArbitrateLogic:
-        return ArbitrateLogic(Arbitration(catalogue), rules.clock, resumed)
+        arbitration = Arbitration(catalogue, keeps_changes=keeps)
+        return ArbitrateLogic(arbitration, rules.clock, Remembering(arbitration, rules.journals, resumed))
 
     def shard_batches(poll: Poll) -> Iterable[tuple[str, ShardBatch]]:
         return by_shard(poll, rules.shards)
 
-    def by_customer(facts: list[Fact]) -> Iterable[tuple[str, list[Fact | Around]]]:
+    def by_customer(facts: list[Fact]) -> Iterable[tuple[str, Concerning]]:
         return _by_customer_shard(facts, rules.shards)
 
     flow = Dataflow("zhiyin")
@@ -95,7 +100,7 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     if outlets.hints is not None:
         concerned = op.flat_map("by_customer", facts, by_customer)
         around = op.flat_map("around", tracked, _around)
-        # KeyedStream[list[Fact | Around]]: by customer shard
+        # KeyedStream[Concerning]: by customer shard
         verdicts = op.stateful_batch("arbitrate", op.merge("concerning", concerned, around), arbitrate)
         op.output("tell_hints", op.map("verdicts", verdicts, _value), outlets.hints)
     return flow
@@ -112,15 +117,17 @@ def _refused(keyed: tuple[str, Tracked]) -> Iterable[list[DeadLetter]]:
     return (keyed[1].dead_letters,) if keyed[1].dead_letters else ()
 
 
-def _around(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Fact | Around]]]:
-    return ((keyed[0], list(keyed[1].around)),) if keyed[1].around else ()
+def _around(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, Concerning]]:
+    shard, tracked = keyed
+    return ((shard, Concerning(shard, list(tracked.around))),) if tracked.around else ()
 
 
-def _by_customer_shard(facts: list[Fact], shards: int) -> Iterable[tuple[str, list[Fact | Around]]]:
-    grouped: dict[str, list[Fact | Around]] = {}
+def _by_customer_shard(facts: list[Fact], shards: int) -> Iterable[tuple[str, Concerning]]:
+    grouped: dict[str, Concerning] = {}
     for fact in facts:
         if fact.kind in _CONCERNS_HINTS:
-            grouped.setdefault(shard_key(shard_of(fact.customer_id, shards)), []).append(fact)
+            shard = shard_key(shard_of(fact.customer_id, shards))
+            grouped.setdefault(shard, Concerning(shard, [])).inputs.append(fact)
     return grouped.items()
 
 

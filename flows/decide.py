@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
-import msgspec
 from bytewax.operators import StatefulBatchLogic
 
+from flows.delivery import Concerning
+from flows.remembering import Remembering
 from operators.abandonment import JourneyDecision
 from operators.arbitration import Arbitration, Contact, HintFeedback, Verdict
 from operators.events import CONTACT_ENDED, CONTACT_STARTED, HINT_DISMISSED, HINT_USED
-from operators.facts import Around, Fact, Observation
+from operators.facts import Around, Fact, Observation, stable_id
 
 Clock = Callable[[], int]
 
@@ -17,35 +18,35 @@ Clock = Callable[[], int]
 class DecideLogic(StatefulBatchLogic[list[Observation], list[Fact], bytes]):
     """One journey's decision: lists of observations in, lists of facts out."""
 
-    def __init__(self, decision: JourneyDecision, resumed: bytes | None) -> None:
+    def __init__(self, decision: JourneyDecision, remembering: Remembering) -> None:
         self._decision = decision
-        if resumed is not None:
-            decision.away = msgspec.msgpack.decode(resumed, type=dict[str, bool])
+        self._remembering = remembering
 
     def on_batch(self, values: list[list[Observation]]) -> tuple[Iterable[list[Fact]], bool]:
         """Decides list by list."""
+        self._remembering.call(f"decide-{stable_id(values[0][0].journey)}")
         decided = [self._decision.decide(observations) for observations in values]
         return [facts for facts in decided if facts], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
-        """Which attempts have been told, and which of them are still away."""
-        return msgspec.msgpack.encode(self._decision.away)
+        """The place in the journal of which attempts have been told, and which of them are still away."""
+        return self._remembering.snapshot()
 
 
-class ArbitrateLogic(StatefulBatchLogic[list[Fact | Around], list[Verdict], bytes]):
+class ArbitrateLogic(StatefulBatchLogic[Concerning, list[Verdict], bytes]):
     """One customer shard's hints. ``clock``: now in ms (None: event time, for recordings)."""
 
-    def __init__(self, arbitration: Arbitration, clock: Clock | None, resumed: bytes | None) -> None:
+    def __init__(self, arbitration: Arbitration, clock: Clock | None, remembering: Remembering) -> None:
         self._arbitration = arbitration
         self._clock = clock
-        if resumed is not None:
-            arbitration.restore(resumed)
+        self._remembering = remembering
 
-    def on_batch(self, values: list[list[Fact | Around]]) -> tuple[Iterable[list[Verdict]], bool]:
+    def on_batch(self, values: list[Concerning]) -> tuple[Iterable[list[Verdict]], bool]:
         """Decides in the order of arrival; what is due by then comes first."""
+        self._remembering.call(f"arbitrate-{values[0].shard}")
         verdicts: list[Verdict] = []
-        for inputs in values:
-            verdicts += self._decide(inputs)
+        for each in values:
+            verdicts += self._decide(each.inputs)
         return [verdicts] if verdicts else (), StatefulBatchLogic.RETAIN
 
     def _decide(self, inputs: Sequence[Fact | Around]) -> list[Verdict]:
@@ -72,8 +73,8 @@ class ArbitrateLogic(StatefulBatchLogic[list[Fact | Around], list[Verdict], byte
         return None if due_ms is None else datetime.fromtimestamp(due_ms / 1000, UTC)
 
     def snapshot(self) -> bytes:
-        """Budgets, open hints and contacts of the shard's customers."""
-        return self._arbitration.state()
+        """The place in the journal of the budgets, open hints and contacts of the shard's customers."""
+        return self._remembering.snapshot()
 
 
 def _subject(given: Fact | Around) -> Fact | Contact | HintFeedback | None:

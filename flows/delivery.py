@@ -11,7 +11,7 @@ import msgspec
 
 from operators.dead_letters import DeadLetter
 from operators.events import Event, Rejection, read_events
-from operators.facts import Around, Observation
+from operators.facts import Around, Fact, Observation
 
 
 class Poll(msgspec.Struct, gc=False):
@@ -34,6 +34,7 @@ class Poll(msgspec.Struct, gc=False):
 class ShardBatch(msgspec.Struct, gc=False):
     """One shard's part of a poll; the lists run in parallel. ``events``: where the raw ones had to be read already."""
 
+    shard: str
     raws: list[bytes]
     events: list[Event | Rejection] | None = None
     times_ms: list[int] | None = None
@@ -49,6 +50,13 @@ class Tracked(msgspec.Struct, gc=False):
     dead_letters: list[DeadLetter]
 
 
+class Concerning(msgspec.Struct, gc=False):
+    """What concerns the hints of one shard's customers, in order."""
+
+    shard: str
+    inputs: list[Fact | Around]
+
+
 def shard_of(customer_id: str, shards: int) -> int:
     """The shard of a customer: crc32 of the id in UTF-8, modulo ``shards``."""
     return zlib.crc32(customer_id.encode()) % shards
@@ -62,7 +70,7 @@ def shard_key(shard: int) -> str:
 def by_shard(poll: Poll, shards: int) -> Iterable[tuple[str, ShardBatch]]:
     """Groups a poll into one batch a shard; a live tick reaches every shard of its partition."""
     if shards == 1:
-        return [(shard_key(0), ShardBatch(poll.raws, None, poll.times_ms, poll.arrived_ms, poll.now_ms))]
+        return [(shard_key(0), ShardBatch(shard_key(0), poll.raws, None, poll.times_ms, poll.arrived_ms, poll.now_ms))]
     batches: dict[int, ShardBatch] = {}
     if poll.customers is None:
         _group_recorded(poll.raws, shards, batches)
@@ -70,8 +78,8 @@ def by_shard(poll: Poll, shards: int) -> Iterable[tuple[str, ShardBatch]]:
         _group_arrived(poll, poll.customers, shards, batches)
     if poll.now_ms is not None:
         for shard in range(poll.partition, shards, poll.partitions):
-            batches.setdefault(shard, ShardBatch([])).now_ms = poll.now_ms
-    return [(shard_key(shard), batch) for shard, batch in batches.items()]
+            batches.setdefault(shard, ShardBatch(shard_key(shard), [])).now_ms = poll.now_ms
+    return [(batch.shard, batch) for batch in batches.values()]
 
 
 def _group_recorded(raws: Sequence[bytes], shards: int, batches: dict[int, ShardBatch]) -> None:
@@ -81,7 +89,7 @@ def _group_recorded(raws: Sequence[bytes], shards: int, batches: dict[int, Shard
         shard = shard_of(customer_id, shards)
         batch = batches.get(shard)
         if batch is None or batch.events is None:
-            batches[shard] = ShardBatch([raw], [event])
+            batches[shard] = ShardBatch(shard_key(shard), [raw], [event])
         else:
             batch.raws.append(raw)
             batch.events.append(event)
@@ -93,7 +101,7 @@ def _group_arrived(poll: Poll, customers: Sequence[str], shards: int, batches: d
         shard = shard_of(customer_id, shards)
         batch = batches.get(shard)
         if batch is None or batch.times_ms is None or batch.arrived_ms is None:
-            batches[shard] = ShardBatch([raw], None, [time_ms], [came_ms])
+            batches[shard] = ShardBatch(shard_key(shard), [raw], None, [time_ms], [came_ms])
         else:
             batch.raws.append(raw)
             batch.times_ms.append(time_ms)

@@ -22,6 +22,7 @@ from flows.bus_source import BusSource, Lag
 from flows.dataflow import Rules, journey_flow
 from flows.metrics import EngineMetrics
 from flows.redis_outlets import RedisOutlets
+from flows.remembering import Journals
 from flows.running import Layout, run_dataflow
 from flows.shard_watch import ShardWatch
 from state.connections import StoreUnavailable, connect
@@ -46,7 +47,7 @@ def run_engine(settings: Settings, version: str = "") -> None:
         flow = journey_flow(
             _source(settings, metrics, stopping),
             catalogue,
-            _rules(settings, metrics),
+            _rules(settings, metrics, layout),
             _outlets(settings, metrics, stopping, version).outlets(),
         )
         LOG.info("engine runs: journeys %d, shards %d", len(catalogue.journeys), settings.shards)
@@ -114,7 +115,7 @@ def _source(settings: Settings, metrics: EngineMetrics, stopping: threading.Even
     )
 
 
-def _rules(settings: Settings, metrics: EngineMetrics) -> Rules:
+def _rules(settings: Settings, metrics: EngineMetrics, layout: Layout) -> Rules:
     ahead_ms = settings.max_future_s * 1000
     return Rules(
         shards=settings.shards,
@@ -125,7 +126,7 @@ def _rules(settings: Settings, metrics: EngineMetrics) -> Rules:
         duplicate_memory_ms=settings.duplicate_memory_s * 1000,
         clock=_now_ms,
         watch=ShardWatch(metrics),
-        snapshot_took=metrics.snapshot_seconds.observe,
+        journals=Journals(layout.journals, metrics.snapshot_seconds.observe),
     )
 
 

@@ -5,12 +5,12 @@ Nearly always all fit, so that is looked at for the whole batch at once.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
 from flows.delivery import ShardBatch
 from operators.dead_letters import DeadLetter
 from operators.events import Event, Rejection, read_events
-from operators.instants import iso_text, to_ms
+from operators.instants import all_to_ms, iso_text, to_ms
 
 EARLIEST_MS: Final = 946_684_800_000
 """2000-01-01T00:00:00Z: nothing a customer does on line is older."""
@@ -31,18 +31,21 @@ class Fitting(NamedTuple):
 def fitting(batch: ShardBatch, latest_ms: LatestMs, dead_letters: list[DeadLetter]) -> Fitting:
     """What fits of ``batch``; what does not is added to ``dead_letters``."""
     read = batch.events if batch.events is not None else read_events(batch.raws)
-    events = [event for event in read if type(event) is Event]
-    if len(events) == len(read):
-        times_ms = batch.times_ms if batch.times_ms is not None else _own_times_ms(events)
-        if len(times_ms) == len(events) and _all_possible(times_ms, batch.arrived_ms, latest_ms):
-            return Fitting(events, batch.raws, times_ms, batch.arrived_ms)
+    if _are_events(read):
+        times_ms = batch.times_ms if batch.times_ms is not None else _own_times_ms(read)
+        if len(times_ms) == len(read) and _all_possible(times_ms, batch.arrived_ms, latest_ms):
+            return Fitting(read, batch.raws, times_ms, batch.arrived_ms)
     return _picked(batch, read, latest_ms, dead_letters)
 
 
+def _are_events(read: Sequence[Event | Rejection]) -> TypeGuard[Sequence[Event]]:
+    return Rejection not in map(type, read)
+
+
 def _own_times_ms(events: Sequence[Event]) -> list[int]:
-    """The events' own times, shorter when one has none."""
-    moments = [event.timestamp for event in events]
-    return [to_ms(moment) for moment in moments if moment is not None]
+    """The events' own times; none at all when one has none."""
+    moments = [event.timestamp for event in events if event.timestamp is not None]
+    return all_to_ms(moments) if len(moments) == len(events) else []
 
 
 def _all_possible(times_ms: Sequence[int], arrived_ms: Sequence[int] | None, latest_ms: LatestMs) -> bool:

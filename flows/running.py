@@ -1,6 +1,7 @@
 """The one place that starts Bytewax."""
 
 import gc
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 _GARBAGE_THRESHOLDS: Final = (50_000, 20, 1_000_000)
 """State is millions of long-lived records without cycles: looking through all of them would find
 nothing and stall for it; only what is young is looked through."""
+_FORMAT: Final = "snapshots of format 2"
 RECOVERY_PARTITIONS: Final = 32
 """Enough that the store's rows, which Bytewax never frees for a discarded key, stay spread out."""
 
@@ -62,13 +64,19 @@ class Layout(NamedTuple):
             self.folder.mkdir(parents=True, exist_ok=True)
             for stale in self.folder.glob("part-*.sqlite3*"):
                 stale.unlink()
+            shutil.rmtree(self.journals, ignore_errors=True)
             _init_db_dir(self.folder, RECOVERY_PARTITIONS)
             self._stone.write_text(self._words, "utf-8")
         return _recovery(self.folder)
 
     @property
+    def journals(self) -> Path:
+        """Where the steps write what their snapshots point to."""
+        return self.folder / "journals"
+
+    @property
     def _words(self) -> str:
-        return f"{self.shards} shards, {self.bus_partitions} bus_partitions"
+        return f"{self.shards} shards, {self.bus_partitions} bus_partitions, {_FORMAT}"
 
     @property
     def _stone(self) -> Path:

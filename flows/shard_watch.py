@@ -31,8 +31,8 @@ class ShardWatch:
                 self._events.labels(outcome.removesuffix("s")).inc(getattr(counts, outcome))
 
     def _open_attempts(self) -> float:
-        return float(sum(len(shard.attempts) for shard in list(self._shards.values())))
+        return float(sum(shard.open_attempts for shard in list(self._shards.values())))
 
     def _lag_s(self) -> float:
-        busy = [shard.watermark_ms for shard in list(self._shards.values()) if shard.attempts]
+        busy = [shard.watermark_ms for shard in list(self._shards.values()) if shard.open_attempts]
         return max(0.0, (self._now_ms() - min(busy)) / 1000) if busy else 0.0

@@ -7,24 +7,45 @@ The fixed decision tells ``abandoned`` when the tracker says ``silent`` (``idle_
 passed); the idle checkpoints before that become ``idle`` facts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
 
 from operators.facts import Fact, FactKind, Observation
 from operators.reasons import ReasonRules
+from operators.stored import unpack, unpacked
+
+FORMAT: Final = "zhiyin-away-1"
 
 _PLAIN: dict[str, FactKind] = {"started": "started", "struggled": "struggled", "idle": "idle"}
 _ENDS: dict[str, FactKind] = {"completed": "completed", "cancelled": "cancelled", "gone": "expired"}
+
+
+class DecisionHead(msgspec.Struct, array_like=True, gc=False):
+    """The stored decision's format."""
+
+    format: str
+
+
+class AwayRow(msgspec.Struct, array_like=True, gc=False):
+    """One attempt told as abandoned, stored; ``away`` None: it is over."""
+
+    attempt_id: str
+    away: bool | None = None
 
 
 class JourneyDecision:
     """The decisions about one journey's attempts.
 
     ``away``: attempts told as abandoned, and whether they are still away. It holds as many as are
-    abandoned and not yet over.
+    abandoned and not yet over. ``keeps_changes``: whether what changes is noted for ``changes``.
     """
 
-    def __init__(self, reasons: ReasonRules) -> None:
+    def __init__(self, reasons: ReasonRules, *, keeps_changes: bool = False) -> None:
         self._reasons = reasons
+        self._keeps_changes = keeps_changes
+        self._changed: set[str] = set()
         self.away: dict[str, bool] = {}
 
     def decide(self, observations: Sequence[Observation]) -> list[Fact]:
@@ -35,16 +56,56 @@ class JourneyDecision:
             if kind in _PLAIN:
                 facts.append(_fact(_PLAIN[kind], seen))
             elif kind == "silent":
-                self.away[seen.attempt_id] = True
+                self._set_away(seen.attempt_id, away=True)
                 facts.append(self._abandoned(seen))
             elif kind == "active":
                 if self.away.get(seen.attempt_id):
-                    self.away[seen.attempt_id] = False
+                    self._set_away(seen.attempt_id, away=False)
                     facts.append(_fact("returned", seen))
             else:
-                recovered = self.away.pop(seen.attempt_id, None) is not None
+                recovered = self._is_over(seen.attempt_id)
                 facts.append(_fact(_ENDS[kind], seen, recovered=recovered))
         return facts
+
+    def head(self) -> bytes:
+        """Nothing beside the attempts but the format's name."""
+        return msgspec.msgpack.encode(DecisionHead(FORMAT))
+
+    def changes(self) -> tuple[int, bytes]:
+        """How many attempts have changed since the last call, and they packed."""
+        changed, self._changed = self._changed, set()
+        rows = [AwayRow(attempt_id, self.away.get(attempt_id)) for attempt_id in changed]
+        return len(rows), msgspec.msgpack.encode(rows)
+
+    def all_keys(self) -> list[str]:
+        """The attempts told as abandoned and not over."""
+        return list(self.away)
+
+    def rows(self, keys: Sequence[str]) -> bytes:
+        """Those of ``keys`` that are not over yet, packed as in ``changes``."""
+        return msgspec.msgpack.encode([AwayRow(key, self.away[key]) for key in keys if key in self.away])
+
+    def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
+        """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
+        unpack(head, DecisionHead, FORMAT)
+        for row in unpacked(packed, AwayRow, FORMAT):
+            if row.away is None:
+                self.away.pop(row.attempt_id, None)
+            else:
+                self.away[row.attempt_id] = row.away
+
+    def _set_away(self, attempt_id: str, *, away: bool) -> None:
+        self.away[attempt_id] = away
+        if self._keeps_changes:
+            self._changed.add(attempt_id)
+
+    def _is_over(self, attempt_id: str) -> bool:
+        """Forgets the attempt; whether it had been told as abandoned."""
+        if self.away.pop(attempt_id, None) is None:
+            return False
+        if self._keeps_changes:
+            self._changed.add(attempt_id)
+        return True
 
     def _abandoned(self, seen: Observation) -> Fact:
         return Fact(

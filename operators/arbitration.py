@@ -15,7 +15,7 @@ the hour: memory follows the customers of one window, however long it runs.
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -26,8 +26,8 @@ from operators.facts import Fact
 from operators.hint_making import HintMaker, top_reason
 from operators.hints import OPEN_STATES, HeldBack, Hint, RetireCause, Retirement, Speak, WhyNot
 from operators.instants import duration_ms
-from operators.journey_state import StateUnreadable
 from operators.quiet_hours import quiet_until
+from operators.stored import unpack, unpacked
 
 FORMAT: Final = "zhiyin-arbitration-1"
 CONTACT_ENDS_AFTER_MS: Final = 3_600_000
@@ -88,17 +88,19 @@ class CustomerMemory(msgspec.Struct, array_like=True, gc=False):
     wake_ms: int | None = None
 
 
-class SavedState(msgspec.Struct, array_like=True, gc=False):
-    """A shard's memory as it is stored."""
+class ArbitrationHead(msgspec.Struct, array_like=True, gc=False):
+    """The stored memory's format."""
 
     format: str
-    customers: list[CustomerMemory]
 
 
 class Arbitration:
-    """The hints of one shard's customers. Call ``due`` whenever ``next_due_ms`` has come: it also frees memory."""
+    """The hints of one shard's customers. Call ``due`` whenever ``next_due_ms`` has come: it also frees memory.
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    ``keeps_changes``: whether what changes is noted for ``changes``.
+    """
+
+    def __init__(self, catalogue: Catalogue, *, keeps_changes: bool = False) -> None:
         self._hints = HintMaker(catalogue)
         self._cap = catalogue.caps.hints
         self._window_ms = duration_ms(catalogue.caps.window)
@@ -107,6 +109,8 @@ class Arbitration:
         self._speaks = "chatbot" in catalogue.hints.surfaces
         self._customers: dict[str, CustomerMemory] = {}
         self._wakes: list[tuple[int, str]] = []
+        self._keeps_changes = keeps_changes
+        self._changed: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._customers)
@@ -123,6 +127,8 @@ class Arbitration:
         """
         verdicts: list[Verdict] = []
         ended = {given.attempt_id for given in inputs if isinstance(given, Fact) and given.kind in _ENDS}
+        if self._keeps_changes:
+            self._changed.update(given.customer_id for given in inputs)
         for given in inputs:
             if isinstance(given, Contact):
                 self._remember_contact(given)
@@ -143,26 +149,37 @@ class Arbitration:
             if memory is None or memory.wake_ms != wake_ms:
                 continue
             memory.wake_ms = None
+            if self._keeps_changes:
+                self._changed.add(customer_id)
             self._forget_past(memory, now_ms)
             verdicts += self._speak(memory, now_ms)
             self._wake_later(memory)
         return verdicts
 
-    def state(self) -> bytes:
-        """All that is remembered, for a snapshot."""
-        return msgspec.msgpack.encode(SavedState(FORMAT, list(self._customers.values())))
+    def head(self) -> bytes:
+        """Nothing beside the customers but the format's name."""
+        return msgspec.msgpack.encode(ArbitrationHead(FORMAT))
 
-    def restore(self, state: bytes) -> None:
-        """Takes up what ``state`` gave, in place of what is remembered. Raises StateUnreadable."""
-        try:
-            saved = msgspec.msgpack.decode(state, type=SavedState)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise StateUnreadable("nothing we know", FORMAT) from error
-        if saved.format != FORMAT:
-            raise StateUnreadable(saved.format, FORMAT)
-        self._customers = {memory.customer_id: memory for memory in saved.customers}
-        self._wakes = []
-        for memory in saved.customers:
+    def changes(self) -> tuple[int, bytes]:
+        """How many customers may have changed since the last call, and they packed; an empty memory is forgotten."""
+        changed, self._changed = self._changed, set()
+        rows = [self._customers.get(each) or CustomerMemory(each) for each in changed]
+        return len(rows), msgspec.msgpack.encode(rows)
+
+    def all_keys(self) -> list[str]:
+        """All customers remembered now."""
+        return list(self._customers)
+
+    def rows(self, keys: Sequence[str]) -> bytes:
+        """Those of ``keys`` that are still remembered, packed as in ``changes``."""
+        return msgspec.msgpack.encode([self._customers[key] for key in keys if key in self._customers])
+
+    def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
+        """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
+        unpack(head, ArbitrationHead, FORMAT)
+        for row in unpacked(packed, CustomerMemory, FORMAT):
+            self._customers[row.customer_id] = row
+        for memory in list(self._customers.values()):
             memory.wake_ms = None
             self._wake_later(memory)
 

@@ -57,13 +57,15 @@ class Journey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of transaction.
 
     ``idle_after``: silence that counts as broken off; ``forget_after``: silence
-    beyond that after which the attempt is forgotten; ``priority``: 0 to 100.
+    beyond that after which the attempt is forgotten; ``lateness``: the journey's own, where
+    its events come slower than others'; ``priority``: 0 to 100.
     """
 
     title: Words
     steps: Annotated[tuple[Step, ...], msgspec.Meta(min_length=1)]
     idle_after: Duration = "5m"
     forget_after: Duration = "24h"
+    lateness: Duration | None = None
     priority: Annotated[int, msgspec.Meta(ge=0, le=100)] = 50
 
     @property
@@ -178,8 +180,12 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def lateness_ms(self) -> int:
-        """How far behind the highest timestamp an event may come, in ms."""
+        """How far behind the highest timestamp an event may come, in ms, where its journey says nothing else."""
         return duration_ms(self.lateness)
+
+    def lateness_ms_of(self, journey: Journey) -> int:
+        """How far behind the highest timestamp an event of the journey may come, in ms."""
+        return duration_ms(journey.lateness or self.lateness)
 
 
 def sped_up(catalogue: Catalogue, speed: float) -> Catalogue:

@@ -6,6 +6,7 @@ Refused: a duration without a unit, named with what is expected.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -14,6 +15,7 @@ MILLISECONDS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86
 DURATION_PATTERN: Final = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
 _FIRST_MS: Final = -62_135_596_800_000
 _LAST_MS: Final = 253_402_300_799_999
+_MINUTES: Final = tuple(f"T{minute // 60:02d}:{minute % 60:02d}" for minute in range(1440))
 _SECONDS: Final = tuple(f":{second:02d}." for second in range(60))
 _MILLISECONDS: Final = tuple(f"{millisecond:03d}Z" for millisecond in range(1000))
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -26,18 +28,24 @@ def to_ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
+def all_to_ms(moments: Iterable[datetime]) -> list[int]:
+    """``to_ms`` of each, without a call for each."""
+    return [round(each.timestamp() * 1000) if each.tzinfo is not None else to_ms(each) for each in moments]
+
+
 @lru_cache(maxsize=16_384)
-def _minute_text(minute: int) -> str:
-    return datetime.fromtimestamp(minute * 60, UTC).isoformat(timespec="minutes")[:16]
+def _day_text(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).date().isoformat()
 
 
 def iso_text(at_ms: int) -> str:
     """``at_ms`` as ISO 8601 UTC with milliseconds: ``2017-03-15T00:19:28.000Z`` (years 1 to 9999, clamped)."""
     if not _FIRST_MS <= at_ms <= _LAST_MS:
         at_ms = _FIRST_MS if at_ms < _FIRST_MS else _LAST_MS
-    minute, rest_ms = divmod(at_ms, 60_000)
+    day, rest_ms = divmod(at_ms, 86_400_000)
+    minute, rest_ms = divmod(rest_ms, 60_000)
     second, millisecond = divmod(rest_ms, 1000)
-    return _minute_text(minute) + _SECONDS[second] + _MILLISECONDS[millisecond]
+    return _day_text(day) + _MINUTES[minute] + _SECONDS[second] + _MILLISECONDS[millisecond]
 
 
 def duration_ms(text: str) -> int:

@@ -7,16 +7,16 @@ Refused, as a ``Rejection``: unknown journeys and steps, instants out of range.
 
 An attempt's own order of arrival decides; the shard's watermark (highest timestamp less
 lateness) only says how soon silence is noticed. So the observations do not depend on how
-customers are spread over shards, nor on batch sizes, as long as nobody is later than ``lateness``.
-Silence is told when the next event is *after* the deadline, or the watermark has passed it.
+customers are spread over shards, nor on batch sizes, as long as nobody is later than his journey's
+``lateness``. Silence is told when the next event is *after* the deadline, or the watermark has passed it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-import xxhash
+from xxhash import xxh3_64_digest, xxh3_64_hexdigest
 
-from operators.attempt import CLOSED, NO_TIMER, Attempt, Counts, Customer, Key
+from operators.attempt import CLOSED, NO_TIMER, Attempt, Counts, Customer
 from operators.events import (
     ACTIVITY,
     CANCELLED,
@@ -29,9 +29,18 @@ from operators.events import (
     Rejection,
 )
 from operators.facts import Around, Observation, ObservationKind, Signal
-from operators.journey_plan import JourneyPlan, StepPlan
-from operators.journey_state import FORMAT, AttemptRow, CustomerRow, ShardState, next_rung, pack, unpack
-from operators.struggle import signals
+from operators.journey_plan import JourneyPlan, StepPlan, not_in_plans
+from operators.journey_state import (
+    FORMAT,
+    Changes,
+    ShardHead,
+    latest_rows,
+    pack_customers,
+    pack_head,
+    restored_attempt,
+    unpack_head,
+)
+from operators.struggle import SIGNS, signals
 from operators.timer_wheel import BUCKET_BITS, TimerWheel
 
 REMEMBERED_MESSAGES: Final = 64
@@ -39,78 +48,77 @@ _DIGEST_BYTES: Final = 8
 _MEMORY_BYTES: Final = REMEMBERED_MESSAGES * _DIGEST_BYTES
 _REACHES_STEP: Final = frozenset((STEP_VIEWED, STEP_COMPLETED))
 _NO_PROPERTIES: Final = Properties()
+_SILENT_BEFORE_LAST: Final = 2
+"""Silence counts as broken off at the last rung but one; at the last the attempt is gone."""
 END_OF_TIME: Final = 1 << 62
 
 
 class JourneyShard:
     """The attempts of one shard's customers.
 
-    A batch: ``hear`` its timestamps, ``take`` its events in order of arrival, ``settle``; ``collect``
-    and ``collect_around`` hand over what has been observed since.
+    A batch: ``take`` its events in order of arrival, then ``settle``; ``collect`` and ``collect_around`` hand
+    over what has been observed since. ``keeps_changes``: whether what changes is noted for ``changes``.
     """
 
     def __init__(
         self,
         plans: Mapping[str, JourneyPlan],
-        lateness_ms: int,
         duplicate_memory_ms: int = 600_000,
         *,
         say_struggles: bool = True,
+        keeps_changes: bool = False,
     ) -> None:
-        self._plans = plans
-        self._lateness_ms = lateness_ms
+        self._plans: dict[str | None, JourneyPlan] = dict(plans.items())
+        self._lateness_ms = min((plan.lateness_ms for plan in plans.values()), default=0)
         self._duplicate_memory_ms = duplicate_memory_ms
         self._say_struggles = say_struggles
+        self._changes = Changes(keeps_changes)
         self._wheel: TimerWheel[Attempt | Customer] = TimerWheel()
         self._observed: list[Observation] = []
         self._around: list[Around] = []
-        self.attempts: dict[Key, Attempt] = {}
         self.customers: dict[str, Customer] = {}
+        self.open_attempts = 0
         self.counts = Counts()
         self.watermark_ms = -END_OF_TIME
         self.newest_ms = -END_OF_TIME
         self.newest_arrived_ms: int | None = None
 
-    def hear(self, times_ms: Sequence[int], arrived_ms: Sequence[int] | None = None) -> None:
-        """The timestamps of a batch about to be taken, and when its events came (None: a recording).
+    def take(
+        self, events: Sequence[Event], times_ms: Sequence[int], arrived_ms: Sequence[int] | None = None
+    ) -> list[tuple[int, Rejection]]:
+        """A batch in order of arrival; the index of each event that can't be taken, and why not.
 
+        ``times_ms``: the events' (corrected) timestamps; ``arrived_ms``: when they came (None: a recording).
         The newest moves the watermark when the batch is settled; one ahead of its own arrival counts as its arrival.
         """
+        refused: list[tuple[int, Rejection]] = []
         if not times_ms:
-            return
-        counts, watermark_ms = self.counts, self.watermark_ms
-        counts.events += len(times_ms)
-        if min(times_ms) < watermark_ms:
-            counts.late += sum(at_ms < watermark_ms for at_ms in times_ms)
-        seen_ms = times_ms if arrived_ms is None else list(map(min, times_ms, arrived_ms))
-        newest_ms = max(seen_ms)
-        if newest_ms > self.newest_ms:
-            self.newest_ms = newest_ms
-            self.newest_arrived_ms = None if arrived_ms is None else arrived_ms[seen_ms.index(newest_ms)]
-
-    def take(self, event: Event, at_ms: int) -> Rejection | None:
-        """One event; ``at_ms``: its (corrected) timestamp. None, or why it can't be taken."""
-        plan: JourneyPlan | None = None
-        place: StepPlan | None = None
-        if event.event in ACTIVITY:
+            return refused
+        self._hear(times_ms, arrived_ms)
+        memory_ms = self._duplicate_memory_ms
+        plans = self._plans
+        late_ms = self.watermark_ms if min(times_ms) < self.watermark_ms else -END_OF_TIME
+        for index, (event, at_ms) in enumerate(zip(events, times_ms, strict=True)):
             properties = event.properties or _NO_PROPERTIES
-            plan = self._plans.get(properties.journey or "")
+            plan = place = None
+            if event.event in ACTIVITY:
+                try:
+                    plan = plans[properties.journey]
+                    place = plan.places[properties.step]
+                except KeyError:
+                    refused.append((index, not_in_plans(properties, self._plans)))
+                    continue
+            if at_ms < late_ms and (plan is None or at_ms < late_ms - plan.patience_ms):
+                self.counts.late += 1
+            customer = self._customer_of_new(event, at_ms + memory_ms)
+            if customer is None:
+                continue
             if plan is None:
-                return _unknown_journey(properties.journey, self._plans)
-            if properties.step:
-                place = plan.steps.get(properties.step)
-                if place is None:
-                    return _unknown_step(properties.step, plan)
-        customer = self._customer_of_new(event, at_ms + self._duplicate_memory_ms)
-        if customer is None:
-            return None
-        if plan is not None:
-            self._act(plan, place, event, customer, at_ms)
-        else:
-            self._look_around(event, customer, at_ms)
-        if customer.timer_ms == NO_TIMER and not customer.open_attempts:
-            self._wait_to_forget(customer)
-        return None
+                self._look_around(event, customer, at_ms)
+            else:
+                self._act(plan, place, event, properties, customer, at_ms)
+        self.counts.events += len(events) - len(refused)
+        return refused
 
     def settle(self, now_ms: int | None = None) -> None:
         """Ends a batch: moves the watermark and tells the silences it has passed.
@@ -140,48 +148,63 @@ class JourneyShard:
         around, self._around = self._around, []
         return around
 
-    def state(self) -> bytes:
-        """The whole shard as bytes, for a snapshot."""
-        attempts = [_row(attempt) for attempt in self.attempts.values()]
-        customers = [CustomerRow(each.id, each.recent, each.due_ms) for each in self.customers.values()]
-        arrived_ms = self.newest_arrived_ms
-        return pack(ShardState(FORMAT, self.watermark_ms, self.newest_ms, arrived_ms, attempts, customers))
+    def head(self) -> bytes:
+        """What a snapshot holds beside the customers: where event time stands."""
+        return pack_head(ShardHead(FORMAT, self.watermark_ms, self.newest_ms, self.newest_arrived_ms))
 
-    def restore(self, packed: bytes) -> None:
-        """Takes up a stored shard. Raises StateUnreadable; attempts of journeys no longer known are dropped."""
-        stored = unpack(packed)
+    def changes(self) -> tuple[int, bytes]:
+        """How many customers have changed or are forgotten since the last call, and they packed."""
+        return self._changes.take(self.customers)
+
+    def all_keys(self) -> list[str]:
+        """All customers remembered now."""
+        return list(self.customers)
+
+    def rows(self, keys: Sequence[str]) -> bytes:
+        """Those of ``keys`` that are still remembered, packed as in ``changes``."""
+        found = [customer for customer in map(self.customers.get, keys) if customer is not None]
+        return pack_customers(found, ())
+
+    def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
+        """Takes up what ``head``, ``changes`` and ``rows`` gave, in that order; what was packed later holds.
+
+        Attempts of journeys no longer known are dropped. Raises StateUnreadable.
+        """
+        stored = unpack_head(head)
         self.watermark_ms, self.newest_ms = stored.watermark_ms, stored.newest_ms
         self.newest_arrived_ms = stored.newest_arrived_ms
-        for row in stored.customers:
-            self.customers[row.id] = Customer(row.id, row.recent, row.due_ms, NO_TIMER)
-        for saved in stored.attempts:
-            plan = self._plans.get(saved.journey)
-            if plan is not None:
-                self._restore_attempt(plan, saved)
-        for customer in self.customers.values():
-            if not customer.open_attempts:
+        for row in latest_rows(packed):
+            customer = Customer(row.id, row.recent, row.due_ms, NO_TIMER, self._changes.born_changed)
+            self.customers[row.id] = customer
+            for saved in row.attempts or ():
+                plan = self._plans.get(saved.journey)
+                if plan is not None:
+                    self._open(restored_attempt(customer, plan, saved))
+            if not customer.is_busy:
                 self._wait_to_forget(customer)
 
-    def _restore_attempt(self, plan: JourneyPlan, row: AttemptRow) -> None:
-        place = plan.steps.get(row.step, plan.no_step) if row.step else plan.no_step
-        rung = next_rung(place, row)
-        due_ms = row.last_seen_ms + place.rungs[rung]
-        key = (row.customer_id, plan.name, row.transaction_id)
-        attempt = Attempt(key, row.id, place, row.last_seen_ms, due_ms, due_ms, rung, row.cause, row.struggle)
-        self.attempts[key] = attempt
-        self.customers[row.customer_id].open_attempts += 1
-        self._wheel.add(attempt, due_ms)
+    def _hear(self, times_ms: Sequence[int], arrived_ms: Sequence[int] | None) -> None:
+        """Remembers the newest timestamp, and when it came."""
+        seen_ms = times_ms if arrived_ms is None else list(map(min, times_ms, arrived_ms))
+        newest_ms = max(seen_ms)
+        if newest_ms > self.newest_ms:
+            self.newest_ms = newest_ms
+            self.newest_arrived_ms = None if arrived_ms is None else arrived_ms[seen_ms.index(newest_ms)]
 
     def _customer_of_new(self, event: Event, forget_ms: int) -> Customer | None:
         """The event's customer; None when his last messages hold it. An event without an id is always new."""
         customer_id = event.user_id or event.anonymous_id or ""
         customer = self.customers.get(customer_id)
         if customer is None:
-            customer = self.customers[customer_id] = Customer(customer_id, b"", forget_ms, NO_TIMER)
+            customer = self.customers[customer_id] = Customer(
+                customer_id, b"", forget_ms, NO_TIMER, self._changes.born_changed
+            )
         elif forget_ms > customer.due_ms:
             customer.due_ms = forget_ms
+        if not customer.changed:
+            self._changes.note(customer)
         if event.message_id is not None:
-            digest, recent = xxhash.xxh3_64_digest(event.message_id.encode()), customer.recent
+            digest, recent = xxh3_64_digest(event.message_id.encode()), customer.recent
             if digest in recent:
                 self.counts.duplicates += 1
                 return None
@@ -193,64 +216,105 @@ class JourneyShard:
             self._around.append(Around(event, customer.id, at_ms))
         else:
             self.counts.ignored += 1
+        if customer.timer_ms == NO_TIMER and not customer.is_busy:
+            self._wait_to_forget(customer)
 
     def _wait_to_forget(self, customer: Customer) -> None:
         customer.timer_ms = customer.due_ms
         self._wheel.add(customer, customer.due_ms)
 
-    def _act(self, plan: JourneyPlan, place: StepPlan | None, event: Event, customer: Customer, at_ms: int) -> None:
+    def _act(
+        self,
+        plan: JourneyPlan,
+        place: StepPlan | None,
+        event: Event,
+        properties: Properties,
+        customer: Customer,
+        at_ms: int,
+    ) -> None:
         name = event.event
-        transaction_id = event.properties.transaction_id if event.properties is not None else None
-        key = (customer.id, plan.name, transaction_id or None)
-        attempt = self.attempts.get(key)
+        transaction_id = properties.transaction_id or None
+        attempt = customer.latest
+        if attempt is None or attempt.plan is not plan or attempt.transaction_id != transaction_id:
+            attempt = customer.other(plan, transaction_id)
         if attempt is not None and attempt.due_ms < at_ms:
-            self._advance(attempt, at_ms)
-            if attempt.rung == CLOSED:
-                attempt = None
+            attempt = self._caught_up(attempt, at_ms)
         if attempt is None:
-            attempt = self._start(plan, place, key, event, customer, at_ms)
-            step_before, last_seen_ms = None, None
+            attempt = self._start(plan, place or plan.no_step, transaction_id, event, customer, at_ms)
+            if name in SIGNS:
+                self._notice(attempt, event, at_ms, None, None)
         else:
-            step_before, last_seen_ms = attempt.place.id, attempt.last_seen_ms
+            before, last_seen_ms = attempt.place, attempt.last_seen_ms
             self._go_on(attempt, place, event, at_ms)
-        struggle, crossed = plan.struggle.notice(attempt.struggle, event, at_ms, step_before, last_seen_ms)
-        if struggle is not None:
-            attempt.struggle = struggle
-            if crossed is not None and self._say_struggles:
-                self._say("struggled", attempt, at_ms, signals=(*signals(struggle), crossed))
+            gone_back = place is not None and place.order < before.order
+            if gone_back or name in SIGNS or at_ms - last_seen_ms > plan.struggle.least_pause_ms:
+                self._notice(attempt, event, at_ms, before.id, last_seen_ms)
         if name == COMPLETED or (place is not None and place.final and name in _REACHES_STEP):
             self._close("completed", attempt, at_ms)
         elif name == CANCELLED:
             self._close("cancelled", attempt, at_ms)
 
+    def _caught_up(self, attempt: Attempt, at_ms: int) -> Attempt | None:
+        """The attempt after the silences before ``at_ms``; None when they have ended it."""
+        self._advance(attempt, at_ms)
+        return None if attempt.rung == CLOSED else attempt
+
+    def _notice(
+        self, attempt: Attempt, event: Event, at_ms: int, step_before: str | None, last_seen_ms: int | None
+    ) -> None:
+        rules = attempt.plan.struggle
+        attempt.struggle, crossed = rules.notice(attempt.struggle, event, at_ms, step_before, last_seen_ms)
+        if crossed is not None and self._say_struggles:
+            self._say("struggled", attempt, at_ms, signals=(*signals(attempt.struggle), crossed))
+
     def _start(
-        self, plan: JourneyPlan, place: StepPlan | None, key: Key, event: Event, customer: Customer, at_ms: int
+        self,
+        plan: JourneyPlan,
+        place: StepPlan,
+        transaction_id: str | None,
+        event: Event,
+        customer: Customer,
+        at_ms: int,
     ) -> Attempt:
-        place = place or plan.no_step
-        attempt_id = xxhash.xxh3_64_hexdigest(f"{key[0]}\0{key[1]}\0{key[2] or ''}\0{at_ms}".encode())
+        about = f"{customer.id}\0{plan.name}\0{transaction_id or ''}\0{at_ms}"
         due_ms = at_ms + place.rungs[0]
-        attempt = Attempt(key, attempt_id, place, at_ms, due_ms, due_ms, 0, event.message_id)
-        self.attempts[key] = attempt
-        customer.open_attempts += 1
-        self._wheel.add(attempt, due_ms)
+        attempt = Attempt(
+            customer,
+            plan,
+            transaction_id,
+            xxh3_64_hexdigest(about.encode()),
+            place,
+            at_ms,
+            due_ms,
+            due_ms + plan.patience_ms,
+            0,
+            event.message_id,
+        )
+        self._open(attempt)
         self._say("started", attempt, at_ms)
         return attempt
 
+    def _open(self, attempt: Attempt) -> None:
+        attempt.customer.hold(attempt)
+        self.open_attempts += 1
+        self._wheel.add(attempt, attempt.timer_ms)
+
     def _go_on(self, attempt: Attempt, place: StepPlan | None, event: Event, at_ms: int) -> None:
-        if at_ms < attempt.last_seen_ms:
+        pause_ms = at_ms - attempt.last_seen_ms
+        if pause_ms < 0:
             self.counts.disordered += 1
             return
         if place is None:
             place = attempt.place
         else:
             attempt.place = place
-        pause_ms = at_ms - attempt.last_seen_ms
         attempt.last_seen_ms = at_ms
         attempt.cause = event.message_id
         attempt.due_ms = due_ms = at_ms + place.rungs[0]
-        if due_ms < attempt.timer_ms:
-            attempt.timer_ms = due_ms
-            self._wheel.add(attempt, due_ms)
+        timer_ms = due_ms + attempt.plan.patience_ms
+        if timer_ms < attempt.timer_ms:
+            attempt.timer_ms = timer_ms
+            self._wheel.add(attempt, timer_ms)
         if attempt.rung > 0:
             attempt.rung = 0
             self._say("active", attempt, at_ms, idle_ms=pause_ms)
@@ -264,79 +328,71 @@ class JourneyShard:
             if beyond == 1:
                 self._close("gone", attempt, attempt.due_ms)
                 return
-            kind: ObservationKind = "silent" if beyond == 2 else "idle"  # noqa: PLR2004 - the last rung but one
+            kind: ObservationKind = "silent" if beyond == _SILENT_BEFORE_LAST else "idle"
             self._say(kind, attempt, attempt.due_ms, idle_ms=idle_ms, signals=signals(attempt.struggle))
             attempt.rung += 1
             attempt.due_ms = attempt.last_seen_ms + rungs[attempt.rung]
+            if not attempt.customer.changed:
+                self._changes.note(attempt.customer)
 
     def _close(self, kind: ObservationKind, attempt: Attempt, at_ms: int) -> None:
         self._say(kind, attempt, at_ms)
         attempt.rung = CLOSED
         attempt.struggle = None
-        del self.attempts[attempt.key]
-        customer = self.customers[attempt.key[0]]
-        customer.open_attempts -= 1
-        if customer.open_attempts == 0 and customer.timer_ms == NO_TIMER:
+        self.open_attempts -= 1
+        customer = attempt.customer
+        customer.let_go(attempt)
+        if not customer.changed:
+            self._changes.note(customer)
+        if customer.timer_ms == NO_TIMER and not customer.is_busy:
             self._wait_to_forget(customer)
 
     def _run_timers(self, until_ms: int) -> None:
-        for end_ms, item in self._wheel.due(until_ms):
-            if item.timer_ms >> BUCKET_BITS != (end_ms >> BUCKET_BITS) - 1:
-                continue
-            if isinstance(item, Attempt):
-                if item.rung != CLOSED:
-                    self._advance(item, end_ms)
-                gone = item.rung == CLOSED
-            else:
-                gone = self._forget(item, end_ms)
-            if not gone:
-                item.timer_ms = item.due_ms
-                self._wheel.add(item, item.due_ms)
+        for end_ms, items in self._wheel.due(until_ms):
+            bucket = (end_ms >> BUCKET_BITS) - 1
+            for item in items:
+                if item.timer_ms >> BUCKET_BITS != bucket:
+                    continue
+                timer_ms = (
+                    self._attempt_timer(item, end_ms) if isinstance(item, Attempt) else self._forget(item, end_ms)
+                )
+                if timer_ms is not None:
+                    item.timer_ms = timer_ms
+                    self._wheel.add(item, timer_ms)
 
-    def _forget(self, customer: Customer, until_ms: int) -> bool:
-        """Whether the customer needs no timer: forgotten, or held by open attempts."""
-        if customer.open_attempts:
+    def _attempt_timer(self, attempt: Attempt, until_ms: int) -> int | None:
+        """Says what the timer has passed, and when it is due again; None when the attempt is over."""
+        if attempt.rung == CLOSED:
+            return None
+        patience_ms = attempt.plan.patience_ms
+        still_open = self._caught_up(attempt, until_ms - patience_ms)
+        return None if still_open is None else attempt.due_ms + patience_ms
+
+    def _forget(self, customer: Customer, until_ms: int) -> int | None:
+        """When to look at the customer again; None when he is forgotten, or held by open attempts."""
+        if customer.is_busy:
             customer.timer_ms = NO_TIMER
-            return True
-        if customer.due_ms < until_ms:
-            del self.customers[customer.id]
-            return True
-        return False
+            return None
+        if customer.due_ms >= until_ms:
+            return customer.due_ms
+        del self.customers[customer.id]
+        self._changes.forget(customer)
+        return None
 
     def _say(
         self, kind: ObservationKind, attempt: Attempt, at_ms: int, idle_ms: int = 0, signals: tuple[Signal, ...] = ()
     ) -> None:
-        customer_id, journey, transaction_id = attempt.key
         self._observed.append(
             Observation(
                 kind,
                 at_ms,
                 attempt.id,
-                customer_id,
-                journey,
-                transaction_id,
+                attempt.customer.id,
+                attempt.plan.name,
+                attempt.transaction_id,
                 attempt.place.id,
                 attempt.cause,
                 idle_ms,
                 signals,
             )
         )
-
-
-def _row(attempt: Attempt) -> AttemptRow:
-    place, due_ms = attempt.place, attempt.due_ms
-    return AttemptRow(
-        *attempt.key, attempt.id, place.id, attempt.last_seen_ms, due_ms, attempt.rung, attempt.cause, attempt.struggle
-    )
-
-
-def _unknown_journey(found: str | None, known: Iterable[str]) -> Rejection:
-    expected = f"one of {', '.join(sorted(known))}"
-    if not found:
-        return Rejection("no_journey", "$.properties.journey", "nothing", expected)
-    return Rejection("unknown_journey", "$.properties.journey", repr(found), expected)
-
-
-def _unknown_step(found: str, plan: JourneyPlan) -> Rejection:
-    expected = f"one of {', '.join(plan.steps)} (journey {plan.name})"
-    return Rejection("unknown_step", "$.properties.step", repr(found), expected)

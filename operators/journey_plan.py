@@ -5,49 +5,84 @@ rising: the idle checkpoints below ``idle_after``, then ``idle_after`` itself (s
 ``forget_after`` beyond it (gone).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from operators.catalogue import Catalogue, Journey, Step
+from operators.events import Properties, Rejection
 from operators.instants import duration_ms
 from operators.struggle import StruggleRules
 
 
 class StepPlan(msgspec.Struct, frozen=True, gc=False):
-    """One step (``id`` None: no step seen yet) as the tracker needs it."""
+    """One step (``id`` None: no step seen yet) as the tracker needs it. ``order``: its place, -1 for none."""
 
     id: str | None
     final: bool
     rungs: tuple[int, ...]
+    order: int
 
 
 class JourneyPlan:
-    """What the tracker needs to know of one journey."""
+    """What the tracker needs to know of one journey.
 
-    __slots__ = ("name", "no_step", "steps", "struggle")
+    ``places``: its steps by the word an event has for them; no word is no step.
+    ``patience_ms``: how much more lateness it allows than the least patient journey.
+    """
 
-    def __init__(self, name: str, journey: Journey, checkpoints_ms: Sequence[int], struggle: StruggleRules) -> None:
+    __slots__ = ("lateness_ms", "name", "no_step", "patience_ms", "places", "struggle")
+
+    def __init__(
+        self,
+        name: str,
+        journey: Journey,
+        checkpoints_ms: Sequence[int],
+        struggle: StruggleRules,
+        lateness_ms: int,
+        least_lateness_ms: int,
+    ) -> None:
         self.name = name
         self.struggle = struggle
-        self.no_step = _step_plan(journey, None, checkpoints_ms)
-        self.steps = {step.id: _step_plan(journey, step, checkpoints_ms) for step in journey.steps}
+        self.lateness_ms = lateness_ms
+        self.patience_ms = lateness_ms - least_lateness_ms
+        self.no_step = _step_plan(journey, None, checkpoints_ms, -1)
+        self.places: dict[str | None, StepPlan | None] = {None: None, "": None}
+        for order, step in enumerate(journey.steps):
+            self.places[step.id] = _step_plan(journey, step, checkpoints_ms, order)
 
 
-def _step_plan(journey: Journey, step: Step | None, checkpoints_ms: Sequence[int]) -> StepPlan:
+def _step_plan(journey: Journey, step: Step | None, checkpoints_ms: Sequence[int], order: int) -> StepPlan:
     idle_after_ms = journey.idle_after_ms(step)
     rungs = (
         *(each for each in sorted(set(checkpoints_ms)) if each < idle_after_ms),
         idle_after_ms,
         idle_after_ms + journey.forget_after_ms,
     )
-    return StepPlan(id=step.id if step is not None else None, final=step is not None and step.final, rungs=rungs)
+    is_final = step is not None and step.final
+    return StepPlan(id=step.id if step is not None else None, final=is_final, rungs=rungs, order=order)
 
 
 def journey_plans(catalogue: Catalogue, *, checkpoints: bool = True) -> dict[str, JourneyPlan]:
     """The plans of all journeys by name; ``checkpoints=False`` leaves the idle ladder out."""
     ladder = [duration_ms(each) for each in catalogue.idle_checkpoints] if checkpoints else []
+    latenesses_ms = {name: catalogue.lateness_ms_of(journey) for name, journey in catalogue.journeys.items()}
+    least_ms = min(latenesses_ms.values())
     return {
-        name: JourneyPlan(name, journey, ladder, StruggleRules(catalogue.struggle, journey))
+        name: JourneyPlan(
+            name, journey, ladder, StruggleRules(catalogue.struggle, journey), latenesses_ms[name], least_ms
+        )
         for name, journey in catalogue.journeys.items()
     }
+
+
+def not_in_plans(properties: Properties, plans: Mapping[str | None, JourneyPlan]) -> Rejection:
+    """Which word of an event's properties no plan knows: its journey, else its step."""
+    plan = plans.get(properties.journey)
+    if plan is not None:
+        expected = f"one of {', '.join(filter(None, plan.places))} (journey {plan.name})"
+        return Rejection("unknown_step", "$.properties.step", repr(properties.step), expected)
+    expected = f"one of {', '.join(sorted(filter(None, plans)))}"
+    if not properties.journey:
+        return Rejection("no_journey", "$.properties.journey", "nothing", expected)
+    return Rejection("unknown_journey", "$.properties.journey", repr(properties.journey), expected)

@@ -1,37 +1,27 @@
-"""The state of a journey shard as bytes and back: whole shard, msgpack.
+"""The state of a journey shard as bytes and back: a head, and customers with their open attempts, msgpack.
 
-In: a ``JourneyShard``. Out: bytes any later process of the same format can take up.
-Refused: bytes of another format, by name (``StateUnreadable``). What the catalogue says is
-not stored: after a change of it, open attempts go on under the new rules; attempts of journeys
-that are gone are dropped, those at steps that are gone keep no step.
+In: customers. Out: bytes any later process of the same format can take up, customers in any number of
+packs, of which later ones hold. Refused: bytes of another format, by name (``StateUnreadable``). What the
+catalogue says is not stored: after a change of it, open attempts go on under the new rules; attempts of
+journeys that are gone are dropped, those at steps that are gone keep no step.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from operators.journey_plan import StepPlan
+from operators.attempt import Attempt, Customer
+from operators.journey_plan import JourneyPlan, StepPlan
+from operators.stored import unpack, unpacked
 from operators.struggle import Struggle
 
-FORMAT: Final = "zhiyin-shard-1"
-
-
-class StateUnreadable(Exception):
-    """Saved state that is not of our format. ``found``, ``expected``: the format words."""
-
-    def __init__(self, found: str, expected: str = FORMAT) -> None:
-        self.found = found
-        self.expected = expected
-        super().__init__(
-            f"saved shard state: found format {found!r}, expected {expected!r}; "
-            "start with an empty recovery folder, or with the version that wrote it"
-        )
+FORMAT: Final = "zhiyin-shard-2"
 
 
 class AttemptRow(msgspec.Struct, array_like=True, gc=False):
     """One open attempt, stored."""
 
-    customer_id: str
     journey: str
     transaction_id: str | None
     id: str
@@ -44,49 +34,118 @@ class AttemptRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class CustomerRow(msgspec.Struct, array_like=True, gc=False):
-    """One remembered customer, stored."""
+    """One customer, stored; ``attempts`` None: forgotten."""
 
     id: str
-    recent: bytes
-    due_ms: int
+    recent: bytes = b""
+    due_ms: int = 0
+    attempts: list[AttemptRow] | None = None
 
 
-class ShardState(msgspec.Struct, array_like=True, gc=False):
-    """One shard, stored."""
+class ShardHead(msgspec.Struct, array_like=True, gc=False):
+    """Where a shard's event time stands, stored."""
 
     format: str
     watermark_ms: int
     newest_ms: int
     newest_arrived_ms: int | None
-    attempts: list[AttemptRow]
-    customers: list[CustomerRow]
-
-
-class _Format(msgspec.Struct, array_like=True, gc=False):
-    format: str
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(ShardState)
 
 
-def pack(state: ShardState) -> bytes:
-    """The state as bytes."""
-    return _ENCODER.encode(state)
+def pack_head(head: ShardHead) -> bytes:
+    """The head as bytes."""
+    return _ENCODER.encode(head)
 
 
-def unpack(packed: bytes) -> ShardState:
-    """The state from bytes. Raises StateUnreadable."""
-    try:
-        found = msgspec.msgpack.decode(packed, type=_Format).format
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StateUnreadable("nothing we know") from error
-    if found != FORMAT:
-        raise StateUnreadable(found)
-    try:
-        return _DECODER.decode(packed)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StateUnreadable(f"{FORMAT}, damaged ({error})") from error
+def unpack_head(packed: bytes) -> ShardHead:
+    """The head from bytes. Raises StateUnreadable."""
+    return unpack(packed, ShardHead, FORMAT)
+
+
+def pack_customers(customers: Sequence[Customer], forgotten: Sequence[str]) -> bytes:
+    """Rows of ``CustomerRow``'s shape; plain tuples, for they are written by the hundred thousand."""
+    rows: list[tuple[object, ...]] = [(customer_id,) for customer_id in forgotten]
+    for customer in customers:
+        attempts = [
+            (
+                attempt.plan.name,
+                attempt.transaction_id,
+                attempt.id,
+                attempt.place.id,
+                attempt.last_seen_ms,
+                attempt.due_ms,
+                attempt.rung,
+                attempt.cause,
+                attempt.struggle,
+            )
+            for attempt in customer.attempts()
+        ]
+        rows.append((customer.id, customer.recent, customer.due_ms, attempts))
+    return _ENCODER.encode(rows)
+
+
+class Changes:
+    """Which customers have changed since the last snapshot; ``kept`` False: nobody asks, nothing is noted.
+
+    ``born_changed``: what a new customer's ``changed`` is.
+    """
+
+    def __init__(self, kept: bool) -> None:
+        self.born_changed = not kept
+        self._changed: list[Customer] = []
+        self._forgotten: list[str] = []
+
+    def note(self, customer: Customer) -> None:
+        """A customer whose ``changed`` is not set yet."""
+        customer.changed = True
+        self._changed.append(customer)
+
+    def forget(self, customer: Customer) -> None:
+        """A customer who is no longer remembered."""
+        if not self.born_changed:
+            self._forgotten.append(customer.id)
+
+    def take(self, customers: Mapping[str, Customer]) -> tuple[int, bytes]:
+        """How many have changed or are forgotten since the last call, and they packed, the forgotten first."""
+        changed, self._changed = self._changed, []
+        forgotten, self._forgotten = self._forgotten, []
+        for customer in changed:
+            customer.changed = False
+        here = [customer for customer in changed if customers.get(customer.id) is customer]
+        return len(here) + len(forgotten), pack_customers(here, forgotten)
+
+
+def latest_rows(packed: Iterable[bytes]) -> Iterable[CustomerRow]:
+    """The last word on each customer who is not forgotten. Raises StateUnreadable."""
+    rows: dict[str, CustomerRow] = {}
+    for row in unpacked(packed, CustomerRow, FORMAT):
+        if row.attempts is None:
+            rows.pop(row.id, None)
+        else:
+            rows[row.id] = row
+    return rows.values()
+
+
+def restored_attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
+    """A stored attempt under today's catalogue, which may have changed since."""
+    place = plan.places.get(row.step) or plan.no_step
+    rung = next_rung(place, row)
+    due_ms = row.last_seen_ms + place.rungs[rung]
+    return Attempt(
+        customer,
+        plan,
+        row.transaction_id,
+        row.id,
+        place,
+        row.last_seen_ms,
+        due_ms,
+        due_ms + plan.patience_ms,
+        rung,
+        row.cause,
+        row.struggle,
+    )
 
 
 def next_rung(place: StepPlan, row: AttemptRow) -> int:

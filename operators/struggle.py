@@ -62,11 +62,13 @@ class Struggle(msgspec.Struct, array_like=True, gc=False):
 
 
 class StruggleRules:
-    """When what a customer does in one journey counts as struggling."""
+    """When what a customer does in one journey counts as struggling.
+
+    ``notice`` has something to say only of ``SIGNS``, after pauses above ``least_pause_ms``, and of steps gone back.
+    """
 
     __slots__ = (
         "_back_and_forth_visits",
-        "_least_pause_ms",
         "_order",
         "_pauses_ms",
         "_rage_clicks",
@@ -74,13 +76,14 @@ class StruggleRules:
         "_rage_radius_px",
         "_rage_within_ms",
         "_told_at",
+        "least_pause_ms",
     )
 
     def __init__(self, thresholds: Thresholds, journey: Journey) -> None:
         self._order: dict[str | None, int] = {step.id: index for index, step in enumerate(journey.steps)}
         places: tuple[Step | None, ...] = (None, *journey.steps)
         self._pauses_ms = {place.id if place else None: _pause_ms(thresholds, journey, place) for place in places}
-        self._least_pause_ms = min(after_ms for after_ms, _ in self._pauses_ms.values())
+        self.least_pause_ms = min(after_ms for after_ms, _ in self._pauses_ms.values())
         self._back_and_forth_visits = thresholds.back_and_forth_visits
         self._rage_clicks = thresholds.rage_clicks
         self._rage_within_ms = duration_ms(thresholds.rage_within)
@@ -106,7 +109,7 @@ class StruggleRules:
         is_late = False
         if last_seen_ms is not None:
             pause_ms = at_ms - last_seen_ms
-            if pause_ms > self._least_pause_ms and self._is_hesitation(step_before, pause_ms):
+            if pause_ms > self.least_pause_ms and self._is_hesitation(step_before, pause_ms):
                 struggle = struggle or Struggle()
                 told = self._add(struggle, "hesitation", step_before)
             is_late = pause_ms < 0
@@ -117,7 +120,7 @@ class StruggleRules:
                 if order.get(step, _FAR) < order.get(step_before, -1) and step is not None:
                     struggle = struggle or Struggle()
                     told = self._gone_back(struggle, step) or told
-        elif name in _OWN_SIGNAL:
+        elif name in SIGNS:
             struggle, own = self._own_signal(struggle, event, at_ms, step_before)
             told = own or told
         return struggle, told
@@ -201,7 +204,8 @@ class StruggleRules:
 
 
 _FAR: Final = 1 << 30
-_OWN_SIGNAL: Final = frozenset((STEP_FAILED, FIELD_ERROR, ELEMENT_CLICKED, PAGE_HIDDEN))
+SIGNS: Final = frozenset((STEP_FAILED, FIELD_ERROR, ELEMENT_CLICKED, PAGE_HIDDEN))
+"""Events that are a sign of their own, whatever came before."""
 
 
 def signals(struggle: Struggle | None) -> tuple[Signal, ...]:

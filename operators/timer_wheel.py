@@ -50,11 +50,11 @@ class TimerWheel(Generic[Item]):
         else:
             _put(self._far, self._far_heap, at_ms >> FAR_BITS, item)
 
-    def due(self, before_ms: int) -> Iterator[tuple[int, Item]]:
+    def due(self, before_ms: int) -> Iterator[tuple[int, list[Item]]]:
         """Takes out what waits for an instant strictly before ``before_ms``, oldest bucket first.
 
-        Yields the end of the bucket (first ms after it) and the item. Items added while this
-        runs are taken too when they are due.
+        Yields the end of the bucket (first ms after it) and its items; those whose ``timer_ms``
+        lies elsewhere have moved on. Items added while this runs are taken too when they are due.
         """
         last_bucket = (before_ms >> BUCKET_BITS) - 1
         heap = self._near_heap
@@ -62,8 +62,7 @@ class TimerWheel(Generic[Item]):
             while heap and heap[0] <= last_bucket:
                 bucket = heapq.heappop(heap)
                 end_ms = (bucket + 1) << BUCKET_BITS
-                for item in self._near.pop(bucket):
-                    yield end_ms, item
+                yield end_ms, self._near.pop(bucket)
             if not self._far_heap or self._far_heap[0] << FAR_BITS >= before_ms:
                 return
             self._come_near(heapq.heappop(self._far_heap))

@@ -17,7 +17,7 @@ from operators.arbitration import (
 from operators.catalogue import UNKNOWN, Caps, ControlGroup, Hints, QuietHours, Words
 from operators.facts import Fact, FactKind, RankedReason, Signal
 from operators.hints import HeldBack, Hint, Retirement, Speak
-from operators.journey_state import StateUnreadable
+from operators.stored import StateUnreadable
 from tests.operators.samples import LOAN, TITLES, catalogue, fact
 
 HOUR_MS = 3_600_000
@@ -295,24 +295,39 @@ def test_nobody_speaks_into_a_conversation() -> None:
 
 
 def test_taken_up_again_it_goes_on_as_before_with_the_same_ids() -> None:
-    arbitration = Arbitration(catalogue(quiet_hours=NIGHT))
+    arbitration = Arbitration(catalogue(quiet_hours=NIGHT), keeps_changes=True)
     decide(arbitration, TEN_PM_MS, fact(attempt="a1"), Contact("u2", True, TEN_PM_MS, "phone"))
-    state = arbitration.state()
+    packs = [arbitration.changes()[1]]
     batch = (fact(attempt="a2", journey="claim"), fact("completed", attempt="a1"), fact(customer="u2"))
-    first = [decide(arbitration, TEN_PM_MS + 9, *batch), arbitration.due(EIGHT_AM_MS), arbitration.state()]
     again = Arbitration(catalogue(quiet_hours=NIGHT))
-    again.restore(state)
-    assert again.state() == state
-    assert [decide(again, TEN_PM_MS + 9, *batch), again.due(EIGHT_AM_MS), again.state()] == first
+    again.restore(arbitration.head(), packs)
+    first = [decide(arbitration, TEN_PM_MS + 9, *batch), arbitration.due(EIGHT_AM_MS)]
+    assert [decide(again, TEN_PM_MS + 9, *batch), again.due(EIGHT_AM_MS)] == first
+    later = Arbitration(catalogue(quiet_hours=NIGHT))
+    later.restore(arbitration.head(), [*packs, arbitration.changes()[1]])
+    assert [each.rows(each.all_keys()) for each in (later, again)] == [arbitration.rows(arbitration.all_keys())] * 2
+
+
+def test_only_what_may_have_changed_is_packed_and_the_forgotten_stay_forgotten() -> None:
+    arbitration = Arbitration(catalogue(), keeps_changes=True)
+    decide(arbitration, NOON_MS, fact(customer="u1"), fact(customer="u2"))
+    packs = [arbitration.changes()[1]]
+    assert arbitration.changes()[0] == 0
+    arbitration.due(NOON_MS + 2 * DAY_MS)
+    changed, pack = arbitration.changes()
+    assert (changed, len(arbitration)) == (2, 0)
+    again = Arbitration(catalogue())
+    again.restore(arbitration.head(), [*packs, pack])
+    assert len(again) == 0
 
 
 @pytest.mark.parametrize(
-    ("state", "found"),
-    [(b"", "nothing we know"), (b"\xc1", "nothing we know"), (b"\x92\xa3old\x90", "old")],
+    ("head", "found"),
+    [(b"", "nothing we know"), (b"\xc1", "nothing we know"), (b"\x91\xa3old", "'old'")],
 )
-def test_other_state_is_refused_by_name(state: bytes, found: str) -> None:
-    with pytest.raises(StateUnreadable, match=f"found format '{found}', expected 'zhiyin-arbitration-1'"):
-        Arbitration(catalogue()).restore(state)
+def test_other_state_is_refused_by_name(head: bytes, found: str) -> None:
+    with pytest.raises(StateUnreadable, match=f"found format {found}, expected 'zhiyin-arbitration-1'"):
+        Arbitration(catalogue()).restore(head, [])
 
 
 def test_all_is_forgotten_in_the_end() -> None:
@@ -339,7 +354,7 @@ def test_memory_follows_the_window_however_many_customers_pass() -> None:
         most = max(most, len(arbitration))
     assert told[Hint] == 20_000
     assert most <= 601
-    assert len(arbitration.state()) < 200 * 601
+    assert len(arbitration.rows(arbitration.all_keys())) < 200 * 601
 
 
 def _passing(number: int) -> Fact:

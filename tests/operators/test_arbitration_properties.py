@@ -145,11 +145,14 @@ def test_a_hint_is_retired_or_spoken_of_at_most_once_and_only_after_it_was_told(
 @settings(deadline=None)
 @given(catalogues, histories, st.integers(0, 25))
 def test_stored_and_taken_up_again_it_says_the_same(rules: Catalogue, history: History, stored_after: int) -> None:
-    whole, before = Arbitration(rules), Arbitration(rules)
+    whole, before = Arbitration(rules), Arbitration(rules, keeps_changes=True)
     said, _ = run(whole, history)
-    first, now_ms = run(before, history[:stored_after])
+    first, now_ms = run(before, history[: stored_after // 2])
+    packs = [before.changes()[1]]
+    more, now_ms = run(before, history[stored_after // 2 : stored_after], now_ms)
     after = Arbitration(rules)
-    after.restore(before.state())
+    after.restore(before.head(), [*packs, before.changes()[1]])
     second, _ = run(after, history[stored_after:], now_ms)
+    first += more
     assert first + second == said
     assert after.next_due_ms is None or whole.next_due_ms is not None

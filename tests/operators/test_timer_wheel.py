@@ -15,7 +15,7 @@ class Item:
 
 
 def taken(wheel: TimerWheel[Item], before_ms: int) -> list[tuple[int, int]]:
-    return [(end_ms, item.name) for end_ms, item in wheel.due(before_ms)]
+    return [(end_ms, item.name) for end_ms, items in wheel.due(before_ms) for item in items]
 
 
 @given(st.lists(INSTANTS), st.lists(INSTANTS))
@@ -40,7 +40,7 @@ def test_what_is_put_back_on_the_way_comes_when_it_is_due(times_ms: list[tuple[i
     for name, (first_ms, _) in enumerate(times_ms):
         wheel.add(Item(name, first_ms), first_ms)
     came = [0] * len(times_ms)
-    for _, item in wheel.due(before_ms):
+    for item in (item for _, items in wheel.due(before_ms) for item in items):
         came[item.name] += 1
         later_ms = times_ms[item.name][1]
         if came[item.name] == 1 and later_ms > item.timer_ms:

@@ -1,0 +1,75 @@
+"""How the stateful steps remember: their snapshots are places in a journal, not all they know.
+
+In: a step's memory, and what Bytewax has kept of it. Out: a snapshot of some dozen bytes and the
+memory's own head. Refused: snapshots of another format (``StateUnreadable``), a journal that is
+damaged (``JournalDamaged``).
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from operators.stored import unpack
+from state.journal import Journal, Memory, Place
+
+FORMAT: Final = "zhiyin-place-1"
+
+
+class Remembers(Memory, Protocol):
+    """A memory that can be taken up again."""
+
+    def head(self) -> bytes:
+        """What is snapshotted whole, being small."""
+
+    def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
+        """Takes up what ``head`` and the packs say."""
+
+
+class Snapshot(msgspec.Struct, array_like=True):
+    """What Bytewax keeps of one memory. ``name``: of its folder."""
+
+    format: str
+    name: str
+    place: Place
+    head: bytes
+
+
+class Journals(msgspec.Struct, frozen=True):
+    """Where journals are kept, one folder a memory. ``took(seconds)``: told of each snapshot."""
+
+    folder: Path
+    took: Callable[[float], None]
+
+
+class Remembering:
+    """One memory and its journal; without ``journals`` nothing is kept."""
+
+    def __init__(self, memory: Remembers, journals: Journals | None, resumed: bytes | None) -> None:
+        self._memory = memory
+        self._journals = journals
+        self._name = ""
+        self._journal: Journal | None = None
+        if resumed and journals is not None:
+            snapshot = unpack(resumed, Snapshot, FORMAT)
+            self._name = snapshot.name
+            self._journal = Journal(journals.folder / snapshot.name, snapshot.place)
+            memory.restore(snapshot.head, self._journal.packs())
+
+    def call(self, name: str) -> None:
+        """The memory's name, the same after every restart: its folder's."""
+        if self._journals is not None and self._journal is None:
+            self._name = name
+            self._journal = Journal(self._journals.folder / name)
+
+    def snapshot(self) -> bytes:
+        """Everything so far, for Bytewax to keep."""
+        if self._journals is None or self._journal is None:
+            return b""
+        began = time.perf_counter()
+        place = self._journal.write(self._memory)
+        snapshot = Snapshot(FORMAT, self._name, place, self._memory.head())
+        self._journals.took(time.perf_counter() - began)
+        return msgspec.msgpack.encode(snapshot)

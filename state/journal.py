@@ -1,0 +1,171 @@
+"""What a stateful step remembers, kept in files that grow: a snapshot writes what has changed, not everything.
+
+In: a memory that can say what has changed since the last snapshot. Out: a ``Place``, small enough to be
+snapshotted every second; and at a restart, everything written up to a place.
+Refused: a place whose files are gone or damaged (``JournalDamaged``).
+
+One folder holds one memory in numbered segments. What lies behind a place's end was written by a process that
+died before its snapshot counted: it is never read, and a restarted process writes into a new segment. When
+the segments have grown to twice what the memory needs, a sweep goes through all keys, some with each
+snapshot; when it has come round, the segments older than its beginning hold nothing that counts.
+"""
+
+import os
+import struct
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+SAFE_SNAPSHOTS: Final = 3
+"""Snapshots after which the engine surely goes back to none of before: then old segments may go."""
+SWEEP_KEYS: Final = 256
+"""A sweep takes at least so many keys with a snapshot, and at least as many as have changed."""
+_SLACK_BYTES: Final = 1 << 18
+_FRAME: Final = struct.Struct("<II")
+_SUFFIX: Final = ".journal"
+
+
+class Memory(Protocol):
+    """What remembers, and can say it in packs of rows; later rows of a key hold."""
+
+    def changes(self) -> tuple[int, bytes]:
+        """How many keys have changed or are forgotten since the last call, and they packed."""
+
+    def all_keys(self) -> list[str]:
+        """All keys remembered now."""
+
+    def rows(self, keys: Sequence[str]) -> bytes:
+        """Those of ``keys`` that are still remembered, packed."""
+
+
+class Segment(msgspec.Struct, array_like=True, gc=False):
+    """One file by its number, and how many of its bytes count."""
+
+    number: int
+    size_bytes: int
+
+
+class Place(msgspec.Struct, array_like=True, frozen=True):
+    """All that a memory was at a snapshot: the segments in order, and their size after the last sweep."""
+
+    segments: tuple[Segment, ...] = ()
+    swept_bytes: int = 0
+
+
+class JournalDamaged(Exception):
+    """Files that do not hold what a snapshot says. ``path``; ``found``, ``expected``: in words."""
+
+    def __init__(self, path: Path, found: str, expected: str) -> None:
+        self.path = path
+        self.found = found
+        self.expected = expected
+        super().__init__(
+            f"{path}: found {found}, expected {expected}; bring the whole recovery folder back as it was, "
+            "or move it away to start without a memory (the bus is then read from its beginning)"
+        )
+
+
+class Journal:
+    """The journal of one memory, from a place on (None: from the beginning; whatever is there counts for nothing)."""
+
+    def __init__(self, folder: Path, place: Place | None = None) -> None:
+        self._folder = folder
+        self._segments = [Segment(each.number, each.size_bytes) for each in (place.segments if place else ())]
+        self._swept_bytes = place.swept_bytes if place else 0
+        self._own_segment: Segment | None = None
+        self._sweep: deque[str] | None = None
+        self._sweep_from = 0
+        self._retired: deque[tuple[int, int]] = deque()
+        self._snapshots = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        if place is None:
+            for stale in folder.glob(f"*{_SUFFIX}"):
+                stale.unlink()
+
+    def packs(self) -> Iterator[bytes]:
+        """Everything up to the place this journal was opened at, oldest first. Raises JournalDamaged."""
+        for segment in self._segments:
+            yield from _read(self._path(segment.number), segment.size_bytes)
+
+    def write(self, memory: Memory) -> Place:
+        """Appends what has changed, and a part of a sweep when one is due; safe on disk when this returns.
+
+        Raises OSError (a full disk): the place before still holds.
+        """
+        self._snapshots += 1
+        changed, pack = memory.changes()
+        packs = [pack] if changed else []
+        if self._sweep is None and self._total_bytes > 2 * self._swept_bytes + _SLACK_BYTES:
+            self._sweep = deque(memory.all_keys())
+            self._sweep_from = self._new_segment().number
+        if self._sweep is not None:
+            packs.append(memory.rows(_first(self._sweep, max(changed, SWEEP_KEYS))))
+        if packs:
+            self._append(packs)
+        if self._sweep is not None and not self._sweep:
+            self._end_sweep()
+        while self._retired and self._retired[0][0] + SAFE_SNAPSHOTS <= self._snapshots:
+            self._path(self._retired.popleft()[1]).unlink(missing_ok=True)
+        return Place(tuple(Segment(each.number, each.size_bytes) for each in self._segments), self._swept_bytes)
+
+    @property
+    def _total_bytes(self) -> int:
+        return sum(each.size_bytes for each in self._segments)
+
+    def _end_sweep(self) -> None:
+        """All that counts has been written since the sweep began."""
+        self._sweep = None
+        self._retired += [(self._snapshots, each.number) for each in self._segments if each.number < self._sweep_from]
+        self._segments = [each for each in self._segments if each.number >= self._sweep_from]
+        self._swept_bytes = self._total_bytes
+
+    def _append(self, packs: Iterable[bytes]) -> None:
+        """Opens and closes the file: once a snapshot, so nobody has to think of closing it, nor of a torn end."""
+        segment = self._own_segment or self._new_segment()
+        written = b"".join([part for pack in packs for part in (_FRAME.pack(len(pack), zlib.crc32(pack)), pack)])
+        with self._path(segment.number).open("r+b") as file:
+            file.seek(segment.size_bytes)
+            file.write(written)
+            file.flush()
+            os.fdatasync(file.fileno())
+        segment.size_bytes += len(written)
+
+    def _new_segment(self) -> Segment:
+        """A file nobody has written into yet."""
+        numbers = [int(path.stem) for path in self._folder.glob(f"*{_SUFFIX}")]
+        segment = self._own_segment = Segment(max(numbers, default=0) + 1, 0)
+        self._path(segment.number).touch(exist_ok=False)
+        self._segments.append(segment)
+        return segment
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:08d}{_SUFFIX}"
+
+
+def _first(keys: deque[str], most: int) -> list[str]:
+    """Takes the first ``most`` keys out."""
+    return [keys.popleft() for _ in range(min(most, len(keys)))]
+
+
+def _read(path: Path, size_bytes: int) -> Iterator[bytes]:
+    """The packs in the first ``size_bytes`` of a segment."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise JournalDamaged(path, "no such file", f"{size_bytes} bytes") from error
+    with file:
+        place = 0
+        while place < size_bytes:
+            frame = file.read(_FRAME.size)
+            if len(frame) < _FRAME.size:
+                raise JournalDamaged(path, f"{place + len(frame)} bytes", f"{size_bytes} bytes")
+            length, checksum = _FRAME.unpack(frame)
+            pack = file.read(length)
+            if zlib.crc32(pack) != checksum:
+                raise JournalDamaged(path, f"a damaged pack at byte {place}", "what was written")
+            yield pack
+            place += _FRAME.size + length

@@ -1,0 +1,170 @@
+"""The journal gives back what was written up to a place, whatever came after, and stays small."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state import journal
+from state.journal import SAFE_SNAPSHOTS, Journal, JournalDamaged, Place
+
+
+class Book:
+    """A memory of words: key to text."""
+
+    def __init__(self, packs: Iterable[bytes] = ()) -> None:
+        self.texts: dict[str, str] = {}
+        self._changed: set[str] = set()
+        self.packed_rows = 0
+        for pack in packs:
+            for key, text in msgspec.msgpack.decode(pack, type=list[tuple[str, str | None]]):
+                self._set(key, text)
+
+    def put(self, key: str, text: str | None) -> None:
+        self._set(key, text)
+        self._changed.add(key)
+
+    def changes(self) -> tuple[int, bytes]:
+        changed, self._changed = self._changed, set()
+        return len(changed), self._pack([(key, self.texts.get(key)) for key in changed])
+
+    def all_keys(self) -> list[str]:
+        return list(self.texts)
+
+    def rows(self, keys: Sequence[str]) -> bytes:
+        return self._pack([(key, self.texts[key]) for key in keys if key in self.texts])
+
+    def _set(self, key: str, text: str | None) -> None:
+        if text is None:
+            self.texts.pop(key, None)
+        else:
+            self.texts[key] = text
+
+    def _pack(self, rows: list[tuple[str, str | None]]) -> bytes:
+        self.packed_rows += len(rows)
+        return msgspec.msgpack.encode(rows)
+
+
+CHANGES = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.one_of(st.none(), st.text(max_size=40))), max_size=4)
+EPOCHS = st.lists(
+    st.tuples(CHANGES, st.sampled_from(["go on", "go on", "crash", "crash before it counts"])), max_size=40
+)
+
+
+@given(EPOCHS)
+def test_killed_at_any_snapshot_it_comes_back_as_it_was(epochs: list[tuple[list[tuple[str, str | None]], str]]) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "_SLACK_BYTES", 64)
+        patch.setattr(journal, "SWEEP_KEYS", 2)
+        writer, book = Journal(Path(folder)), Book()
+        place, texts = Place(), dict[str, str]()
+        for changes, what_then in epochs:
+            for key, text in changes:
+                book.put(key, text)
+            written = writer.write(book)
+            if what_then != "crash before it counts":
+                place, texts = written, dict(book.texts)
+            if what_then != "go on":
+                writer = Journal(Path(folder), place)
+                book = Book(writer.packs())
+                assert book.texts == texts
+
+
+def test_a_snapshot_packs_what_has_changed_and_nothing_else(tmp_path: Path) -> None:
+    writer, book = Journal(tmp_path), Book()
+    for number in range(10_000):
+        book.put(f"key {number}", "dormant")
+    writer.write(book)
+    before = book.packed_rows
+    for _ in range(50):
+        book.put("key 1", "awake")
+        writer.write(book)
+    assert book.packed_rows - before == 50
+
+
+def test_it_stays_within_four_times_what_the_memory_needs(tmp_path: Path) -> None:
+    writer, book = Journal(tmp_path), Book()
+    for number in range(2_000):
+        book.put(f"key {number}", "x" * 300)
+    writer.write(book)
+    needed = _bytes_in(tmp_path)
+    most_rows = 0
+    for round_ in range(400):
+        for number in range(100):
+            book.put(f"key {number}", f"{round_}" * 100)
+        before = book.packed_rows
+        writer.write(book)
+        most_rows = max(most_rows, book.packed_rows - before)
+        assert _bytes_in(tmp_path) < 4 * needed + (1 << 20)
+    assert most_rows <= 100 + journal.SWEEP_KEYS, "a sweep is spread over many snapshots"
+    assert Book(Journal(tmp_path, writer.write(book)).packs()).texts == book.texts
+
+
+def test_old_segments_stay_until_no_snapshot_before_can_be_gone_back_to(tmp_path: Path) -> None:
+    writer, book = Journal(tmp_path), Book()
+    book.put("a", "x" * (1 << 19))
+    places = [writer.write(book)]
+    texts = [dict(book.texts)]
+    for number in range(12):
+        book.put("a", f"{number}" * (1 << 19))
+        places.append(writer.write(book))
+        texts.append(dict(book.texts))
+        for place, said in list(zip(places, texts, strict=True))[-SAFE_SNAPSHOTS:]:
+            assert Book(_packs(tmp_path, place)).texts == said
+    assert len(list(tmp_path.iterdir())) <= 2 + SAFE_SNAPSHOTS
+
+
+def test_without_a_place_nothing_that_is_there_counts(tmp_path: Path) -> None:
+    writer, book = Journal(tmp_path), Book()
+    book.put("a", "never snapshotted")
+    writer.write(book)
+    assert list(Journal(tmp_path).packs()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_that_is_gone_or_damaged_is_named(tmp_path: Path) -> None:
+    writer, book = Journal(tmp_path), Book()
+    book.put("a", "text")
+    place = writer.write(book)
+    (path,) = tmp_path.iterdir()
+    good = path.read_bytes()
+    path.write_bytes(good[:-1] + b"?")
+    with pytest.raises(JournalDamaged, match=r"found a damaged pack at byte 0, expected what was written; bring the"):
+        list(Journal(tmp_path, place).packs())
+    path.write_bytes(good[:5])
+    with pytest.raises(JournalDamaged, match=f"found 5 bytes, expected {len(good)} bytes"):
+        list(Journal(tmp_path, place).packs())
+    path.unlink()
+    with pytest.raises(JournalDamaged, match="found no such file"):
+        list(Journal(tmp_path, place).packs())
+
+
+def test_a_full_disk_is_an_error_and_the_place_before_still_holds(tmp_path: Path) -> None:
+    writer, book = Journal(tmp_path), Book()
+    book.put("a", "kept")
+    place = writer.write(book)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fdatasync", _no_space)
+        book.put("a", "torn")
+        with pytest.raises(OSError, match="No space left"):
+            writer.write(book)
+    assert Book(_packs(tmp_path, place)).texts == {"a": "kept"}
+    book.put("a", "room again")
+    assert Book(_packs(tmp_path, writer.write(book))).texts == {"a": "room again"}
+
+
+def _no_space(_: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def _packs(folder: Path, place: Place) -> Iterable[bytes]:
+    return Journal(folder, place).packs()
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
