@@ -220,7 +220,7 @@ def _dead_letters(commands: "Commands") -> None:
     parser = commands.add_parser(
         "dead-letters", help=does, description=f"{does[0].upper()}{does[1:]}.\n\n{more}", formatter_class=_wide
     )
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, help="what to do with them")
 
     def make(actions: "Commands", *words: str) -> argparse.ArgumentParser:
         action = _command(actions, *words)
