@@ -23,7 +23,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
 }
 USED_IN: Final[Mapping[str, frozenset[str]]] = {
     "bytewax": frozenset({"flows"}),
-    "confluent_kafka": frozenset({"flows"}),
+    "confluent_kafka": frozenset({"state"}),
     "httpx": frozenset({"gateway", "zhiyin"}),
     "jsonschema": frozenset({"config"}),
     "jwt": frozenset({"gateway"}),

@@ -52,6 +52,7 @@ def test_no_page_or_script_is_longer_than_a_module_may_be() -> None:
         ("operators", "import bytewax.operators", "operators imports bytewax.operators, which belongs in flows"),
         ("gateway", "import redis.asyncio", "gateway imports redis.asyncio, which belongs in state"),
         ("zhiyin", "import yaml", "zhiyin imports yaml, which belongs in config"),
+        ("flows", "import confluent_kafka", "flows imports confluent_kafka, which belongs in state"),
         ("flows", "import websockets", "flows imports websockets, which belongs in gateway"),
         ("state", "import river", "state imports river, which belongs in operators"),
         ("state", "import numpy", "state imports numpy, which belongs in no room: it is not in the table"),

@@ -1,0 +1,139 @@
+"""Where the partitions of a Kafka topic end, and how far the engine has come: asked and told every so often.
+
+In: which partitions to look after. Out: for each the end it was last seen to have, with the instant at which that was
+asked: what was written before is before it. What the engine holds safely is told to Kafka as the offsets of a
+consumer group, so that ordinary tools see the lag; nothing is ever resumed from them.
+Refused: nothing; while Kafka is away the ends grow old, which is said once.
+
+One thread and one request for all partitions of a process, beside the engine: a look at a partition never waits.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+import confluent_kafka.admin
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection, KafkaUnavailable
+
+LOG: Final = logging.getLogger("zhiyin.kafka")
+_admin: Final[Any] = confluent_kafka.admin  # it has more than its stubs export
+_LATEST: Final = _admin.OffsetSpec.latest()
+
+
+class End(NamedTuple):
+    """The offset of the next event to come, as of ``asked_ms`` (epoch ms)."""
+
+    offset: int
+    asked_ms: int
+
+
+class KafkaEnds:
+    """The ends of the partitions of one topic, asked ``every_s`` seconds while any is watched."""
+
+    def __init__(
+        self, connection: KafkaConnection, topic: str, group: str, every_s: float, clock_ms: Callable[[], int]
+    ) -> None:
+        self._connection = connection
+        self._topic = topic
+        self._group = group
+        self._every_s = every_s
+        self._clock_ms = clock_ms
+        self._ends: dict[int, End | None] = {}
+        self._held: dict[int, int] = {}
+        self._changing = threading.Lock()
+        self._nobody = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._away = False
+
+    def watch(self, partition: int) -> None:
+        """Look after ``partition`` from now on."""
+        with self._changing:
+            self._ends = {**self._ends, partition: None}
+            if self._thread is None or not self._thread.is_alive():
+                self._nobody.clear()
+                self._thread = threading.Thread(target=self._look_after, name="kafka-ends", daemon=True)
+                self._thread.start()
+
+    def forget(self, partition: int) -> None:
+        """Look after ``partition`` no more; with the last one the thread ends."""
+        with self._changing:
+            self._ends = {number: end for number, end in self._ends.items() if number != partition}
+            if not self._ends:
+                self._nobody.set()
+
+    def of(self, partition: int) -> End | None:
+        """The last end seen; None: none yet."""
+        return self._ends.get(partition)
+
+    def held(self, partition: int, offset: int) -> None:
+        """Everything before ``offset`` is held safely; Kafka is told with the next look."""
+        self._held[partition] = offset
+
+    def _look_after(self) -> None:
+        admin = self._connection.admin()
+        told: Mapping[int, int] = {}
+        while not self._nobody.is_set():
+            try:
+                self._ask(admin)
+                told = self._tell(admin, told)
+            except KafkaUnavailable as error:
+                self._say(error)
+            else:
+                self._say(None)
+            admin.poll(0)
+            self._nobody.wait(self._every_s)
+
+    def _ask(self, admin: AdminClient) -> None:
+        """Takes over the ends that are known, then raises KafkaUnavailable if some are not."""
+        wanted = {TopicPartition(self._topic, partition): _LATEST for partition in self._ends}
+        asked_ms = self._clock_ms()
+        answers = admin.list_offsets(
+            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_TIMEOUT_S
+        )
+        trouble: KafkaUnavailable | None = None
+        for partition, answer in answers.items():
+            try:
+                with self._connection.answering("asking where the bus ends"):
+                    self._take(partition.partition, End(answer.result().offset, asked_ms))
+            except KafkaUnavailable as error:
+                trouble = error
+        if trouble is not None:
+            raise trouble
+
+    def _take(self, partition: int, end: End) -> None:
+        with self._changing:
+            if partition in self._ends:
+                self._ends[partition] = end
+
+    def _tell(self, admin: AdminClient, told: Mapping[int, int]) -> Mapping[int, int]:
+        """Commits what is held beyond ``told``; what is told now."""
+        held = dict(self._held)
+        news = [TopicPartition(self._topic, each, offset) for each, offset in held.items() if told.get(each) != offset]
+        if not news:
+            return told
+        group: Any = ConsumerGroupTopicPartitions(self._group, news)
+        [answer] = admin.alter_consumer_group_offsets([group], request_timeout=ANSWER_TIMEOUT_S).values()
+        try:
+            answer.result()
+        except KafkaException as error:
+            LOG.debug("group %s: offsets not told: %s", self._group, error)
+            return told
+        return held
+
+    def _say(self, error: KafkaUnavailable | None) -> None:
+        """Once when it begins, once when it is over."""
+        if error is not None and not self._away:
+            LOG.warning("%s; trying on, event time stands still meanwhile", error)
+        elif error is None and self._away:
+            LOG.info("Kafka is back")
+        self._away = error is not None
+
+
+def wall_clock_ms() -> int:
+    """Now, in epoch ms."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,113 @@
+"""The topics Zhiyin needs: there, and with the partitions it counts on.
+
+In: which topics, of how many partitions. Out: they are there, made if need be. Refused: a topic of another number of
+partitions (``TopicMismatch``: customers would change places), one that can't be made (``TopicRefused``); and
+everything while Kafka is away (``KafkaUnavailable``), to be asked again later.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from confluent_kafka import KafkaException
+from confluent_kafka.cimpl import NewTopic
+
+from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection, kind_of
+
+_NO_LEADER: Final = -1
+
+
+class WantedTopic(msgspec.Struct, frozen=True):
+    """A topic as it should be; ``exact``: whether one that is there already must have just these partitions."""
+
+    name: str
+    partitions: int
+    replication: int
+    exact: bool = True
+
+
+class TopicMismatch(Exception):
+    """A topic has another number of partitions than is counted on. ``found``, ``expected``: how many."""
+
+    def __init__(self, topic: str, found: int, expected: int) -> None:
+        self.topic = topic
+        self.found = found
+        self.expected = expected
+        super().__init__(
+            f"Kafka topic {topic}: found {found} partitions, expected {expected}; set bus_partitions to {found} "
+            "(and move the engine's snapshots away), or name another topic with kafka_topic"
+        )
+
+
+class TopicRefused(Exception):
+    """A topic can't be made. ``reason``: what Kafka said."""
+
+    def __init__(self, topic: str, reason: str) -> None:
+        self.topic = topic
+        self.reason = reason
+        super().__init__(
+            f"Kafka topic {topic}: found it missing and not to be made ({reason}), expected it there; "
+            "make it yourself, or see kafka_replication"
+        )
+
+
+class KafkaTopics:
+    """The wanted topics of one Kafka."""
+
+    def __init__(self, connection: KafkaConnection, wanted: Sequence[WantedTopic]) -> None:
+        self._connection = connection
+        self._wanted = wanted
+        self._admin = connection.admin()
+
+    def ensure(self) -> dict[str, int]:
+        """Each topic's partitions, all there and led; those that are missing are made.
+
+        Raises KafkaUnavailable, TopicMismatch, TopicRefused.
+        """
+        self._admin.poll(0)
+        found = self._found()
+        missing = [topic for topic in self._wanted if topic.name not in found]
+        if missing:
+            self._make(missing)
+            found = self._found()
+        return {topic.name: self._checked(topic, found.get(topic.name)) for topic in self._wanted}
+
+    def found(self) -> dict[str, int]:
+        """The partitions of those that are there, whatever they should be. Raises KafkaUnavailable."""
+        return {name: len(leaders) for name, leaders in self._found().items()}
+
+    def _found(self) -> dict[str, dict[int, int]]:
+        """The leader of each partition of those that are there."""
+        with self._connection.answering("asking for topics"):
+            # All topics: a client that asks for one by its name may have the broker make it, of any size.
+            topics = self._admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics
+        names = {topic.name for topic in self._wanted}
+        return {
+            name: {number: each.leader for number, each in topic.partitions.items()}
+            for name, topic in topics.items()
+            if name in names and topic.partitions
+        }
+
+    def _make(self, missing: Sequence[WantedTopic]) -> None:
+        made = [NewTopic(topic.name, topic.partitions, topic.replication) for topic in missing]
+        for name, done in self._admin.create_topics(made, request_timeout=ANSWER_TIMEOUT_S).items():
+            with self._connection.answering(f"making topic {name}"):
+                try:
+                    done.result()
+                except KafkaException as error:
+                    if error.args[0].name() == "TOPIC_ALREADY_EXISTS":
+                        continue
+                    if kind_of(error.args[0]) is None:
+                        raise TopicRefused(name, error.args[0].str()) from error
+                    raise
+
+    def _checked(self, wanted: WantedTopic, leaders: dict[int, int] | None) -> int:
+        if leaders is None:
+            raise self._connection.unavailable("asking for topics", "incomplete", f"no topic {wanted.name} yet")
+        if wanted.exact and len(leaders) != wanted.partitions:
+            raise TopicMismatch(wanted.name, len(leaders), wanted.partitions)
+        without = ", ".join(str(number) for number, leader in sorted(leaders.items()) if leader == _NO_LEADER)
+        if without:
+            reason = f"topic {wanted.name}, partitions {without}"
+            raise self._connection.unavailable("asking for topics", "leaderless", reason)
+        return len(leaders)
