@@ -2,17 +2,23 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
+from confluent_kafka import KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from operators.dead_letters import DeadLetter, ReturningEvent, dead_letter_document
+from operators.dead_letters import DeadLetter, NotALetter, ReturningEvent, dead_letter_document, read_letter
 from operators.events import Rejection
 from state import keys
 from state.bus import partition_of
 from state.bus_redriver import BusRedriver
 from state.connections import connect, connect_async
 from state.dead_letter_shelf import DeadLetterShelf, MemoryDeadLetterShelf, Redriver, ShelvedLetter, Span
+from state.kafka_connection import KafkaConnection
+from state.kafka_pages import KafkaPages
+from state.kafka_shelf import KafkaDeadLetterShelf
 from state.redis_bus import RedisBusWriter
 from state.redis_shelf import RedisDeadLetterShelf, RedisRedriver
 from state.redriven_marks import RedrivenMarks
@@ -132,3 +138,57 @@ class ByBusShelves(RedisShelves):
     async def close(self) -> None:
         await super().close()
         await self._async_client.aclose()
+
+
+class KafkaShelves(ByBusShelves):
+    """A topic of four partitions, by customer; marks and bus in Redis."""
+
+    def __init__(self, url: str, servers: str, topic: str) -> None:
+        super().__init__(url)
+        self._options = {"bootstrap.servers": servers}
+        self._topic = topic
+        self.pages = KafkaPages(KafkaConnection([servers]), topic, "reading dead letters")
+        self.shelf = KafkaDeadLetterShelf(self.pages, RedrivenMarks(self.client))
+        self._producer = Producer({**self._options, "log_level": 0})
+
+    def put(self, *documents: bytes) -> list[str]:
+        ids: dict[int, str] = {}
+        now_ms = time.time_ns() // 1_000_000
+        for number, each in enumerate(documents):
+            self._producer.produce(
+                self._topic,
+                each,
+                partition=partition_of(_customer_of(each), 4),
+                timestamp=now_ms + number,
+                on_delivery=partial(self._delivered, ids, number),
+            )
+        assert self._producer.flush(20) == 0
+        time.sleep(len(documents) / 1000)
+        return [ids[number] for number in range(len(documents))]
+
+    def drop(self, letter_id: str) -> None:
+        partition, _, offset = letter_id.partition(":")
+        upto = TopicPartition(self._topic, int(partition), int(offset) + 1)
+        client = AdminClient({**self._options, "log_level": 0})
+        client.delete_records([upto])[upto].result(20)
+
+    @property
+    def is_mock(self) -> bool:
+        """Whether librdkafka's mock serves it."""
+        return str(self._producer.list_topics(timeout=20).cluster_id).startswith("mockCluster")
+
+    async def close(self) -> None:
+        self.pages.close()
+        await super().close()
+
+    @staticmethod
+    def _delivered(ids: dict[int, str], number: int, error: KafkaError | None, message: Message) -> None:
+        assert error is None
+        ids[number] = f"{message.partition()}:{message.offset()}"
+
+
+def _customer_of(written: bytes) -> str:
+    try:
+        return read_letter(written).payload.customer_id or ""
+    except NotALetter:
+        return ""

@@ -10,17 +10,34 @@ from state import keys
 from state.bus import BusFull
 from state.dead_letter_shelf import Span
 from state.redis_shelf import LETTERS_A_LOOK, BusLayoutMismatch, RedisRedriver
+from tests.parts import missing
 from tests.state.conftest import EVERY_REDIS
 from tests.state.houses import NOON_MS
-from tests.state.shelves import LIMIT, ByBusShelves, MemoryShelves, RedisShelves, Shelves, document, letter
+from tests.state.shelves import (
+    LIMIT,
+    ByBusShelves,
+    KafkaShelves,
+    MemoryShelves,
+    RedisShelves,
+    Shelves,
+    document,
+    letter,
+)
 
+KAFKA = pytest.param("kafka", marks=[pytest.mark.requires("redis"), pytest.mark.timeout(180)])
 REDIS_SHELVES: tuple[Callable[[str], RedisShelves], ...] = (RedisShelves, ByBusShelves)
 
 
-@pytest.fixture(params=["memory", *EVERY_REDIS])
+@pytest.fixture(params=["memory", *EVERY_REDIS, KAFKA])
 async def shelves(request: pytest.FixtureRequest) -> AsyncIterator[Shelves]:
     """An empty shelf."""
-    made = MemoryShelves() if request.param == "memory" else RedisShelves(request.getfixturevalue(request.param))
+    made: Shelves
+    if request.param == "memory":
+        made = MemoryShelves()
+    elif request.param == "kafka":
+        made = kafka_shelves_of(request)
+    else:
+        made = RedisShelves(request.getfixturevalue(request.param))
     yield made
     await made.close()
 
@@ -31,6 +48,12 @@ async def redis_shelves(request: pytest.FixtureRequest, any_redis_url: str) -> A
     made = request.param(any_redis_url)
     yield made
     await made.close()
+
+
+def kafka_shelves_of(request: pytest.FixtureRequest) -> KafkaShelves:
+    """A shelf on a topic of its own."""
+    topic = request.getfixturevalue("new_topic")(name="dead-letters")
+    return KafkaShelves(request.getfixturevalue("redis_url"), request.getfixturevalue("kafka_servers"), topic)
 
 
 def test_an_empty_shelf(shelves: Shelves) -> None:
@@ -120,7 +143,9 @@ async def test_what_zhiyin_did_not_write_is_shown_and_stays(shelves: Shelves) ->
     assert await shelves.redrive(shelves.all()) == 1
 
 
-async def test_marks_last_as_long_as_their_letters(shelves: Shelves) -> None:
+async def test_marks_last_as_long_as_their_letters(shelves: Shelves, pytestconfig: pytest.Config) -> None:
+    if isinstance(shelves, KafkaShelves) and shelves.is_mock:
+        missing(pytestconfig, "kafka", "the mock deletes nothing")
     ids = shelves.put(*(document(letter(number)) for number in range(4)))
     await shelves.redrive(shelves.all()[:3])
     assert shelves.shelf.forget_gone() == 0
