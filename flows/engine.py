@@ -1,7 +1,7 @@
 """The live engine: one process from the bus to hints, until it is told to stop.
 
-In: settings. Out: facts, hints and dead letters in Redis, metrics on an internal port, snapshots
-under ``state_dir``. Refused: a snapshot folder of another layout (``RecoveryMismatch``), a metrics
+In: settings; events from Redis or Kafka. Out: facts, hints and dead letters in Redis, metrics on an internal port,
+snapshots under ``state_dir``. Refused: a snapshot folder of another layout (``RecoveryMismatch``), a metrics
 port that is taken (OSError). SIGTERM and SIGINT end it in order: sources stop, the last epoch
 is snapshotted, nothing is told that has not happened.
 """
@@ -25,38 +25,45 @@ from flows.redis_outlets import RedisOutlets
 from flows.remembering import Journals
 from flows.running import Layout, run_dataflow
 from flows.shard_watch import ShardWatch
+from state.buses import EngineBus, engine_bus
 from state.connections import StoreUnavailable, connect
 from state.dead_letters import RedisDeadLetters
 from state.facts import RedisFactStream
 from state.hints import RedisHintStore
 from state.patience import patiently
-from state.redis_bus import RedisBusReader
 
 LOG: Final = logging.getLogger("zhiyin.engine")
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def run_engine(settings: Settings, version: str = "") -> None:
-    """Runs until a signal comes. Raises RecoveryMismatch, OSError (port), ConfigurationError (catalogue)."""
-    layout = Layout(Path(settings.state_dir) / "recovery", settings.shards, settings.bus_partitions)
+    """Runs until a signal comes.
+
+    Raises RecoveryMismatch, OSError (port), ConfigurationError (catalogue, Kafka's options), TopicMismatch,
+    TopicRefused.
+    """
+    topic = settings.kafka_topic if settings.bus == "kafka" else None
+    layout = Layout(Path(settings.state_dir) / "recovery", settings.shards, settings.bus_partitions, topic)
     layout.check()
     catalogue = load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours)
     metrics = EngineMetrics()
     metrics.build.labels(version).set(1)
     with stop_on_signals() as stopping, metrics_served(settings, metrics):
+        bus = _bus(settings, metrics)
         flow = journey_flow(
-            _source(settings, metrics, stopping),
+            _source(bus, settings, metrics, stopping),
             catalogue,
             _rules(settings, metrics, layout),
             _outlets(settings, metrics, stopping, version).outlets(),
         )
         LOG.info("engine runs: journeys %d, shards %d", len(catalogue.journeys), settings.shards)
         try:
+            patiently(bus.ready, stopping.is_set, stopping.wait, LOG)
             run_dataflow(flow, settings.workers, settings.epoch_ms, layout)
         except Exception as error:
             if not (stopping.is_set() and _away(error)):
                 raise
-            LOG.warning("stopped while Redis was away; the next start goes on from the last snapshot")
+            LOG.warning("stopped while its bus or store was away; the next start goes on from the last snapshot")
     LOG.info("engine stopped")
 
 
@@ -96,16 +103,20 @@ def metrics_served(settings: Settings, metrics: EngineMetrics) -> Iterator[None]
         thread.join()
 
 
-def _source(settings: Settings, metrics: EngineMetrics, stopping: threading.Event) -> BusSource:
-    url = settings.redis_url or ""
+def _bus(settings: Settings, metrics: EngineMetrics) -> EngineBus:
+    for partition in range(settings.bus_partitions):
+        metrics.bus_lost.labels(partition)
+    return engine_bus(settings, lambda partition, count: metrics.bus_lost.labels(partition).inc(count))
 
+
+def _source(bus: EngineBus, settings: Settings, metrics: EngineMetrics, stopping: threading.Event) -> BusSource:
     def lags(partition: int, lag: Lag) -> None:
         metrics.bus_lag.labels(partition).set(lag.seconds)
         if lag.events is not None:
             metrics.bus_lag_events.labels(partition).set(lag.events)
 
     return BusSource(
-        lambda partition: RedisBusReader(connect(url), partition),
+        bus.reader,
         settings.bus_partitions,
         stopping.is_set,
         lags,
@@ -135,17 +146,14 @@ def _outlets(settings: Settings, metrics: EngineMetrics, stopping: threading.Eve
         client = connect(settings.redis_url or "")
         return RedisFactStream(client), RedisHintStore(client, _now_ms), RedisDeadLetters(client, version)
 
-    def pause(seconds: float) -> None:
-        stopping.wait(seconds)
-
     def insist(operation: Callable[[], object]) -> object:
-        return patiently(operation, stopping.is_set, pause, LOG)
+        return patiently(operation, stopping.is_set, stopping.wait, LOG)
 
     return RedisOutlets(stores, settings.desks, insist, metrics)
 
 
 def _away(error: BaseException | None) -> bool:
-    """Whether Redis being away is what ended the run: the engine wraps what its callbacks raise."""
+    """Whether a store being away is what ended the run: the engine wraps what its callbacks raise."""
     while error is not None:
         if isinstance(error, StoreUnavailable):
             return True

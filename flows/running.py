@@ -44,11 +44,15 @@ class RecoveryMismatch(Exception):
 
 
 class Layout(NamedTuple):
-    """Where snapshots are kept, and what must not change while they are: where a customer belongs."""
+    """Where snapshots are kept, and what must not change while they are: where a customer belongs, and on which bus.
+
+    ``topic``: the bus's on Kafka, None on Redis.
+    """
 
     folder: Path
     shards: int
     bus_partitions: int
+    topic: str | None = None
 
     def check(self) -> None:
         """Raises RecoveryMismatch when snapshots of another layout are there."""
@@ -76,7 +80,8 @@ class Layout(NamedTuple):
 
     @property
     def _words(self) -> str:
-        return f"{self.shards} shards, {self.bus_partitions} bus_partitions, {_FORMAT}"
+        bus = "" if self.topic is None else f", Kafka topic {self.topic}"
+        return f"{self.shards} shards, {self.bus_partitions} bus_partitions{bus}, {_FORMAT}"
 
     @property
     def _stone(self) -> Path:

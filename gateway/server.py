@@ -3,9 +3,9 @@
 In: settings. Out: a process that serves until it is told to stop. Refused, in one clear
 line each: settings that lack what the gateway needs, an address that is taken.
 
-Started in this order: metrics, push (websockets), chatbot hook, HTTP; then it says that it
-is ready. Stopped the other way round: HTTP takes no more and finishes what it has, the hook
-stops, desks are closed with 1012, then the connections to Redis, the metrics. Redis may
+Started in this order: metrics, the way to Kafka if that is the bus, push (websockets), chatbot hook, HTTP;
+then it says that it is ready. Stopped the other way round: HTTP takes no more and finishes what it has, the
+hook stops, desks are closed with 1012, then Kafka, the connections to Redis, the metrics. Redis and Kafka may
 be away at any time: /ready says so, the collector answers 503, desks are told.
 """
 
@@ -31,7 +31,7 @@ from gateway.bearer import Bearers
 from gateway.bus_lane import BusLane
 from gateway.chatbot_hook import ChatbotHook
 from gateway.collector import Collector, wall_clock_ms
-from gateway.health import Health
+from gateway.health import Health, Ping
 from gateway.http import build_app
 from gateway.metrics import GatewayMetrics
 from gateway.openapi import openapi_route
@@ -41,8 +41,10 @@ from gateway.site import Site
 from gateway.tokens import SECRET_BYTES
 from gateway.write_keys import WriteKeys
 from state.board import RedisHintBoard
-from state.connections import WAIT_TIMEOUT_S, connect_async
-from state.redis_bus import RedisBusWriter
+from state.bus import BusWriter
+from state.buses import gateway_bus
+from state.connections import WAIT_TIMEOUT_S, AsyncClient, connect_async
+from state.kafka_writer import KafkaBusWriter
 
 DRAIN_S: Final = 5
 KEEP_ALIVE_S: Final = 30
@@ -119,7 +121,8 @@ class Gateway:
         self._open.push_async_callback(client.aclose)
         self._open.push_async_callback(waiting.aclose)
         board = RedisHintBoard(client, waiting)
-        lane = BusLane(RedisBusWriter(client, settings.bus_partitions, settings.bus_max_events))
+        writer, kafka_pings = await self._start_bus(client)
+        lane = BusLane(writer)
         feedback = CountedFeedback(board, lane, wall_clock_ms, self.metrics)
         push = PushServer(settings, board, feedback, PushCounts(self.metrics, wall_clock_ms))
         await self._start_push(push)
@@ -129,7 +132,7 @@ class Gateway:
         routes = [
             *collector.routes(),
             *Api(board, feedback, bearers, wall_clock_ms).routes(),
-            *Health({"redis": client.ping}).routes(),
+            *Health({"redis": client.ping, **kafka_pings}).routes(),
             openapi_route(),
             *Site(lambda: push.port).routes(),
         ]
@@ -138,6 +141,15 @@ class Gateway:
         return Addresses(
             f"http://{host}:{http_port}", f"ws://{host}:{push.port}", f"http://{host}:{metrics_port}/metrics"
         )
+
+    async def _start_bus(self, client: AsyncClient) -> tuple[BusWriter, dict[str, Ping]]:
+        """The writer, and what to ask besides Redis."""
+        writer = gateway_bus(self._settings, client)
+        if not isinstance(writer, KafkaBusWriter):
+            return writer, {}
+        await writer.open()
+        self._open.push_async_callback(writer.close)
+        return writer, {"kafka": writer.ping}
 
     def _start_metrics(self) -> int:
         host, port = self._settings.host, self._settings.gateway_metrics_port

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 def patiently(
     operation: Callable[[], Result],
     stop: Callable[[], bool],
-    sleep: Callable[[float], None],
+    sleep: Callable[[float], object],
     log: logging.Logger,
     chance: Callable[[], float] = random.random,
 ) -> Result:
