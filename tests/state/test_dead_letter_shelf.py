@@ -8,9 +8,12 @@ import pytest
 from operators.dead_letters import ReturningEvent
 from state import keys
 from state.bus import BusFull
-from state.dead_letter_shelf import Span
-from state.redis_shelf import LETTERS_A_LOOK, BusLayoutMismatch, RedisRedriver
+from state.connections import StoreUnavailable, connect
+from state.dead_letter_shelf import Span, shelved
+from state.redis_shelf import LETTERS_A_LOOK, BusLayoutMismatch, RedisDeadLetterShelf, RedisRedriver
+from state.redriven_marks import RedrivenMarks
 from tests.parts import missing
+from tests.redis_server import free_port
 from tests.state.conftest import EVERY_REDIS
 from tests.state.houses import NOON_MS
 from tests.state.shelves import (
@@ -209,3 +212,20 @@ async def test_a_letter_without_a_customer_goes_to_the_partition_of_nobody(shelv
     shelves.put(document(nobodys))
     assert await shelves.redrive(shelves.all()) == 1
     assert shelves.bus() == [ReturningEvent("", NOON_MS + 1, nobodys.raw)]
+
+
+async def test_while_redis_is_away_every_operation_says_what_it_was() -> None:
+    with connect(f"redis://127.0.0.1:{free_port()}") as client:
+        shelf, marks = RedisDeadLetterShelf(client), RedrivenMarks(client)
+        for operation, asked in {
+            "reading dead letters": lambda: list(shelf.letters(Span())),
+            "reading which dead letters were redriven": lambda: marks.when(["a"]),
+            "marking dead letters as redriven": lambda: marks.mark({"a": "1-0"}, NOON_MS),
+            "forgetting redriven dead letters": lambda: marks.forget(lambda _: True),
+        }.items():
+            with pytest.raises(StoreUnavailable) as away:
+                asked()
+            assert away.value.operation == operation
+        letters = [shelved("1-0", NOON_MS, document(letter(1)))]
+        with pytest.raises(StoreUnavailable, match=r"^looking at the bus: Redis at .* is gone"):
+            await RedisRedriver(client, 2, LIMIT).redrive(letters, NOON_MS)

@@ -271,6 +271,19 @@ class TestRedrive:
         )
         assert on_the_bus(client) == as_events(*(letter(number) for number in range(100, 170)))
 
+    def test_a_redis_without_memory_ends_it_with_nothing_half_done(self, typed: Typed, client: redis.Redis) -> None:
+        write(client, letter(1), letter(2))
+        client.config_set("maxmemory", "1")
+        try:
+            code, out, err = typed("redrive", "--all", "--yes")
+        finally:
+            client.config_set("maxmemory", "0")
+        assert (code, out) == (1, "")
+        assert err.startswith("zhiyin dead-letters: redriving dead letters: Redis at ")
+        assert "raise its maxmemory or give it more memory; 0 of 2 letters were redriven and marked before that" in err
+        assert (on_the_bus(client), client.exists("zy:redriven")) == ([], 0)
+        assert typed("redrive", "--all", "--yes")[0] == 0
+
     def test_settings_of_another_bus_are_refused(
         self, typed: Typed, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
