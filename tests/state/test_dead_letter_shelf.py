@@ -217,12 +217,13 @@ async def test_a_letter_without_a_customer_goes_to_the_partition_of_nobody(shelv
 async def test_while_redis_is_away_every_operation_says_what_it_was() -> None:
     with connect(f"redis://127.0.0.1:{free_port()}") as client:
         shelf, marks = RedisDeadLetterShelf(client), RedrivenMarks(client)
-        for operation, asked in {
+        operations: dict[str, Callable[[], object]] = {
             "reading dead letters": lambda: list(shelf.letters(Span())),
             "reading which dead letters were redriven": lambda: marks.when(["a"]),
             "marking dead letters as redriven": lambda: marks.mark({"a": "1-0"}, NOON_MS),
             "forgetting redriven dead letters": lambda: marks.forget(lambda _: True),
-        }.items():
+        }
+        for operation, asked in operations.items():
             with pytest.raises(StoreUnavailable) as away:
                 asked()
             assert away.value.operation == operation
