@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from config.cluster_checks import cluster_differences
 from config.kafka_checks import kafka_differences
 from config.settings_table import Settings
 
@@ -90,4 +91,5 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[SettingDifference]], ...]] = 
     _secrets,
     _names,
     kafka_differences,
+    cluster_differences,
 )

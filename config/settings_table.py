@@ -12,6 +12,7 @@ SECRET: Final = frozenset(("token_secret", "write_keys", "redis_url", "kafka_opt
 """Settings whose values are never shown."""
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
+ProcessId = Annotated[int, Meta(ge=0, le=1_023)]
 Topic = Annotated[str, Meta(min_length=1, max_length=249)]
 
 
@@ -25,6 +26,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         Meta(min_length=1, description="Folder for what outlives a process: the embedded Redis, the engine's state."),
     ] = "var"
+    recovery_dir: Annotated[
+        str | None,
+        Meta(
+            description="Folder of the engine's snapshots, the same for all its processes; "
+            "without it `recovery` in state_dir.",
+        ),
+    ] = None
     host: Annotated[str, Meta(min_length=1, description="Address the collector, pages and desks listen on.")] = (
         "127.0.0.1"
     )
@@ -75,7 +83,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     shards: Annotated[
         int, Meta(ge=1, le=4096, description="Shards of customers in the engine; a multiple of bus_partitions.")
     ] = 32
-    workers: Annotated[int, Meta(ge=1, le=64, description="Worker threads of the engine.")] = 1
+    workers: Annotated[
+        int, Meta(ge=1, le=64, description="Worker threads of the engine, the same in each of its processes.")
+    ] = 1
+    engine_addresses: Annotated[
+        tuple[str, ...],
+        Meta(description="Where the engine's processes reach one another, each host:port; without them there is one."),
+    ] = ()
+    engine_process_id: Annotated[
+        ProcessId | None, Meta(description="Which of engine_addresses this process is, counted from 0.")
+    ] = None
     poll_events: Annotated[
         int, Meta(ge=1, le=100_000, description="Events the engine takes from a partition at a time.")
     ] = 5_000

@@ -7,8 +7,6 @@ is snapshotted, nothing is told that has not happened.
 """
 
 import logging
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,11 +18,14 @@ from prometheus_client import start_http_server
 from config import Settings, load_catalogue
 from flows.bus_source import BusSource, Lag
 from flows.dataflow import Rules, journey_flow
+from flows.member import Member, MemberLost, MemberStopped
 from flows.metrics import EngineMetrics
+from flows.recovery_folder import Layout
 from flows.redis_outlets import RedisOutlets
 from flows.remembering import Journals
-from flows.running import Layout, run_dataflow
+from flows.running import run_dataflow
 from flows.shard_watch import ShardWatch
+from flows.stopping import Stopping, stop_on_signals
 from state.buses import EngineBus, engine_bus
 from state.connections import StoreUnavailable, connect
 from state.dead_letters import RedisDeadLetters
@@ -33,55 +34,63 @@ from state.hints import RedisHintStore
 from state.patience import patiently
 
 LOG: Final = logging.getLogger("zhiyin.engine")
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def run_engine(settings: Settings, version: str = "") -> None:
-    """Runs until a signal comes.
+    """Runs until a signal comes, alone or as one process of a set.
 
-    Raises RecoveryMismatch, OSError (port), ConfigurationError (catalogue, Kafka's options), TopicMismatch,
-    TopicRefused.
+    Raises RecoveryMismatch, -InUse, -Unusable, OSError (port), ConfigurationError (catalogue, Kafka's options),
+    TopicMismatch, TopicRefused, AddressUnusable, MemberLost, MemberStopped, JournalDamaged, StateUnreadable.
     """
-    topic = settings.kafka_topic if settings.bus == "kafka" else None
-    layout = Layout(Path(settings.state_dir) / "recovery", settings.shards, settings.bus_partitions, topic)
-    layout.check()
+    member = Member(settings.engine_process_id or 0, settings.engine_addresses)
+    layout = _layout(settings)
+    layout.prepare()
     catalogue = load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours)
     metrics = EngineMetrics()
     metrics.build.labels(version).set(1)
-    with stop_on_signals() as stopping, metrics_served(settings, metrics):
+    with (
+        layout.held(member),
+        stop_on_signals(member, layout.folder) as stopping,
+        metrics_served(settings, metrics),
+    ):
         bus = _bus(settings, metrics)
+
+        def begin() -> None:
+            if stopping.begin():
+                LOG.info("engine runs: %s, journeys %d, shards %d", member, len(catalogue.journeys), settings.shards)
+
         flow = journey_flow(
             _source(bus, settings, metrics, stopping),
             catalogue,
             _rules(settings, metrics, layout),
-            _outlets(settings, metrics, stopping, version).outlets(),
+            _outlets(settings, metrics, stopping, version, begin).outlets(),
         )
-        LOG.info("engine runs: journeys %d, shards %d", len(catalogue.journeys), settings.shards)
-        try:
+        if member.addresses:
+            LOG.info("engine %s: waits for the others at %s", member, ", ".join(member.others))
+        with _ends_in_words(member, stopping):
             patiently(bus.ready, stopping.is_set, stopping.wait, LOG)
-            run_dataflow(flow, settings.workers, settings.epoch_ms, layout)
-        except Exception as error:
-            if not (stopping.is_set() and _away(error)):
-                raise
-            LOG.warning("stopped while its bus or store was away; the next start goes on from the last snapshot")
+            run_dataflow(flow, settings.workers, settings.epoch_ms, layout, member)
     LOG.info("engine stopped")
 
 
+def _layout(settings: Settings) -> Layout:
+    folder = Path(settings.recovery_dir or Path(settings.state_dir) / "recovery")
+    topic = settings.kafka_topic if settings.bus == "kafka" else None
+    return Layout(folder, settings.shards, settings.bus_partitions, topic)
+
+
 @contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM or SIGINT sets. A thread waits for them: the main one is inside the engine."""
-    stopping = threading.Event()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-
-    def wait() -> None:
-        signal.sigwait(_SIGNALS)
-        stopping.set()
-
-    threading.Thread(target=wait, name="signals", daemon=True).start()
+def _ends_in_words(member: Member, stopping: Stopping) -> Iterator[None]:
+    """Whoever was told to stop may end by what stopping brings with it; a set ends together."""
     try:
-        yield stopping
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield
+    except (StoreUnavailable, MemberLost) as error:
+        if not stopping.is_set():
+            raise
+        what = "another process was gone" if isinstance(error, MemberLost) else "its bus or store was away"
+        LOG.warning("stopped while %s; the next start goes on from the last snapshot", what)
+    if not stopping.told:
+        raise MemberStopped(member)
 
 
 @contextmanager
@@ -92,7 +101,8 @@ def metrics_served(settings: Settings, metrics: EngineMetrics) -> Iterator[None]
     except OSError as error:
         message = (
             f"engine metrics: port {settings.engine_metrics_port} on {settings.host} is taken ({error.strerror}); "
-            "stop what holds it, or choose another with the setting engine_metrics_port (0: any)"
+            "stop what holds it, or choose another with the setting engine_metrics_port (0: any); "
+            "each engine process on a machine needs its own"
         )
         raise OSError(error.errno, message) from error
     try:
@@ -109,7 +119,7 @@ def _bus(settings: Settings, metrics: EngineMetrics) -> EngineBus:
     return engine_bus(settings, lambda partition, count: metrics.bus_lost.labels(partition).inc(count))
 
 
-def _source(bus: EngineBus, settings: Settings, metrics: EngineMetrics, stopping: threading.Event) -> BusSource:
+def _source(bus: EngineBus, settings: Settings, metrics: EngineMetrics, stopping: Stopping) -> BusSource:
     def lags(partition: int, lag: Lag) -> None:
         metrics.bus_lag.labels(partition).set(lag.seconds)
         if lag.events is not None:
@@ -141,8 +151,11 @@ def _rules(settings: Settings, metrics: EngineMetrics, layout: Layout) -> Rules:
     )
 
 
-def _outlets(settings: Settings, metrics: EngineMetrics, stopping: threading.Event, version: str) -> RedisOutlets:
+def _outlets(
+    settings: Settings, metrics: EngineMetrics, stopping: Stopping, version: str, begin: Callable[[], None]
+) -> RedisOutlets:
     def stores() -> tuple[RedisFactStream, RedisHintStore, RedisDeadLetters]:
+        begin()  # outlets are opened when all processes are there
         client = connect(settings.redis_url or "")
         return RedisFactStream(client), RedisHintStore(client, _now_ms), RedisDeadLetters(client, version)
 
@@ -150,15 +163,6 @@ def _outlets(settings: Settings, metrics: EngineMetrics, stopping: threading.Eve
         return patiently(operation, stopping.is_set, stopping.wait, LOG)
 
     return RedisOutlets(stores, settings.desks, insist, metrics)
-
-
-def _away(error: BaseException | None) -> bool:
-    """Whether a store being away is what ended the run: the engine wraps what its callbacks raise."""
-    while error is not None:
-        if isinstance(error, StoreUnavailable):
-            return True
-        error = error.__cause__
-    return False
 
 
 def _now_ms() -> int:

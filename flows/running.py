@@ -1,26 +1,44 @@
-"""The one place that starts Bytewax."""
+"""The one place that starts Bytewax, and that understands what it says when it ends.
+
+Bytewax wraps what our code raises, and its core speaks of panics. What comes out of here is our own error, or one
+that says in words what has happened.
+"""
 
 import gc
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import bytewax.run
 from bytewax.dataflow import Dataflow
-from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.errors import BytewaxRuntimeError
+from bytewax.recovery import InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError
+
+from flows.member import AddressUnusable, Member, MemberLost
+from flows.recovery_folder import Layout, RecoveryUnusable
 
 _GARBAGE_THRESHOLDS: Final = (50_000, 20, 1_000_000)
 """State is millions of long-lived records without cycles: looking through all of them would find
 nothing and stall for it; only what is young is looked through."""
-_FORMAT: Final = "snapshots of format 2"
-RECOVERY_PARTITIONS: Final = 32
-"""Enough that the store's rows, which Bytewax never frees for a discarded key, stay spread out."""
+_NOT_WHOLE: Final = (InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError)
+_NO_ADDRESS: Final = "failed to initialize networking: "
+_LOST: Final = "thread panic"
+"""What the threads that carry messages between processes die of: the other end."""
 
-_recovery: Final[Callable[[Path], RecoveryConfig]] = RecoveryConfig
+_ALONE: Final = Member()
+
 _run: Final[Callable[..., Any]] = bytewax.run.cli_main
-_init_db_dir: Final[Callable[[Path, int], None]] = init_db_dir
+
+
+class EnginePanic(Exception):
+    """The core of Bytewax has given up. ``reason``: its own words."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the core of the engine gave up ({reason}); start it again, it goes on from the last snapshot; "
+            "if it comes back, report it with the log"
+        )
 
 
 def quieten_garbage_collection() -> None:
@@ -30,70 +48,51 @@ def quieten_garbage_collection() -> None:
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
 
-class RecoveryMismatch(Exception):
-    """Snapshots of another layout. ``folder``, ``found``, ``expected``: the layouts in words."""
+def run_dataflow(
+    flow: Dataflow, workers: int, epoch_ms: int = 10_000, layout: Layout | None = None, member: Member = _ALONE
+) -> None:
+    """Runs until the sources end, as ``member`` of a set once the others are there. With a ``layout`` state is kept.
 
-    def __init__(self, folder: Path, found: str, expected: str) -> None:
-        self.folder = folder
-        self.found = found
-        self.expected = expected
-        super().__init__(
-            f"snapshots in {folder}: found {found}, expected {expected}; "
-            "set these settings back, or move the folder away to start without a memory"
-        )
-
-
-class Layout(NamedTuple):
-    """Where snapshots are kept, and what must not change while they are: where a customer belongs, and on which bus.
-
-    ``topic``: the bus's on Kafka, None on Redis.
+    Raises what the flow's own code raised, MemberLost, AddressUnusable, RecoveryUnusable, EnginePanic.
     """
-
-    folder: Path
-    shards: int
-    bus_partitions: int
-    topic: str | None = None
-
-    def check(self) -> None:
-        """Raises RecoveryMismatch when snapshots of another layout are there."""
-        if self._stone.is_file():
-            found = self._stone.read_text("utf-8")
-            if found != self._words:
-                raise RecoveryMismatch(self.folder, found, self._words)
-
-    def recovery_config(self) -> RecoveryConfig:
-        """The snapshots' place for Bytewax, made when it is not there. Raises RecoveryMismatch."""
-        self.check()
-        if not self._stone.is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for stale in self.folder.glob("part-*.sqlite3*"):
-                stale.unlink()
-            shutil.rmtree(self.journals, ignore_errors=True)
-            _init_db_dir(self.folder, RECOVERY_PARTITIONS)
-            self._stone.write_text(self._words, "utf-8")
-        return _recovery(self.folder)
-
-    @property
-    def journals(self) -> Path:
-        """Where the steps write what their snapshots point to."""
-        return self.folder / "journals"
-
-    @property
-    def _words(self) -> str:
-        bus = "" if self.topic is None else f", Kafka topic {self.topic}"
-        return f"{self.shards} shards, {self.bus_partitions} bus_partitions{bus}, {_FORMAT}"
-
-    @property
-    def _stone(self) -> Path:
-        return self.folder / "layout.txt"
-
-
-def run_dataflow(flow: Dataflow, workers: int, epoch_ms: int = 10_000, layout: Layout | None = None) -> None:
-    """Runs until the sources end. With a ``layout``, state is kept there. Raises RecoveryMismatch."""
     quieten_garbage_collection()
-    _run(
-        flow,
-        workers_per_process=workers,
-        epoch_interval=timedelta(milliseconds=epoch_ms),
-        recovery_config=layout.recovery_config() if layout is not None else None,
-    )
+    cluster = {"process_id": member.index, "addresses": list(member.addresses)} if member.addresses else {}
+    try:
+        _run(
+            flow,
+            workers_per_process=workers,
+            epoch_interval=timedelta(milliseconds=epoch_ms),
+            recovery_config=layout.recovery_config() if layout is not None else None,
+            **cluster,
+        )
+    except BaseException as error:
+        ours = _raised_by_us(error)
+        if ours is not None:
+            raise ours from ours.__cause__
+        raise _in_words(error, layout, member) from error
+
+
+def _raised_by_us(error: BaseException) -> BaseException | None:
+    """What our code, or Python, raised: the first link that is not Bytewax's."""
+    for each in _causes(error):
+        if not isinstance(each, BytewaxRuntimeError | _NOT_WHOLE) and type(each) not in (RuntimeError, Exception):
+            return None if type(each).__name__ == "PanicException" else each
+    return None
+
+
+def _in_words(error: BaseException, layout: Layout | None, member: Member) -> BaseException:
+    text = str(list(_causes(error))[-1])
+    if member.addresses and _LOST in text:
+        return MemberLost(member)
+    if member.addresses and _NO_ADDRESS in text:
+        return AddressUnusable(member, text.partition(_NO_ADDRESS)[2])
+    if layout is not None and (isinstance(error, _NOT_WHOLE) or "recovery.rs" in str(error) or "Sqlite" in text):
+        return RecoveryUnusable(layout.folder, text)
+    return EnginePanic(text)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    each: BaseException | None = error
+    while each is not None:
+        yield each
+        each = each.__cause__

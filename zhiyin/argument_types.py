@@ -5,6 +5,7 @@ Refused: what is none, in words argparse puts after the option's name.
 """
 
 import argparse
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -71,6 +72,14 @@ def moment(text: str) -> Callable[[int], int]:
         at_ms = _instant_ms(text)
         return lambda _: at_ms
     return lambda now_ms: max(0, now_ms - ago_ms)
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """``host:port;host:port``, with semicolons or commas; what each is worth the settings' checks say."""
+    found = tuple(each.strip() for each in re.split("[;,]", text) if each.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected host:port;host:port, one for each process")
+    return found
 
 
 def _instant_ms(text: str) -> int:

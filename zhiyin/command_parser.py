@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from zhiyin import __version__, dead_letters_parser
-from zhiyin.argument_types import count, duration, port, positive, whole
+from zhiyin.argument_types import addresses, count, duration, port, positive, whole
 
 WIDTH: Final = 100
 
@@ -110,8 +110,33 @@ def _engine(commands: "Commands") -> None:
         commands,
         "engine",
         "run the engine: events from the bus, decisions, hints to Redis",
-        "One process of a deployment; needs REDIS_URL. SIGTERM stops it with its state kept.",
-        "REDIS_URL=redis://cache:6379/0 zhiyin engine",
+        "One process of a deployment; needs REDIS_URL. SIGTERM stops it with its state kept, within ten seconds.\n"
+        "Several processes share the work when each is told all addresses, the same recovery folder (on a volume\n"
+        "they share), and which of the addresses is its own. When one goes, all end: start them again together.",
+        "REDIS_URL=redis://cache:6379/0 zhiyin engine --recovery /var/lib/zhiyin/recovery",
+        "zhiyin engine -i 0 -a 'engine-0:2101;engine-1:2101' --recovery /shared/recovery   on the first machine",
+        "zhiyin engine -i 1 -a 'engine-0:2101;engine-1:2101' --recovery /shared/recovery   on the second",
+    )
+    parser.add_argument(
+        "--recovery",
+        metavar="DIR",
+        type=Path,
+        help="folder of the snapshots, made when it is not there (default: setting recovery_dir, else recovery in "
+        "state_dir)",
+    )
+    parser.add_argument(
+        "-i",
+        "--process-id",
+        metavar="INDEX",
+        type=whole,
+        help="which of the addresses this process is, from 0 (default: setting engine_process_id)",
+    )
+    parser.add_argument(
+        "-a",
+        "--addresses",
+        metavar="A;A",
+        type=addresses,
+        help="host:port of every process, the same list for all (default: setting engine_addresses, none: one process)",
     )
     _catalogue(parser)
     _settings(parser)

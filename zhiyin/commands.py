@@ -46,9 +46,16 @@ def up(chosen: argparse.Namespace) -> int:
 
 
 def engine(chosen: argparse.Namespace) -> int:
-    """``zhiyin engine``."""
-    settings = settings_of(chosen)
+    """``zhiyin engine``: alone, or as one process of a set."""
+    settings = settings_of(
+        chosen,
+        recovery_dir=chosen.recovery,
+        engine_process_id=chosen.process_id,
+        engine_addresses=chosen.addresses,
+    )
     _need(settings, "engine", "redis_url")
+    if settings.engine_addresses and settings.engine_process_id is None:
+        raise ConfigurationError([_number_missing(settings)])
     from flows.engine import run_engine
 
     log_to_stderr(settings.log_level)
@@ -195,6 +202,12 @@ def _post(settings: Settings, chosen: argparse.Namespace) -> int:
         post_live(load_catalogue(settings.catalogue), plan, collector, stop)
         say(f"simulate: {collector.posted}")
     return 0
+
+
+def _number_missing(settings: Settings) -> Problem:
+    count = len(settings.engine_addresses)
+    expected = f"which of them this process is, 0 to {count - 1} (-i)"
+    return Problem("settings", None, variable_of("engine_process_id"), f"nothing, with {count} addresses", expected)
 
 
 def _need(settings: Settings, process: str, *names: str) -> None:

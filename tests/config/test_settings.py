@@ -111,7 +111,7 @@ def test_a_wrong_file_is_refused_with_lines(file: Path) -> None:
     problems = refused({}, file)
     assert sorted(problems) == [
         f"{file}:1: http_port: found '80', expected a whole number",
-        f"{file}:2: prot: found a key we do not know, expected one of the 38 names that docs/reference lists",
+        f"{file}:2: prot: found a key we do not know, expected one of the 41 names that docs/reference lists",
         f"{file}:3: desks: found 'a', expected a list",
         f"{file}:4: shards: found 30, with bus_partitions 4, expected a multiple of bus_partitions",
         f"{file}:5: token_secret: found a value that is not shown, {QUOTED}",

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from zhiyin.argument_types import count, duration, moment, port, positive, whole
+from zhiyin.argument_types import addresses, count, duration, moment, port, positive, whole
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,11 @@ def test_other_moments_are_refused_in_words(text: str) -> None:
         f"found {text!r}, expected so long ago, such as 90s, 2h or 7d, "
         "or an instant such as 2026-05-04 or 2026-05-04T11:59:00Z"
     )
+
+
+def test_addresses_are_parted_by_semicolons_or_commas() -> None:
+    assert addresses("a:1;b:2") == addresses(" a:1 , b:2;") == ("a:1", "b:2")
+    with pytest.raises(
+        argparse.ArgumentTypeError, match="found ' ;', expected host:port;host:port, one for each process"
+    ):
+        addresses(" ;")

@@ -1,0 +1,95 @@
+"""When to stop, and how long that may take.
+
+SIGTERM or SIGINT ask this process to stop; in a set of processes it leaves a note in the recovery folder, and the
+others stop as well: none of them could go on. What has not stopped in order after ``GRACE_S``, or is asked a second
+time, is left at its last snapshot: the next start goes on from there, and reads again what came after it.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from flows.member import Member
+
+LOG: Final = logging.getLogger("zhiyin.engine")
+GRACE_S: Final = 8.0
+"""Below the ten seconds that supervisors wait before they kill."""
+NOTE: Final = "stop"
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_LOOK_S: Final = 0.2
+
+
+class Stopping:
+    """Whether to stop. ``told``: by a signal to this very process; else by another's note."""
+
+    def __init__(self, member: Member, folder: Path) -> None:
+        self.told = False
+        self._asked = threading.Event()
+        self._begun = threading.Event()
+        self._note = folder / NOTE if member.addresses else None
+        if self._note is not None and member.index == 0:
+            # The others look for it only once this process has met them.
+            self._note.unlink(missing_ok=True)
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        return self._asked.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Waits so long, or until told to stop."""
+        self._asked.wait(seconds)
+
+    def begin(self) -> bool:
+        """The dataflow runs, with all its processes; True the first time."""
+        first = not self._begun.is_set()
+        self._begun.set()
+        return first
+
+    def watch(self, over: threading.Event) -> None:
+        """Listens until ``over``; leaves the process when stopping takes too long."""
+        give_up = float("inf")
+        while not over.is_set():
+            signalled = signal.sigtimedwait(_SIGNALS, _LOOK_S) is not None
+            if signalled and (self.told or not self._begun.is_set()):
+                self._leave("asked again" if self.told else "nothing had begun")
+            if signalled or self._noted():
+                self.told = self.told or signalled
+                give_up = min(give_up, time.monotonic() + GRACE_S)
+                self._ask()
+            if time.monotonic() > give_up:
+                self._leave(f"not everything had stopped after {GRACE_S:g} s")
+
+    def _noted(self) -> bool:
+        return self._begun.is_set() and not self.is_set() and self._note is not None and self._note.exists()
+
+    def _ask(self) -> None:
+        if self._note is not None:
+            with suppress(OSError):
+                self._note.touch()
+        self._asked.set()
+
+    def _leave(self, why: str) -> None:
+        LOG.warning("engine left at once: %s; the next start goes on from the last snapshot", why)
+        logging.shutdown()
+        os._exit(0 if self.told or not self._begun.is_set() else 1)
+
+
+@contextmanager
+def stop_on_signals(member: Member, folder: Path) -> Iterator[Stopping]:
+    """Hears SIGTERM and SIGINT. A thread waits for them: the main one is inside the engine. ``folder``: the set's."""
+    stopping, over = Stopping(member, folder), threading.Event()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    thread = threading.Thread(target=stopping.watch, args=(over,), name="signals", daemon=True)
+    thread.start()
+    try:
+        yield stopping
+    finally:
+        over.set()
+        thread.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
