@@ -8,8 +8,13 @@ from contextlib import asynccontextmanager, contextmanager
 
 from config import Settings
 from state.bus_redriver import BusRedriver
+from state.buses import events_topic, kafka_connection
 from state.connections import connect
 from state.dead_letter_shelf import DeadLetterShelf, Redriver
+from state.kafka_pages import KafkaPages
+from state.kafka_shelf import KafkaDeadLetterShelf
+from state.kafka_topics import KafkaTopics
+from state.kafka_writer import KafkaBusWriter
 from state.redis_shelf import RedisDeadLetterShelf, RedisRedriver
 from state.redriven_marks import RedrivenMarks
 
@@ -21,12 +26,7 @@ def opened_shelf(settings: Settings) -> Iterator[DeadLetterShelf]:
         if settings.bus == "redis":
             yield RedisDeadLetterShelf(client)
             return
-        from state.kafka_connection import KafkaConnection
-        from state.kafka_pages import KafkaPages
-        from state.kafka_shelf import KafkaDeadLetterShelf
-
-        connection = KafkaConnection(settings.kafka_servers, settings.kafka_options)
-        pages = KafkaPages(connection, settings.kafka_dead_letters_topic, "reading dead letters")
+        pages = KafkaPages(kafka_connection(settings), settings.kafka_dead_letters_topic, "reading dead letters")
         try:
             yield KafkaDeadLetterShelf(pages, RedrivenMarks(client))
         finally:
@@ -40,19 +40,10 @@ async def opened_redriver(settings: Settings) -> AsyncIterator[Redriver]:
         if settings.bus == "redis":
             yield RedisRedriver(client, settings.bus_partitions, settings.bus_max_events)
             return
-        from state.kafka_connection import KafkaConnection
-        from state.kafka_topics import KafkaTopics, WantedTopic
-        from state.kafka_writer import KafkaBusWriter
-
-        connection = KafkaConnection(settings.kafka_servers, settings.kafka_options)
-        topic = WantedTopic(settings.kafka_topic, settings.bus_partitions, settings.kafka_replication)
-        writer = KafkaBusWriter(
-            connection,
-            KafkaTopics(connection, [topic]),
-            settings.kafka_topic,
-            settings.bus_partitions,
-            settings.bus_max_events,
-        )
+        connection = kafka_connection(settings)
+        topics = KafkaTopics(connection, [events_topic(settings)])
+        topic, partitions, max_events = settings.kafka_topic, settings.bus_partitions, settings.bus_max_events
+        writer = KafkaBusWriter(connection, topics, topic, partitions, max_events)
         await writer.open()
         try:
             yield BusRedriver(writer, RedrivenMarks(client))

@@ -25,6 +25,8 @@ from zhiyin.command_line import main
 
 STEP = "      - id: face_check\n"
 KINDS = ("started", "completed")
+CLOCK_OFF_MS = 0
+"""How far the sender's clock is behind: the event's own timestamp is that much earlier than the corrected one."""
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def mend(catalogue: Path) -> None:
 def refused(client: redis.Redis, engine: EngineProcess, *events: dict[str, Any]) -> None:
     """Runs the engine until it has refused all of ``events``."""
     engine.start()
-    post(client, events, wire)
+    post(client, events, lambda event: wire({**event, "at_ms": event["at_ms"] - CLOCK_OFF_MS}))
     until(lambda: client.xlen("zy:dead-letters") == len(events), "the dead letters")
 
 
