@@ -67,10 +67,11 @@ class Sent(NamedTuple):
 
 
 class Visits:
-    """The stream for ``attempts`` open attempts, ``struggling`` or not."""
+    """The stream for ``attempts`` open attempts, ``struggling`` or not, each open for ``window_ms``."""
 
-    def __init__(self, attempts: int, *, struggling: bool) -> None:
+    def __init__(self, attempts: int, *, struggling: bool, window_ms: int = WINDOW_MS) -> None:
         self._attempts = attempts
+        self._window_ms = window_ms
         self._deeds = STRUGGLING if struggling else PLAIN
         self._ongoing = self._go_on()
 
@@ -78,13 +79,13 @@ class Visits:
         """The visits that begin and stay open."""
         return _polls(heapq.merge(*(self._stream(deed, 0, 0, self._attempts) for deed in self._deeds)))
 
-    def turn(self, events: int) -> list[Poll]:
+    def turn(self, events: int, poll_events: int = POLL_EVENTS) -> list[Poll]:
         """The next ``events`` after those: as many attempts begin as end."""
-        return list(_polls(islice(self._ongoing, events)))
+        return list(_polls(islice(self._ongoing, events), poll_events))
 
     def _go_on(self) -> Iterator[Sent]:
         beginning = (self._stream(deed, 0, self._attempts, None) for deed in self._deeds)
-        returning = (self._stream(deed, WINDOW_MS, 0, None) for deed in _RETURNING)
+        returning = (self._stream(deed, self._window_ms, 0, None) for deed in _RETURNING)
         return heapq.merge(*beginning, *returning)
 
     def _stream(self, deed: Deed, later_ms: int, first: int, after_last: int | None) -> Iterator[Sent]:
@@ -92,7 +93,7 @@ class Visits:
         pattern = _pattern(deed, later_ms + deed.after_ms)
         visit = first
         while after_last is None or visit < after_last:
-            at_ms = BEGINS_MS + visit * WINDOW_MS // self._attempts + deed.after_ms + later_ms
+            at_ms = BEGINS_MS + visit * self._window_ms // self._attempts + deed.after_ms + later_ms
             if visit % deed.every == 0:
                 yield _sent(pattern, visit, at_ms)
             visit += 1
@@ -111,7 +112,7 @@ def _sent(pattern: str, visit: int, at_ms: int) -> Sent:
     return Sent(at_ms, f"{ids['head']}-7c1e-4b7a-9f3e-{ids['tail']}", (pattern % ids).encode())
 
 
-def _polls(events: Iterator[Sent]) -> Iterator[Poll]:
-    while batch := list(islice(events, POLL_EVENTS)):
+def _polls(events: Iterator[Sent], poll_events: int = POLL_EVENTS) -> Iterator[Poll]:
+    while batch := list(islice(events, poll_events)):
         times_ms = [each.at_ms for each in batch]
         yield Poll([each.raw for each in batch], [each.customer_id for each in batch], times_ms, times_ms)

@@ -26,6 +26,7 @@ class DecideLogic(StatefulBatchLogic[list[Observation], list[Fact], bytes]):
         """Decides list by list."""
         self._remembering.call(f"decide-{stable_id(values[0][0].journey)}")
         decided = [self._decision.decide(observations) for observations in values]
+        self._remembering.write_ahead()
         return [facts for facts in decided if facts], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
@@ -47,6 +48,7 @@ class ArbitrateLogic(StatefulBatchLogic[Concerning, list[Verdict], bytes]):
         verdicts: list[Verdict] = []
         for each in values:
             verdicts += self._decide(each.inputs)
+        self._remembering.write_ahead()
         return [verdicts] if verdicts else (), StatefulBatchLogic.RETAIN
 
     def _decide(self, inputs: Sequence[Fact | Around]) -> list[Verdict]:

@@ -66,7 +66,8 @@ def _picked(
         at_ms = batch.times_ms[index] if batch.times_ms is not None else _own_time_ms(event)
         fault = event if isinstance(event, Rejection) else _time_fault(at_ms, latest_ms(came_ms))
         if fault is not None:
-            dead_letters.append(DeadLetter(raw, (fault,), came_ms))
+            customer_id = event.customer_id if isinstance(event, Event) else None
+            dead_letters.append(DeadLetter(raw, (fault,), came_ms, customer_id, at_ms))
         elif isinstance(event, Event) and at_ms is not None:
             events.append(event)
             raws.append(raw)

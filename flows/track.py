@@ -35,6 +35,7 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
             self._remembering.call(f"track-{batch.shard}")
             self._take(fitting(batch, self._latest_ms, dead_letters), dead_letters)
             self._shard.settle(batch.now_ms)
+        self._remembering.write_ahead()
         self._watch(self._shard)
         return self._emit(dead_letters), StatefulBatchLogic.RETAIN
 
@@ -51,8 +52,9 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
 
     def _take(self, fit: Fitting, dead_letters: list[DeadLetter]) -> None:
         for index, refusal in self._shard.take(fit.events, fit.times_ms, fit.arrived_ms):
+            event, at_ms = fit.events[index], fit.times_ms[index]
             arrived_ms = fit.arrived_ms[index] if fit.arrived_ms is not None else None
-            dead_letters.append(DeadLetter(fit.raws[index], (refusal,), arrived_ms))
+            dead_letters.append(DeadLetter(fit.raws[index], (refusal,), arrived_ms, event.customer_id, at_ms))
 
     def _emit(self, dead_letters: list[DeadLetter]) -> Iterable[Tracked]:
         tracked = Tracked(self._shard.collect(), self._shard.collect_around(), dead_letters)

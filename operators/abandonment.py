@@ -71,6 +71,11 @@ class JourneyDecision:
         """Nothing beside the attempts but the format's name."""
         return msgspec.msgpack.encode(DecisionHead(FORMAT))
 
+    @property
+    def waiting(self) -> int:
+        """How many rows ``changes`` would give."""
+        return len(self._changed)
+
     def changes(self) -> tuple[int, bytes]:
         """How many attempts have changed since the last call, and they packed."""
         changed, self._changed = self._changed, set()

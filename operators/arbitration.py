@@ -123,20 +123,20 @@ class Arbitration:
     def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Verdict]:
         """The verdicts on ``inputs``, in their order.
 
-        An attempt that returned and ended among them has its hint retired for the end: that says more.
+        An attempt that returned to its end has its hint retired for the end: that says more.
         """
         verdicts: list[Verdict] = []
-        ended = {given.attempt_id for given in inputs if isinstance(given, Fact) and given.kind in _ENDS}
+        to_their_end = _returns_to_their_end(inputs)
         if self._keeps_changes:
             self._changed.update(given.customer_id for given in inputs)
-        for given in inputs:
+        for place, given in enumerate(inputs):
             if isinstance(given, Contact):
                 self._remember_contact(given)
             elif isinstance(given, HintFeedback):
                 self._remember_feedback(given)
             elif given.kind == "abandoned":
                 verdicts += self._abandoned(given, now_ms)
-            elif given.kind in _RETIRES and not (given.kind == "returned" and given.attempt_id in ended):
+            elif given.kind in _RETIRES and place not in to_their_end:
                 verdicts += self._over(given, now_ms)
         return verdicts
 
@@ -159,6 +159,11 @@ class Arbitration:
     def head(self) -> bytes:
         """Nothing beside the customers but the format's name."""
         return msgspec.msgpack.encode(ArbitrationHead(FORMAT))
+
+    @property
+    def waiting(self) -> int:
+        """How many rows ``changes`` would give."""
+        return len(self._changed)
 
     def changes(self) -> tuple[int, bytes]:
         """How many customers may have changed since the last call, and they packed; an empty memory is forgotten."""
@@ -295,6 +300,22 @@ class Arbitration:
         if memory.contact_at_ms is not None:
             ends_ms.append(memory.contact_at_ms + CONTACT_ENDS_AFTER_MS)
         return max(ends_ms, default=None)
+
+
+def _returns_to_their_end(inputs: Sequence[Input]) -> set[int]:
+    """The places of those ``returned`` after which the attempt ended, and broke off no second time, among ``inputs``."""
+    places: set[int] = set()
+    ends: set[str] = set()
+    for place in range(len(inputs) - 1, -1, -1):
+        given = inputs[place]
+        if isinstance(given, Fact):
+            if given.kind in _ENDS:
+                ends.add(given.attempt_id)
+            elif given.kind == "abandoned":
+                ends.discard(given.attempt_id)
+            elif given.kind == "returned" and given.attempt_id in ends:
+                places.add(place)
+    return places
 
 
 def in_control_group(customer_id: str, salt: str, share: float) -> bool:

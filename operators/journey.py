@@ -34,10 +34,9 @@ from operators.journey_state import (
     FORMAT,
     Changes,
     ShardHead,
-    latest_rows,
     pack_customers,
     pack_head,
-    restored_attempt,
+    restored,
     unpack_head,
 )
 from operators.struggle import SIGNS, signals
@@ -152,6 +151,11 @@ class JourneyShard:
         """What a snapshot holds beside the customers: where event time stands."""
         return pack_head(ShardHead(FORMAT, self.watermark_ms, self.newest_ms, self.newest_arrived_ms))
 
+    @property
+    def waiting(self) -> int:
+        """About how many rows ``changes`` would give."""
+        return len(self._changes)
+
     def changes(self) -> tuple[int, bytes]:
         """How many customers have changed or are forgotten since the last call, and they packed."""
         return self._changes.take(self.customers)
@@ -173,14 +177,11 @@ class JourneyShard:
         stored = unpack_head(head)
         self.watermark_ms, self.newest_ms = stored.watermark_ms, stored.newest_ms
         self.newest_arrived_ms = stored.newest_arrived_ms
-        for row in latest_rows(packed):
-            customer = Customer(row.id, row.recent, row.due_ms, NO_TIMER, self._changes.born_changed)
-            self.customers[row.id] = customer
-            for saved in row.attempts or ():
-                plan = self._plans.get(saved.journey)
-                if plan is not None:
-                    self._open(restored_attempt(customer, plan, saved))
-            if not customer.is_busy:
+        for customer, attempts in restored(packed, self._plans, self._changes):
+            self.customers[customer.id] = customer
+            for attempt in attempts:
+                self._open(attempt)
+            if not attempts:
                 self._wait_to_forget(customer)
 
     def _hear(self, times_ms: Sequence[int], arrived_ms: Sequence[int] | None) -> None:

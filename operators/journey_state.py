@@ -6,12 +6,12 @@ catalogue says is not stored: after a change of it, open attempts go on under th
 journeys that are gone are dropped, those at steps that are gone keep no step.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from operators.attempt import Attempt, Customer
+from operators.attempt import NO_TIMER, Attempt, Customer
 from operators.journey_plan import JourneyPlan, StepPlan
 from operators.stored import unpack, unpacked
 from operators.struggle import Struggle
@@ -68,22 +68,27 @@ def pack_customers(customers: Sequence[Customer], forgotten: Sequence[str]) -> b
     """Rows of ``CustomerRow``'s shape; plain tuples, for they are written by the hundred thousand."""
     rows: list[tuple[object, ...]] = [(customer_id,) for customer_id in forgotten]
     for customer in customers:
-        attempts = [
-            (
-                attempt.plan.name,
-                attempt.transaction_id,
-                attempt.id,
-                attempt.place.id,
-                attempt.last_seen_ms,
-                attempt.due_ms,
-                attempt.rung,
-                attempt.cause,
-                attempt.struggle,
-            )
-            for attempt in customer.attempts()
-        ]
+        latest = customer.latest
+        if customer.others is not None:
+            attempts = [_row(attempt) for attempt in customer.attempts()]
+        else:
+            attempts = [] if latest is None else [_row(latest)]
         rows.append((customer.id, customer.recent, customer.due_ms, attempts))
     return _ENCODER.encode(rows)
+
+
+def _row(attempt: Attempt) -> tuple[object, ...]:
+    return (
+        attempt.plan.name,
+        attempt.transaction_id,
+        attempt.id,
+        attempt.place.id,
+        attempt.last_seen_ms,
+        attempt.due_ms,
+        attempt.rung,
+        attempt.cause,
+        attempt.struggle,
+    )
 
 
 class Changes:
@@ -96,6 +101,9 @@ class Changes:
         self.born_changed = not kept
         self._changed: list[Customer] = []
         self._forgotten: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._changed) + len(self._forgotten)
 
     def note(self, customer: Customer) -> None:
         """A customer whose ``changed`` is not set yet."""
@@ -128,7 +136,17 @@ def latest_rows(packed: Iterable[bytes]) -> Iterable[CustomerRow]:
     return rows.values()
 
 
-def restored_attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
+def restored(
+    packed: Iterable[bytes], plans: Mapping[str | None, JourneyPlan], changes: Changes
+) -> Iterator[tuple[Customer, list[Attempt]]]:
+    """The stored customers, each with his attempts of journeys that are still known. Raises StateUnreadable."""
+    for row in latest_rows(packed):
+        customer = Customer(row.id, row.recent, row.due_ms, NO_TIMER, changes.born_changed)
+        known = [(plans[saved.journey], saved) for saved in row.attempts or () if saved.journey in plans]
+        yield customer, [_attempt(customer, plan, saved) for plan, saved in known]
+
+
+def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
     """A stored attempt under today's catalogue, which may have changed since."""
     place = plan.places.get(row.step) or plan.no_step
     rung = next_rung(place, row)

@@ -6,8 +6,12 @@ Refused: a place whose files are gone or damaged (``JournalDamaged``).
 
 One folder holds one memory in numbered segments. What lies behind a place's end was written by a process that
 died before its snapshot counted: it is never read, and a restarted process writes into a new segment. When
-the segments have grown to twice what the memory needs, a sweep goes through all keys, some with each
-snapshot; when it has come round, the segments older than its beginning hold nothing that counts.
+the segments have grown to three times what the memory needs, a sweep goes through all keys, some with each
+write; when it has come round, the segments older than its beginning hold nothing that counts.
+
+What is written is on disk a moment later: a thread of this process sees to it, and nobody waits for the disk
+but the next snapshot of the same memory. A process may be killed at any instant. A machine that loses power
+in that moment may lose what the snapshot counts on; that is noticed (``JournalDamaged``).
 """
 
 import os
@@ -15,6 +19,7 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -23,14 +28,24 @@ import msgspec
 SAFE_SNAPSHOTS: Final = 3
 """Snapshots after which the engine surely goes back to none of before: then old segments may go."""
 SWEEP_KEYS: Final = 256
-"""A sweep takes at least so many keys with a snapshot, and at least as many as have changed."""
+"""A sweep takes at least so many keys with a write, and at least as many as have changed."""
+SLICE_ROWS: Final = 256
+"""So many changed rows are written ahead of the snapshot, so that it finds little left to do."""
+_SWEEPS_AT: Final = 3
 _SLACK_BYTES: Final = 1 << 18
+_SYNC: Final = ThreadPoolExecutor(1, thread_name_prefix="journal-sync")
+_DONE: Final[Future[None]] = Future()
+_DONE.set_result(None)
 _FRAME: Final = struct.Struct("<II")
 _SUFFIX: Final = ".journal"
 
 
 class Memory(Protocol):
     """What remembers, and can say it in packs of rows; later rows of a key hold."""
+
+    @property
+    def waiting(self) -> int:
+        """About how many rows ``changes`` would give."""
 
     def changes(self) -> tuple[int, bytes]:
         """How many keys have changed or are forgotten since the last call, and they packed."""
@@ -81,6 +96,7 @@ class Journal:
         self._sweep_from = 0
         self._retired: deque[tuple[int, int]] = deque()
         self._snapshots = 0
+        self._synced: Future[None] = _DONE
         folder.mkdir(parents=True, exist_ok=True)
         if place is None:
             for stale in folder.glob(f"*{_SUFFIX}"):
@@ -91,15 +107,28 @@ class Journal:
         for segment in self._segments:
             yield from _read(self._path(segment.number), segment.size_bytes)
 
+    def write_ahead(self, memory: Memory) -> None:
+        """Writes what has changed when it is enough for a slice; no place holds it yet. Raises OSError."""
+        if memory.waiting >= SLICE_ROWS:
+            self._write_some(memory)
+
     def write(self, memory: Memory) -> Place:
-        """Appends what has changed, and a part of a sweep when one is due; safe on disk when this returns.
+        """Appends what has changed, and a part of a sweep when one is due.
 
         Raises OSError (a full disk): the place before still holds.
         """
+        self._synced.result()
+        self._write_some(memory)
+        self._synced = _SYNC.submit(_sync, self._path(self._own_segment.number)) if self._own_segment else _DONE
         self._snapshots += 1
+        while self._retired and self._retired[0][0] + SAFE_SNAPSHOTS <= self._snapshots:
+            self._path(self._retired.popleft()[1]).unlink(missing_ok=True)
+        return Place(tuple(Segment(each.number, each.size_bytes) for each in self._segments), self._swept_bytes)
+
+    def _write_some(self, memory: Memory) -> None:
         changed, pack = memory.changes()
         packs = [pack] if changed else []
-        if self._sweep is None and self._total_bytes > 2 * self._swept_bytes + _SLACK_BYTES:
+        if self._sweep is None and self._total_bytes > _SWEEPS_AT * self._swept_bytes + _SLACK_BYTES:
             self._sweep = deque(memory.all_keys())
             self._sweep_from = self._new_segment().number
         if self._sweep is not None:
@@ -108,9 +137,6 @@ class Journal:
             self._append(packs)
         if self._sweep is not None and not self._sweep:
             self._end_sweep()
-        while self._retired and self._retired[0][0] + SAFE_SNAPSHOTS <= self._snapshots:
-            self._path(self._retired.popleft()[1]).unlink(missing_ok=True)
-        return Place(tuple(Segment(each.number, each.size_bytes) for each in self._segments), self._swept_bytes)
 
     @property
     def _total_bytes(self) -> int:
@@ -130,8 +156,6 @@ class Journal:
         with self._path(segment.number).open("r+b") as file:
             file.seek(segment.size_bytes)
             file.write(written)
-            file.flush()
-            os.fdatasync(file.fileno())
         segment.size_bytes += len(written)
 
     def _new_segment(self) -> Segment:
@@ -144,6 +168,15 @@ class Journal:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:08d}{_SUFFIX}"
+
+
+def _sync(path: Path) -> None:
+    """Sees what is in the file onto the disk; it may have been swept away meanwhile."""
+    try:
+        with path.open("rb") as file:
+            os.fdatasync(file.fileno())
+    except FileNotFoundError:
+        return
 
 
 def _first(keys: deque[str], most: int) -> list[str]:
