@@ -303,7 +303,7 @@ class Arbitration:
 
 
 def _returns_to_their_end(inputs: Sequence[Input]) -> set[int]:
-    """The places of those ``returned`` after which the attempt ended, and broke off no second time, among ``inputs``."""
+    """The places of those ``returned`` from which the attempt went on to its end without another break-off."""
     places: set[int] = set()
     ends: set[str] = set()
     for place in range(len(inputs) - 1, -1, -1):

@@ -200,6 +200,15 @@ def test_an_attempt_that_breaks_off_again_gets_another_hint() -> None:
     assert first.hint_id != second.hint_id
 
 
+def test_catching_up_on_two_break_offs_and_the_end_gives_two_hints_as_they_came() -> None:
+    inputs = (fact(at_ms=1), fact("returned", at_ms=2), fact(at_ms=3), fact("returned", at_ms=4), fact("completed"))
+    first, back, second, over = decide(Arbitration(catalogue()), NOON_MS, *inputs)
+    assert isinstance(first, Hint)
+    assert isinstance(second, Hint)
+    assert back == Retirement(first.hint_id, "u1", "returned", NOON_MS)
+    assert over == Retirement(second.hint_id, "u1", "completed", NOON_MS)
+
+
 def test_a_used_or_dismissed_hint_is_open_no_longer() -> None:
     for state in ("used", "dismissed"):
         arbitration = Arbitration(catalogue())
