@@ -4,16 +4,19 @@ In: the quiet hours of the catalogue (a zone and two times of its clock) and an 
 Out: the instant they end, or None when it is not quiet. Refused: a zone nobody knows
 (``zoneinfo.ZoneInfoNotFoundError``; the catalogue is checked for it before).
 
-The clock on the customer's wall decides. Where the clocks change inside the hours, a time that
-comes twice ends them the second time, and one that is skipped ends them no sooner: when in doubt
-it is quiet. ``from`` later than ``to`` runs over midnight; the two equal are no quiet hours.
+The clock on the customer's wall decides. Where the clocks change, a time that comes twice begins
+the hours the first time and ends them the second; one that is skipped begins them as the clocks
+change, and ends them no sooner: when in doubt it is quiet. ``from`` later than ``to`` runs over midnight; the two equal are no quiet hours.
 """
 
 from datetime import date, datetime, time, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from operators.catalogue import QuietHours
 from operators.instants import to_ms
+
+_MINUTE_MS: Final = 60_000
 
 
 def quiet_until(quiet: QuietHours, now_ms: int) -> int | None:
@@ -26,9 +29,22 @@ def quiet_until(quiet: QuietHours, now_ms: int) -> int | None:
     for day in (today - timedelta(days=1), today):
         last_day = day if start < end else day + timedelta(days=1)
         end_ms = max(_instants_ms(last_day, end, zone))
-        if min(_instants_ms(day, start, zone)) <= now_ms < end_ms:
+        if _begins_ms(day, start, zone) <= now_ms < end_ms:
             return end_ms
     return None
+
+
+def _begins_ms(day: date, clock: time, zone: ZoneInfo) -> int:
+    """The first instant of the day at which the clock shows the time, or has skipped it."""
+    first_ms, other_ms = _instants_ms(day, clock, zone)
+    if first_ms <= other_ms:
+        return first_ms
+    before = _offset(other_ms, zone)
+    return next(ms for ms in range(other_ms, first_ms + 1, _MINUTE_MS) if _offset(ms, zone) != before)
+
+
+def _offset(at_ms: int, zone: ZoneInfo) -> timedelta | None:
+    return datetime.fromtimestamp(at_ms / 1000, zone).utcoffset()
 
 
 def _instants_ms(day: date, clock: time, zone: ZoneInfo) -> tuple[int, int]:

@@ -97,6 +97,14 @@ def test_a_zone_nobody_knows_is_named() -> None:
         quiet_until(hours("22:00", "08:00", "Mars/Olympus"), 0)
 
 
+@pytest.mark.parametrize(("start", "end"), [("02:00", "01:00"), ("02:30", "01:30"), ("02:30", "01:59")])
+def test_a_beginning_that_is_skipped_is_when_the_clocks_change(start: str, end: str) -> None:
+    changes_ms = to_ms(datetime.fromisoformat("2026-03-08T07:00Z"))
+    quiet = hours(start, end, "America/New_York")
+    assert quiet_until(quiet, changes_ms - 1) is None
+    assert quiet_until(quiet, changes_ms) is not None
+
+
 ZONES = ["Asia/Shanghai", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "UTC"]
 clock_times = st.times().map(lambda each: each.strftime("%H:%M"))
 
