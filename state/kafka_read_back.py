@@ -10,9 +10,9 @@ import logging
 from typing import Final, NoReturn
 
 import msgspec
-import xxhash
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
+from operators.facts import stable_id
 from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection, Options
 
 LOG: Final = logging.getLogger("zhiyin.kafka")
@@ -37,7 +37,7 @@ _DECODER: Final = msgspec.json.Decoder(_Identified)
 
 def digest_of(document_id: str) -> bytes:
     """16 bytes that stand for an id."""
-    return xxhash.xxh3_128_digest(document_id.encode())
+    return bytes.fromhex(stable_id(document_id))
 
 
 class ReadBack:

@@ -10,7 +10,6 @@ already is not sent again, the rest is, in order. What somebody else wrote in be
 """
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -19,10 +18,11 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from operators.stored import unpack
-from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection, KafkaUnavailable, Options, kind_of
+from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaUnavailable, kind_of
+from state.kafka_producers import SERVE_S, TopicProducers
 from state.kafka_read_back import SILENCE, ReadBack, digest_of
 
 LOG: Final = logging.getLogger("zhiyin.kafka")
@@ -34,20 +34,10 @@ REMEMBERED_S: Final = 86_400.0
 _BEFORE: Final = -1
 """Instead of an offset: before where reading back began."""
 
-_SERVE_S: Final = 0.05
 _TRIES: Final = 2
 """A producer that broke is replaced at once; what fails then again must wait."""
 
 _TOO_LARGE: Final = "MSG_SIZE_TOO_LARGE"
-_DEFAULTS: Final[Options] = {"linger.ms": 5, "message.max.bytes": 8_000_000, "queue.buffering.max.kbytes": 65_536}
-_OWN: Final[Options] = {
-    "enable.idempotence": True,
-    "acks": "all",
-    # Never given up: it is we who say how long to wait.
-    "delivery.timeout.ms": 0,
-    # After a failure nothing may be delivered that was to come behind it.
-    "enable.gapless.guarantee": True,
-}
 
 
 class TopicDocument(NamedTuple):
@@ -64,53 +54,6 @@ class Place(msgspec.Struct, array_like=True):
     format: str
     next: int
     found: tuple[bytes, ...] = ()
-
-
-class TopicProducers:
-    """The producers of a process: one a thread, so that each hears its own delivery reports."""
-
-    def __init__(self, connection: KafkaConnection) -> None:
-        self.connection = connection
-        self._mine = threading.local()
-
-    def mine(self) -> "RenewableProducer":
-        """That of the calling thread."""
-        found: RenewableProducer | None = getattr(self._mine, "producer", None)
-        if found is None:
-            found = self._mine.producer = RenewableProducer(self.connection)
-        return found
-
-
-class RenewableProducer:
-    """A producer that can be replaced by a new one. ``life``: how often that was done."""
-
-    def __init__(self, connection: KafkaConnection) -> None:
-        self.life = 0
-        self._connection = connection
-        self._one_by_one: Options = {}
-        self.producer = self._new()
-
-    def hear(self, wait_s: float) -> bool:
-        """Serves delivery reports; False: none came within ``wait_s``."""
-        try:
-            return self.producer.poll(wait_s) > 0
-        except KafkaException:
-            # Raised once when the producer breaks; the reports say of which documents.
-            return True
-
-    def renew(self, *, one_by_one: bool) -> None:
-        """Another one in its place; everything this one still held is reported as failed first."""
-        if one_by_one:
-            self._one_by_one = {"batch.num.messages": 1}
-        self.producer.purge()
-        give_up_s = time.monotonic() + ANSWER_TIMEOUT_S
-        while len(self.producer) and time.monotonic() < give_up_s:
-            self.hear(_SERVE_S)
-        self.producer = self._new()
-        self.life += 1
-
-    def _new(self) -> Producer:
-        return self._connection.producer(_DEFAULTS, {**_OWN, **self._one_by_one})
 
 
 class ToldPartition:
@@ -136,6 +79,8 @@ class ToldPartition:
         self._sent = 0
         self._life = self._producer.life
         self._failure: KafkaError | None = None
+        # Brokers take any first number of a new producer: until its first document is there, no other is sent.
+        self._proven = False
         self._others: list[tuple[int, int]] = []
         self._sure = True
 
@@ -160,6 +105,9 @@ class ToldPartition:
         """Hands over what is to be told; it may still be under way. Raises KafkaUnavailable."""
         self._mend()
         while self._waiting and self._failure is None:
+            if self._under_way and not self._proven:
+                self._hear_reports()
+                continue
             try:
                 self._hand_over(self._waiting[0])
             except BufferError:
@@ -208,7 +156,7 @@ class ToldPartition:
         """Until every document has its report, or one is bad. Raises KafkaUnavailable."""
         give_up_s = time.monotonic() + ANSWER_TIMEOUT_S
         while self._under_way and self._failure is None:
-            if self._producer.hear(_SERVE_S):
+            if self._producer.hear(SERVE_S):
                 give_up_s = time.monotonic() + ANSWER_TIMEOUT_S
             elif time.monotonic() > give_up_s:
                 raise self._outage(SILENCE)
@@ -219,6 +167,7 @@ class ToldPartition:
             self._failure = self._failure or error
             return
         self._under_way.pop(number, None)
+        self._proven = True
         offset = message.offset()
         if offset is None or offset < 0:
             # It was there already when librdkafka sent it again; where, nobody says.
@@ -241,7 +190,7 @@ class ToldPartition:
         self._under_way.clear()
         self._next, self._sure = reading.end, True
         self._take_over(reading.found)
-        self._failure, self._life = None, self._producer.life
+        self._failure, self._life, self._proven = None, self._producer.life, False
 
     def _take_over(self, found: dict[bytes, int]) -> None:
         """Ids that stand there and that we have not told since we began."""

@@ -16,8 +16,9 @@ from confluent_kafka.admin._resource import ResourceType
 from operators.stored import StateUnreadable
 from state import kafka_read_back
 from state.kafka_connection import KafkaConnection, KafkaUnavailable
+from state.kafka_producers import TopicProducers
 from state.kafka_read_back import ReadBack, digest_of
-from state.kafka_topic import FORMAT, MOST_IN_A_PLACE, Place, ToldPartition, TopicDocument, TopicProducers
+from state.kafka_topic import FORMAT, MOST_IN_A_PLACE, Place, ToldPartition, TopicDocument
 from tests.kafka_broker import KafkaBroker
 from tests.kafka_servers import NewTopicNamed
 
