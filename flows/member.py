@@ -35,7 +35,7 @@ class AddressUnusable(Exception):
         self.address = member.addresses[member.index]
         self.reason = reason
         super().__init__(
-            f"engine {member}: can't listen on {self.address} ({reason}), expected a free address of this machine; "
+            f"{member}: can't listen on {self.address} ({reason}), expected a free address of this machine; "
             f"stop what holds it, or see that -i {member.index} and -a belong to this machine"
         )
 
@@ -46,8 +46,9 @@ class MemberLost(Exception):
     def __init__(self, member: Member) -> None:
         self.member = member
         super().__init__(
-            f"engine {member}: another process of the set has ended (one of {', '.join(member.others)}), "
-            "so this one ends too; its log says why; start the whole set again, it goes on from the last snapshot"
+            f"{member}: another process of the set has ended (one of {', '.join(member.others)}), "
+            "so this one ends too; the log of that one says why; "
+            "start the whole set again, it goes on from the last snapshot"
         )
 
 
@@ -57,6 +58,6 @@ class MemberStopped(Exception):
     def __init__(self, member: Member) -> None:
         self.member = member
         super().__init__(
-            f"engine {member}: another process of the set was told to stop, so all have stopped, "
+            f"{member}: another process of the set was told to stop, so all have stopped, "
             "with their state kept; start the whole set again"
         )

@@ -75,7 +75,7 @@ def run_dataflow(
 def _raised_by_us(error: BaseException) -> BaseException | None:
     """What our code, or Python, raised: the first link that is not Bytewax's."""
     for each in _causes(error):
-        if not isinstance(each, BytewaxRuntimeError | _NOT_WHOLE) and type(each) not in (RuntimeError, Exception):
+        if not isinstance(each, (BytewaxRuntimeError, *_NOT_WHOLE)) and type(each) not in (RuntimeError, Exception):
             return None if type(each).__name__ == "PanicException" else each
     return None
 

@@ -31,10 +31,16 @@ def until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE
 
 
 class EngineProcess:
-    """``python -m zhiyin engine`` with its state in ``folder``; may be started again after it ended."""
+    """``python -m zhiyin engine`` with its state in ``folder``; may be started again after it ended.
 
-    def __init__(self, url: str, catalogue: Path | str, folder: Path, **settings: object) -> None:
+    ``words``: more of the command line.
+    """
+
+    def __init__(
+        self, url: str, catalogue: Path | str, folder: Path, words: Sequence[str] = (), **settings: object
+    ) -> None:
         self.folder = folder
+        self._words = tuple(words)
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ZHIYIN_")},
             "REDIS_URL": url,
@@ -50,11 +56,12 @@ class EngineProcess:
 
     @property
     def log(self) -> str:
-        return (self.folder / "engine.log").read_text("utf-8", "replace")
+        file = self.folder / "engine.log"
+        return file.read_text("utf-8", "replace") if file.exists() else ""
 
     def start(self) -> None:
         with (self.folder / "engine.log").open("ab") as log:
-            command = [sys.executable, "-m", "zhiyin", "engine"]
+            command = [sys.executable, "-m", "zhiyin", "engine", *self._words]
             self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
 
     def kill(self) -> None:
@@ -69,10 +76,13 @@ class EngineProcess:
         assert self._process is not None
         return self._process.wait(PATIENCE_S)
 
-    def _end(self, by: signal.Signals) -> int:
+    def send(self, number: signal.Signals) -> None:
         assert self._process is not None
-        self._process.send_signal(by)
-        return self._process.wait(PATIENCE_S)
+        self._process.send_signal(number)
+
+    def _end(self, by: signal.Signals) -> int:
+        self.send(by)
+        return self.wait()
 
 
 def post(client: redis.Redis, events: Sequence[Mapping[str, Any]], wire: Callable[[Any], bytes]) -> None:

@@ -12,31 +12,9 @@ import pytest
 import redis
 
 from tests.flows.engine_process import EngineProcess, post, stream_documents, told_facts, until
-from tests.machine import ROOT
-from tests.oracle import OracleJourney, expected_facts
+from tests.flows.quick_events import KINDS, QUICK, event, now_ms, oracles_facts, some_events
 from tests.redis_server import RedisServer, free_port
 from tests.streams import wire
-
-QUICK = ROOT / "tests" / "recorded" / "quick.yaml"
-STEPS = {"apply": 2_000, "face_check": 2_000, "confirm": 2_000}
-QUICK_RULES = {"policy_loan": OracleJourney(2_000, 86_400_000, STEPS, frozenset(("confirm",)))}
-KINDS = ("started", "abandoned", "returned", "completed", "cancelled")
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def event(customer: str, name: str, step: str | None, at_ms: int, number: int = 0) -> dict[str, Any]:
-    return {
-        "customer": customer,
-        "id": f"{customer}-{at_ms}-{number}",
-        "name": name,
-        "at_ms": at_ms,
-        "journey": "policy_loan",
-        "transaction_id": "t1",
-        "step": step,
-    }
 
 
 @pytest.fixture
@@ -92,31 +70,16 @@ def test_killed_at_any_moment_it_tells_the_oracles_facts_once(
     engine.start()
     sent: list[dict[str, Any]] = []
     for round_number in range(4):
-        batch = _some_events(seeded, round_number)
+        batch = some_events(seeded, round_number)
         sent += batch
         post(client, batch, wire)
         time.sleep(seeded.uniform(0.3, 1.5))
         engine.kill()
         engine.start()
-    expected = [fact for fact in expected_facts(sent, QUICK_RULES) if fact.kind in KINDS]
+    expected = oracles_facts(sent)
     until(lambda: told_facts(client, KINDS) == expected, "the oracle's facts", 40)
     assert engine.stop() == 0
     until(lambda: len(told_facts(client, KINDS)) == len(expected), "nothing after the end")
-
-
-def _some_events(seeded: random.Random, round_number: int) -> list[dict[str, Any]]:
-    names = ("Transaction Step Viewed", "Transaction Step Failed", "Transaction Completed", "Transaction Cancelled")
-    at_ms = now_ms()
-    return [
-        event(
-            f"c{seeded.randrange(40)}",
-            seeded.choices(names, (6, 3, 1, 1))[0],
-            seeded.choice(("apply", "face_check")),
-            at_ms + number,
-            round_number,
-        )
-        for number in range(120)
-    ]
 
 
 def test_redis_gone_in_the_middle_is_waited_for_and_nothing_is_lost(
