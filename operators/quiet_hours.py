@@ -6,7 +6,8 @@ Out: the instant they end, or None when it is not quiet. Refused: a zone nobody 
 
 The clock on the customer's wall decides. Where the clocks change, a time that comes twice begins
 the hours the first time and ends them the second; one that is skipped begins them as the clocks
-change, and ends them no sooner: when in doubt it is quiet. ``from`` later than ``to`` runs over midnight; the two equal are no quiet hours.
+change, and ends them no sooner: when in doubt it is quiet. ``from`` later than ``to`` runs over
+midnight; the two equal are no quiet hours.
 """
 
 from datetime import date, datetime, time, timedelta
