@@ -11,7 +11,8 @@ class Scale(msgspec.Struct, frozen=True):
     ``repeats``: turns of what is compared; ``simulated_events``, ``stock_events``: lines replayed, lines
     given to the stock windows; ``rate``: events a second posted for ``seconds``; ``attempts``: open
     attempts, smallest first; ``turn_events``: events of a turn of the speed at those sizes;
-    ``snapshot_attempts``: open attempts packed and restored.
+    ``snapshot_attempts``: open attempts while snapshots are made; ``snapshot_events``: events timed meanwhile;
+    ``snapshot_repeats``: rounds of it.
     """
 
     repeats: int = 5
@@ -22,7 +23,9 @@ class Scale(msgspec.Struct, frozen=True):
     seconds: float = 20.0
     attempts: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     turn_events: int = 60_000
-    snapshot_attempts: int = 100_000
+    snapshot_attempts: int = 1_100_000
+    snapshot_events: int = 1_500_000
+    snapshot_repeats: int = 2
 
 
 FULL: Final = Scale()
@@ -33,5 +36,7 @@ QUICK: Final = Scale(
     seconds=6.0,
     attempts=(10_000, 100_000),
     turn_events=20_000,
-    snapshot_attempts=20_000,
+    snapshot_attempts=55_000,
+    snapshot_events=300_000,
+    snapshot_repeats=1,
 )

@@ -1,6 +1,6 @@
 """A process of its own that holds open attempts, and says what they cost.
 
-In, on standard input: one order a line (``memory``, ``turn EVENTS``, ``snapshot``), with how many attempts
+In, on standard input: one order a line (``memory``, ``turn EVENTS``), with how many attempts
 and of which kind on its command line. Out: one line of JSON an order. Refused: other orders.
 Run as ``python -m bench.shard_process ATTEMPTS KIND``; KIND is ``plain``, ``struggling``, or ``hinted``:
 struggling, with what deciding and hinting remember too.
@@ -8,7 +8,6 @@ struggling, with what deciding and hinting remember too.
 
 import gc
 import sys
-import time
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -102,9 +101,7 @@ class Holder:
             return {"open_attempts": self._house.open_attempts, "used_bytes": self._used_bytes}
         if order == "turn":
             return self._turn(int(words[0]))
-        if order == "snapshot":
-            return self._snapshot()
-        raise ValueError(f"order: found {order!r}, expected memory, turn EVENTS or snapshot")
+        raise ValueError(f"order: found {order!r}, expected memory or turn EVENTS")
 
     def _turn(self, events: int) -> dict[str, Any]:
         polls = [_batches(poll) for poll in self._visits.turn(events)]
@@ -114,22 +111,6 @@ class Holder:
     def _take(self, polls: Iterable[Iterable[tuple[str, ShardBatch]]]) -> None:
         for batches in polls:
             self._house.take(batches)
-
-    def _snapshot(self) -> dict[str, Any]:
-        began = time.perf_counter()
-        packed = {key: (shard.head(), shard.rows(shard.all_keys())) for key, shard in self._house.shards.items()}
-        packed_s = time.perf_counter() - began
-        fresh = House(hinted=False)
-        began = time.perf_counter()
-        for key, (head, pack) in packed.items():
-            fresh.shards[key].restore(head, [pack])
-        restored_s = time.perf_counter() - began
-        return {
-            "open_attempts": fresh.open_attempts,
-            "pack_s": packed_s,
-            "restore_s": restored_s,
-            "bytes": sum(len(pack) for _, pack in packed.values()),
-        }
 
 
 def _batches(poll: Poll) -> list[tuple[str, ShardBatch]]:

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from bench import memory, snapshot
+from bench import memory
 from bench.holding import Holding
 from bench.not_measured import NotMeasured
 from bench.scale import QUICK
@@ -12,7 +12,7 @@ from bench.visits import WINDOW_MS, Visits
 from flows.delivery import Poll, by_shard
 from operators.events import Event, read_events
 
-TINY = msgspec.structs.replace(QUICK, repeats=3, attempts=(2_000, 6_000), turn_events=4_000, snapshot_attempts=500)
+TINY = msgspec.structs.replace(QUICK, repeats=3, attempts=(2_000, 6_000), turn_events=4_000)
 
 
 def events_of(polls: Iterator[Poll] | list[Poll]) -> list[Event]:
@@ -55,15 +55,8 @@ class TestHouse:
         assert turn["open_attempts"] == pytest.approx(1_000, abs=10)
         assert 0 < turn["cpu_s"] < turn["wall_s"] * 2
 
-    def test_a_snapshot_is_taken_up_again(self) -> None:
-        answer = Holder(300, "struggling").answer("snapshot")
-        assert answer["open_attempts"] == 300
-        assert 100 < answer["bytes"] / 300 < 2_000
-        assert answer["pack_s"] > 0
-        assert answer["restore_s"] > 0
-
     def test_refuses_other_orders(self) -> None:
-        with pytest.raises(ValueError, match="order: found 'sing', expected memory, turn EVENTS or snapshot"):
+        with pytest.raises(ValueError, match="order: found 'sing', expected memory or turn EVENTS"):
             Holder(1, "plain").answer("sing")
 
     def test_hints_are_made_where_they_are_asked_for(self) -> None:
@@ -103,10 +96,3 @@ def test_memory_is_bytes_an_attempt_and_signals_cost_more() -> None:
     speed = figures["speed with 6,000 open / with 2,000, no signals"]
     assert 0.05 < speed.lowest < speed.highest < 20
     assert len(figures) == 7
-
-
-def test_snapshots_take_time_and_room() -> None:
-    pack, restore, size = snapshot.measure(TINY)
-    assert 0 < pack.lowest < pack.highest < 1
-    assert 0 < restore.value < 1
-    assert 100 < size.value < 2_000
