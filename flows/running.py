@@ -14,6 +14,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError
 
+from flows.first_error import FirstError
 from flows.member import AddressUnusable, Member, MemberLost
 from flows.recovery_folder import Layout, RecoveryUnusable
 
@@ -56,6 +57,7 @@ def run_dataflow(
     Raises what the flow's own code raised, MemberLost, AddressUnusable, RecoveryUnusable, EnginePanic.
     """
     quieten_garbage_collection()
+    first = FirstError(flow)
     cluster = {"process_id": member.index, "addresses": list(member.addresses)} if member.addresses else {}
     try:
         _run(
@@ -66,7 +68,7 @@ def run_dataflow(
             **cluster,
         )
     except BaseException as error:
-        ours = _raised_by_us(error)
+        ours = first.error or _raised_by_us(error)
         if ours is not None:
             raise ours from ours.__cause__
         raise _in_words(error, layout, member) from error

@@ -1,8 +1,7 @@
 """``python -m zhiyin ...``."""
 
-import sys
-
 from zhiyin.command_line import main
+from zhiyin.terminal import leave
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
