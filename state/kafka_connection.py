@@ -51,12 +51,23 @@ _NAMES: Final = {
         *("_AUTHENTICATION", "_SSL", "SASL_AUTHENTICATION_FAILED", "UNSUPPORTED_SASL_MECHANISM"),
         *("TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"),
     ),
-    "leaderless": ("LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION"),
+    "leaderless": (
+        *("LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH"),
+    ),
     "short_of_replicas": ("NOT_ENOUGH_REPLICAS", "NOT_ENOUGH_REPLICAS_AFTER_APPEND"),
     "incomplete": ("UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"),
-    "busy": ("_FATAL", "_FENCED", "_QUEUE_FULL", "_PURGE_QUEUE", "_PURGE_INFLIGHT", "COORDINATOR_LOAD_IN_PROGRESS"),
 }
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names}
+_HOPELESS: Final = frozenset(
+    {
+        *("_BAD_MSG", "_INVALID_ARG", "_INVALID_TYPE", "_NOT_IMPLEMENTED", "_UNSUPPORTED_FEATURE"),
+        *("INVALID_MSG", "INVALID_MSG_SIZE", "INVALID_RECORD", "MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"),
+        *("INVALID_CONFIG", "INVALID_PARTITIONS", "INVALID_REPLICATION_FACTOR", "INVALID_REQUEST", "POLICY_VIOLATION"),
+        *("INVALID_TIMESTAMP", "TOPIC_ALREADY_EXISTS", "TOPIC_EXCEPTION", "UNSUPPORTED_VERSION"),
+    }
+)
+"""Errors that come again however long one waits; every other passes, ``busy`` at the least."""
+
 _SILENCES: Final = frozenset({"gone", "slow"})
 """Kinds that only say that no answer came; why not, librdkafka may have said before."""
 
@@ -141,7 +152,7 @@ class KafkaConnection:
 
 def kind_of(error: KafkaError) -> str | None:
     """Why Kafka can't do it now, as one of the kinds of ``KafkaUnavailable``; None: waiting won't help."""
-    return _KINDS.get(error.name()) or ("busy" if error.retriable() or error.fatal() else None)
+    return _KINDS.get(error.name()) or (None if error.name() in _HOPELESS and not error.fatal() else "busy")
 
 
 class _Quiet:

@@ -12,6 +12,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import confluent_kafka.admin
@@ -21,6 +23,7 @@ from confluent_kafka.admin import AdminClient
 from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection, KafkaUnavailable
 
 LOG: Final = logging.getLogger("zhiyin.kafka")
+_OPERATION: Final = "asking where the bus ends"
 _admin: Final[Any] = confluent_kafka.admin  # it has more than its stubs export
 _LATEST: Final = _admin.OffsetSpec.latest()
 
@@ -83,10 +86,16 @@ class KafkaEnds:
                 told = self._tell(admin, told)
             except KafkaUnavailable as error:
                 self._say(error)
+                self._learn_leaders(admin)
             else:
                 self._say(None)
             admin.poll(0)
             self._nobody.wait(self._every_s)
+
+    def _learn_leaders(self, admin: AdminClient) -> None:
+        """An admin client would go on asking the leaders it knows, with the epoch it knows."""
+        with suppress(KafkaException):
+            admin.list_topics(self._topic, timeout=ANSWER_TIMEOUT_S)
 
     def _ask(self, admin: AdminClient) -> None:
         """Takes over the ends that are known, then raises KafkaUnavailable if some are not."""
@@ -95,15 +104,24 @@ class KafkaEnds:
         answers = admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_TIMEOUT_S
         )
-        trouble: KafkaUnavailable | None = None
-        for partition, answer in answers.items():
-            try:
-                with self._connection.answering("asking where the bus ends"):
-                    self._take(partition.partition, End(answer.result().offset, asked_ms))
-            except KafkaUnavailable as error:
-                trouble = error
+        troubles = [self._trouble_with(partition.partition, answer, asked_ms) for partition, answer in answers.items()]
+        trouble = next(filter(None, troubles), None)
         if trouble is not None:
             raise trouble
+
+    def _trouble_with(self, partition: int, answer: Future[Any], asked_ms: int) -> KafkaUnavailable | None:
+        """Takes over the end that was answered; why not, if it was none."""
+        try:
+            offset = answer.result().offset
+        except KafkaException as error:
+            cause = error.args[0]
+            return self._connection.outage(_OPERATION, cause) or self._connection.unavailable(
+                _OPERATION, "busy", cause.str()
+            )
+        if offset < 0:  # how librdkafka answers for a broker that does not
+            return self._connection.unavailable(_OPERATION, "slow", "no answer")
+        self._take(partition, End(offset, asked_ms))
+        return None
 
     def _take(self, partition: int, end: End) -> None:
         with self._changing:
@@ -126,7 +144,9 @@ class KafkaEnds:
         return held
 
     def _say(self, error: KafkaUnavailable | None) -> None:
-        """Once when it begins, once when it is over."""
+        """Once when it begins, once when it is over, nothing when nobody looks any more."""
+        if self._nobody.is_set():
+            return
         if error is not None and not self._away:
             LOG.warning("%s; trying on, event time stands still meanwhile", error)
         elif error is None and self._away:

@@ -18,24 +18,28 @@ _NO_LEADER: Final = -1
 
 
 class WantedTopic(msgspec.Struct, frozen=True):
-    """A topic as it should be; ``exact``: whether one that is there already must have just these partitions."""
+    """A topic as it should be; ``exact``: whether one that is there already must have just these partitions.
+
+    ``setting``: what names it.
+    """
 
     name: str
     partitions: int
     replication: int
     exact: bool = True
+    setting: str = "kafka_topic"
 
 
 class TopicMismatch(Exception):
     """A topic has another number of partitions than is counted on. ``found``, ``expected``: how many."""
 
-    def __init__(self, topic: str, found: int, expected: int) -> None:
+    def __init__(self, topic: str, found: int, expected: int, setting: str = "kafka_topic") -> None:
         self.topic = topic
         self.found = found
         self.expected = expected
         super().__init__(
             f"Kafka topic {topic}: found {found} partitions, expected {expected}; set bus_partitions to {found} "
-            "(and move the engine's snapshots away), or name another topic with kafka_topic"
+            "(and move the engine's snapshots away), or name another topic with {setting}"
         )
 
 
@@ -64,7 +68,6 @@ class KafkaTopics:
 
         Raises KafkaUnavailable, TopicMismatch, TopicRefused.
         """
-        self._admin.poll(0)
         found = self._found()
         missing = [topic for topic in self._wanted if topic.name not in found]
         if missing:
@@ -79,8 +82,11 @@ class KafkaTopics:
     def _found(self) -> dict[str, dict[int, int]]:
         """The leader of each partition of those that are there."""
         with self._connection.answering("asking for topics"):
-            # All topics: a client that asks for one by its name may have the broker make it, of any size.
-            topics = self._admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics
+            try:
+                # All topics: a client that asks for one by its name may have the broker make it, of any size.
+                topics = self._admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics
+            finally:
+                self._admin.poll(0)  # brings what librdkafka has to say
         names = {topic.name for topic in self._wanted}
         return {
             name: {number: each.leader for number, each in topic.partitions.items()}
@@ -105,7 +111,7 @@ class KafkaTopics:
         if leaders is None:
             raise self._connection.unavailable("asking for topics", "incomplete", f"no topic {wanted.name} yet")
         if wanted.exact and len(leaders) != wanted.partitions:
-            raise TopicMismatch(wanted.name, len(leaders), wanted.partitions)
+            raise TopicMismatch(wanted.name, len(leaders), wanted.partitions, wanted.setting)
         without = ", ".join(str(number) for number, leader in sorted(leaders.items()) if leader == _NO_LEADER)
         if without:
             reason = f"topic {wanted.name}, partitions {without}"

@@ -132,7 +132,10 @@ class KafkaBusWriter:
         """The thread: hears delivery reports; while there is trouble looks whether it is over."""
         look_at = 0.0
         while not self._closing.is_set():
-            self._producer.poll(_SERVE_S)
+            try:
+                self._producer.poll(_SERVE_S)
+            except KafkaException:  # a fatal one: the producer has ended
+                self._broken = True
             if self._broken:
                 self._renew()
             if self._trouble is not None and time.monotonic() >= look_at:
@@ -161,6 +164,7 @@ class KafkaBusWriter:
 
     def _renew(self) -> None:
         """A producer that met a fatal error takes nothing more: another one in its place."""
+        LOG.warning("%s: the producer met a fatal error; taking another", _OPERATION)
         self._broken = False
         broken, self._producer = self._producer, self._new_producer()
         broken.purge()

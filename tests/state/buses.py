@@ -78,13 +78,13 @@ class RedisBusHouse(BusHouse):
 
 
 class KafkaBusHouse(BusHouse):
-    """On a Kafka topic. ``options``: more of librdkafka's."""
+    """On a Kafka topic. ``options``: more of librdkafka's, for readers and writer."""
 
     def __init__(self, servers: str, topic: str, options: Sequence[str] = (), limit: int = LIMIT) -> None:
         super().__init__()
         self.topic = topic
         self.connection = KafkaConnection(servers.split(","), options)
-        self.topics = KafkaTopics(self.connection, [WantedTopic(topic, PARTITIONS, 1)])
+        self.topics = KafkaTopics(KafkaConnection(servers.split(",")), [WantedTopic(topic, PARTITIONS, 1)])
         self.ends = KafkaEnds(self.connection, topic, GROUP, 0.02, wall_clock_ms)
         self.kafka_writer = KafkaBusWriter(self.connection, self.topics, topic, PARTITIONS, limit)
         self.writer = self.kafka_writer
