@@ -1,9 +1,10 @@
 # Zhiyin's own commands. Each does all the set-up it needs: `.venv`, filled from the hash-pinned locks.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench lock clean
+.PHONY: help setup run test check bench chaos lock clean
 SHELL := /bin/sh
 
 PORT ?= 8080
+KILLS ?= 20
 ARGS ?=
 UV ?= uv
 VENV := .venv
@@ -22,7 +23,8 @@ help: ## list these commands
 	@echo
 	@echo "Variables"
 	@echo "  PORT=8080   HTTP port of 'make run'; 0 takes any free ones"
-	@echo "  ARGS=       more words for the command behind run, test and bench, e.g. make test ARGS='-k journey'"
+	@echo "  KILLS=20    how many times 'make chaos' kills"
+	@echo "  ARGS=       more words for the command behind run, test, bench and chaos, e.g. make test ARGS='-k journey'"
 	@echo "  PYTHON=     the Python to make .venv with (else python3.12, python3.11 or python3 on PATH)"
 	@echo "  REDIS_URL=  a Redis to use instead of one of our own"
 
@@ -42,6 +44,9 @@ check: $(DEV_STAMP) ## format, lint, types
 
 bench: $(DEV_STAMP) ## the figures, as a report with this machine's line
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: $(DEV_STAMP) ## kill every part again and again, and count what was not told exactly once
+	@$(BIN)/python -m tests.chaos --kills $(KILLS) $(ARGS)
 
 lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
 	@$(UV) --version >/dev/null 2>&1 || { echo "make lock: no '$(UV)' to run; install uv, or name it: make lock UV=/path/to/uv" >&2; exit 1; }

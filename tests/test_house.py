@@ -101,9 +101,9 @@ class TestProject:
 class TestMake:
     def test_lists_its_commands(self) -> None:
         listed = _run(["make", "--no-print-directory"], ROOT).stdout
-        for command in ("setup", "run", "test", "check", "bench", "lock", "clean"):
+        for command in ("setup", "run", "test", "check", "bench", "chaos", "lock", "clean"):
             assert f"\n  {command} " in listed
-        for variable in ("PORT", "ARGS", "PYTHON", "REDIS_URL"):
+        for variable in ("PORT", "KILLS", "ARGS", "PYTHON", "REDIS_URL"):
             assert f"\n  {variable}=" in listed
 
     def test_takes_the_first_python_that_runs_and_fits(self, tmp_path: Path) -> None:

@@ -1,0 +1,129 @@
+"""Sends what customers do through the collector, in real time, as patiently as a sender's library.
+
+In: acts. Out: what was said yes to, by ``messageId``. What was not, or not surely, is sent again under the same
+id and with the time it is then: a customer who can't reach us goes on when he can. So nothing that reaches the
+bus is older than ``MOST_AGO_MS`` and the time one request takes. No two events are made in the same millisecond:
+an attempt is known by when it began.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple, Self
+
+import httpx
+
+from tests.chaos.customers import Act
+from tests.streams import wire
+
+PAUSE_S: Final = 0.02
+AGAIN_S: Final = 0.1
+REQUEST_TIMEOUT_S: Final = 4.0
+MOST_EVENTS: Final = 200
+
+
+class Sent(NamedTuple):
+    """One act under its id; ``raw`` are its very bytes when it is sent a second time."""
+
+    message_id: str
+    act: Act
+    raw: bytes | None = None
+
+
+class Sender:
+    """Sends inside its ``with``, until ``stop``. ``accepted``: ids the collector said yes to."""
+
+    def __init__(self, url: Callable[[], str], write_key: str, acts: Iterator[Act], name: str) -> None:
+        self.accepted: list[str] = []
+        self.refusals: list[str] = []
+        self.failed_requests = 0
+        self._url = url
+        self._write_key = write_key
+        self._acts = acts
+        self._name = name
+        self._number = 0
+        self._stamp_ms = 0
+        self._sent: dict[str, bytes] = {}
+        self._waiting: Act | None = None
+        self._again: list[tuple[float, Sent]] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sender")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """What was begun is brought to an end."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        with httpx.Client(auth=(self._write_key, ""), timeout=REQUEST_TIMEOUT_S) as client:
+            while not self._stopping.is_set():
+                due = self._due(time.monotonic() - began)
+                if due:
+                    self._send(client, due)
+                    self._remember(due, time.monotonic() - began)
+                else:
+                    time.sleep(PAUSE_S)
+
+    def _due(self, now_s: float) -> list[Sent]:
+        due = [sent for at_s, sent in self._again if at_s <= now_s]
+        self._again = [(at_s, sent) for at_s, sent in self._again if at_s > now_s]
+        while len(due) < MOST_EVENTS:
+            act, self._waiting = self._waiting or next(self._acts), None
+            if act.due_s > now_s:
+                self._waiting = act
+                break
+            self._number += 1
+            due.append(Sent(f"{self._name}-{self._number}", act))
+        return due
+
+    def _send(self, client: httpx.Client, due: Sequence[Sent]) -> None:
+        """Until it is taken."""
+        while True:
+            raws = [sent.raw or self._raw(sent) for sent in due]
+            if self._taken(client, b'{"batch":[' + b",".join(raws) + b"]}"):
+                self._sent = dict(zip((sent.message_id for sent in due), raws, strict=True))
+                self.accepted += self._sent
+                return
+            self.failed_requests += 1
+            time.sleep(AGAIN_S)
+
+    def _taken(self, client: httpx.Client, body: bytes) -> bool:
+        try:
+            answer = client.post(f"{self._url()}/v1/batch", content=body)
+        except httpx.HTTPError:
+            return False
+        if answer.is_success and answer.json()["rejected"]:
+            self.refusals.append(answer.text)
+        elif answer.is_client_error and answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+            self.refusals.append(answer.text)
+            return True
+        return answer.is_success
+
+    def _remember(self, due: Sequence[Sent], now_s: float) -> None:
+        """What is to be sent a second time: the same bytes."""
+        for sent in due:
+            if sent.raw is None and sent.act.again_after_s is not None:
+                self._again.append((now_s + sent.act.again_after_s, sent._replace(raw=self._sent[sent.message_id])))
+
+    def _raw(self, sent: Sent) -> bytes:
+        act = sent.act
+        self._stamp_ms = max(self._stamp_ms + 1, time.time_ns() // 1_000_000)
+        return wire(
+            {
+                "customer": act.customer,
+                "id": sent.message_id,
+                "name": act.name,
+                "at_ms": self._stamp_ms - act.ago_ms,
+                "journey": act.journey,
+                "transaction_id": act.transaction_id,
+                "step": act.step,
+            }
+        )

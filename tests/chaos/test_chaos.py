@@ -1,0 +1,122 @@
+"""A short run on each bus, with one worker and two; and that a run would notice what it looks for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.__main__ import main
+from tests.chaos.customers import acts
+from tests.chaos.run import Plan, run
+from tests.chaos.strikes import strikes
+from tests.chaos.tap import Seen
+from tests.chaos.verdict import bus_faults, due_facts, due_words, judged, told_words
+from tests.streams import BEGIN_MS, wire
+
+KILLS = 5
+
+
+@pytest.mark.requires("redis")
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_again_and_again_all_is_told_once(tmp_path: Path, workers: int) -> None:
+    outcome = run(Plan(f"short/{workers}", "redis", workers, KILLS), tmp_path / "house", lambda: None)
+    assert outcome.verdict.is_good, "\n".join(outcome.verdict.lines())
+    assert (outcome.kills, outcome.events > 100, outcome.verdict.expected > 100) == (KILLS, True, True)
+
+
+def test_a_seed_gives_the_same_customers_and_the_same_kills() -> None:
+    first, again, other = (acts(seed, 5) for seed in "aab")
+    some = [[next(stream) for _ in range(200)] for stream in (first, again, other)]
+    assert some[0] == some[1] != some[2]
+    assert strikes("a", 50, "redis") == strikes("a", 50, "redis") != strikes("b", 50, "redis")
+    assert {strike.victim for strike in strikes("a", 50, "kafka")} == {"engine", "gateway", "redis", "kafka"}
+
+
+def seen(customer: str, number: int, at_s: float, name: str = "Transaction Step Viewed", came_ms: int = 5) -> Seen:
+    at_ms = BEGIN_MS + round(at_s * 1000)
+    event = {
+        "customer": customer,
+        "id": f"{customer}-{number}",
+        "name": name,
+        "at_ms": at_ms,
+        "journey": "loan",
+        "transaction_id": "t",
+        "step": "apply",
+    }
+    return Seen(customer, at_ms, at_ms + came_ms, wire(event))
+
+
+EVENTS = [
+    seen("anna", 1, 0),
+    seen("anna", 2, 5),
+    seen("anna", 3, 6, "Transaction Completed"),
+    seen("bo", 1, 1),
+    seen("bo", 1, 1),
+]
+
+
+def test_what_is_due() -> None:
+    due = due_words(due_facts(EVENTS))
+    assert sorted((word.by, *word.about[:2]) for word in due) == [
+        ("chatbot", "bo", "loan"),
+        ("desk created", "anna", "loan"),
+        ("desk created", "bo", "loan"),
+        ("desk retired", "anna", "loan"),
+        ("fact", "abandoned", "anna"),
+        ("fact", "abandoned", "bo"),
+        ("fact", "completed", "anna"),
+        ("fact", "returned", "anna"),
+        ("fact", "started", "anna"),
+        ("fact", "started", "bo"),
+        ("stream created", "anna", "loan"),
+        ("stream created", "bo", "loan"),
+        ("stream retired", "anna", "loan"),
+    ]
+
+
+def hint(customer: str, at: str, hint_id: str) -> dict[str, Any]:
+    about = {"customer_id": customer, "journey": "loan", "transaction_id": "t", "step": "apply", "abandoned_at": at}
+    return {"type": "zhiyin.hint.created", "data": {"hint_id": hint_id, **about}}
+
+
+def test_missing_extra_and_twice_are_told_apart() -> None:
+    due = [word for word in due_words(due_facts(EVENTS)) if word.by == "desk created"]
+    anna, zoe = hint("anna", "2023-11-14T22:13:22.000Z", "h1"), hint("zoe", "2023-11-14T22:13:22.000Z", "h2")
+
+    def nothing(_customer: str) -> Sequence[dict[str, Any]]:
+        return ()
+
+    verdict = judged(due, told_words([], [anna, anna, zoe], nothing, ["anna"]), [])
+    assert [word.about[0] for word in verdict.missing] == ["bo"]
+    assert [word.about[0] for word in verdict.extra] == ["zoe"]
+    assert [word.about[0] for word in verdict.twice] == ["anna"]
+    assert not verdict.is_good
+    assert [line.partition(" (")[0] for line in verdict.lines()] == [
+        "missing: desk created",
+        "extra: desk created",
+        "twice: desk created",
+    ]
+
+
+def test_what_was_accepted_and_never_came_is_a_fault_and_so_is_a_machine_that_is_too_slow() -> None:
+    assert bus_faults(EVENTS, ["anna-1", "bo-1"]) == []
+    [lost] = bus_faults(EVENTS, ["anna-1", "cy-1"])
+    assert lost == "accepted and not on the bus: 1, such as ['cy-1']"
+    [late] = bus_faults([*EVENTS, seen("di", 1, 3, came_ms=4_700)], [])
+    assert late == "1 events came up to 4700 ms late: this machine was too slow for this run"
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert "kills N events E expected F missing 0 extra 0 twice 0" in capsys.readouterr().out
+
+
+def test_a_number_that_is_none_is_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--kills", "many"])
+    assert ended.value.code == 2
+    assert "--kills: found 'many', expected a number of 1 or more" in capsys.readouterr().err
