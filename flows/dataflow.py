@@ -4,11 +4,11 @@ Every stateful step is keyed by a fixed set of keys, shards or journeys, never b
 """
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import bytewax.operators as op
 import msgspec
-from bytewax.dataflow import Dataflow
+from bytewax.dataflow import Dataflow, Stream
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
@@ -17,7 +17,7 @@ from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shar
 from flows.remembering import Journals, Remembering
 from flows.track import TrackLogic
 from operators.abandonment import JourneyDecision
-from operators.arbitration import Arbitration, Verdict
+from operators.arbitration import Arbitration
 from operators.catalogue import Catalogue
 from operators.dead_letters import DeadLetter
 from operators.facts import Fact, Observation
@@ -49,11 +49,15 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 class Outlets(msgspec.Struct, frozen=True):
-    """Where the dataflow's words go; without ``hints`` nobody is hinted."""
+    """Where the dataflow's words go; without ``hints`` nobody is hinted.
 
-    facts: Sink[list[Fact]]
-    dead_letters: Sink[list[DeadLetter]]
-    hints: Sink[list[Verdict]] | None = None
+    ``route``: splits lists by customer, for sinks that have partitions.
+    """
+
+    facts: Sink[Any]
+    dead_letters: Sink[Any]
+    hints: Sink[Any] | None = None
+    route: Callable[[list[Any]], Iterable[tuple[str, list[Any]]]] | None = None
 
 
 def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> Dataflow:
@@ -95,15 +99,20 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     decided = op.stateful_batch("decide", observed, decide)
     facts = op.map("facts", decided, _value)
     # Stream[list[Fact]]: the public word
-    op.output("tell_facts", facts, outlets.facts)
-    op.output("tell_dead_letters", op.flat_map("refused", tracked, _refused), outlets.dead_letters)
+    _tell("tell_facts", facts, outlets.facts, outlets)
+    _tell("tell_dead_letters", op.flat_map("refused", tracked, _refused), outlets.dead_letters, outlets)
     if outlets.hints is not None:
         concerned = op.flat_map("by_customer", facts, by_customer)
         around = op.flat_map("around", tracked, _around)
         # KeyedStream[Concerning]: by customer shard
         verdicts = op.stateful_batch("arbitrate", op.merge("concerning", concerned, around), arbitrate)
-        op.output("tell_hints", op.map("verdicts", verdicts, _value), outlets.hints)
+        _tell("tell_hints", op.map("verdicts", verdicts, _value), outlets.hints, outlets)
     return flow
+
+
+def _tell(step: str, told: Stream[Any], sink: Sink[Any], outlets: Outlets) -> None:
+    routed = told if outlets.route is None else op.flat_map(f"{step}_by_partition", told, outlets.route)
+    op.output(step, routed, sink)
 
 
 def _by_journey(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Observation]]]:

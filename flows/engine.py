@@ -1,9 +1,9 @@
 """The live engine: one process from the bus to hints, until it is told to stop.
 
-In: settings; events from Redis or Kafka. Out: facts, hints and dead letters in Redis, metrics on an internal port,
-snapshots under ``state_dir``. Refused: a snapshot folder of another layout (``RecoveryMismatch``), a metrics
-port that is taken (OSError). SIGTERM and SIGINT end it in order: sources stop, the last epoch
-is snapshotted, nothing is told that has not happened.
+In: settings; events from Redis or Kafka. Out: hints in Redis; facts and dead letters there or, with hints, on Kafka
+topics; metrics on an internal port, snapshots under ``state_dir``. Refused: a snapshot folder of another layout
+(``RecoveryMismatch``), a metrics port that is taken (OSError). SIGTERM and SIGINT end it in order: sources stop, the
+last epoch is snapshotted, nothing is told that has not happened.
 """
 
 import logging
@@ -17,20 +17,18 @@ from prometheus_client import start_http_server
 
 from config import Settings, load_catalogue
 from flows.bus_source import BusSource, Lag
+from flows.counts import Counts
 from flows.dataflow import Rules, journey_flow
 from flows.member import Member, MemberLost, MemberStopped
 from flows.metrics import EngineMetrics
+from flows.outlets import live_outlets
 from flows.recovery_folder import Layout
-from flows.redis_outlets import RedisOutlets
 from flows.remembering import Journals
 from flows.running import run_dataflow
 from flows.shard_watch import ShardWatch
 from flows.stopping import Stopping, stop_on_signals
 from state.buses import EngineBus, engine_bus
-from state.connections import StoreUnavailable, connect
-from state.dead_letters import RedisDeadLetters
-from state.facts import RedisFactStream
-from state.hints import RedisHintStore
+from state.connections import StoreUnavailable
 from state.patience import patiently
 
 LOG: Final = logging.getLogger("zhiyin.engine")
@@ -59,18 +57,19 @@ def run_engine(settings: Settings, version: str = "") -> None:
             if stopping.begin():
                 LOG.info("engine runs: %s, journeys %d, shards %d", member, len(catalogue.journeys), settings.shards)
 
-        flow = journey_flow(
-            _source(bus, settings, metrics, stopping),
-            catalogue,
-            _rules(settings, metrics, layout),
-            _outlets(settings, metrics, stopping, version, begin).outlets(),
-        )
+        def insist(operation: Callable[[], object]) -> object:
+            return patiently(operation, stopping.is_set, stopping.wait, LOG)
+
+        out = live_outlets(settings, insist, Counts(metrics), version, begin)
+        rules = _rules(settings, metrics, layout)
+        flow = journey_flow(_source(bus, settings, metrics, stopping), catalogue, rules, out.outlets)
         if member.addresses:
             LOG.info("engine %s: waits for the others at %s", member, ", ".join(member.others))
         with _ends_in_words(member, stopping):
-            patiently(bus.ready, stopping.is_set, stopping.wait, LOG)
+            insist(bus.ready)
+            insist(out.ready)
             run_dataflow(flow, settings.workers, settings.epoch_ms, layout, member)
-    LOG.info("engine stopped")
+    LOG.info("engine stopped: events %d", metrics.events_read())
 
 
 def _layout(settings: Settings) -> Layout:
@@ -149,20 +148,6 @@ def _rules(settings: Settings, metrics: EngineMetrics, layout: Layout) -> Rules:
         watch=ShardWatch(metrics),
         journals=Journals(layout.journals, metrics.snapshot_seconds.observe),
     )
-
-
-def _outlets(
-    settings: Settings, metrics: EngineMetrics, stopping: Stopping, version: str, begin: Callable[[], None]
-) -> RedisOutlets:
-    def stores() -> tuple[RedisFactStream, RedisHintStore, RedisDeadLetters]:
-        begin()  # outlets are opened when all processes are there
-        client = connect(settings.redis_url or "")
-        return RedisFactStream(client), RedisHintStore(client, _now_ms), RedisDeadLetters(client, version)
-
-    def insist(operation: Callable[[], object]) -> object:
-        return patiently(operation, stopping.is_set, stopping.wait, LOG)
-
-    return RedisOutlets(stores, settings.desks, insist, metrics)
 
 
 def _now_ms() -> int:

@@ -40,6 +40,9 @@ HINTS: Final = Metric("zhiyin_hints_total", "counter", "hints by what the engine
 HINTS_HELD_BACK: Final = Metric(
     "zhiyin_hints_held_back_total", "counter", "abandonments without a hint, by why not", ("journey", "why_not")
 )
+UNTOLD: Final = Metric(
+    "zhiyin_untold_total", "counter", "facts and hints too large for their Kafka topic, by topic", ("topic",)
+)
 RETIREMENTS: Final = Metric("zhiyin_hints_retired_total", "counter", "hints that ended, by cause", ("cause",))
 OPEN_ATTEMPTS: Final = Metric("zhiyin_open_attempts", "gauge", "attempts in memory, broken off or not")
 WATERMARK_LAG: Final = Metric(
@@ -77,6 +80,7 @@ TABLE: Final = (
     HINTS,
     HINTS_HELD_BACK,
     RETIREMENTS,
+    UNTOLD,
     OPEN_ATTEMPTS,
     WATERMARK_LAG,
     BUS_LAG,
@@ -100,6 +104,7 @@ class EngineMetrics:
         self.hints = counter(HINTS, self.registry)
         self.hints_held_back = counter(HINTS_HELD_BACK, self.registry)
         self.retirements = counter(RETIREMENTS, self.registry)
+        self.untold = counter(UNTOLD, self.registry)
         self.open_attempts = gauge(OPEN_ATTEMPTS, self.registry)
         self.watermark_lag = gauge(WATERMARK_LAG, self.registry)
         self.bus_lag = gauge(BUS_LAG, self.registry)
@@ -107,3 +112,13 @@ class EngineMetrics:
         self.bus_lost = counter(BUS_LOST, self.registry)
         self.snapshot_seconds = histogram(SNAPSHOT_SECONDS, self.registry)
         self.build = gauge(BUILD, self.registry)
+
+    def events_read(self) -> int:
+        """Events read since the start that were no dead letters."""
+        samples = [sample for metric in self.events.collect() for sample in metric.samples]
+        own = ("taken", "duplicate", "ignored")
+        return round(sum(each.value for each in samples if _is_total(each.name) and each.labels["outcome"] in own))
+
+
+def _is_total(sample: str) -> bool:
+    return sample.endswith("_total")

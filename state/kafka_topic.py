@@ -57,15 +57,15 @@ class Place(msgspec.Struct, array_like=True):
 
 
 class ToldPartition:
-    """One partition of a topic; all calls from one thread. ``kept``: the ``place`` of the last snapshot, if any."""
+    """Partition ``number`` of a ``topic``; all calls from one thread. ``kept``: the last ``place``, if there is one."""
 
     def __init__(
         self, producers: TopicProducers, topic: str, number: int, content_type: str, kept: bytes | None
     ) -> None:
         self._connection = producers.connection
         self._producer = producers.mine()
-        self._topic = topic
-        self._number = number
+        self.topic = topic
+        self.number = number
         self._headers: list[tuple[str, str | bytes | None]] = [("content-type", content_type.encode())]
         self._operation = f"telling on {topic}"
         place = Place(FORMAT, 0) if kept is None else unpack(kept, Place, FORMAT)
@@ -84,14 +84,18 @@ class ToldPartition:
         self._others: list[tuple[int, int]] = []
         self._sure = True
 
-    def find(self) -> int:
-        """Reads what is there already; how many documents that are. Raises KafkaUnavailable."""
+    @property
+    def awaited(self) -> int:
+        """How many documents are there already and have not been told again yet."""
+        return len(self._found)
+
+    def find(self) -> None:
+        """Reads what is there already. Raises KafkaUnavailable."""
         if self._reading is not None:
             reading = self._reading.run()
             self._next = reading.end
             self._take_over(reading.found)
             self._reading = None
-        return len(self._found)
 
     def take(self, documents: Iterable[TopicDocument]) -> None:
         """These are to be told, in this order, but for those that are there already. Only remembers them."""
@@ -138,14 +142,14 @@ class ToldPartition:
         return msgspec.msgpack.encode(Place(FORMAT, oldest[len(before)][1], before))
 
     def _read_back(self) -> ReadBack:
-        return ReadBack(self._connection, self._topic, self._number, self._next)
+        return ReadBack(self._connection, self.topic, self.number, self._next)
 
     def _hand_over(self, document: TopicDocument) -> None:
         self._producer.producer.produce(
-            self._topic,
+            self.topic,
             document.value,
             document.key.encode(),
-            self._number,
+            self.number,
             on_delivery=partial(self._reported, self._sent),
             headers=self._headers,
         )
@@ -202,12 +206,12 @@ class ToldPartition:
         """Reads what somebody else wrote between our own documents: perhaps the last words of one that died."""
         while self._others:
             first, beyond = self._others[-1]
-            reading = ReadBack(self._connection, self._topic, self._number, first, beyond).run()
+            reading = ReadBack(self._connection, self.topic, self.number, first, beyond).run()
             self._others.pop()
             LOG.warning(
                 "%s, partition %d: found %d documents of somebody else at offsets %d to %d; "
                 "if another engine runs with these settings, stop one of them",
-                *(self._operation, self._number, len(reading.found), first, beyond - 1),
+                *(self._operation, self.number, len(reading.found), first, beyond - 1),
             )
             self._take_over(reading.found)
 
@@ -216,7 +220,7 @@ class ToldPartition:
         if error.name() == _TOO_LARGE:
             largest = max((len(each.value) for each in (*self._under_way.values(), *self._waiting)), default=0)
             reason = f"{error.str()}, {largest} bytes"
-            advice = f"raise max.message.bytes of topic {self._topic}"
+            advice = f"raise max.message.bytes of topic {self.topic}"
             return KafkaUnavailable(self._operation, self._connection.address, "refusing", reason, advice)
         known = self._connection.outage(self._operation, error)
         return known or self._connection.unavailable(self._operation, kind_of(error) or "busy", error.str())

@@ -102,7 +102,11 @@ def stream_documents(client: redis.Redis, key: str) -> list[dict[str, Any]]:
 
 def told_facts(client: redis.Redis, kinds: Sequence[str]) -> list[Expected]:
     """The facts other systems can read, as the oracle speaks of them; fails on one told twice."""
-    entries = stream_documents(client, "zy:facts")
+    return facts_among(stream_documents(client, "zy:facts"), kinds)
+
+
+def facts_among(entries: Sequence[Mapping[str, Any]], kinds: Sequence[str]) -> list[Expected]:
+    """The facts among CloudEvents, as the oracle speaks of them; fails on one told twice."""
     doubles = [each for each, count in Counter(entry["id"] for entry in entries).items() if count > 1]
     assert not doubles, f"told twice: {doubles}"
     facts = [entry["data"] for entry in entries if entry["type"].startswith("zhiyin.transaction.")]

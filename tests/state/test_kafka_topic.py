@@ -94,7 +94,7 @@ def test_what_was_told_after_the_last_place_is_not_told_again(opened: Opened, ka
     kept = tell(first, 1, 2)
     tell(first, 3, 4)
     second = opened(kept)
-    assert second.find() == 2
+    assert second.awaited == 2
     tell(second, 3, 4, 5)
     assert ids_on(kafka_servers, topic) == ids(1, 2, 3, 4, 5)
 
@@ -109,7 +109,7 @@ def test_what_is_not_told_again_yet_is_still_known_after_the_next_kill(
     kept = tell(second, 2)
     assert msgspec.msgpack.decode(kept, type=Place).found == (digest_of("id-3"), digest_of("id-4"))
     third = opened(kept)
-    assert third.find() == 2
+    assert third.awaited == 2
     kept = tell(third, 3, 5)
     tell(opened(kept), 4, 6)
     assert ids_on(kafka_servers, topic) == ids(1, 2, 3, 4, 5, 6)
@@ -118,7 +118,7 @@ def test_what_is_not_told_again_yet_is_still_known_after_the_next_kill(
 def test_without_a_place_the_whole_partition_is_read(opened: Opened, kafka_servers: str, topic: str) -> None:
     tell(opened(), *range(50))
     second = opened()
-    assert second.find() == 50
+    assert second.awaited == 50
     tell(second, *range(60))
     assert ids_on(kafka_servers, topic) == ids(*range(60))
 
@@ -154,7 +154,7 @@ def test_the_same_twice_in_one_go_is_told_once(opened: Opened, kafka_servers: st
 def test_what_others_wrote_is_passed_over(opened: Opened, kafka_servers: str, topic: str) -> None:
     write(kafka_servers, topic, b"", b"\xff", b"[1]", b'{"id":7}', b'{"id":"id-7"}')
     told = opened()
-    assert told.find() == 1
+    assert told.awaited == 1
     tell(told, 7, 8)
     assert messages_on(kafka_servers, topic)[-1].value() == documents(8)[0].value
     assert len(messages_on(kafka_servers, topic)) == 6
@@ -190,7 +190,7 @@ def test_only_the_newest_are_remembered_and_that_is_said(
     tell(opened(), *range(10))
     monkeypatch.setattr(kafka_read_back, "MOST_FOUND", 4)
     with caplog.at_level(logging.WARNING):
-        assert opened().find() == 4
+        assert opened().awaited == 4
     assert caplog.messages[0].endswith(
         ": found 6 documents more than the newest 4, which are all that is remembered; "
         "if those are told again, they stand there twice"
@@ -200,7 +200,7 @@ def test_only_the_newest_are_remembered_and_that_is_said(
 def test_a_topic_made_anew_is_read_whole(opened: Opened, caplog: pytest.LogCaptureFixture, topic: str) -> None:
     tell(opened(), 1, 2)
     with caplog.at_level(logging.WARNING):
-        assert opened(msgspec.msgpack.encode(Place(FORMAT, 17))).find() == 2
+        assert opened(msgspec.msgpack.encode(Place(FORMAT, 17))).awaited == 2
     [message] = caplog.messages
     assert message == (
         f"reading back {topic}, partition 1: found its end at offset 2, expected 17 or more: "
@@ -220,7 +220,7 @@ def test_what_was_deleted_meanwhile_is_not_waited_for(opened: Opened, kafka_brok
     upto = TopicPartition(topic, PARTITION, 2)
     admin = AdminClient({"bootstrap.servers": kafka_broker.servers})
     admin.delete_records([upto])[upto].result(20)
-    assert opened(kept).find() == 1
+    assert opened(kept).awaited == 1
 
 
 def test_a_broker_that_is_away_is_said_in_time_and_everything_comes_when_it_is_back(

@@ -1,0 +1,63 @@
+"""Facts, hints and dead letters counted on their way out, wherever that leads."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from flows.metrics import EngineMetrics
+from operators.arbitration import Verdict
+from operators.dead_letters import DeadLetter
+from operators.facts import Fact
+from operators.hints import HeldBack, Hint, Retirement
+from state.facts import Told
+from state.topic_documents import LARGEST_BYTES
+
+LOG: Final = logging.getLogger("zhiyin.engine")
+PUBLISHED: Final = frozenset(("started", "struggled", "abandoned", "returned", "completed", "cancelled", "expired"))
+"""The kinds of facts that others are told."""
+
+_OLDEST_S: Final = 3_600.0
+"""A fact about something longer ago comes from a recording or an outage: no latency of ours."""
+
+
+class Counts:
+    """Counts into the metrics of one engine."""
+
+    def __init__(self, metrics: EngineMetrics) -> None:
+        self._metrics = metrics
+
+    def facts(self, facts: Sequence[Fact]) -> None:
+        """By kind, journey and step, with the time they took, and by likeliest reason."""
+        now_s = time.time()
+        for fact in facts:
+            self._metrics.facts.labels(fact.kind, fact.journey, fact.step or "").inc()
+            seconds = now_s - fact.at_ms / 1000
+            if 0 <= seconds <= _OLDEST_S:
+                self._metrics.fact_seconds.labels(fact.kind).observe(seconds)
+            if fact.reasons:
+                self._metrics.reasons.labels(fact.journey, fact.reasons[0].code).inc()
+
+    def verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """Hints that were made, those that were held back, and those that ended."""
+        for verdict in verdicts:
+            if isinstance(verdict, Hint):
+                self._metrics.hints.labels(verdict.journey, "created").inc()
+            elif isinstance(verdict, HeldBack):
+                self._metrics.hints_held_back.labels(verdict.journey, verdict.why_not).inc()
+            elif isinstance(verdict, Retirement):
+                self._metrics.retirements.labels(verdict.cause).inc()
+
+    def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """By what was wrong."""
+        for letter in letters:
+            self._metrics.dead_letters.labels(letter.rejections[0].kind).inc()
+
+    def untold(self, topic: str, told: Told) -> None:
+        """Something that is too large for its topic: said here, because nobody else will hear of it."""
+        self._metrics.untold.labels(topic).inc()
+        LOG.error(
+            "%s: %s of journey %s not told: found more than %d bytes; "
+            "see what puts events on the bus besides the collector, which limits what it takes",
+            *(topic, type(told).__name__.lower(), getattr(told, "journey", ""), LARGEST_BYTES),
+        )

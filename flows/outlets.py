@@ -1,0 +1,77 @@
+"""Where a live engine's words go, by the settings: all to Redis, or to Kafka with the desks still behind Redis.
+
+In: settings. Out: the dataflow's outlets, and ``ready``, which does nothing once they can be opened.
+Refused: options that librdkafka does not take (``ConfigurationError``).
+"""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from config import Settings
+from flows.counts import Counts
+from flows.dataflow import Outlets
+from flows.kafka_outlets import KafkaOutlets, Topics
+from flows.redis_outlets import HintDesks, Patiently, RedisOutlets
+from flows.topic_sink import TopicOpening
+from state.buses import kafka_connection
+from state.connections import connect
+from state.dead_letters import RedisDeadLetters
+from state.facts import RedisFactStream
+from state.hints import RedisHintStore
+from state.kafka_producers import TopicProducers
+from state.kafka_topics import KafkaTopics, WantedTopic
+
+
+class LiveOutlets(NamedTuple):
+    """The ways out, and whether they are there.
+
+    ``ready`` raises StoreUnavailable while it is to be waited for, TopicMismatch or TopicRefused when that won't help.
+    """
+
+    outlets: Outlets
+    ready: Callable[[], object]
+
+
+def live_outlets(
+    settings: Settings, insist: Patiently, counts: Counts, version: str, begin: Callable[[], None]
+) -> LiveOutlets:
+    """The ways out. ``insist`` makes a call until it gets through; ``begin()`` is called as the dataflow begins."""
+    if settings.bus == "redis":
+        return LiveOutlets(_redis(settings, insist, counts, version, begin).outlets(), lambda: None)
+    return _kafka(settings, insist, counts, version, begin)
+
+
+def _redis(
+    settings: Settings, insist: Patiently, counts: Counts, version: str, begin: Callable[[], None]
+) -> RedisOutlets:
+    def stores() -> tuple[RedisFactStream, RedisHintStore, RedisDeadLetters]:
+        begin()
+        client = connect(settings.redis_url or "")
+        return RedisFactStream(client), RedisHintStore(client, _now_ms), RedisDeadLetters(client, version)
+
+    return RedisOutlets(stores, settings.desks, insist, counts)
+
+
+def _kafka(
+    settings: Settings, insist: Patiently, counts: Counts, version: str, begin: Callable[[], None]
+) -> LiveOutlets:
+    connection = kafka_connection(settings)
+    topics = Topics(settings.kafka_facts_topic, settings.kafka_hints_topic, settings.kafka_dead_letters_topic)
+    wanted = [
+        WantedTopic(
+            getattr(topics, name), settings.bus_partitions, settings.kafka_replication, setting=f"kafka_{name}_topic"
+        )
+        for name in topics.__struct_fields__
+    ]
+
+    def desks() -> HintDesks:
+        return HintDesks(RedisHintStore(connect(settings.redis_url or ""), _now_ms), settings.desks, insist)
+
+    opening = TopicOpening(TopicProducers(connection), settings.bus_partitions, insist, begin)
+    outlets = KafkaOutlets(opening, topics, desks, counts, version).outlets()
+    return LiveOutlets(outlets, KafkaTopics(connection, wanted).ensure)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

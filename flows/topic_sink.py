@@ -1,0 +1,127 @@
+"""What leaves the dataflow for a Kafka topic: one part a partition, each item told once, whatever dies.
+
+In: lists of items, routed to partitions by their customers; and each part's last snapshot. Out: messages on the
+partition; a part's snapshot is taken when the brokers have everything that came before it.
+Refused: nothing; Kafka being away is waited for, with the whole dataflow, and when it is to stop then the
+``StoreUnavailable`` comes out.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
+
+import msgspec
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+
+from state.bus import partition_of
+from state.kafka_producers import TopicProducers
+from state.kafka_topic import ToldPartition, TopicDocument
+
+LOG: Final = logging.getLogger("zhiyin.engine")
+
+
+class _Concerns(Protocol):
+    """Something about a customer; None: nobody knows which."""
+
+    @property
+    def customer_id(self) -> str | None: ...
+
+
+Item = TypeVar("Item", bound=_Concerns)
+Patiently = Callable[[Callable[[], object]], object]
+"""Makes a call until it gets through."""
+
+
+class Telling(Generic[Item]):
+    """What is done with a list of items."""
+
+    def before(self, items: Sequence[Item]) -> None:
+        """What must have happened before the topic hears of them; done again after a restart."""
+
+    def documents(self, items: Sequence[Item]) -> Iterable[TopicDocument]:
+        """What the topic is told of them."""
+        raise NotImplementedError
+
+
+class TopicOpening(msgspec.Struct, frozen=True):
+    """How topics are opened. ``insist``: makes a call until it gets through; ``begin()``: as the dataflow begins."""
+
+    producers: TopicProducers
+    partitions: int
+    insist: Patiently
+    begin: Callable[[], None]
+    topic: str = ""
+    content_type: str = ""
+
+    def of(self, topic: str, content_type: str) -> "TopicOpening":
+        """The same for one topic."""
+        return msgspec.structs.replace(self, topic=topic, content_type=content_type)
+
+    def part(self, number: int, kept: bytes | None) -> ToldPartition:
+        """One partition of it, once it is known what stands there."""
+        told = ToldPartition(self.producers, self.topic, number, self.content_type, kept)
+        self.insist(told.find)
+        if told.awaited:
+            since = "its beginning" if kept is None else "the last snapshot"
+            LOG.info("%s, partition %d: %d documents told since %s", self.topic, number, told.awaited, since)
+        return told
+
+
+def by_partition(partitions: int) -> Callable[[list[Item]], Iterable[tuple[str, list[Item]]]]:
+    """Splits lists of items by their customers' partitions, each under its part's name."""
+
+    def route(items: list[Item]) -> Iterable[tuple[str, list[Item]]]:
+        grouped: dict[str, list[Item]] = {}
+        for item in items:
+            grouped.setdefault(part_name(partition_of(item.customer_id or "", partitions)), []).append(item)
+        return grouped.items()
+
+    return route
+
+
+def part_name(partition: int) -> str:
+    """A partition as a name that sorts as its number does: ``007``."""
+    return f"{partition:03d}"
+
+
+class TopicSink(FixedPartitionedSink[list[Item], bytes], Generic[Item]):
+    """One topic; ``telling()`` is made once a part."""
+
+    def __init__(self, opening: TopicOpening, telling: Callable[[], Telling[Item]]) -> None:
+        self._opening = opening
+        self._telling = telling
+
+    def list_parts(self) -> list[str]:
+        """Partition numbers, as Bytewax wants them: words that sort."""
+        self._opening.begin()
+        return [part_name(partition) for partition in range(self._opening.partitions)]
+
+    def part_fn(self, item_key: str) -> int:
+        """The place of a part among all; keys are the parts' names."""
+        return int(item_key)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> "TopicPart[Item]":
+        """One partition; Bytewax asks for it with its snapshot, or when there is a first thing to tell."""
+        told = self._opening.part(int(for_part), resume_state)
+        return TopicPart(told, self._telling(), self._opening.insist)
+
+
+class TopicPart(StatefulSinkPartition[list[Item], bytes], Generic[Item]):
+    """One partition: tells what comes; its snapshot says how far all is told."""
+
+    def __init__(self, told: ToldPartition, telling: Telling[Item], insist: Patiently) -> None:
+        self._told = told
+        self._telling = telling
+        self._insist = insist
+
+    def write_batch(self, values: list[list[Item]]) -> None:
+        """Hands over several lists at once; the brokers may not have them yet."""
+        items = values[0] if len(values) == 1 else [each for some in values for each in some]
+        self._telling.before(items)
+        self._told.take(self._telling.documents(items))
+        self._insist(self._told.send)
+
+    def snapshot(self) -> bytes:
+        """How far all is told, once it is."""
+        self._insist(self._told.settle)
+        return self._told.place()
