@@ -55,7 +55,9 @@ class Stopping:
         """Listens until ``over``; leaves the process when stopping takes too long."""
         give_up = float("inf")
         while not over.is_set():
-            signalled = signal.sigtimedwait(_SIGNALS, _LOOK_S) is not None
+            heard = signal.sigtimedwait(_SIGNALS, _LOOK_S)
+            # A process that was stopped and goes on (SIGCONT) after the time is over is given a record of no signal.
+            signalled = heard is not None and heard.si_signo in _SIGNALS
             if signalled and (self.told or not self._begun.is_set()):
                 self._leave("asked again" if self.told else "nothing had begun")
             if signalled or self._noted():
