@@ -5,6 +5,7 @@ that says in words what has happened.
 """
 
 import gc
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, Final
@@ -23,6 +24,7 @@ _GARBAGE_THRESHOLDS: Final = (50_000, 20, 1_000_000)
 nothing and stall for it; only what is young is looked through."""
 _NOT_WHOLE: Final = (InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError)
 _NO_ADDRESS: Final = "failed to initialize networking: "
+_SQLITE_SAYS: Final = re.compile(r'SqliteFailure\(.*Some\("([^"]+)"\)')
 _LOST: Final = "thread panic"
 """What the threads that carry messages between processes die of: the other end."""
 
@@ -83,13 +85,14 @@ def _raised_by_us(error: BaseException) -> BaseException | None:
 
 
 def _in_words(error: BaseException, layout: Layout | None, member: Member) -> BaseException:
-    text = str(list(_causes(error))[-1])
+    text = " ".join(str(list(_causes(error))[-1]).split())
     if member.addresses and _LOST in text:
         return MemberLost(member)
     if member.addresses and _NO_ADDRESS in text:
         return AddressUnusable(member, text.partition(_NO_ADDRESS)[2])
     if layout is not None and (isinstance(error, _NOT_WHOLE) or "recovery.rs" in str(error) or "Sqlite" in text):
-        return RecoveryUnusable(layout.folder, text)
+        sqlite = _SQLITE_SAYS.search(text)
+        return RecoveryUnusable(layout.folder, sqlite[1] if sqlite is not None else text)
     return EnginePanic(text)
 
 
