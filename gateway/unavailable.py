@@ -1,4 +1,4 @@
-"""What Redis can't do now, as a 503 with Retry-After in whole seconds.
+"""What Redis or Kafka can't do now, as a 503 with Retry-After in whole seconds.
 
 In: an exception of ``state``. Out: the ``Problem`` to answer with, in words for the public: where the
 store is and how it fares stands in the log. Refused: any other exception (StopIteration), it is
@@ -19,7 +19,10 @@ _KINDS: Final[tuple[tuple[type[Exception], str], ...]] = (
 )
 _WORDS: Final = {
     "bus_full": "the bus is full: nothing of this request was kept, send it again later",
-    "bus_unavailable": "the bus can't keep anything now: nothing of this request was kept, send it again later",
+    "bus_unavailable": (
+        "the bus has not said that it kept this request: send it again later, with the same messageIds "
+        "(what was kept is known by them)"
+    ),
     "store_unavailable": "the store does not answer now: ask again later",
 }
 ERRORS: Final = tuple(error for error, _ in _KINDS)
