@@ -47,20 +47,23 @@ def up(chosen: argparse.Namespace) -> int:
 
 def engine(chosen: argparse.Namespace) -> int:
     """``zhiyin engine``: alone, or as one process of a set."""
-    settings = settings_of(
-        chosen,
-        recovery_dir=chosen.recovery,
-        engine_process_id=chosen.process_id,
-        engine_addresses=chosen.addresses,
-    )
-    _need(settings, "engine", "redis_url")
-    if settings.engine_addresses and settings.engine_process_id is None:
-        raise ConfigurationError([_number_missing(settings)])
+    settings = engine_settings(chosen)
     from flows.engine import run_engine
 
     log_to_stderr(settings.log_level)
     run_engine(settings, __version__)
     return 0
+
+
+def engine_settings(chosen: argparse.Namespace) -> Settings:
+    """The settings of an engine. Raises ConfigurationError."""
+    process_id, addresses = chosen.process_id, chosen.addresses
+    own = {"recovery_dir": chosen.recovery, "engine_process_id": process_id, "engine_addresses": addresses}
+    settings = settings_of(chosen, **own)
+    _need(settings, "engine", "redis_url")
+    if settings.engine_addresses and settings.engine_process_id is None:
+        raise ConfigurationError([_number_missing(settings)])
+    return settings
 
 
 def gateway(chosen: argparse.Namespace) -> int:
