@@ -72,6 +72,14 @@ class EngineProcess:
     def stop(self) -> int:
         return self._end(signal.SIGTERM)
 
+    def command(self, *words: str) -> str:
+        """What another ``zhiyin`` command says, with the settings of this engine."""
+        command = [sys.executable, "-m", "zhiyin", *words]
+        answer = subprocess.run(
+            command, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True
+        )
+        return answer.stdout
+
     def wait(self) -> int:
         assert self._process is not None
         return self._process.wait(PATIENCE_S)

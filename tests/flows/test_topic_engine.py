@@ -90,6 +90,11 @@ def test_dead_letters_are_on_their_topic(engine: EngineProcess, topics: TopicHou
     assert message.headers() == [("content-type", b"application/json")]
     letter = orjson.loads(message.value() or b"")
     assert letter["failure"]["kind"] == "unknown_journey"
+    listed = engine.command("dead-letters", "list")
+    assert f"{message.partition()}:0" in listed
+    assert "unknown_journey" in listed
+    assert engine.command("dead-letters", "redrive", "--all", "--yes").startswith("redriven: 1 letter")
+    until(lambda: len(topics.messages(topics.dead_letters)) == 2, "the letter's letter")
     assert engine.stop() == 0
 
 
