@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from config import Settings
+from config.kafka_checks import TOPICS
 from state.bus import BusReader
 from state.connections import AsyncClient, connect
 from state.kafka_bus import KafkaBusReader
@@ -56,6 +57,14 @@ def kafka_connection(settings: Settings) -> KafkaConnection:
     return KafkaConnection(settings.kafka_servers, settings.kafka_options)
 
 
+def kafka_topics(settings: Settings) -> list[WantedTopic]:
+    """All topics that Zhiyin has on Kafka, the events' first."""
+    return [
+        WantedTopic(getattr(settings, name), settings.bus_partitions, settings.kafka_replication, setting=name)
+        for name in TOPICS
+    ]
+
+
 def events_topic(settings: Settings) -> WantedTopic:
     """The topic of the events."""
-    return WantedTopic(settings.kafka_topic, settings.bus_partitions, settings.kafka_replication)
+    return kafka_topics(settings)[0]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final, TypeVar
 
+import confluent_kafka
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
@@ -164,3 +165,8 @@ class _Quiet:
 
 
 _QUIET: Final = _Quiet()
+
+
+def client_version() -> str:
+    """Which librdkafka speaks to Kafka here."""
+    return f"librdkafka {confluent_kafka.libversion()[0]}"

@@ -6,7 +6,7 @@ everything while Kafka is away (``KafkaUnavailable``), to be asked again later.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from confluent_kafka import KafkaException
@@ -15,6 +15,8 @@ from confluent_kafka.cimpl import NewTopic
 from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection, kind_of
 
 _NO_LEADER: Final = -1
+ClusterMetadata = Any
+"""confluent_kafka's, which it does not export: ``brokers``, and ``topics`` with ``partitions`` with ``leader``."""
 
 
 class WantedTopic(msgspec.Struct, frozen=True):
@@ -39,7 +41,7 @@ class TopicMismatch(Exception):
         self.expected = expected
         super().__init__(
             f"Kafka topic {topic}: found {found} partitions, expected {expected}; set bus_partitions to {found} "
-            "(and move the engine's snapshots away), or name another topic with {setting}"
+            f"(and move the engine's snapshots away), or name another topic with {setting}"
         )
 
 
@@ -51,16 +53,26 @@ class TopicRefused(Exception):
         self.reason = reason
         super().__init__(
             f"Kafka topic {topic}: found it missing and not to be made ({reason}), expected it there; "
-            "make it yourself, or see kafka_replication"
+            "make it yourself, with bus_partitions partitions, or see kafka_replication"
         )
 
 
-class KafkaTopics:
-    """The wanted topics of one Kafka."""
+class Survey(NamedTuple):
+    """What a Kafka has: how many brokers, and the partitions of those of the wanted topics that are there."""
 
-    def __init__(self, connection: KafkaConnection, wanted: Sequence[WantedTopic]) -> None:
+    brokers: int
+    topics: dict[str, int]
+
+
+class KafkaTopics:
+    """The wanted topics of one Kafka. Each question is answered in ``answer_s``, or Kafka is away."""
+
+    def __init__(
+        self, connection: KafkaConnection, wanted: Sequence[WantedTopic], answer_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
         self._connection = connection
         self._wanted = wanted
+        self._answer_s = answer_s
         self._admin = connection.admin()
 
     def ensure(self) -> dict[str, int]:
@@ -75,28 +87,34 @@ class KafkaTopics:
             found = self._found()
         return {topic.name: self._checked(topic, found.get(topic.name)) for topic in self._wanted}
 
-    def found(self) -> dict[str, int]:
-        """The partitions of those that are there, whatever they should be. Raises KafkaUnavailable."""
-        return {name: len(leaders) for name, leaders in self._found().items()}
+    def survey(self) -> Survey:
+        """What is there, whatever it should be. Raises KafkaUnavailable."""
+        cluster = self._cluster()
+        return Survey(len(cluster.brokers), {name: len(leaders) for name, leaders in self._among(cluster).items()})
 
     def _found(self) -> dict[str, dict[int, int]]:
         """The leader of each partition of those that are there."""
+        return self._among(self._cluster())
+
+    def _cluster(self) -> ClusterMetadata:
         with self._connection.answering("asking for topics"):
             try:
                 # All topics: a client that asks for one by its name may have the broker make it, of any size.
-                topics = self._admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics
+                return self._admin.list_topics(timeout=self._answer_s)
             finally:
                 self._admin.poll(0)  # brings what librdkafka has to say
+
+    def _among(self, cluster: ClusterMetadata) -> dict[str, dict[int, int]]:
         names = {topic.name for topic in self._wanted}
         return {
             name: {number: each.leader for number, each in topic.partitions.items()}
-            for name, topic in topics.items()
+            for name, topic in cluster.topics.items()
             if name in names and topic.partitions
         }
 
     def _make(self, missing: Sequence[WantedTopic]) -> None:
         made = [NewTopic(topic.name, topic.partitions, topic.replication) for topic in missing]
-        for name, done in self._admin.create_topics(made, request_timeout=ANSWER_TIMEOUT_S).items():
+        for name, done in self._admin.create_topics(made, request_timeout=self._answer_s).items():
             with self._connection.answering(f"making topic {name}"):
                 try:
                     done.result()

@@ -16,7 +16,8 @@ import msgspec
 
 from config import ConfigurationError, Settings, load_catalogue
 from zhiyin.embedded_redis import redis_executable
-from zhiyin.failures import CommandFailure, RedisMissing
+from zhiyin.failures import CommandFailure, KafkaUnfit, RedisMissing
+from zhiyin.kafka_probe import kafka_report
 from zhiyin.ports import why_taken
 from zhiyin.redis_probe import RedisReport, redis_report
 from zhiyin.versions import installed_version, required_libraries, suits
@@ -83,6 +84,33 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         yield Finding("Redis", "fail", str(error))
     except CommandFailure as error:
         yield Finding("Redis", "fail", str(error))
+
+
+def _kafka(settings: Settings) -> Iterator[Finding]:
+    if settings.bus != "kafka":
+        return
+    try:
+        report = kafka_report(settings)
+    except KafkaUnfit as error:
+        yield Finding("Kafka", "fail", error.reason)
+        return
+    brokers = f"{report.brokers} " + ("broker answers" if report.brokers == 1 else "brokers answer")
+    if report.brokers < settings.kafka_replication and report.missing:
+        advice = f"kafka_replication {settings.kafka_replication} needs as many: topics could not be made"
+        yield Finding("Kafka", "fail", brokers, advice)
+    else:
+        yield Finding("Kafka", "ok", f"{brokers}, client {report.client}")
+    for topic, partitions in report.topics.items():
+        yield _topic(topic, partitions, settings.bus_partitions)
+
+
+def _topic(topic: str, partitions: int | None, wanted: int) -> Finding:
+    what = f"topic {topic}"
+    if partitions is None:
+        return Finding(what, "ok", f"not there yet, will be made with {wanted} partitions")
+    if partitions != wanted:
+        return Finding(what, "fail", f"{partitions} partitions", f"bus_partitions is {wanted}: name another topic")
+    return Finding(what, "ok", f"{partitions} partitions")
 
 
 def _own_redis(executable: str) -> Finding:
@@ -161,6 +189,7 @@ _LOOKS: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
     _python,
     _libraries,
     _redis,
+    _kafka,
     _ports,
     _catalogue,
     _state_dir,

@@ -8,6 +8,7 @@
     ├── PartFailed
     ├── RedisMissing
     ├── RedisUnreachable
+    ├── KafkaUnfit
     ├── LetterMissing
     ├── RedriveNotAgreed
     └── RedriveStopped
@@ -78,6 +79,14 @@ class RedisUnreachable(CommandFailure):
             f"Redis at {address}: {reason}, expected an answer; {advice}, "
             "or unset REDIS_URL so that 'zhiyin up' starts a Redis of its own"
         )
+
+
+class KafkaUnfit(CommandFailure):
+    """The Kafka that was named does not answer, or has not what is needed. ``reason``: the error's own words."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason}; or set bus to redis. 'zhiyin doctor' looks at it more closely")
 
 
 class LetterMissing(CommandFailure):

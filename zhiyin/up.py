@@ -3,7 +3,7 @@
 In: settings and options. Out: Redis, engine, gateway (and simulated customers) running until
 Ctrl-C; where they are, for a person or as one JSON line. Started in that order, stopped backwards.
 Refused before anything starts: a catalogue with mistakes, a second set-up in the same state
-folder, ports in use, a Redis that was named and does not answer.
+folder, ports in use, a Redis or Kafka that was named and does not answer. A Kafka is never started here.
 """
 
 import http.client
@@ -22,6 +22,7 @@ from config.settings import child_environment
 from operators.arbitration import in_control_group
 from zhiyin.embedded_redis import LOOPBACK, redis_executable, redis_part
 from zhiyin.failures import PartFailed
+from zhiyin.kafka_probe import require_kafka
 from zhiyin.ports import chosen_ports, why_taken
 from zhiyin.redis_probe import require_redis
 from zhiyin.simulate import Plan, opening_customers
@@ -60,6 +61,8 @@ def run_up(settings: Settings, options: UpOptions) -> None:
             redis_executable()
         else:
             require_redis(settings.redis_url)
+        if settings.bus == "kafka":
+            require_kafka(settings)
         supervisor = Supervisor(say, stop)
         try:
             _run(supervisor, with_secrets(settings), options, stop)
