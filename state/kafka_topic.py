@@ -74,6 +74,7 @@ class ToldPartition:
         self._found_at_s = time.monotonic()
         self._reading: ReadBack | None = self._read_back()
         self._told: set[bytes] = set()
+        self._told_before: set[bytes] = set()
         self._waiting: deque[TopicDocument] = deque()
         self._under_way: dict[int, TopicDocument] = {}
         self._sent = 0
@@ -101,7 +102,7 @@ class ToldPartition:
         """These are to be told, in this order, but for those that are there already. Only remembers them."""
         for document in documents:
             digest = digest_of(document.id)
-            if self._found.pop(digest, None) is None and digest not in self._told:
+            if self._found.pop(digest, None) is None and not self._is_told(digest):
                 self._waiting.append(document)
             self._told.add(digest)
 
@@ -134,7 +135,7 @@ class ToldPartition:
         """How far all is told, after ``settle``; for ``kept`` after a restart."""
         if time.monotonic() - self._found_at_s > REMEMBERED_S:
             self._found.clear()
-        self._told.clear()
+        self._told_before, self._told = self._told, set()
         if len(self._found) <= MOST_IN_A_PLACE:
             return msgspec.msgpack.encode(Place(FORMAT, self._next, tuple(self._found)))
         oldest = list(islice(self._found.items(), MOST_IN_A_PLACE + 1))
@@ -199,8 +200,12 @@ class ToldPartition:
     def _take_over(self, found: dict[bytes, int]) -> None:
         """Ids that stand there and that we have not told since we began."""
         for digest, offset in found.items():
-            if digest not in self._told:
+            if not self._is_told(digest):
                 self._found.setdefault(digest, offset)
+
+    def _is_told(self, digest: bytes) -> bool:
+        """Since the place before the last: what happened twice at one instant has one id."""
+        return digest in self._told or digest in self._told_before
 
     def _look_at_others(self) -> None:
         """Reads what somebody else wrote between our own documents: perhaps the last words of one that died."""
