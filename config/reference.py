@@ -42,7 +42,8 @@ topics that differ; `engine_process_id` is the place of one of `engine_addresses
 (`token_secret`, `write_keys`, `redis_url`, `kafka_options`) are never shown in messages.
 
 `kafka_options` go to [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md)
-as they are, but for those on which a promise rests, which are refused.
+as they are, but for those on which a promise rests, which are refused
+([Run on Kafka](../how-to/run-on-kafka.md#tls-and-sasl)).
 """
 
 EXAMPLE: Final = """\
