@@ -10,7 +10,7 @@ import logging
 from typing import Final, NoReturn
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, Message, TopicPartition
 
 from operators.facts import stable_id
 from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection, Options
@@ -120,7 +120,5 @@ class ReadBack:
             self._left_out += 1
 
     def _refuse(self, error: KafkaError) -> NoReturn:
-        outage = self._connection.outage(self._operation, error)
-        if outage is None:
-            raise KafkaException(error)
-        raise outage
+        known = self._connection.outage(self._operation, error)
+        raise known or self._connection.unavailable(self._operation, "busy", error.str())

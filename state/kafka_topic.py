@@ -21,7 +21,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from operators.stored import unpack
-from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaUnavailable, kind_of
+from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaUnavailable
 from state.kafka_producers import SERVE_S, TopicProducers
 from state.kafka_read_back import SILENCE, ReadBack, digest_of
 
@@ -228,4 +228,4 @@ class ToldPartition:
             advice = f"raise max.message.bytes of topic {self.topic}"
             return KafkaUnavailable(self._operation, self._connection.address, "refusing", reason, advice)
         known = self._connection.outage(self._operation, error)
-        return known or self._connection.unavailable(self._operation, kind_of(error) or "busy", error.str())
+        return known or self._connection.unavailable(self._operation, "busy", error.str())

@@ -14,7 +14,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from operators.stored import StateUnreadable
-from state import kafka_read_back
+from state import kafka_read_back, kafka_topic
 from state.kafka_connection import KafkaConnection, KafkaUnavailable
 from state.kafka_producers import TopicProducers
 from state.kafka_read_back import ReadBack, digest_of
@@ -44,8 +44,9 @@ def opened(kafka_servers: str, topic: str) -> Opened:
     return open_patiently
 
 
-def opened_on(servers: str, topic: str, kept: bytes | None = None) -> ToldPartition:
-    return ToldPartition(TopicProducers(KafkaConnection([servers])), topic, PARTITION, "application/json", kept)
+def opened_on(servers: str, topic: str, kept: bytes | None = None, options: tuple[str, ...] = ()) -> ToldPartition:
+    producers = TopicProducers(KafkaConnection([servers], options))
+    return ToldPartition(producers, topic, PARTITION, "application/json", kept)
 
 
 def documents(*numbers: int, size: int = 0) -> list[TopicDocument]:
@@ -195,6 +196,37 @@ def test_only_the_newest_are_remembered_and_that_is_said(
         ": found 6 documents more than the newest 4, which are all that is remembered; "
         "if those are told again, they stand there twice"
     )
+
+
+def test_what_is_not_told_again_within_a_day_is_forgotten(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tell(opened(), 1)
+    tell(opened(kept), 2)
+    told = opened(kept)
+    assert len(msgspec.msgpack.decode(tell(told), type=Place).found) == 1
+    monkeypatch.setattr(kafka_topic, "REMEMBERED_S", 0.0)
+    assert msgspec.msgpack.decode(tell(told), type=Place).found == ()
+
+
+def test_more_than_the_producer_holds_goes_in_pieces(kafka_servers: str, topic: str) -> None:
+    told = opened_on(kafka_servers, topic, options=("queue.buffering.max.messages=10",))
+    told.take(documents(*range(200)))
+    settle(told)
+    assert ids_on(kafka_servers, topic) == ids(*range(200))
+
+
+def test_what_the_producer_has_no_room_for_waits_here(kafka_broker: KafkaBroker, topic: str) -> None:
+    told = opened_on(kafka_broker.servers, topic, options=("queue.buffering.max.messages=10",))
+    insist(told.find)
+    told.take(documents(0))
+    settle(told)
+    kafka_broker.kill()
+    told.take(documents(*range(1, 50)))
+    with pytest.raises(KafkaUnavailable) as away:
+        told.send()
+    assert away.value.operation == f"telling on {topic}"
+    kafka_broker.start()
+    settle(told)
+    assert ids_on(kafka_broker.servers, topic) == ids(*range(50))
 
 
 def test_a_topic_made_anew_is_read_whole(opened: Opened, caplog: pytest.LogCaptureFixture, topic: str) -> None:
