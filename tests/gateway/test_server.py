@@ -1,9 +1,6 @@
 import asyncio
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -14,42 +11,14 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from config import ConfigurationError
-from config.settings import as_environment, variable_of
+from config.settings import variable_of
 from gateway.server import CannotListen, check_settings, listening_socket, serve
 from tests.gateway.events_made import event_json
+from tests.gateway.gateway_process import Process
 from tests.gateway.running import WRITE_KEY, RunningGateway, gateway_settings
-from tests.machine import ROOT
 from tests.redis_server import RedisServer, free_port
 
-PROGRAM: Final = """
-import sys
-from config import load_settings
-from gateway.server import run_gateway
-sys.exit(run_gateway(load_settings(), lambda a: print(a.http, a.ws, a.metrics, flush=True)))
-"""
 PORT_SETTINGS: Final = ("http_port", "ws_port", "gateway_metrics_port")
-
-
-class Process:
-    """A gateway in a process of its own."""
-
-    def __init__(self, redis_url: str | None, **more: object) -> None:
-        environment = {**os.environ, **as_environment(gateway_settings(redis_url, **more))}
-        self.child = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.child.stdout is not None
-        self.addresses = self.child.stdout.readline().split()
-
-    def ended(self) -> tuple[int, str]:
-        """Exit code, and what was written to standard error."""
-        _, errors = self.child.communicate(timeout=15)
-        return self.child.returncode, errors
 
 
 @pytest.fixture
