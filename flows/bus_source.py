@@ -29,7 +29,7 @@ _QUIET_TIMES: Final = 5
 """A partition where nothing comes is looked at less and less often, down to a fifth."""
 
 _FRESH_MS: Final = 1_000
-"""An end that was seen this short a time ago counts as 'all is read'."""
+"""An end that was seen this short a time ago, and two ticks, counts as 'all is read'."""
 
 
 class Pace(NamedTuple):
@@ -168,7 +168,7 @@ class BusPart(StatefulSourcePartition[Poll, str]):
         newest_ms = max(look.end_ms or 0, look.entries[-1].arrived_ms if look.entries else 0)
         self._known_ms = max(self._known_ms, newest_ms)
         now_ms = _now_ms()
-        if look.end_ms is not None and now_ms - look.end_ms < _FRESH_MS:
+        if look.end_ms is not None and now_ms - look.end_ms < _FRESH_MS + 2 * self._pace.tick_ms:
             return Lag(0.0, look.waiting)
         return Lag(max(0, now_ms - (self._known_ms or self._began_ms)) / 1000, look.waiting)
 

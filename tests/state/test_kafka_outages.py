@@ -22,7 +22,7 @@ from tests.state.buses import PARTITIONS, KafkaBusHouse, events, looked, raws, r
 from tests.state.mock_kafka import MockKafka
 
 AT_MOST_S = DELIVERY_TIMEOUT_MS / 1000 + 2.5
-AT_ONCE_S = 0.2
+AT_ONCE_S = 1.0
 TOPIC = "events"
 
 
