@@ -15,6 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 from state.bus import partition_of
 from state.kafka_topics import TopicMismatch
 from tests.flows.engine_process import PARTITIONS, EngineProcess, facts_among, until
+from tests.flows.engine_set import EngineSet
 from tests.flows.quick_events import KINDS, QUICK, event, now_ms, oracles_facts, some_events
 from tests.flows.topic_house import TopicHouse
 from tests.kafka_broker import KafkaBroker
@@ -107,7 +108,7 @@ def test_killed_at_any_moment_it_tells_the_oracles_facts_once_and_in_order(
     engine.start()
     until(topics.ready, "the topics")
     sent: list[dict[str, Any]] = []
-    for round_number in range(6):
+    for round_number in range(4):
         batch = some_events(seeded, round_number)
         sent += batch
         topics.post(batch, wire)
@@ -117,6 +118,33 @@ def test_killed_at_any_moment_it_tells_the_oracles_facts_once_and_in_order(
     _check_facts(topics, sent)
     assert engine.stop() == 0
     _check_facts(topics, sent)
+
+
+def test_two_processes_tell_what_one_does_over_a_kill_and_so_does_the_one_after_them(
+    redis_url: str, topics: TopicHouse, tmp_path: Path
+) -> None:
+    seeded = random.Random(7)
+    sent: list[dict[str, Any]] = []
+    with EngineSet(redis_url, QUICK, tmp_path, 2, **topics.settings) as engines:
+        engines.until_running()
+        sent += _posted(topics, seeded, 0)
+        time.sleep(1.0)
+        engines.lost(0)
+        engines.start()
+        engines.until_running()
+        sent += _posted(topics, seeded, 1)
+        time.sleep(0.5)
+        assert engines.stop() == [0, 0]
+    sent += _posted(topics, seeded, 2)
+    with EngineSet(redis_url, QUICK, tmp_path, 1, **topics.settings) as alone:
+        _check_facts(topics, sent)
+        assert alone.stop() == [0]
+
+
+def _posted(topics: TopicHouse, seeded: random.Random, round_number: int) -> list[dict[str, Any]]:
+    events = some_events(seeded, round_number)
+    topics.post(events, wire)
+    return events
 
 
 def test_a_broker_killed_while_it_tells_is_waited_for(
