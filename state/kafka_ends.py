@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import confluent_kafka.admin
@@ -82,19 +81,23 @@ class KafkaEnds:
         told: Mapping[int, int] = {}
         while not self._nobody.is_set():
             try:
+                if self._away:
+                    self._learn_leaders(admin)
                 self._ask(admin)
                 told = self._tell(admin, told)
             except KafkaUnavailable as error:
                 self._say(error)
-                self._learn_leaders(admin)
             else:
                 self._say(None)
             admin.poll(0)
             self._nobody.wait(self._every_s)
 
     def _learn_leaders(self, admin: AdminClient) -> None:
-        """An admin client would go on asking the leaders it knows, with the epoch it knows."""
-        with suppress(KafkaException):
+        """After an outage: an admin client goes on asking the leaders it knows, without a pause, for all its time.
+
+        Raises KafkaUnavailable while nobody answers.
+        """
+        with self._connection.answering(_OPERATION):
             admin.list_topics(self._topic, timeout=ANSWER_TIMEOUT_S)
 
     def _ask(self, admin: AdminClient) -> None:
