@@ -97,8 +97,17 @@ class KafkaEnds:
 
         Raises KafkaUnavailable while nobody answers.
         """
-        with self._connection.answering(_OPERATION):
+        try:
             admin.list_topics(self._topic, timeout=ANSWER_TIMEOUT_S)
+        except KafkaException as error:
+            raise self._not_now(error) from error
+
+    def _not_now(self, error: KafkaException) -> KafkaUnavailable:
+        """Whatever it is, asking goes on: the thread must not end."""
+        cause = error.args[0]
+        return self._connection.outage(_OPERATION, cause) or self._connection.unavailable(
+            _OPERATION, "busy", cause.str()
+        )
 
     def _ask(self, admin: AdminClient) -> None:
         """Takes over the ends that are known, then raises KafkaUnavailable if some are not."""
@@ -117,10 +126,7 @@ class KafkaEnds:
         try:
             offset = answer.result().offset
         except KafkaException as error:
-            cause = error.args[0]
-            return self._connection.outage(_OPERATION, cause) or self._connection.unavailable(
-                _OPERATION, "busy", cause.str()
-            )
+            return self._not_now(error)
         if offset < 0:  # how librdkafka answers for a broker that does not
             return self._connection.unavailable(_OPERATION, "slow", "no answer")
         self._take(partition, End(offset, asked_ms))
