@@ -6,19 +6,23 @@ topics; metrics on an internal port, snapshots under ``state_dir``. Refused: a s
 last epoch is snapshotted, nothing is told that has not happened.
 """
 
+import hashlib
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from prometheus_client import start_http_server
 
 from config import Settings, load_catalogue
 from flows.bus_source import BusSource, Lag
 from flows.counts import Counts
 from flows.dataflow import Rules, journey_flow
+from flows.meeting import Meeting
 from flows.member import Member, MemberLost, MemberStopped
 from flows.metrics import EngineMetrics
 from flows.outlets import live_outlets
@@ -26,7 +30,9 @@ from flows.recovery_folder import Layout
 from flows.remembering import Journals
 from flows.running import run_dataflow
 from flows.shard_watch import ShardWatch
+from flows.stale_snapshots import forget_stale
 from flows.stopping import Stopping, stop_on_signals
+from operators.catalogue import Catalogue
 from state.buses import EngineBus, engine_bus
 from state.connections import StoreUnavailable
 from state.patience import patiently
@@ -44,11 +50,12 @@ def run_engine(settings: Settings, version: str = "") -> None:
     layout = _layout(settings)
     layout.prepare()
     catalogue = load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours)
+    meeting = _meeting(member, layout, settings, catalogue, version) if member.addresses else None
     metrics = EngineMetrics()
     metrics.build.labels(version).set(1)
     with (
         layout.held(member),
-        stop_on_signals(member, layout.folder) as stopping,
+        stop_on_signals(meeting) as stopping,
         metrics_served(settings, metrics),
     ):
         bus = _bus(settings, metrics)
@@ -63,11 +70,15 @@ def run_engine(settings: Settings, version: str = "") -> None:
         out = live_outlets(settings, insist, Counts(metrics), version, begin)
         rules = _rules(settings, metrics, layout)
         flow = journey_flow(_source(bus, settings, metrics, stopping), catalogue, rules, out.outlets)
-        if member.addresses:
-            LOG.info("engine %s: waits for the others at %s", member, ", ".join(member.others))
         with _ends_in_words(member, stopping):
             insist(bus.ready)
             insist(out.ready)
+            if meeting is None:
+                forget_stale(layout.folder)
+            else:
+                member.check_address()
+                LOG.info("engine %s: waits for the others at %s", member, ", ".join(member.others))
+                meeting.meet(lambda: forget_stale(layout.folder), lambda: not stopping.is_set(), stopping.wait)
             run_dataflow(flow, settings.workers, settings.epoch_ms, layout, member)
     LOG.info("engine stopped: events %d", metrics.events_read())
 
@@ -76,6 +87,12 @@ def _layout(settings: Settings) -> Layout:
     folder = Path(settings.recovery_dir or Path(settings.state_dir) / "recovery")
     topic = settings.kafka_topic if settings.bus == "kafka" else None
     return Layout(folder, settings.shards, settings.bus_partitions, topic)
+
+
+def _meeting(member: Member, layout: Layout, settings: Settings, catalogue: Catalogue, version: str) -> Meeting:
+    fingerprint = hashlib.sha256(msgspec.json.encode(catalogue)).hexdigest()[:8]
+    terms = f"{';'.join(member.addresses)}, {settings.workers} workers, version {version}, catalogue {fingerprint}"
+    return Meeting(member, layout.folder, secrets.token_hex(8), terms)
 
 
 @contextmanager

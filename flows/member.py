@@ -4,6 +4,8 @@ In: its number and everybody's addresses. Refused: an address that cannot be lis
 a set that has lost a process cannot go on (``MemberLost``): all end, and start again together.
 """
 
+import socket
+
 import msgspec
 
 
@@ -25,6 +27,18 @@ class Member(msgspec.Struct, frozen=True):
     def others(self) -> tuple[str, ...]:
         """Where the others are."""
         return self.addresses[: self.index] + self.addresses[self.index + 1 :]
+
+    def check_address(self) -> None:
+        """Whether it can listen where the others will look for it. Raises AddressUnusable."""
+        host, _, port = self.addresses[self.index].rpartition(":")
+        try:
+            family, *_, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                probe.listen()
+        except OSError as error:
+            raise AddressUnusable(self, error.strerror or str(error)) from error
 
 
 class AddressUnusable(Exception):

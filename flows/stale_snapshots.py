@@ -8,8 +8,8 @@ Bytewax leaves them there and counts on their being overwritten. But a step is s
 had something to do: where it has nothing to do in that very epoch the second time, the old row stays, and the start
 after the next takes it for its state - out of a past that was taken back.
 
-Between the instant at which the epoch to go on from is settled and the first snapshot of the new run, nobody writes:
-no epoch closes before every worker has been built, and that is when this is called.
+It is called when nobody of the run before is left and nobody has begun, by one process of a set alone: then nobody
+else has the store open, and what Bytewax will go on from is settled.
 """
 
 import sqlite3

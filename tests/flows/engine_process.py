@@ -84,6 +84,10 @@ class EngineProcess:
         assert self._process is not None
         return self._process.wait(PATIENCE_S)
 
+    def ended(self) -> bool:
+        """Whether it was started and runs no more."""
+        return self._process is not None and self._process.poll() is not None
+
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)

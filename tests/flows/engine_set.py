@@ -1,6 +1,7 @@
 """Several real engine processes that share the work, over one recovery folder."""
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -14,8 +15,17 @@ class EngineSet:
     May be started again after all have ended. All that still run are killed at the end of the ``with``.
     """
 
-    def __init__(self, url: str, catalogue: Path | str, folder: Path, size: int, **settings: object) -> None:
-        self.addresses = [f"127.0.0.1:{port}" for port in _ports(size)]
+    def __init__(
+        self,
+        url: str,
+        catalogue: Path | str,
+        folder: Path,
+        size: int,
+        *,
+        addresses: Sequence[str] = (),
+        **settings: object,
+    ) -> None:
+        self.addresses = list(addresses) or [f"127.0.0.1:{port}" for port in _ports(size)]
         self._said: list[str] = []
         self.engines = [
             EngineProcess(url, catalogue, _made(folder / f"of-{size}-{index}"), self._words(folder, index), **settings)

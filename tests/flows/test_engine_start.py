@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import redis
 
+from flows.member import AddressUnusable, Member
 from tests.flows.engine_process import EngineProcess, post, told_facts, until
 from tests.flows.engine_set import EngineSet
 from tests.flows.quick_events import KINDS, QUICK, event, now_ms
@@ -114,7 +115,13 @@ def test_an_address_that_is_taken(redis_url: str, tmp_path: Path) -> None:
         engine = EngineProcess(redis_url, QUICK, tmp_path, ("-i", "0", "-a", f"{address};127.0.0.1:9"))
         engine.start()
         assert engine.wait() == 1
-    _told(engine, (f"process 0 of a set of 2: can't listen on {address} (Address already in use",))
+    _told(engine, (f"process 0 of a set of 2: can't listen on {address} (Address already in use)",))
+
+
+@pytest.mark.parametrize("address", ["no-such-host.invalid:2101", "192.0.2.1:2101"])
+def test_an_address_that_is_no_address_of_this_machine(address: str) -> None:
+    with pytest.raises(AddressUnusable, match="expected a free address of this machine; stop what holds it, or see"):
+        Member(1, ("127.0.0.1:9", address)).check_address()
 
 
 def _recovery(folder: Path) -> tuple[str, str]:
