@@ -5,6 +5,7 @@ SHELL := /bin/sh
 
 PORT ?= 8080
 KILLS ?= 20
+JOBS ?= 3
 ARGS ?=
 UV ?= uv
 VENV := .venv
@@ -24,6 +25,7 @@ help: ## list these commands
 	@echo "Variables"
 	@echo "  PORT=8080   HTTP port of 'make run'; 0 takes any free ones"
 	@echo "  KILLS=20    how many times 'make chaos' kills"
+	@echo "  JOBS=3      how many processes 'make test' runs tests in; most of them wait most of the time"
 	@echo "  ARGS=       more words for the command behind run, test, bench and chaos, e.g. make test ARGS='-k journey'"
 	@echo "  PYTHON=     the Python to make .venv with (else python3.12, python3.11 or python3 on PATH)"
 	@echo "  REDIS_URL=  a Redis to use instead of one of our own"
@@ -35,7 +37,7 @@ run: $(RUN_STAMP) ## everything on this machine, with simulated customers; Ctrl-
 	@if [ -t 0 ]; then set -m; else exec $(UP); fi; $(UP)
 
 test: $(DEV_STAMP) ## all tests; what this machine lacks is one line each at the end
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope $(ARGS)
 
 check: $(DEV_STAMP) ## format, lint, types
 	@$(BIN)/ruff format --check .

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from state.kafka_connection import KafkaConnection, Options
+from state.kafka_connection import KafkaConnection, Options, kind_of
 
 PATIENCE_S: Final = 5.0
 """So long nothing may come."""
@@ -97,8 +97,16 @@ class KafkaPages:
             raise KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT, f"nothing within {PATIENCE_S:g} s"))
 
     def _ends(self, partition: int) -> Ends:
+        """The ends of one partition; a leader that has only just been chosen is asked again."""
         place = TopicPartition(self._topic, partition)
-        return Ends(*self._consumer.get_watermark_offsets(place, timeout=PATIENCE_S, cached=False))
+        give_up = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return Ends(*self._consumer.get_watermark_offsets(place, timeout=PATIENCE_S, cached=False))
+            except KafkaException as error:
+                if kind_of(error.args[0]) != "leaderless" or time.monotonic() > give_up:
+                    raise
+                time.sleep(_WAIT_S)
 
 
 def _place(message: Message) -> tuple[int | None, bool]:

@@ -1,21 +1,24 @@
 """Fixtures of real parts, and the rule for parts that a machine lacks (``tests/machine.py``)."""
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
 
 from tests.browser import browser, page, page_watch
 from tests.kafka_jars import FETCH_TIMEOUT_S, jars_folder
-from tests.kafka_servers import SERVED_BY, kafka_broker, kafka_servers, new_topic, shared_kafka_broker
+from tests.kafka_servers import SERVED_BY, WORKER_SERVED_BY, kafka_broker, kafka_servers, new_topic, shared_kafka_broker
 from tests.machine import PARTS, ROOT, required_parts
-from tests.parts import MISSING, REQUIRED, missing
+from tests.parts import REQUIRED, missing
 from tests.redis_server import RedisServer, emptied
 
 __all__ = ["browser", "kafka_broker", "kafka_servers", "new_topic", "page", "page_watch", "shared_kafka_broker"]
@@ -41,7 +44,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[REQUIRED] = required_parts(os.environ)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
-    config.stash[MISSING] = {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,18 +66,38 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             missing(item.config, part, reason)
 
 
+class WorkerNode(Protocol):
+    """A process of a run in several, as the one that prints knows it; it may have said nothing at its end."""
+
+    config: pytest.Config
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerNode) -> None:
+    """What a worker process of this run says at its end."""
+    output = getattr(node, "workeroutput", {})
+    if WORKER_SERVED_BY in output:
+        node.config.stash[SERVED_BY] = output[WORKER_SERVED_BY]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print who was Kafka, one line for each part that was missing, and each other skip with its reason."""
     if SERVED_BY in config.stash:
         terminalreporter.write_line(f"tests of Kafka were served by {config.stash[SERVED_BY]}")
-    for (part, reason), count in sorted(config.stash[MISSING].items()):
+    missing_parts: Counter[tuple[str, str]] = Counter()
+    others: list[str] = []
+    for report in terminalreporter.getreports("skipped"):
+        why = (report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)).strip()
+        part, _, reason = why.removeprefix("Skipped: ").partition(": ")
+        if part in PARTS and reason:
+            missing_parts[part, reason] += 1
+        else:
+            others.append(f"not run: {report.nodeid} ({why.removeprefix('Skipped: ')})")
+    for (part, reason), count in sorted(missing_parts.items()):
         tests = "1 test" if count == 1 else f"{count} tests"
         terminalreporter.write_line(f"not run on this machine: {part} ({reason}): {tests}", yellow=True)
-    told = {f"Skipped: {part}: {reason}" for part, reason in config.stash[MISSING]}
-    for report in terminalreporter.getreports("skipped"):
-        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if why not in told:
-            terminalreporter.write_line(f"not run: {report.nodeid} ({why.removeprefix('Skipped: ')})", yellow=True)
+    for line in others:
+        terminalreporter.write_line(line, yellow=True)
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
@@ -93,7 +115,8 @@ def shared_redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Redis for the whole run: ZHIYIN_TEST_REDIS_URL, else a child of ours."""
     given = os.environ.get("ZHIYIN_TEST_REDIS_URL")
     if given:
-        yield given
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+        yield urlsplit(given)._replace(path=f"/{worker}").geturl()  # each process of a run empties its own database
         return
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server.url
@@ -120,10 +143,16 @@ def node_packages(pytestconfig: pytest.Config) -> Path:
     source = ROOT / "tests" / "node"
     lock = source / "package-lock.json"
     folder = ROOT / "var" / "node" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
-    if (folder / "installed").is_file():
-        return folder
     folder.mkdir(parents=True, exist_ok=True)
-    for file in (lock, source / "package.json"):
+    with (folder / "lock").open("w") as lock_file:  # processes of one run install it once
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        if not (folder / "installed").is_file():
+            _install_node_packages(source, folder, pytestconfig)
+    return folder
+
+
+def _install_node_packages(source: Path, folder: Path, pytestconfig: pytest.Config) -> None:
+    for file in (source / "package-lock.json", source / "package.json"):
         shutil.copy(file, folder)
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     answer = subprocess.run(
@@ -132,4 +161,3 @@ def node_packages(pytestconfig: pytest.Config) -> Path:
     if answer.returncode != 0:
         missing(pytestconfig, "node", f"npm ci ended with {answer.returncode}: {answer.stderr.strip()[-300:]}")
     (folder / "installed").touch()
-    return folder

@@ -25,6 +25,9 @@ NewTopicNamed = Callable[..., str]
 SERVED_BY: Final = pytest.StashKey[str]()
 """Who served ``kafka_servers`` in this run, for the line at its end."""
 
+WORKER_SERVED_BY: Final = "kafka_served_by"
+"""The same, where a process of several says it to the one that prints."""
+
 MOCK_PARTITIONS: Final = 4
 ANSWER_TIMEOUT_S: Final = 20.0
 
@@ -56,8 +59,14 @@ def shared_kafka_broker(
         yield str(error)
         return
     with KafkaBroker(jars, tmp_path_factory.mktemp("kafka")) as broker:
-        pytestconfig.stash[SERVED_BY] = "an Apache Kafka broker of their own"
+        _served_by(pytestconfig, "an Apache Kafka broker of their own")
         yield broker
+
+
+def _served_by(config: pytest.Config, who: str) -> None:
+    config.stash[SERVED_BY] = who
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[WORKER_SERVED_BY] = who
 
 
 @pytest.fixture
@@ -76,7 +85,7 @@ def kafka_servers(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -
     """The address of Kafka for the whole run: ZHIYIN_TEST_KAFKA, else our own broker, else the mock."""
     given = os.environ.get("ZHIYIN_TEST_KAFKA", "")
     if given not in {"", KAFKA_MOCK}:
-        pytestconfig.stash[SERVED_BY] = "the broker that ZHIYIN_TEST_KAFKA names"
+        _served_by(pytestconfig, "the broker that ZHIYIN_TEST_KAFKA names")
         yield given
         return
     broker: KafkaBroker | str = request.getfixturevalue("shared_kafka_broker")
@@ -85,7 +94,7 @@ def kafka_servers(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -
         return
     fail_if_required(pytestconfig, "kafka", broker)
     mock = KafkaMock()
-    pytestconfig.stash[SERVED_BY] = f"librdkafka's mock cluster ({broker})"
+    _served_by(pytestconfig, f"librdkafka's mock cluster ({broker})")
     yield mock.servers
 
 

@@ -4,18 +4,13 @@ from typing import Final, NoReturn
 
 import pytest
 
-MISSING: Final = pytest.StashKey[dict[tuple[str, str], int]]()
-"""How many tests wanted each part that is missing, by part and reason."""
-
 REQUIRED: Final = pytest.StashKey[frozenset[str]]()
 """The parts that ``ZHIYIN_REQUIRE`` names."""
 
 
 def missing(config: pytest.Config, part: str, reason: str) -> NoReturn:
-    """End this test because ``part`` is not on this machine: failed if it is required, else skipped and counted."""
+    """End this test because ``part`` is not on this machine: failed if it is required, else skipped for that."""
     fail_if_required(config, part, reason)
-    counts = config.stash[MISSING]
-    counts[part, reason] = counts.get((part, reason), 0) + 1
     pytest.skip(f"{part}: {reason}")
 
 

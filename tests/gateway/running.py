@@ -99,4 +99,4 @@ def chatbot() -> dict[str, str]:
 
 
 def _bearer(subject: str, role: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {issue_token(SECRET, subject, role, 600, wall_clock_ms() // 1000)}"}
+    return {"Authorization": f"Bearer {issue_token(SECRET, subject, role, 86_400, wall_clock_ms() // 1000)}"}
