@@ -2,7 +2,8 @@
 
 In: ``state.bus`` readers. Out: polls of raw events with customer, corrected time and arrival. The clock ticks
 with an instant at which the partition is known to have held no more; while nobody knows, it stands still.
-A bus that goes away is waited for.
+A bus that goes away is waited for; once it is back, the clock stands still for as long again, so that senders can
+bring what they kept: nobody was silent because he could not be heard.
 """
 
 import logging
@@ -30,6 +31,11 @@ _QUIET_TIMES: Final = 5
 
 _FRESH_MS: Final = 1_000
 """An end that was seen this short a time ago, and two ticks, counts as 'all is read'."""
+
+_OUTAGE_MS: Final = 1_000
+"""A partition of which nothing was known for so long was away, or we were."""
+
+_LONGEST_STILL_MS: Final = 30_000
 
 
 class Pace(NamedTuple):
@@ -105,6 +111,8 @@ class BusPart(StatefulSourcePartition[Poll, str]):
         self._began_ms = _now_ms()
         self._known_ms = 0
         self._ticked_ms = 0
+        self._told_ms = 0
+        self._still_until_ms = 0
         self._pause = pace.poll_interval
         self._awake: datetime | None = None
         self._snapshots: deque[str] = deque([position], maxlen=_SAFE_SNAPSHOTS + 1)
@@ -117,6 +125,7 @@ class BusPart(StatefulSourcePartition[Poll, str]):
         if look.entries:
             self._position = look.entries[-1].position
         self._rest(look)
+        self._stand_still(look)
         self._lag(self._behind(look))
         tick_ms = self._tick(look.end_ms)
         if not look.entries and tick_ms is None:
@@ -172,9 +181,19 @@ class BusPart(StatefulSourcePartition[Poll, str]):
             return Lag(0.0, look.waiting)
         return Lag(max(0, now_ms - (self._known_ms or self._began_ms)) / 1000, look.waiting)
 
+    def _stand_still(self, look: BusLook) -> None:
+        """After an outage the clock waits for those who kept their events meanwhile."""
+        if not look.entries and look.end_ms is None:
+            return
+        now_ms = _now_ms()
+        away_ms = now_ms - (self._told_ms or now_ms)
+        if away_ms > _OUTAGE_MS:
+            self._still_until_ms = now_ms + min(away_ms, _LONGEST_STILL_MS)
+        self._told_ms = now_ms
+
     def _tick(self, end_ms: int | None) -> int | None:
         """The instant to tick with, every so often."""
-        if end_ms is None or end_ms - self._ticked_ms < self._pace.tick_ms:
+        if end_ms is None or end_ms < max(self._still_until_ms, self._ticked_ms + self._pace.tick_ms):
             return None
         self._ticked_ms = end_ms
         return end_ms

@@ -102,6 +102,27 @@ def test_the_clock_stands_still_while_more_waits_or_nobody_knows() -> None:
     assert [poll.now_ms for poll in polls(part_of(reader), 4)] == [None, None, BEGAN_MS]
 
 
+@pytest.mark.parametrize(("away_s", "still_s"), [(0.9, 0.0), (5.0, 5.0), (600.0, 30.0)])
+def test_after_an_outage_the_clock_waits_for_those_who_kept_their_events(
+    monkeypatch: pytest.MonkeyPatch, away_s: float, still_s: float
+) -> None:
+    now_ms = BEGAN_MS
+
+    class Ends(ScriptedReader):
+        def read(self, after: str | None, count: int) -> BusLook:
+            return look(end_ms=now_ms)
+
+    monkeypatch.setattr("flows.bus_source._now_ms", lambda: now_ms)
+    part = part_of(Ends())
+    assert [poll.now_ms for poll in polls(part, 1)] == [BEGAN_MS]
+    back_ms = now_ms = BEGAN_MS + round(away_s * 1000)
+    ticks: list[int | None] = []
+    while not ticks:
+        ticks += [poll.now_ms for poll in polls(part, 1)]
+        now_ms += 0 if ticks else 100
+    assert ticks == [back_ms + round(still_s * 1000)]
+
+
 def test_what_two_snapshots_hold_is_let_go() -> None:
     reader = ScriptedReader(look(1), look(2), look(3))
     part = part_of(reader)
