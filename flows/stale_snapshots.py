@@ -9,7 +9,9 @@ had something to do: where it has nothing to do in that very epoch the second ti
 after the next takes it for its state - out of a past that was taken back.
 
 It is called when nobody of the run before is left and nobody has begun, by one process of a set alone: then nobody
-else has the store open, and what Bytewax will go on from is settled.
+else has the store open, and what Bytewax will go on from is settled. Never while Bytewax has it open in this very
+process: it carries an SQLite of its own, the two do not see one another's locks, and ours, closing, would take away
+the log that the other still writes.
 """
 
 import sqlite3
@@ -21,7 +23,7 @@ from typing import Final
 from flows.recovery_folder import RecoveryUnusable
 
 _PATIENCE_S: Final = 10.0
-"""The workers that are built already may hold a part for a moment."""
+"""Whoever looks at a part may hold it for a moment."""
 
 _LAST_RUN: Final = "SELECT ex_num, worker_count, resume_epoch FROM exs ORDER BY ex_num DESC LIMIT 1"
 _FRONTIERS: Final = "SELECT worker_index, worker_frontier FROM fronts WHERE ex_num = ?"
