@@ -4,6 +4,7 @@ In: settings that are well-formed. Out: findings (ok, warn, fail), each with wha
 what to do. Refused: nothing; a doctor that falls ill helps nobody.
 """
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -185,6 +186,22 @@ def _state_dir(settings: Settings) -> Iterator[Finding]:
         yield Finding("disk", "ok", found)
 
 
+def _recovery_dir(settings: Settings) -> Iterator[Finding]:
+    """The engine's own folder, where it has one: it may be on another disk, and is none that a gateway needs."""
+    if settings.recovery_dir is None:
+        return
+    folder = Path(settings.recovery_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        advice = "set ZHIYIN_RECOVERY_DIR to a folder that can be written to, on a file system with locks"
+        yield Finding("recovery folder", "fail", f"{folder}: {error.strerror}", advice)
+    else:
+        yield Finding("recovery folder", "ok", f"{folder} can be written to and locked")
+
+
 _LOOKS: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
     _python,
     _libraries,
@@ -193,4 +210,5 @@ _LOOKS: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
     _ports,
     _catalogue,
     _state_dir,
+    _recovery_dir,
 )

@@ -16,9 +16,14 @@ from tests.streams import wire
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])
 @pytest.mark.parametrize(
-    "scales", [((1, 1), (2, 1), (3, 1), (1, 1)), ((1, 1), (1, 2), (1, 3), (1, 1))], ids=["processes", "workers"]
+    ("killed", "scales"),
+    [
+        (False, ((1, 1), (2, 1), (3, 1), (1, 1))),
+        (True, ((1, 1), (2, 2), (3, 1), (1, 1))),
+        (True, ((1, 1), (1, 2), (1, 3), (1, 1))),
+    ],
+    ids=["stopped", "killed", "workers"],
 )
 def test_the_facts_of_one_at_every_scale(
     redis_server: RedisServer, tmp_path: Path, scales: tuple[tuple[int, int], ...], *, killed: bool

@@ -159,6 +159,15 @@ def test_a_state_folder_that_cannot_be_written_to(settings: Settings, tmp_path: 
     assert finding.found.endswith(": Not a directory")
 
 
+def test_a_recovery_folder_of_its_own(settings: Settings, tmp_path: Path) -> None:
+    assert found(settings, "recovery folder") == []
+    [finding] = found(msgspec.structs.replace(settings, recovery_dir=str(tmp_path / "shared")), "recovery folder")
+    assert (finding.state, finding.found) == ("ok", f"{tmp_path / 'shared'} can be written to and locked")
+    (tmp_path / "file").touch()
+    [finding] = found(msgspec.structs.replace(settings, recovery_dir=str(tmp_path / "file" / "x")), "recovery folder")
+    assert (finding.state, finding.found) == ("fail", f"{tmp_path / 'file' / 'x'}: Not a directory")
+
+
 @pytest.mark.parametrize(("free", "state"), [(50_000_000, "fail"), (500_000_000, "warn"), (5_000_000_000, "ok")])
 def test_a_disk_that_fills(settings: Settings, monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
     usage = namedtuple("usage", "free")  # noqa: PYI024 - as the real one
