@@ -22,7 +22,11 @@ def test_a_gzip_stream_is_unpacked() -> None:
         (gzip.compress(b"x", mtime=0) + b"more", 400, "the body is no gzip stream: 4 bytes after its end"),
         (zlib.compress(b"x"), 400, "incorrect header check"),
         (gzip.compress(b"x" * (LIMIT + 1), mtime=0), 413, "more than 1000 bytes after unpacking"),
-        (gzip.compress(b"\0" * 50_000_000, mtime=0), 413, "at most 1000 bytes a request are taken: send smaller batches"),
+        (
+            gzip.compress(b"\0" * 50_000_000, mtime=0),
+            413,
+            "at most 1000 bytes a request are taken: send smaller batches",
+        ),
     ],
 )
 def test_what_is_not_unpacked(body: bytes, status: int, text: str) -> None:
