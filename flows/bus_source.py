@@ -183,13 +183,11 @@ class BusPart(StatefulSourcePartition[Poll, str]):
 
     def _stand_still(self, look: BusLook) -> None:
         """After an outage the clock waits for those who kept their events meanwhile."""
-        if not look.entries and look.end_ms is None:
-            return
-        now_ms = _now_ms()
-        away_ms = now_ms - (self._told_ms or now_ms)
+        known_ms = look.end_ms if look.end_ms is not None else _now_ms() if look.entries else self._told_ms
+        away_ms = known_ms - (self._told_ms or known_ms)
         if away_ms > _OUTAGE_MS:
-            self._still_until_ms = now_ms + min(away_ms, _LONGEST_STILL_MS)
-        self._told_ms = now_ms
+            self._still_until_ms = known_ms + min(away_ms, _LONGEST_STILL_MS)
+        self._told_ms = max(self._told_ms, known_ms)
 
     def _tick(self, end_ms: int | None) -> int | None:
         """The instant to tick with, every so often."""

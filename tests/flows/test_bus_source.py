@@ -97,7 +97,8 @@ def test_the_clock_ticks_with_the_instant_that_was_looked_at_and_not_with_each_l
     assert [(poll.raws, poll.now_ms) for poll in found] == [([], BEGAN_MS), ([], BEGAN_MS + 130)]
 
 
-def test_the_clock_stands_still_while_more_waits_or_nobody_knows() -> None:
+def test_the_clock_stands_still_while_more_waits_or_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.bus_source._now_ms", lambda: BEGAN_MS)
     reader = ScriptedReader(look(1, 2, 3), look(4), look(), look(5, end_ms=BEGAN_MS))
     assert [poll.now_ms for poll in polls(part_of(reader), 4)] == [None, None, BEGAN_MS]
 
@@ -121,6 +122,12 @@ def test_after_an_outage_the_clock_waits_for_those_who_kept_their_events(
         ticks += [poll.now_ms for poll in polls(part, 1)]
         now_ms += 0 if ticks else 100
     assert ticks == [back_ms + round(still_s * 1000)]
+
+
+def test_an_end_that_is_long_known_is_no_news() -> None:
+    ends = [BEGAN_MS, BEGAN_MS, BEGAN_MS, *range(BEGAN_MS + 5_000, BEGAN_MS + 10_001, 500)]
+    found = polls(part_of(ScriptedReader(*(look(end_ms=end) for end in ends))), len(ends))
+    assert [poll.now_ms for poll in found] == [BEGAN_MS, BEGAN_MS + 10_000]
 
 
 def test_what_two_snapshots_hold_is_let_go() -> None:
