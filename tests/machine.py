@@ -93,6 +93,25 @@ def _java_version() -> int | None:
     return None if found is None else int(found[1])
 
 
+@functools.cache
+def _no_small_disk() -> str | None:
+    """A disk that gets full is mounted in a namespace of its own."""
+    if shutil.which("unshare") is None or shutil.which("nsenter") is None:
+        return "no unshare and nsenter on PATH"
+    command = ["unshare", "--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    return None if answer.returncode == 0 else f"no file system in a namespace: {answer.stderr.strip()}"
+
+
+def _no_scenarios() -> str | None:
+    """Eleven whole set-ups at once, for minutes: not beside other tests."""
+    return None if os.environ.get("ZHIYIN_TEST_SCENARIOS") else "ZHIYIN_TEST_SCENARIOS=1 does not ask for them"
+
+
+def _no_cc() -> str | None:
+    return None if shutil.which("cc") is not None else "no C compiler (cc) on PATH"
+
+
 def _no_recorded_data() -> str | None:
     return None if RECORDED_DATA.is_file() else "no ../shared/data/vanguard_dev.ndjson.xz beside the checkout"
 
@@ -104,6 +123,9 @@ PARTS: Final[Mapping[str, Callable[[], str | None]]] = {
     "chromium": _no_chromium,
     "node": _no_node,
     "curl": _no_curl,
+    "cc": _no_cc,
+    "small_disk": _no_small_disk,
+    "scenarios": _no_scenarios,
     "recorded_data": _no_recorded_data,
 }
 

@@ -1,10 +1,12 @@
 """A real Redis server of a test's own, that it may stop, kill and start again."""
 
+import os
 import random
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -39,11 +41,19 @@ def emptied(url: str) -> str:
 class RedisServer:
     """One ``redis-server`` child on loopback; stays on its port over restarts. It runs inside its ``with``.
 
-    With ``append_only`` what was answered survives ``kill()`` as well as ``stop()``.
+    With ``append_only`` what was answered survives ``kill()`` as well as ``stop()``. ``variables``: more environment.
     """
 
-    def __init__(self, directory: Path, *, append_only: bool = False, binary: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        append_only: bool = False,
+        binary: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = free_port()
+        self._environment = os.environ | dict(variables or {})
         self._directory = directory
         self._append_only = append_only
         self._binary = binary
@@ -74,7 +84,7 @@ class RedisServer:
         if binary is None:
             raise RuntimeError('no redis-server to start: mark the test with requires("redis")')
         with (self._directory / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen([binary, *self._options()], stdout=log, stderr=log)
+            self._process = subprocess.Popen([binary, *self._options()], stdout=log, stderr=log, env=self._environment)
         self._wait_until_it_answers()
 
     def stop(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.chaos.run import Outcome, Plan, run
+from tests.machine import PARTS
 from zhiyin.progress import Progress
 
 ABOUT: Final = """\
@@ -35,7 +36,16 @@ With --keep the folder of a run that went wrong stays, with the logs of all part
 
 def main(words: Sequence[str] | None = None) -> int:
     """What the command line asks for; 0 when nothing was missing, too much or told twice."""
-    chosen = _parser().parse_args(words)
+    parser = _parser()
+    chosen = parser.parse_args(words)
+    reason = PARTS["kafka"]()
+    if reason is not None and chosen.bus == "kafka":
+        parser.error(
+            f"--bus: found kafka, but {reason}; expected redis, or Java and Maven (docs/how-to/run-the-tests.md)"
+        )
+    if reason is not None:
+        _say(f"chaos: on Redis only: {reason}")
+        chosen.bus = "redis"
     plans = list(_plans(chosen))
     _say(f"chaos: seed {chosen.seed}; {', '.join(f'{each.kills} kills on {_name(each)}' for each in plans)}")
     outcomes = [_carried_out(plan, chosen.keep) for plan in plans]
@@ -74,7 +84,7 @@ def _counts_of(text: str) -> tuple[int, ...]:
 
 def _plans(chosen: argparse.Namespace) -> Iterator[Plan]:
     """The kills shared out over buses and numbers of workers."""
-    buses = ("redis", "kafka") if chosen.bus == "both" else (chosen.bus,)
+    buses = [bus for bus in ("redis", "kafka") if chosen.bus in (bus, "both")]
     kinds = [(bus, workers) for bus in buses for workers in chosen.workers]
     for number, (bus, workers) in enumerate(kinds):
         kills = chosen.kills // len(kinds) + (number < chosen.kills % len(kinds))

@@ -1,11 +1,12 @@
 """A whole Zhiyin of real parts that may each be killed: Redis with its file, Kafka, gateway, engine, a desk.
 
-In: a folder and which bus. Out: the parts by name, and what they told. Refused: nothing; a part that ends by
-itself is noticed in ``fallen``.
+In: a folder and which bus. Out: the parts by name, and what they told. Refused: Kafka where its jars are not to be had
+(``JarsNotFetched``); a part that ends by itself is noticed in ``fallen``.
 """
 
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
@@ -17,9 +18,12 @@ from gateway.tokens import issue_token
 from state import keys
 from tests.chaos.desk import Desk
 from tests.chaos.program import Program
-from tests.chaos.strikes import Moment
-from tests.chaos.tap import RedisTap, Tap
+from tests.chaos.strikes import Moment, Victim
+from tests.chaos.tap import KafkaTap, RedisTap, Tap
 from tests.flows.engine_process import stream_documents
+from tests.flows.topic_house import TopicHouse
+from tests.kafka_broker import KafkaBroker
+from tests.kafka_jars import broker_jars
 from tests.machine import ROOT
 from tests.redis_server import RedisServer, free_port
 
@@ -31,30 +35,56 @@ READY_TIMEOUT_S: Final = 60.0
 LOOK_S: Final = 0.002
 
 
-class House:
-    """Runs inside its ``with``; ``bus`` is redis."""
+Part = Program | RedisServer | KafkaBroker
 
-    def __init__(self, folder: Path, bus: str, workers: int, **settings: object) -> None:
+
+class House:
+    """Runs inside its ``with``; ``bus`` is redis or kafka.
+
+    ``variables``: of our programs' environment, instead of what they would get; ``before_engine``: words before its
+    command, to run it in something.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        bus: str = "redis",
+        workers: int = 1,
+        redis_server: RedisServer | None = None,
+        variables: Mapping[str, str] | None = None,
+        before_engine: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
-        self.bus = bus
         (folder / "redis").mkdir(parents=True)
-        self.redis = RedisServer(folder / "redis", append_only=True)
+        self.redis = redis_server or RedisServer(folder / "redis", append_only=True)
+        self.kafka = _broker(folder / "kafka") if bus == "kafka" else None
+        self._topics = TopicHouse(self.kafka.servers) if self.kafka is not None else None
         ports = {name: free_port() for name in ("http_port", "ws_port", "gateway_metrics_port", "engine_metrics_port")}
-        common = self._settings(ports | {"workers": workers} | settings)
-        self.gateway = Program(["gateway"], folder / "gateway.log", common, "gateway: http ")
-        self.engine = Program(["engine"], folder / "engine.log", common, "engine runs:")
+        topics = self._topics.settings if self._topics is not None else {}
+        own = self._settings({**ports, "workers": workers, **topics}) | dict(variables or {})
+        self.gateway = Program(["gateway"], folder / "gateway.log", own, "gateway: http ")
+        self.engine = Program(["engine"], folder / "engine.log", own, "engine runs:", before_engine)
+        self.metrics = f"http://127.0.0.1:{ports['engine_metrics_port']}/metrics"
         self.http = f"http://127.0.0.1:{ports['http_port']}"
         self.desk = Desk(lambda: f"ws://127.0.0.1:{ports['ws_port']}", _token("desk-1", "agent"))
-        self.tap: Tap = RedisTap(self.redis.url, PARTITIONS)
+        self.tap: Tap = (
+            RedisTap(self.redis.url, PARTITIONS)
+            if self._topics is None
+            else KafkaTap(self._topics.servers, self._topics.events, PARTITIONS)
+        )
         headers = {"Authorization": f"Bearer {_token('bot', 'chatbot')}"}
         self._asking = httpx.Client(base_url=self.http, headers=headers, timeout=10)
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
-            for part in (self.redis, self.gateway, self.engine, self.tap, self.desk, self._asking):
+            if self.kafka is not None:
+                opening.enter_context(self.kafka)
+            for part in (self.redis, self.gateway, self.engine):
                 opening.enter_context(part)
             self._await(lambda: self.gateway.is_ready and self.engine.is_ready, "gateway and engine")
+            for listener in (self.tap, self.desk, self._asking):
+                opening.enter_context(listener)
             self._await(lambda: self.desk.connections > 0, "the desk")
             self._open = opening.pop_all()
         return self
@@ -62,10 +92,11 @@ class House:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def part(self, name: str) -> Program | RedisServer:
+    def part(self, name: Victim) -> Part:
         """A part by the name under which it is struck."""
-        parts: dict[str, Program | RedisServer] = {"engine": self.engine, "gateway": self.gateway, "redis": self.redis}
-        return parts[name]
+        part: Part | None = getattr(self, name)
+        assert part is not None
+        return part
 
     def fallen(self) -> list[str]:
         """Programs that ended and were not ended by us; each is started again."""
@@ -87,15 +118,24 @@ class House:
             offset = self.desk.offset
             self._watch(lambda: self.desk.offset != offset, within_s)
 
+    def events_counted(self, outcome: str) -> float:
+        """Of the events that the engine has read in this life, those it counted under ``outcome``."""
+        text = httpx.get(self.metrics, timeout=10).text
+        found = re.search(rf'^zhiyin_engine_events_total{{outcome="{outcome}"}} (\S+)$', text, re.MULTILINE)
+        assert found is not None, text
+        return float(found[1])
+
     def documents(self) -> list[dict[str, Any]]:
         """The CloudEvents other systems can read."""
-        with redis.Redis.from_url(self.redis.url, socket_timeout=5.0) as client:
-            return stream_documents(client, keys.FACTS.of())
+        if self._topics is not None:
+            return self._topics.documents(self._topics.facts) + self._topics.documents(self._topics.hints)
+        return self._stream(keys.FACTS)
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """What could not be taken."""
-        with redis.Redis.from_url(self.redis.url, socket_timeout=5.0) as client:
-            return stream_documents(client, keys.DEAD_LETTERS.of())
+        if self._topics is not None:
+            return self._topics.documents(self._topics.dead_letters)
+        return self._stream(keys.DEAD_LETTERS)
 
     def next_hints(self, customer: str) -> list[dict[str, Any]]:
         """What a chatbot finds when it asks."""
@@ -103,7 +143,11 @@ class House:
         hints: list[dict[str, Any]] = answer.raise_for_status().json()["hints"]
         return hints
 
-    def _settings(self, own: dict[str, object]) -> dict[str, object]:
+    def _stream(self, key: keys.Key) -> list[dict[str, Any]]:
+        with redis.Redis.from_url(self.redis.url, socket_timeout=5.0) as client:
+            return stream_documents(client, key.of())
+
+    def _settings(self, own: Mapping[str, object]) -> dict[str, object]:
         given = {
             "catalogue": CATALOGUE,
             "state_dir": self.folder,
@@ -131,6 +175,11 @@ class House:
                 return False
             time.sleep(look_s)
         return True
+
+
+def _broker(folder: Path) -> KafkaBroker:
+    folder.mkdir()
+    return KafkaBroker(broker_jars(), folder)
 
 
 def _sizes(journals: Path) -> Iterator[int]:

@@ -4,16 +4,16 @@ In: a ``Plan``. Out: an ``Outcome``. Refused: nothing; what goes wrong is a faul
 """
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.chaos.customers import acts
 from tests.chaos.house import WRITE_KEY, House
-from tests.chaos.sender import Sender
+from tests.chaos.sender import Sender, wall_clock_ms
 from tests.chaos.strikes import Strike, strikes
-from tests.chaos.verdict import Verdict, bus_faults, due_facts, due_words, judged, told_words
+from tests.chaos.verdict import LATE_MS, Verdict, bus_faults, due_facts, due_words, judged, told_words
 
 CALM_S: Final = 60.0
 """So long the last words may take, when all parts run again."""
@@ -44,17 +44,48 @@ class Outcome(NamedTuple):
 
 def run(plan: Plan, folder: Path, killed: Callable[[], None]) -> Outcome:
     """Everything, in ``folder``; ``killed`` is told of each kill."""
-    with House(folder, plan.bus, plan.workers) as house, ExitStack() as sending:
-        stream = acts(plan.seed, plan.customers)
-        sender = sending.enter_context(Sender(lambda: house.http, WRITE_KEY, stream, "m"))
-        faults: list[str] = []
+    faults: list[str] = []
+    with House(folder, plan.bus, plan.workers) as house, load(house, plan.seed, plan.customers) as sender:
         for strike in strikes(plan.seed, plan.kills, plan.bus):
             _strike(house, strike)
             faults += house.fallen()
             killed()
-        sender.stop()
-        verdict = _judged(house, sender, plan.customers, faults)
+        verdict = verdict_on(house, sender, faults)
         return Outcome(plan.kills, len({each.event["id"] for each in house.tap.seen}), verdict)
+
+
+@contextmanager
+def load(
+    house: House, seed: str, customers: int, clock_ms: Callable[[], int] = wall_clock_ms, *, keeps: bool = False
+) -> Iterator[Sender]:
+    """Customers who go about their business in the house."""
+    with Sender(house.http, WRITE_KEY, acts(seed, customers), clock_ms, keeps=keeps) as sender:
+        yield sender
+
+
+def verdict_on(house: House, sender: Sender, faults: Sequence[str] = (), late_ms: float = LATE_MS) -> Verdict:
+    """Stops the sender; the verdict once all that is due has been told, or when that takes too long.
+
+    ``late_ms``: what comes later than that makes the oracle's word worthless.
+    """
+    sender.stop()
+    end = time.monotonic() + CALM_S
+    while time.monotonic() < end and not _now(house, ()).is_good:
+        time.sleep(LOOK_S)
+    time.sleep(AFTERWARDS_S)
+    found = [*faults, *house.fallen(), *sender.refusals, *house.desk.faults]
+    found += bus_faults(house.tap.seen, sender.accepted, late_ms)
+    letters = house.dead_letters()
+    found += [f"dead letters: {letters[:3]}"] if letters else []
+    return _now(house, found)
+
+
+def _now(house: House, faults: Sequence[str]) -> Verdict:
+    """How it stands."""
+    seen = list(house.tap.seen)
+    everybody = sorted({each.customer for each in seen})
+    told = told_words(house.documents(), house.desk.events, house.next_hints, everybody)
+    return judged(due_words(due_facts(seen)), told, faults)
 
 
 def _strike(house: House, strike: Strike) -> None:
@@ -64,25 +95,3 @@ def _strike(house: House, strike: Strike) -> None:
     part.kill()
     time.sleep(strike.down_s)
     part.start()
-
-
-def _judged(house: House, sender: Sender, customers: int, faults: list[str]) -> Verdict:
-    """The verdict once all that is due has been told; or when that takes too long."""
-    end = time.monotonic() + CALM_S
-    while time.monotonic() < end:
-        time.sleep(LOOK_S)
-        if _now(house, customers, []).is_good:
-            break
-    time.sleep(AFTERWARDS_S)
-    faults += house.fallen() + sender.refusals + house.desk.faults
-    faults += bus_faults(house.tap.seen, sender.accepted)
-    letters = house.dead_letters()
-    faults += [f"dead letters: {letters[:3]}"] if letters else []
-    return _now(house, customers, faults)
-
-
-def _now(house: House, customers: int, faults: list[str]) -> Verdict:
-    """How it stands."""
-    everybody = [f"c{number}" for number in range(customers)]
-    told = told_words(house.documents(), house.desk.events, house.next_hints, everybody)
-    return judged(due_words(due_facts(house.tap.seen)), told, faults)

@@ -2,8 +2,10 @@
 
 In: acts. Out: what was said yes to, by ``messageId``. What was not, or not surely, is sent again under the same
 id and with the time it is then: a customer who can't reach us goes on when he can. So nothing that reaches the
-bus is older than ``MOST_AGO_MS`` and the time one request takes. No two events are made in the same millisecond:
-an attempt is known by when it began.
+bus is older than ``MOST_AGO_MS`` and the time one request takes. A sender that ``keeps`` has customers who go on
+meanwhile, and brings it all later, in order, each event with its own time.
+
+No two events are made in the same millisecond: an attempt is known by when it began.
 """
 
 import threading
@@ -18,7 +20,7 @@ from tests.streams import wire
 
 PAUSE_S: Final = 0.02
 AGAIN_S: Final = 0.1
-REQUEST_TIMEOUT_S: Final = 4.0
+REQUEST_TIMEOUT_S: Final = 8.0
 MOST_EVENTS: Final = 200
 
 
@@ -30,17 +32,32 @@ class Sent(NamedTuple):
     raw: bytes | None = None
 
 
+def wall_clock_ms() -> int:
+    """Now, in epoch ms."""
+    return time.time_ns() // 1_000_000
+
+
 class Sender:
     """Sends inside its ``with``, until ``stop``. ``accepted``: ids the collector said yes to."""
 
-    def __init__(self, url: Callable[[], str], write_key: str, acts: Iterator[Act], name: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        write_key: str,
+        acts: Iterator[Act],
+        clock_ms: Callable[[], int] = wall_clock_ms,
+        *,
+        keeps: bool = False,
+    ) -> None:
         self.accepted: list[str] = []
         self.refusals: list[str] = []
         self.failed_requests = 0
         self._url = url
         self._write_key = write_key
         self._acts = acts
-        self._name = name
+        self._clock_ms = clock_ms
+        self._keeps = keeps
+        self._began_ms = clock_ms()
         self._number = 0
         self._stamp_ms = 0
         self._sent: dict[str, bytes] = {}
@@ -56,21 +73,29 @@ class Sender:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def behind_s(self) -> float:
+        """How long ago it was that what is to be sent next was to be sent."""
+        waiting = self._waiting
+        return self._now_s() if waiting is None else self._now_s() - waiting.due_s
+
     def stop(self) -> None:
         """What was begun is brought to an end."""
         self._stopping.set()
         self._thread.join()
 
     def _run(self) -> None:
-        began = time.monotonic()
         with httpx.Client(auth=(self._write_key, ""), timeout=REQUEST_TIMEOUT_S) as client:
             while not self._stopping.is_set():
-                due = self._due(time.monotonic() - began)
+                due = self._due(self._now_s())
                 if due:
                     self._send(client, due)
-                    self._remember(due, time.monotonic() - began)
+                    self._remember(due, self._now_s())
                 else:
                     time.sleep(PAUSE_S)
+
+    def _now_s(self) -> float:
+        return (self._clock_ms() - self._began_ms) / 1000
 
     def _due(self, now_s: float) -> list[Sent]:
         due = [sent for at_s, sent in self._again if at_s <= now_s]
@@ -81,7 +106,7 @@ class Sender:
                 self._waiting = act
                 break
             self._number += 1
-            due.append(Sent(f"{self._name}-{self._number}", act))
+            due.append(Sent(f"m-{self._number}", act))
         return due
 
     def _send(self, client: httpx.Client, due: Sequence[Sent]) -> None:
@@ -97,7 +122,7 @@ class Sender:
 
     def _taken(self, client: httpx.Client, body: bytes) -> bool:
         try:
-            answer = client.post(f"{self._url()}/v1/batch", content=body)
+            answer = client.post(f"{self._url}/v1/batch", content=body)
         except httpx.HTTPError:
             return False
         if answer.is_success and answer.json()["rejected"]:
@@ -108,14 +133,15 @@ class Sender:
         return answer.is_success
 
     def _remember(self, due: Sequence[Sent], now_s: float) -> None:
-        """What is to be sent a second time: the same bytes."""
+        """What is to be sent a second time: the same bytes; by who keeps nothing, who would bring them far too late."""
         for sent in due:
-            if sent.raw is None and sent.act.again_after_s is not None:
+            if sent.raw is None and sent.act.again_after_s is not None and not self._keeps:
                 self._again.append((now_s + sent.act.again_after_s, sent._replace(raw=self._sent[sent.message_id])))
 
     def _raw(self, sent: Sent) -> bytes:
         act = sent.act
-        self._stamp_ms = max(self._stamp_ms + 1, time.time_ns() // 1_000_000)
+        made_ms = self._began_ms + round(act.due_s * 1000) if self._keeps else self._clock_ms()
+        self._stamp_ms = max(self._stamp_ms + 1, made_ms)
         return wire(
             {
                 "customer": act.customer,

@@ -12,8 +12,10 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 
 import orjson
 import redis
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from state import keys
+from state.kafka_bus import TIME_HEADER
 
 LOOK_MS: Final = 50
 
@@ -84,3 +86,35 @@ class RedisTap:
                 arrived_ms = int(entry_id.partition(b"-")[0])
                 self.seen.append(Seen(fields[b"k"].decode(), int(fields[b"t"]), arrived_ms, fields[b"e"]))
             self._after[key.decode()] = entries[-1][0]
+
+
+class KafkaTap:
+    """The topic of the bus, which forgets nothing."""
+
+    def __init__(self, servers: str, topic: str, partitions: int) -> None:
+        self.seen: list[Seen] = []
+        self._servers = servers
+        self._places = [TopicPartition(topic, partition, 0) for partition in range(partitions)]
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tap")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        consumer = Consumer({"bootstrap.servers": self._servers, "group.id": "tap", "log_level": 0})
+        consumer.assign(self._places)
+        while not self._stopping.is_set():
+            self.seen += [_seen(each) for each in consumer.consume(1_000, LOOK_MS / 1000) if each.error() is None]
+        consumer.close()
+
+
+def _seen(message: Message) -> Seen:
+    headers: Any = dict(message.headers() or ())
+    _, arrived_ms = message.timestamp()
+    return Seen((message.key() or b"").decode(), int(headers[TIME_HEADER]), arrived_ms, message.value() or b"")

@@ -1,29 +1,16 @@
-"""A short run on each bus, with one worker and two; and that a run would notice what it looks for."""
+"""The harness itself: its plans follow from the seed, and it would notice what it looks for."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.chaos.__main__ import main
 from tests.chaos.customers import acts
-from tests.chaos.run import Plan, run
 from tests.chaos.strikes import strikes
 from tests.chaos.tap import Seen
 from tests.chaos.verdict import bus_faults, due_facts, due_words, judged, told_words
 from tests.streams import BEGIN_MS, wire
-
-KILLS = 5
-
-
-@pytest.mark.requires("redis")
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("workers", [1, 2])
-def test_killed_again_and_again_all_is_told_once(tmp_path: Path, workers: int) -> None:
-    outcome = run(Plan(f"short/{workers}", "redis", workers, KILLS), tmp_path / "house", lambda: None)
-    assert outcome.verdict.is_good, "\n".join(outcome.verdict.lines())
-    assert (outcome.kills, outcome.events > 100, outcome.verdict.expected > 100) == (KILLS, True, True)
 
 
 def test_a_seed_gives_the_same_customers_and_the_same_kills() -> None:
@@ -113,6 +100,15 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert ended.value.code == 0
     assert "kills N events E expected F missing 0 extra 0 twice 0" in capsys.readouterr().out
+
+
+def test_kafka_that_is_not_to_be_had_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZHIYIN_TEST_KAFKA", "mock")
+    with pytest.raises(SystemExit):
+        main(["--bus", "kafka"])
+    assert "--bus: found kafka, but ZHIYIN_TEST_KAFKA=mock asks for the mock" in capsys.readouterr().err
 
 
 def test_a_number_that_is_none_is_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,9 @@ from tests.streams import at_ms_of, oracle_journeys
 
 RULES: Final = oracle_journeys(load_catalogue(CATALOGUE), checkpoints=False)
 ENDS_HINTS: Final = frozenset(("returned", "completed", "cancelled", "expired"))
-LATENESS_MS: Final = 4_000
+LATE_MS: Final = 4_000
+"""The lateness of the catalogue, less what the gateway's producer may keep an event for."""
+
 HOUR_MS: Final = 3_600_000
 _SHOWN: Final = 12
 
@@ -83,7 +85,7 @@ def told_words(
     return words
 
 
-def judged(due: Sequence[Word], told: Sequence[Word], faults: list[str]) -> Verdict:
+def judged(due: Sequence[Word], told: Sequence[Word], faults: Sequence[str]) -> Verdict:
     """The difference."""
     wanted, found = Counter(due), Counter(told)
     return Verdict(
@@ -91,17 +93,17 @@ def judged(due: Sequence[Word], told: Sequence[Word], faults: list[str]) -> Verd
         sorted((wanted - found).elements(), key=str),
         sorted((word for word in (found - wanted).elements() if word not in wanted), key=str),
         sorted((word for word in (found - wanted).elements() if word in wanted), key=str),
-        faults,
+        list(faults),
     )
 
 
-def bus_faults(seen: Sequence[Seen], accepted: Iterable[str]) -> list[str]:
+def bus_faults(seen: Sequence[Seen], accepted: Iterable[str], late_ms: float = LATE_MS) -> list[str]:
     """What was accepted and did not reach the bus; what came so late that the oracle can't be asked."""
     first: dict[str, Seen] = {}
     for each in seen:
         first.setdefault(each.event["id"], each)
     lost = sorted(set(accepted) - first.keys())
-    late = [each for each in first.values() if each.arrived_ms - each.at_ms >= LATENESS_MS]
+    late = [each for each in first.values() if each.arrived_ms - each.at_ms >= late_ms]
     faults = [f"accepted and not on the bus: {len(lost)}, such as {lost[:5]}"] if lost else []
     if late:
         worst_ms = max(each.arrived_ms - each.at_ms for each in late)
