@@ -31,7 +31,13 @@ from zhiyin.command_reference import subcommands
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
 TEXTS = {page: page.read_text("utf-8") for page in PAGES}
-OTHER_VARIABLES = {"ZHIYIN_REQUIRE", "ZHIYIN_TEST_REDIS_URL", "ZHIYIN_TEST_KAFKA", "ZHIYIN_NAME"}
+OTHER_VARIABLES = {
+    "ZHIYIN_REQUIRE",
+    "ZHIYIN_TEST_REDIS_URL",
+    "ZHIYIN_TEST_KAFKA",
+    "ZHIYIN_TEST_SCENARIOS",
+    "ZHIYIN_NAME",
+}
 
 
 def name_of(page: Path) -> str:
