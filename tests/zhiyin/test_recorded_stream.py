@@ -2,8 +2,10 @@
 
 import json
 import lzma
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -16,12 +18,14 @@ import redis
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from tests.flows.engine_process import until
 from tests.machine import RECORDED_DATA, ROOT
 from tests.zhiyin.house_up import HouseUp
 
 SPEED: Final = 600.0
 POSTING_S: Final = 12.0
 FROM_EVENT: Final = 2_350
+QUIET_S: Final = 4.0
 HELD_BACK: Final = "zhiyin_hints_held_back_total{"
 CATALOGUE: Final = ROOT / "tests" / "recorded" / "online_process.yaml"
 
@@ -61,35 +65,65 @@ def post_at_speed(house: HouseUp, *, restamped: bool) -> set[str]:
     return customers
 
 
-def frames(socket: ClientConnection, within_s: float) -> Iterator[dict[str, Any]]:
-    """What comes over the socket until it has been silent for so long."""
-    while True:
-        try:
-            yield json.loads(socket.recv(timeout=within_s))
-        except TimeoutError:
-            return
+class Listener:
+    """Reads the desk's frames from the beginning, as a page does: who does not read is sent away."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.created: list[dict[str, Any]] = []
+        self._socket = socket
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Reads no more."""
+        self._over.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        while not self._over.is_set():
+            with suppress(TimeoutError):
+                frame = json.loads(self._socket.recv(timeout=0.2))
+                if frame["type"] == "next" and frame["event"]["type"] == "zhiyin.hint.created":
+                    self.created.append(frame["event"]["data"])
+
+
+def abandoned_in(store: redis.Redis) -> int:
+    """How many transactions were told as broken off."""
+    facts: Any = store.xrange("zy:facts")
+    return sum(orjson.loads(fields[b"e"])["type"] == "zhiyin.transaction.abandoned" for _, fields in facts)
+
+
+def held_back(house: HouseUp) -> int:
+    """How many of them gave no hint."""
+    lines = httpx.get(house.addresses["metrics"]["engine"], timeout=20).text.splitlines()
+    return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(HELD_BACK))
 
 
 @pytest.mark.parametrize("restamped", [True, False], ids=["on its own clock", "as it was stamped"])
 def test_recorded_customers_put_hints_on_a_desk(tmp_path: Path, restamped: bool) -> None:
     speed = ("--speed", str(SPEED)) if restamped else ()
-    with HouseUp(tmp_path / "var", "--catalog", str(CATALOGUE), *speed) as house:
-        with connect(house.addresses["ws"], subprotocols=[Subprotocol("zhiyin.desk.v1")]) as desk:
-            desk.send(json.dumps({"type": "connection_init", "token": house.addresses["desk_token"]}))
-            desk.send(json.dumps({"type": "subscribe", "id": "1", "channel": "desk"}))
+    with (
+        HouseUp(tmp_path / "var", "--catalog", str(CATALOGUE), *speed) as house,
+        redis.Redis.from_url(house.addresses["redis"]) as store,
+        connect(house.addresses["ws"], subprotocols=[Subprotocol("zhiyin.desk.v1")]) as desk,
+    ):
+        desk.send(json.dumps({"type": "connection_init", "token": house.addresses["desk_token"]}))
+        desk.send(json.dumps({"type": "subscribe", "id": "1", "channel": "desk"}))
+        listener = Listener(desk)
+        try:
             customers = post_at_speed(house, restamped=restamped)
-            events = [frame["event"] for frame in frames(desk, 4.0) if frame["type"] == "next"]
-        with redis.Redis.from_url(house.addresses["redis"]) as store:
-            facts: Any = store.xrange("zy:facts")
-            letters = store.xlen("zy:dead-letters")
-        metrics = httpx.get(house.addresses["metrics"]["engine"]).text
+            counted = -1
+            while (abandoned := abandoned_in(store)) != counted:  # until no more are told
+                counted = abandoned
+                time.sleep(QUIET_S)
+            until(
+                lambda: len(listener.created) + held_back(house) == abandoned_in(store), "a hint or a why-not for each"
+            )
+        finally:
+            listener.stop()
+        assert store.xlen("zy:dead-letters") == 0
         assert house.interrupt() == 0
-    told = [orjson.loads(fields[b"e"]) for _, fields in facts]
-    abandoned = [event for event in told if event["type"] == "zhiyin.transaction.abandoned"]
-    created = [event["data"] for event in events if event["type"] == "zhiyin.hint.created"]
-    assert letters == 0
-    assert len(created) >= 10
-    assert {hint["customer_id"] for hint in created} <= customers
-    assert len({hint["hint_id"] for hint in created}) == len(created)
-    held_back = [line.rpartition(" ")[2] for line in metrics.splitlines() if line.startswith(HELD_BACK)]
-    assert len(created) + sum(map(float, held_back)) == len(abandoned)
+    assert len(listener.created) >= 10
+    assert {hint["customer_id"] for hint in listener.created} <= customers
+    assert len({hint["hint_id"] for hint in listener.created}) == len(listener.created)
