@@ -22,6 +22,7 @@ PAUSE_S: Final = 0.02
 AGAIN_S: Final = 0.1
 REQUEST_TIMEOUT_S: Final = 8.0
 MOST_EVENTS: Final = 200
+STOPS_WITHIN_S: Final = 60.0
 
 
 class Sent(NamedTuple):
@@ -64,6 +65,7 @@ class Sender:
         self._waiting: Act | None = None
         self._again: list[tuple[float, Sent]] = []
         self._stopping = threading.Event()
+        self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sender")
 
     def __enter__(self) -> Self:
@@ -71,6 +73,7 @@ class Sender:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._given_up.set()
         self.stop()
 
     @property
@@ -80,9 +83,13 @@ class Sender:
         return self._now_s() if waiting is None else self._now_s() - waiting.due_s
 
     def stop(self) -> None:
-        """What was begun is brought to an end."""
+        """What was begun is brought to an end, if the collector takes it at all."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(STOPS_WITHIN_S)
+        if self._thread.is_alive():
+            self.refusals.append(f"the collector took nothing for {STOPS_WITHIN_S:.0f} s")
+            self._given_up.set()
+            self._thread.join()
 
     def _run(self) -> None:
         with httpx.Client(auth=(self._write_key, ""), timeout=REQUEST_TIMEOUT_S) as client:
@@ -110,8 +117,8 @@ class Sender:
         return due
 
     def _send(self, client: httpx.Client, due: Sequence[Sent]) -> None:
-        """Until it is taken."""
-        while True:
+        """Until it is taken, or given up."""
+        while not self._given_up.is_set():
             raws = [sent.raw or self._raw(sent) for sent in due]
             if self._taken(client, b'{"batch":[' + b",".join(raws) + b"]}"):
                 self._sent = dict(zip((sent.message_id for sent in due), raws, strict=True))
@@ -135,7 +142,7 @@ class Sender:
     def _remember(self, due: Sequence[Sent], now_s: float) -> None:
         """What is to be sent a second time: the same bytes; by who keeps nothing, who would bring them far too late."""
         for sent in due:
-            if sent.raw is None and sent.act.again_after_s is not None and not self._keeps:
+            if sent.message_id in self._sent and sent.raw is None and sent.act.again_after_s and not self._keeps:
                 self._again.append((now_s + sent.act.again_after_s, sent._replace(raw=self._sent[sent.message_id])))
 
     def _raw(self, sent: Sent) -> bytes:
