@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from bench import latency, memory, replay, snapshot, stock_window
+from bench import latency, memory, recovery, replay, snapshot, stock_window
 from bench.figures import Figure, table
 from bench.machine import Machine, this_machine
 from bench.not_measured import NotMeasured
@@ -33,6 +33,7 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "latency": latency.measure,
     "memory": memory.measure,
     "snapshot": snapshot.measure,
+    "recovery": recovery.measure,
 }
 
 

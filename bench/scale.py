@@ -12,7 +12,8 @@ class Scale(msgspec.Struct, frozen=True):
     given to the stock windows; ``rate``: events a second posted for ``seconds``; ``attempts``: open
     attempts, smallest first; ``turn_events``: events of a turn of the speed at those sizes;
     ``snapshot_attempts``: open attempts while snapshots are made; ``snapshot_events``: events timed meanwhile;
-    ``snapshot_repeats``: rounds of it.
+    ``snapshot_repeats``: rounds of it; ``recovery_attempts``: open while the engine is killed ``recovery_kills`` times;
+    ``recovery_customers``: at the restart that has a limit.
     """
 
     repeats: int = 5
@@ -26,6 +27,9 @@ class Scale(msgspec.Struct, frozen=True):
     snapshot_attempts: int = 1_100_000
     snapshot_events: int = 1_500_000
     snapshot_repeats: int = 2
+    recovery_attempts: int = 100_000
+    recovery_kills: int = 20
+    recovery_customers: int = 1_000_000
 
 
 FULL: Final = Scale()
@@ -39,4 +43,7 @@ QUICK: Final = Scale(
     snapshot_attempts=55_000,
     snapshot_events=300_000,
     snapshot_repeats=1,
+    recovery_attempts=20_000,
+    recovery_kills=5,
+    recovery_customers=100_000,
 )

@@ -18,7 +18,8 @@ from bench.inputs import SHIPPED_CATALOGUE
 from bench.timing import taken
 from bench.visits import POLL_EVENTS, Visits
 from config import load_catalogue
-from flows.decide import ArbitrateLogic, DecideLogic
+from flows.customers import CustomersLogic
+from flows.decide import DecideLogic, arbitrable
 from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key
 from flows.remembering import Remembering
 from flows.running import quieten_garbage_collection
@@ -47,7 +48,8 @@ class House:
         self._decide = _decide(self.catalogue) if hinted else None
         self._arbitrations = {key: Arbitration(self.catalogue) for key in self.shards}
         self._arbitrate = {
-            key: ArbitrateLogic(each, None, Remembering(each, None, None)) for key, each in self._arbitrations.items()
+            key: CustomersLogic("arbitrate", each, arbitrable, None, Remembering(each, None, None))
+            for key, each in self._arbitrations.items()
         }
 
     @property

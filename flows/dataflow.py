@@ -12,12 +12,13 @@ from bytewax.dataflow import Dataflow, Stream
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
-from flows.decide import ArbitrateLogic, Clock, DecideLogic
+from flows.customers import Clock, CustomersLogic
+from flows.decide import DecideLogic, arbitrable
 from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
 from flows.remembering import Journals, Remembering
 from flows.track import TrackLogic
 from operators.abandonment import JourneyDecision
-from operators.arbitration import Arbitration
+from operators.arbitration import Arbitration, Input, Verdict
 from operators.catalogue import Catalogue
 from operators.dead_letters import DeadLetter
 from operators.facts import Fact, Observation
@@ -77,9 +78,10 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
         decision = JourneyDecision(reasons, keeps_changes=keeps)
         return DecideLogic(decision, Remembering(decision, rules.journals, resumed))
 
-    def arbitrate(resumed: bytes | None) -> ArbitrateLogic:
+    def arbitrate(resumed: bytes | None) -> CustomersLogic[Input, Verdict]:
         arbitration = Arbitration(catalogue, keeps_changes=keeps)
-        return ArbitrateLogic(arbitration, rules.clock, Remembering(arbitration, rules.journals, resumed))
+        remembering = Remembering(arbitration, rules.journals, resumed)
+        return CustomersLogic("arbitrate", arbitration, arbitrable, rules.clock, remembering)
 
     def shard_batches(poll: Poll) -> Iterable[tuple[str, ShardBatch]]:
         return by_shard(poll, rules.shards)

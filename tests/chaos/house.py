@@ -32,6 +32,8 @@ PARTITIONS: Final = 2
 SECRET: Final = "no secret: this house stands for minutes"
 WRITE_KEY: Final = "chaos"
 READY_TIMEOUT_S: Final = 60.0
+LATE_ON_REDIS_MS: Final = 7_500
+LATE_ON_KAFKA_MS: Final = 3_500
 LOOK_S: Final = 0.002
 
 
@@ -92,6 +94,14 @@ class House:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    @property
+    def late_ms(self) -> int:
+        """What comes to the bus later than that may be late for the engine.
+
+        The lateness of the catalogue; on Kafka less what the gateway's producer may keep an event for, unseen.
+        """
+        return LATE_ON_REDIS_MS if self.kafka is None else LATE_ON_KAFKA_MS
+
     def part(self, name: Victim) -> Part:
         """A part by the name under which it is struck."""
         part: Part | None = getattr(self, name)
@@ -139,8 +149,14 @@ class House:
 
     def next_hints(self, customer: str) -> list[dict[str, Any]]:
         """What a chatbot finds when it asks."""
-        answer = self._asking.get(f"/v1/customers/{customer}/next-hints", params={"surface": "chatbot"})
-        hints: list[dict[str, Any]] = answer.raise_for_status().json()["hints"]
+        answers: list[httpx.Response] = []
+
+        def answered() -> bool:
+            answers.append(self._asking.get(f"/v1/customers/{customer}/next-hints", params={"surface": "chatbot"}))
+            return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+        self._watch(answered, READY_TIMEOUT_S, 0.1)
+        hints: list[dict[str, Any]] = answers[-1].raise_for_status().json()["hints"]
         return hints
 
     def _stream(self, key: keys.Key) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from tests.chaos.customers import acts
 from tests.chaos.house import WRITE_KEY, House
 from tests.chaos.sender import Sender, wall_clock_ms
 from tests.chaos.strikes import Strike, strikes
-from tests.chaos.verdict import LATE_MS, Verdict, bus_faults, due_facts, due_words, judged, told_words
+from tests.chaos.verdict import Verdict, bus_faults, due_facts, due_words, judged, told_words
 
 CALM_S: Final = 60.0
 """So long the last words may take, when all parts run again."""
@@ -63,10 +63,10 @@ def load(
         yield sender
 
 
-def verdict_on(house: House, sender: Sender, faults: Sequence[str] = (), late_ms: float = LATE_MS) -> Verdict:
+def verdict_on(house: House, sender: Sender, faults: Sequence[str] = (), late_ms: float | None = None) -> Verdict:
     """Stops the sender; the verdict once all that is due has been told, or when that takes too long.
 
-    ``late_ms``: what comes later than that makes the oracle's word worthless.
+    ``late_ms``: what comes later than that makes the oracle's word worthless (None: as the house has it).
     """
     sender.stop()
     end = time.monotonic() + CALM_S
@@ -74,7 +74,7 @@ def verdict_on(house: House, sender: Sender, faults: Sequence[str] = (), late_ms
         time.sleep(LOOK_S)
     time.sleep(AFTERWARDS_S)
     found = [*faults, *house.fallen(), *sender.refusals, *house.desk.faults]
-    found += bus_faults(house.tap.seen, sender.accepted, late_ms)
+    found += bus_faults(house.tap.seen, sender.accepted, house.late_ms if late_ms is None else late_ms)
     letters = house.dead_letters()
     found += [f"dead letters: {letters[:3]}"] if letters else []
     return _now(house, found)

@@ -16,9 +16,6 @@ from tests.streams import at_ms_of, oracle_journeys
 
 RULES: Final = oracle_journeys(load_catalogue(CATALOGUE), checkpoints=False)
 ENDS_HINTS: Final = frozenset(("returned", "completed", "cancelled", "expired"))
-LATE_MS: Final = 4_000
-"""The lateness of the catalogue, less what the gateway's producer may keep an event for."""
-
 HOUR_MS: Final = 3_600_000
 _SHOWN: Final = 12
 
@@ -97,7 +94,7 @@ def judged(due: Sequence[Word], told: Sequence[Word], faults: Sequence[str]) -> 
     )
 
 
-def bus_faults(seen: Sequence[Seen], accepted: Iterable[str], late_ms: float = LATE_MS) -> list[str]:
+def bus_faults(seen: Sequence[Seen], accepted: Iterable[str], late_ms: float) -> list[str]:
     """What was accepted and did not reach the bus; what came so late that the oracle can't be asked."""
     first: dict[str, Seen] = {}
     for each in seen:
