@@ -53,7 +53,7 @@ chaos: $(DEV_STAMP) ## kill every part again and again, and count what was not t
 lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
 	@$(UV) --version >/dev/null 2>&1 || { echo "make lock: no '$(UV)' to run; install uv, or name it: make lock UV=/path/to/uv" >&2; exit 1; }
 	@$(LOCK) --output-file requirements/run.txt
-	@$(LOCK) --group dev --group bench --constraint requirements/run.txt --output-file requirements/dev.txt
+	@$(LOCK) --group dev --group bench --group evaluation --constraint requirements/run.txt --output-file requirements/dev.txt
 
 clean: ## remove .venv, var/ and what tools left behind
 	rm -rf $(VENV) var .mypy_cache .pytest_cache .ruff_cache .hypothesis
