@@ -89,7 +89,11 @@ class TestProject:
         mypy = PROJECT["tool"]["mypy"]
         assert mypy["strict"] is True
         assert set(mypy["files"]) == PRODUCT | {"tests", "bench"}
-        assert "overrides" not in mypy
+        [foreign] = mypy["overrides"]
+        assert foreign.keys() == {"module", "ignore_missing_imports"}, (
+            "for what others publish without types, and no more"
+        )
+        assert {name.partition(".")[0] for name in foreign["module"]}.isdisjoint(PRODUCT | {"tests", "bench"})
         assert not {"exclude", "ignore_errors", "ignore_missing_imports"} & mypy.keys()
 
     def test_warnings_are_errors(self) -> None:
