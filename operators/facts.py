@@ -44,7 +44,8 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
 
     ``idle_ms``: silence so far (kinds ``idle`` and ``silent``: at the checkpoint; ``active``: the whole
     pause). ``signals``: all so far, on ``idle``, ``silent`` and ``struggled`` (there the new one is last).
-    ``cause``: messageId of the event behind it.
+    ``cause``: messageId of the event behind it. ``started_ms``, ``trail`` (one byte a step left behind: the bin of
+    the time spent there, see ``situations``): on ``idle`` and ``silent``.
     """
 
     kind: ObservationKind
@@ -57,6 +58,8 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     cause: str | None
     idle_ms: int = 0
     signals: tuple[Signal, ...] = ()
+    started_ms: int = 0
+    trail: bytes = b""
 
 
 class Around(msgspec.Struct, frozen=True):
