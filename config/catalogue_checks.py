@@ -19,7 +19,10 @@ from operators.instants import duration_ms
 PLACEHOLDERS: Final = ("{journey}", "{step}")
 LONGEST: Final = "3650d"
 _DURATIONS: Final = frozenset(
-    ("lateness", "idle_after", "forget_after", "hesitation_after", "rage_within", "lifetime", "window")
+    (
+        *("lateness", "idle_after", "forget_after", "hesitation_after", "rage_within", "lifetime", "window"),
+        *("after", "lease", "cool_off", "no_answer_after"),
+    )
 )
 _CODED: Final = frozenset(("step_failed", "field_error", "rage_click"))
 _UNCODED: Final = frozenset(get_args(SignalKind)) - _CODED
@@ -107,12 +110,15 @@ def _evidence_codes(path: DocumentPath, speaks: dict[str, Any]) -> Iterator[Diff
 
 def _wording(tree: dict[str, Any]) -> Iterator[Difference]:
     for path, reason in _under(tree, "reasons"):
-        for language, text in _mapping(reason.get("say")).items():
-            rest = str(text)
-            for each in PLACEHOLDERS:
-                rest = rest.replace(each, "")
-            if "{" in rest or "}" in rest:
-                yield (*path, "say", language), shown(text), f"no braces but {' and '.join(PLACEHOLDERS)}"
+        said: list[tuple[DocumentPath, object]] = [((*path, "say"), reason.get("say"))]
+        said += [((*path, "variants", index), each) for index, each in enumerate(_list(reason.get("variants")))]
+        for where, words in said:
+            for language, text in _mapping(words).items():
+                rest = str(text)
+                for each in PLACEHOLDERS:
+                    rest = rest.replace(each, "")
+                if "{" in rest or "}" in rest:
+                    yield (*where, language), shown(text), f"no braces but {' and '.join(PLACEHOLDERS)}"
 
 
 def _articles(tree: dict[str, Any]) -> Iterator[Difference]:

@@ -18,6 +18,7 @@ SECTIONS: Final = (
     (records.Caps, "Caps", "`caps`"),
     (records.QuietHours, "Quiet hours", "`quiet_hours`"),
     (records.ControlGroup, "Control group", "`control_group`"),
+    (records.Outreach, "Outreach", "`outreach`"),
 )
 """The records in the order of the page: record, heading, where it stands."""
 
@@ -33,6 +34,7 @@ SENTENCES: Final = {
         "caps": "How often a customer may be contacted.",
         "quiet_hours": "When nobody is spoken to first; left out: never.",
         "control_group": "Customers who get no hint, for measuring what hints are worth.",
+        "outreach": "Whom agents call first.",
     },
     "Journey": {
         "title": "What customers and agents call it; fills `{journey}`.",
@@ -58,6 +60,7 @@ SENTENCES: Final = {
         "title": "What agents see.",
         "article": "The help that fits.",
         "say": "What the chatbot or agent says first; `{journey}` and `{step}` are filled in.",
+        "variants": "Other wordings of `say`; used where `hints.wording` is `bandit`.",
         "evidence": "What speaks for it; none for `unknown`, at least one for every other.",
         "need": "How much help is needed: 0 the customer manages alone, 1 needs a person.",
         "priority": "Added to the journey's when hints are ranked.",
@@ -92,6 +95,7 @@ SENTENCES: Final = {
         "surfaces": "Where hints are shown.",
         "lifetime": "After this a hint is of no more use.",
         "min_confidence": "Below this the reason is told as `unknown`.",
+        "wording": "`fixed` says `say`; `bandit` learns which of `say` and `variants` gets customers to finish.",
     },
     "Caps": {
         "hints": "Hints a customer gets at most in the window, over all surfaces.",
@@ -106,5 +110,12 @@ SENTENCES: Final = {
     "ControlGroup": {
         "share": "Which part of the customers, 0 to 1.",
         "salt": "Changing it draws the group anew.",
+    },
+    "Outreach": {
+        "after": "A customer who is away for so long after the break-off goes on the list.",
+        "lease": "How long a claim holds a customer for one agent, unless it is renewed.",
+        "cool_off": "After a call that was answered, so long no other.",
+        "no_answer_after": "After one that was not, so long until the next try.",
+        "tries": "Calls without an answer after which the cool-off begins.",
     },
 }

@@ -93,8 +93,8 @@ Everything wrong is told at once, each with file, line, dotted path, what was fo
 Durations are a number and a unit: `500ms`, `30s`, `5m`, `24h`, `7d`. Words are read as in YAML 1.2:
 `22:00`, `on` and `no` are texts, merge keys (`<<`) are not known, tags are refused, aliases are filled in
 up to 100,000 values. The `speed` setting divides what customers are waited for: `idle_after`,
-`forget_after`, `hesitation_after`, `idle_checkpoints`, a hint's `lifetime`, the `window` of the caps;
-never `lateness` or rage clicks.
+`forget_after`, `hesitation_after`, `idle_checkpoints`, a hint's `lifetime`, the `window` of the caps,
+the waits of `outreach`; never `lateness`, rage clicks or a `lease`.
 
 The smallest useful catalogue:
 

@@ -27,6 +27,11 @@ CONTACT_ENDED: Final = "Contact Ended"
 HINT_SHOWN: Final = "Hint Shown"
 HINT_USED: Final = "Hint Used"
 HINT_DISMISSED: Final = "Hint Dismissed"
+OUTREACH_CLAIMED: Final = "Outreach Claimed"
+OUTREACH_RELEASED: Final = "Outreach Released"
+OUTREACH_ENDED: Final = "Outreach Ended"
+DO_NOT_CALL_SET: Final = "Do Not Call Set"
+DO_NOT_CALL_LIFTED: Final = "Do Not Call Lifted"
 
 ACTIVITY: Final = frozenset(
     (
@@ -50,6 +55,11 @@ SURROUNDINGS: Final = frozenset(
         HINT_SHOWN,
         HINT_USED,
         HINT_DISMISSED,
+        OUTREACH_CLAIMED,
+        OUTREACH_RELEASED,
+        OUTREACH_ENDED,
+        DO_NOT_CALL_SET,
+        DO_NOT_CALL_LIFTED,
         "Survey Shown",
         "Survey Sent",
         "Survey Dismissed",
@@ -82,6 +92,8 @@ class Properties(msgspec.Struct, gc=False):
     conversation_id: str | None = None
     hint_id: str | None = None
     helpful: bool | None = None
+    outreach_id: str | None = None
+    outcome: str | None = None
 
 
 class Context(msgspec.Struct, gc=False):
