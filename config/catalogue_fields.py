@@ -18,7 +18,7 @@ SECTIONS: Final = (
     (records.Caps, "Caps", "`caps`"),
     (records.QuietHours, "Quiet hours", "`quiet_hours`"),
     (records.ControlGroup, "Control group", "`control_group`"),
-    (records.Outreach, "Outreach", "`outreach`"),
+    (records.Monitoring, "Monitoring", "`monitoring`"),
 )
 """The records in the order of the page: record, heading, where it stands."""
 
@@ -34,7 +34,7 @@ SENTENCES: Final = {
         "caps": "How often a customer may be contacted.",
         "quiet_hours": "When nobody is spoken to first; left out: never.",
         "control_group": "Customers who get no hint, for measuring what hints are worth.",
-        "outreach": "Whom agents call first.",
+        "monitoring": "What journey maps tell apart, and how readily pain points are raised.",
     },
     "Journey": {
         "title": "What customers and agents call it; fills `{journey}`.",
@@ -60,7 +60,6 @@ SENTENCES: Final = {
         "title": "What agents see.",
         "article": "The help that fits.",
         "say": "What the chatbot or agent says first; `{journey}` and `{step}` are filled in.",
-        "variants": "Other wordings of `say`; used where `hints.wording` is `bandit`.",
         "evidence": "What speaks for it; none for `unknown`, at least one for every other.",
         "need": "How much help is needed: 0 the customer manages alone, 1 needs a person.",
         "priority": "Added to the journey's when hints are ranked.",
@@ -95,7 +94,6 @@ SENTENCES: Final = {
         "surfaces": "Where hints are shown.",
         "lifetime": "After this a hint is of no more use.",
         "min_confidence": "Below this the reason is told as `unknown`.",
-        "wording": "`fixed` says `say`; `bandit` learns which of `say` and `variants` gets customers to finish.",
     },
     "Caps": {
         "hints": "Hints a customer gets at most in the window, over all surfaces.",
@@ -111,11 +109,10 @@ SENTENCES: Final = {
         "share": "Which part of the customers, 0 to 1.",
         "salt": "Changing it draws the group anew.",
     },
-    "Outreach": {
-        "after": "A customer who is away for so long after the break-off goes on the list.",
-        "lease": "How long a claim holds a customer for one agent, unless it is renewed.",
-        "cool_off": "After a call that was answered, so long no other.",
-        "no_answer_after": "After one that was not, so long until the next try.",
-        "tries": "Calls without an answer after which the cool-off begins.",
+    "Monitoring": {
+        "channels": "The channels (`context.channel`) that journey maps tell apart; others count as `other`.",
+        "groups": "The customer groups (`context.groupId`) that they tell apart; others count as `other`.",
+        "false_alarms_a_week": "Where nothing changes, at most so many pain points a week are expected, in all.",
+        "learn_days": "So long a step is only watched, before it may be a pain point.",
     },
 }

@@ -125,6 +125,7 @@ class JourneyDecision:
             idle_ms=seen.idle_ms,
             reasons=self._reasons.rank(seen.signals, seen.step, seen.journey),
             signals=seen.signals,
+            cell=seen.cell,
         )
 
 
@@ -143,4 +144,5 @@ def _fact(kind: FactKind, seen: Observation, *, recovered: bool = False) -> Fact
         recovered,
         (),
         seen.signals,
+        cell=seen.cell,
     )

@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from xxhash import xxh3_64_hexdigest
+
+from operators.events import Event
+from operators.facts import Observation, ObservationKind, Signal
 from operators.journey_plan import JourneyPlan, StepPlan
+from operators.moves import FAILED, MOVED, STUMBLED, UNKNOWN_DWELL, Move
 from operators.struggle import Struggle
 
 CLOSED: Final = -1
@@ -22,6 +27,7 @@ class Attempt:
     """One open attempt. ``due_ms``: when its next rung is reached; ``rung``: the index of that rung.
 
     ``timer_ms``: what its timer waits for, ``due_ms`` and the journey's patience, or earlier.
+    ``cell``: of the journey map; ``entered_ms``: when it came to its step; ``has_failed``: since then.
     """
 
     customer: "Customer"
@@ -35,6 +41,47 @@ class Attempt:
     rung: int = 0
     cause: str | None = None
     struggle: Struggle | None = None
+    cell: str = ""
+    entered_ms: int = 0
+    has_failed: bool = False
+
+    def seen(self, kind: ObservationKind, at_ms: int, idle_ms: int, signals: tuple[Signal, ...]) -> Observation:
+        """What is to be said of it."""
+        return Observation(
+            kind,
+            at_ms,
+            self.id,
+            self.customer.id,
+            self.plan.name,
+            self.transaction_id,
+            self.place.id,
+            self.cause,
+            idle_ms,
+            signals,
+            cell=self.cell,
+        )
+
+    def stay(self, place: StepPlan, at_ms: int, pause_ms: int, moves: list[Move]) -> None:
+        """Notes an event at ``place``, ``pause_ms`` after the last: another step, or the same after a silence.
+
+        A silence that counts as broken off is no time spent at a step: the dwell is then not known.
+        """
+        was_away = pause_ms > self.place.silent_ms
+        if place is not self.place:
+            dwell_ms = UNKNOWN_DWELL if was_away else at_ms - self.entered_ms
+            moves.append((self.plan.name, MOVED, self.place.id or "", place.id or "", at_ms, self.cell, dwell_ms))
+        elif not was_away:
+            return
+        self.entered_ms = at_ms
+        self.has_failed = False
+
+    def fail(self, code: str, at_ms: int, moves: list[Move]) -> None:
+        """Notes a failure at the step, and the first since it was entered."""
+        step = self.place.id or ""
+        moves.append((self.plan.name, FAILED, step, code, at_ms, self.cell, UNKNOWN_DWELL))
+        if not self.has_failed:
+            self.has_failed = True
+            moves.append((self.plan.name, STUMBLED, step, "", at_ms, self.cell, UNKNOWN_DWELL))
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +132,27 @@ class Customer:
             yield from self.others.values()
         if self.latest is not None:
             yield self.latest
+
+
+def begun(
+    customer: Customer, plan: JourneyPlan, transaction_id: str | None, place: StepPlan, event: Event, at_ms: int
+) -> Attempt:
+    """A new attempt, at its first event."""
+    about = f"{customer.id}\0{plan.name}\0{transaction_id or ''}\0{at_ms}"
+    due_ms = at_ms + place.rungs[0]
+    return Attempt(
+        customer,
+        plan,
+        transaction_id,
+        xxh3_64_hexdigest(about.encode()),
+        place,
+        at_ms,
+        due_ms,
+        due_ms + plan.patience_ms,
+        cause=event.message_id,
+        cell=plan.cells.of(event.context),
+        entered_ms=at_ms,
+    )
 
 
 @dataclass(slots=True)

@@ -128,8 +128,6 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evidence: tuple[Speaks, ...] = ()
     need: Share = 0.5
     priority: Annotated[int, msgspec.Meta(ge=-50, le=50)] = 0
-    variants: tuple[Words, ...] = ()
-    """Other wordings of ``say``, for ``hints.wording: bandit`` to choose among."""
 
 
 class Hints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,7 +136,6 @@ class Hints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     surfaces: Annotated[tuple[Surface, ...], msgspec.Meta(min_length=1)] = ("desk", "chatbot")
     lifetime: Duration = "24h"
     min_confidence: Share = 0.4
-    wording: Literal["fixed", "bandit"] = "fixed"
 
 
 class Caps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,25 +157,25 @@ class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     on_conflict: Literal["defer", "drop"] = "defer"
 
 
-class Outreach(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom agents call first: who broke off and was not back within ``after``.
-
-    ``lease``: how long a claim lasts; ``cool_off``: no call after one that was answered; ``no_answer_after``: the
-    next try after one that was not, ``tries`` in all.
-    """
-
-    after: Duration = "1h"
-    lease: Duration = "15m"
-    cool_off: Duration = "7d"
-    no_answer_after: Duration = "4h"
-    tries: Count = 3
-
-
 class ControlGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The share of customers who never get a hint, so that its worth can be measured."""
 
     share: Share = 0.05
     salt: str = "zhiyin"
+
+
+class Monitoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the journey map tells apart, and how often pain points may be raised for nothing.
+
+    ``channels``, ``groups``: ``context.channel`` and ``context.groupId`` of events; the rest is ``other``.
+    ``false_alarms_a_week``: at most so many, over all journeys, are expected where nothing has changed.
+    ``learn_days``: how long a step is only watched, so that its own week is known, before it may be a pain point.
+    """
+
+    channels: Annotated[tuple[Code, ...], msgspec.Meta(max_length=8)] = ("web", "app", "wechat")
+    groups: Annotated[tuple[Code, ...], msgspec.Meta(max_length=8)] = ()
+    false_alarms_a_week: Annotated[float, msgspec.Meta(gt=0.0, le=100.0)] = 0.2
+    learn_days: Annotated[int, msgspec.Meta(ge=1, le=90)] = 14
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -194,7 +191,7 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     caps: Caps = Caps()
     quiet_hours: QuietHours | None = None
     control_group: ControlGroup = ControlGroup()
-    outreach: Outreach = Outreach()
+    monitoring: Monitoring = Monitoring()
 
     @property
     def lateness_ms(self) -> int:
@@ -210,8 +207,8 @@ def sped_up(catalogue: Catalogue, speed: float) -> Catalogue:
     """The catalogue for a world that runs ``speed`` times as fast.
 
     What customers are waited for is divided (break-off, forgetting, hesitation, checkpoints, a
-    hint's lifetime, the window of the caps, the waits of outreach; never below 1 ms); what belongs to the
-    machinery or to a hand is not (lateness, rage clicks, an agent's lease). Raises ValueError unless 0 < speed < infinity.
+    hint's lifetime, the window of the caps; never below 1 ms); what belongs to the machinery or
+    to a hand is not (lateness, rage clicks). Raises ValueError unless 0 < speed < infinity.
     """
     if not 0 < speed < math.inf:
         message = f"speed: found {speed}, expected a number above 0"
@@ -226,16 +223,6 @@ def sped_up(catalogue: Catalogue, speed: float) -> Catalogue:
         struggle=change(catalogue.struggle, hesitation_after=_shorter(catalogue.struggle.hesitation_after, speed)),
         hints=change(catalogue.hints, lifetime=_shorter(catalogue.hints.lifetime, speed)),
         caps=change(catalogue.caps, window=_shorter(catalogue.caps.window, speed)),
-        outreach=_outreach_sped_up(catalogue.outreach, speed),
-    )
-
-
-def _outreach_sped_up(outreach: Outreach, speed: float) -> Outreach:
-    return msgspec.structs.replace(
-        outreach,
-        after=_shorter(outreach.after, speed),
-        cool_off=_shorter(outreach.cool_off, speed),
-        no_answer_after=_shorter(outreach.no_answer_after, speed),
     )
 
 

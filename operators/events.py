@@ -96,10 +96,11 @@ class Properties(msgspec.Struct, gc=False):
     outcome: str | None = None
 
 
-class Context(msgspec.Struct, gc=False):
-    """The part of the Segment context that Zhiyin reads."""
+class Context(msgspec.Struct, gc=False, rename="camel"):
+    """The part of the Segment context that Zhiyin reads. ``group_id``: the customer's group, as ``groupId``."""
 
     channel: str | None = None
+    group_id: str | None = None
 
 
 class Event(msgspec.Struct, gc=False, rename="camel"):

@@ -45,7 +45,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     ``idle_ms``: silence so far (kinds ``idle`` and ``silent``: at the checkpoint; ``active``: the whole
     pause). ``signals``: all so far, on ``idle``, ``silent`` and ``struggled`` (there the new one is last).
     ``cause``: messageId of the event behind it. ``started_ms``, ``trail`` (one byte a step left behind: the bin of
-    the time spent there, see ``situations``): on ``idle`` and ``silent``.
+    the time spent there, see ``situations``): on ``idle`` and ``silent``. ``cell``: of the journey map.
     """
 
     kind: ObservationKind
@@ -60,6 +60,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     signals: tuple[Signal, ...] = ()
     started_ms: int = 0
     trail: bytes = b""
+    cell: str = ""
 
 
 class Around(msgspec.Struct, frozen=True):
@@ -105,6 +106,7 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     recovered: bool = False
     reasons: tuple[RankedReason, ...] = ()
     signals: tuple[Signal, ...] = ()
+    cell: str = ""
 
     @property
     def id(self) -> str:

@@ -14,9 +14,9 @@ customers are spread over shards, nor on batch sizes, as long as nobody is later
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from xxhash import xxh3_64_digest, xxh3_64_hexdigest
+from xxhash import xxh3_64_digest
 
-from operators.attempt import CLOSED, NO_TIMER, Attempt, Counts, Customer
+from operators.attempt import CLOSED, NO_TIMER, Attempt, Counts, Customer, begun
 from operators.events import (
     ACTIVITY,
     CANCELLED,
@@ -39,6 +39,7 @@ from operators.journey_state import (
     restored,
     unpack_head,
 )
+from operators.moves import FAILURES, Move, failure_code
 from operators.struggle import SIGNS, signals
 from operators.timer_wheel import BUCKET_BITS, TimerWheel
 
@@ -56,7 +57,8 @@ class JourneyShard:
     """The attempts of one shard's customers.
 
     A batch: ``take`` its events in order of arrival, then ``settle``; ``collect`` and ``collect_around`` hand
-    over what has been observed since. ``keeps_changes``: whether what changes is noted for ``changes``.
+    over what has been observed since. ``keeps_changes``: whether what changes is noted for ``changes``;
+    ``keeps_moves``: whether steps changed and failures are noted for ``collect_moves``.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class JourneyShard:
         *,
         say_struggles: bool = True,
         keeps_changes: bool = False,
+        keeps_moves: bool = False,
     ) -> None:
         self._plans: dict[str | None, JourneyPlan] = dict(plans.items())
         self._lateness_ms = min((plan.lateness_ms for plan in plans.values()), default=0)
@@ -75,6 +78,7 @@ class JourneyShard:
         self._wheel: TimerWheel[Attempt | Customer] = TimerWheel()
         self._observed: list[Observation] = []
         self._around: list[Around] = []
+        self._moves: list[Move] | None = [] if keeps_moves else None
         self.customers: dict[str, Customer] = {}
         self.open_attempts = 0
         self.counts = Counts()
@@ -146,6 +150,12 @@ class JourneyShard:
         """What has happened around transactions since the last call."""
         around, self._around = self._around, []
         return around
+
+    def collect_moves(self) -> list[Move]:
+        """The steps changed and the failures since the last call; none unless they are kept."""
+        moves = self._moves or []
+        self._moves = None if self._moves is None else []
+        return moves
 
     def head(self) -> bytes:
         """What a snapshot holds beside the customers: where event time stands."""
@@ -263,6 +273,8 @@ class JourneyShard:
     def _notice(
         self, attempt: Attempt, event: Event, at_ms: int, step_before: str | None, last_seen_ms: int | None
     ) -> None:
+        if self._moves is not None and event.event in FAILURES:
+            attempt.fail(failure_code(event), at_ms, self._moves)
         rules = attempt.plan.struggle
         attempt.struggle, crossed = rules.notice(attempt.struggle, event, at_ms, step_before, last_seen_ms)
         if crossed is not None and self._say_struggles:
@@ -277,20 +289,7 @@ class JourneyShard:
         customer: Customer,
         at_ms: int,
     ) -> Attempt:
-        about = f"{customer.id}\0{plan.name}\0{transaction_id or ''}\0{at_ms}"
-        due_ms = at_ms + place.rungs[0]
-        attempt = Attempt(
-            customer,
-            plan,
-            transaction_id,
-            xxh3_64_hexdigest(about.encode()),
-            place,
-            at_ms,
-            due_ms,
-            due_ms + plan.patience_ms,
-            0,
-            event.message_id,
-        )
+        attempt = begun(customer, plan, transaction_id, place, event, at_ms)
         self._open(attempt)
         self._say("started", attempt, at_ms)
         return attempt
@@ -305,10 +304,10 @@ class JourneyShard:
         if pause_ms < 0:
             self.counts.disordered += 1
             return
-        if place is None:
-            place = attempt.place
-        else:
-            attempt.place = place
+        place = place or attempt.place
+        if self._moves is not None and (place is not attempt.place or attempt.rung > 0):
+            attempt.stay(place, at_ms, pause_ms, self._moves)
+        attempt.place = place
         attempt.last_seen_ms = at_ms
         attempt.cause = event.message_id
         attempt.due_ms = due_ms = at_ms + place.rungs[0]
@@ -383,17 +382,4 @@ class JourneyShard:
     def _say(
         self, kind: ObservationKind, attempt: Attempt, at_ms: int, idle_ms: int = 0, signals: tuple[Signal, ...] = ()
     ) -> None:
-        self._observed.append(
-            Observation(
-                kind,
-                at_ms,
-                attempt.id,
-                attempt.customer.id,
-                attempt.plan.name,
-                attempt.transaction_id,
-                attempt.place.id,
-                attempt.cause,
-                idle_ms,
-                signals,
-            )
-        )
+        self._observed.append(attempt.seen(kind, at_ms, idle_ms, signals))

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from operators.catalogue import Catalogue, Journey, Step
+from operators.cells import Cells
 from operators.events import Properties, Rejection
 from operators.instants import duration_ms
 from operators.struggle import StruggleRules
@@ -23,6 +24,11 @@ class StepPlan(msgspec.Struct, frozen=True, gc=False):
     rungs: tuple[int, ...]
     order: int
 
+    @property
+    def silent_ms(self) -> int:
+        """Silence that counts as broken off: the last rung but one."""
+        return self.rungs[-2]
+
 
 class JourneyPlan:
     """What the tracker needs to know of one journey.
@@ -31,7 +37,7 @@ class JourneyPlan:
     ``patience_ms``: how much more lateness it allows than the least patient journey.
     """
 
-    __slots__ = ("lateness_ms", "name", "no_step", "patience_ms", "places", "struggle")
+    __slots__ = ("cells", "lateness_ms", "name", "no_step", "patience_ms", "places", "struggle")
 
     def __init__(
         self,
@@ -41,8 +47,10 @@ class JourneyPlan:
         struggle: StruggleRules,
         lateness_ms: int,
         least_lateness_ms: int,
+        cells: Cells,
     ) -> None:
         self.name = name
+        self.cells = cells
         self.struggle = struggle
         self.lateness_ms = lateness_ms
         self.patience_ms = lateness_ms - least_lateness_ms
@@ -68,9 +76,10 @@ def journey_plans(catalogue: Catalogue, *, checkpoints: bool = True) -> dict[str
     ladder = [duration_ms(each) for each in catalogue.idle_checkpoints] if checkpoints else []
     latenesses_ms = {name: catalogue.lateness_ms_of(journey) for name, journey in catalogue.journeys.items()}
     least_ms = min(latenesses_ms.values())
+    cells = Cells(catalogue.monitoring.channels, catalogue.monitoring.groups)
     return {
         name: JourneyPlan(
-            name, journey, ladder, StruggleRules(catalogue.struggle, journey), latenesses_ms[name], least_ms
+            name, journey, ladder, StruggleRules(catalogue.struggle, journey), latenesses_ms[name], least_ms, cells
         )
         for name, journey in catalogue.journeys.items()
     }

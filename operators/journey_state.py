@@ -31,6 +31,9 @@ class AttemptRow(msgspec.Struct, array_like=True, gc=False):
     rung: int
     cause: str | None
     struggle: Struggle | None
+    cell: str = ""
+    entered_ms: int = 0
+    has_failed: bool = False
 
 
 class CustomerRow(msgspec.Struct, array_like=True, gc=False):
@@ -88,6 +91,9 @@ def _row(attempt: Attempt) -> tuple[object, ...]:
         attempt.rung,
         attempt.cause,
         attempt.struggle,
+        attempt.cell,
+        attempt.entered_ms,
+        attempt.has_failed,
     )
 
 
@@ -163,6 +169,9 @@ def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
         rung,
         row.cause,
         row.struggle,
+        row.cell or plan.cells.of(None),
+        row.entered_ms or row.last_seen_ms,
+        row.has_failed,
     )
 
 
