@@ -125,6 +125,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     catalogue: Annotated[
         str, Meta(min_length=1, description="The journey catalogue: a YAML file or a folder of them.")
     ] = "config/catalog"
+    demo_page: Annotated[
+        bool, Meta(description="Whether /demo is served, a form page that hands a write key to whoever opens it.")
+    ] = False
     speed: Annotated[
         float,
         Meta(gt=0, le=100_000, description="Divides the catalogue's waiting times, for demos and recorded streams."),

@@ -28,6 +28,7 @@ from config import ConfigurationError, Problem
 from config.settings import Settings, variable_of
 from gateway.api import Api
 from gateway.bearer import Bearers
+from gateway.browser_sdk import BrowserSdk
 from gateway.bus_lane import BusLane
 from gateway.chatbot_hook import ChatbotHook
 from gateway.collector import Collector, wall_clock_ms
@@ -134,6 +135,7 @@ class Gateway:
             *Api(board, feedback, bearers, wall_clock_ms).routes(),
             *Health({"redis": client.ping, **kafka_pings}).routes(),
             openapi_route(),
+            *BrowserSdk(settings.write_keys[0] if settings.demo_page else None).routes(),
             *Site(lambda: push.port).routes(),
         ]
         http_port = await self._start_http(build_app(routes, settings.allowed_origins, self.metrics))

@@ -37,7 +37,7 @@ def up(chosen: argparse.Namespace) -> int:
 
     every_port = dict.fromkeys(("http_port", "ws_port", "gateway_metrics_port", "engine_metrics_port"), 0)
     ports = every_port if chosen.port == 0 else {"http_port": chosen.port}
-    demo = {"speed": DEMO_SPEED, "quiet_hours": False} if chosen.demo else {}
+    demo = {"speed": DEMO_SPEED, "quiet_hours": False, "demo_page": True} if chosen.demo else {}
     speed = {} if chosen.speed is None else {"speed": chosen.speed}
     settings = settings_of(chosen, **{**ports, **demo, **speed})
     plan = Plan(customers=chosen.customers * DEMO_HOURS, seed=secrets.randbits(32), duration_ms=DEMO_HOURS * HOUR_MS)
