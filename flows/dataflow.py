@@ -10,6 +10,7 @@ import bytewax.operators as op
 import msgspec
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.inputs import Source
+from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from flows.customers import Clock, CustomersLogic
@@ -17,6 +18,7 @@ from flows.decide import DecideLogic, arbitrable
 from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
 from flows.remembering import Journals, Remembering
 from flows.track import TrackLogic
+from flows.uplift import WatchUplift, comparison, hints_by_journey
 from operators.abandonment import JourneyDecision
 from operators.arbitration import Arbitration, Input, Verdict
 from operators.catalogue import Catalogue
@@ -35,7 +37,8 @@ class Rules(msgspec.Struct, frozen=True):
     ``checkpoints``, ``struggles``: whether the tracker speaks of the idle ladder, of struggling.
     ``latest_ms(arrived_ms)``: the last instant an event may claim. ``clock``: now in ms, for hints (None:
     event time). ``watch``: shown each shard after each batch.
-    ``journals``: where state is kept (None: nowhere).
+    ``journals``: where state is kept (None: nowhere). ``watch_uplift``: shown what hints are worth, where there are
+    hints (None: it is not counted).
     """
 
     shards: int
@@ -47,6 +50,7 @@ class Rules(msgspec.Struct, frozen=True):
     clock: Clock | None = None
     watch: Callable[[JourneyShard], None] = lambda _: None
     journals: Journals | None = None
+    watch_uplift: WatchUplift | None = None
 
 
 class Outlets(msgspec.Struct, frozen=True):
@@ -78,16 +82,8 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
         decision = JourneyDecision(reasons, keeps_changes=keeps)
         return DecideLogic(decision, Remembering(decision, rules.journals, resumed))
 
-    def arbitrate(resumed: bytes | None) -> CustomersLogic[Input, Verdict]:
-        arbitration = Arbitration(catalogue, keeps_changes=keeps)
-        remembering = Remembering(arbitration, rules.journals, resumed)
-        return CustomersLogic("arbitrate", arbitration, arbitrable, rules.clock, remembering)
-
     def shard_batches(poll: Poll) -> Iterable[tuple[str, ShardBatch]]:
         return by_shard(poll, rules.shards)
-
-    def by_customer(facts: list[Fact]) -> Iterable[tuple[str, Concerning]]:
-        return _by_customer_shard(facts, rules.shards)
 
     flow = Dataflow("zhiyin")
     polls = op.input("bus", flow, source)
@@ -104,12 +100,35 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     _tell("tell_facts", facts, outlets.facts, outlets)
     _tell("tell_dead_letters", op.flat_map("refused", tracked, _refused), outlets.dead_letters, outlets)
     if outlets.hints is not None:
-        concerned = op.flat_map("by_customer", facts, by_customer)
-        around = op.flat_map("around", tracked, _around)
-        # KeyedStream[Concerning]: by customer shard
-        verdicts = op.stateful_batch("arbitrate", op.merge("concerning", concerned, around), arbitrate)
-        _tell("tell_hints", op.map("verdicts", verdicts, _value), outlets.hints, outlets)
+        told = op.map("verdicts", _arbitrated(facts, tracked, catalogue, rules), _value)
+        _tell("tell_hints", told, outlets.hints, outlets)
+        if rules.watch_uplift is not None:
+            hinted = op.flat_map("hinted", told, hints_by_journey)
+            # KeyedStream: by journey, lists of facts and lists of hints
+            compared: KeyedStream[Any] = op.merge("comparing", decided, hinted)
+            op.stateful_batch(
+                "uplift", compared, comparison(catalogue, rules.shards, rules.watch_uplift, rules.journals)
+            )
     return flow
+
+
+def _arbitrated(
+    facts: Stream[list[Fact]], tracked: KeyedStream[Tracked], catalogue: Catalogue, rules: Rules
+) -> KeyedStream[list[Verdict]]:
+    """Facts and contacts become verdicts on hints, by customer shard."""
+
+    def arbitrate(resumed: bytes | None) -> CustomersLogic[Input, Verdict]:
+        arbitration = Arbitration(catalogue, keeps_changes=rules.journals is not None)
+        remembering = Remembering(arbitration, rules.journals, resumed)
+        return CustomersLogic("arbitrate", arbitration, arbitrable, rules.clock, remembering)
+
+    def by_customer(facts: list[Fact]) -> Iterable[tuple[str, Concerning]]:
+        return _by_customer_shard(facts, rules.shards)
+
+    concerned = op.flat_map("by_customer", facts, by_customer)
+    around = op.flat_map("around", tracked, _around)
+    # KeyedStream[Concerning]: by customer shard
+    return op.stateful_batch("arbitrate", op.merge("concerning", concerned, around), arbitrate)
 
 
 def _tell(step: str, told: Stream[Any], sink: Sink[Any], outlets: Outlets) -> None:

@@ -19,6 +19,7 @@ from flows.dataflow import Outlets, Rules, journey_flow
 from flows.file_source import RecordingSource, RecordingUnreadable, read_lines
 from flows.running import run_dataflow
 from flows.sinks import ListSink
+from flows.uplift import WatchUplift
 from operators.arbitration import Verdict
 from operators.attempt import Counts
 from operators.catalogue import Catalogue
@@ -54,18 +55,26 @@ class Pace(msgspec.Struct, frozen=True):
     workers: int = 1
 
 
+class Watching(msgspec.Struct, frozen=True):
+    """Who else is shown what a replay says: the facts that are wanted, and what hints are worth (None: nobody)."""
+
+    facts: Callable[[Sequence[Fact]], None] = lambda _: None
+    uplift: WatchUplift | None = None
+
+
 class Replay:
-    """One replay: what is wanted, where it goes, and what it did."""
+    """One replay: what is wanted, where it goes (``out`` None: nowhere), who watches, and what it did."""
 
     def __init__(
         self,
         catalogue: Catalogue,
-        out: IO[bytes],
+        out: IO[bytes] | None,
         kinds: Collection[str] = DEFAULT_KINDS,
         dead_letters: IO[bytes] | None = None,
         *,
         version: str = "",
         pace: Pace | None = None,
+        watching: Watching | None = None,
     ) -> None:
         self.report = ReplayReport()
         self._catalogue = catalogue
@@ -74,6 +83,7 @@ class Replay:
         self._dead_letters = dead_letters
         self._version = version
         self._pace = pace or Pace()
+        self._watching = watching or Watching()
         self._latest_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
         self._writing = threading.Lock()
         self._failure: RecordingUnreadable | OSError | None = None
@@ -94,6 +104,7 @@ class Replay:
             checkpoints="idle" in self._kinds,
             struggles="struggled" in self._kinds,
             watch=self._watch,
+            watch_uplift=self._watching.uplift,
         )
         outlets = Outlets(
             facts=ListSink(lambda: self._write_facts),
@@ -103,7 +114,8 @@ class Replay:
         run_dataflow(journey_flow(source, self._catalogue, rules, outlets), self._pace.workers)
         if self._failure is not None:
             raise self._failure
-        self._out.flush()
+        if self._out is not None:
+            self._out.flush()
         self.report.seconds = time.perf_counter() - began
         self.report.events = self.report.counts.events + sum(self.report.dead_letters.values())
         return self.report
@@ -124,16 +136,19 @@ class Replay:
     def _write_facts(self, facts: Sequence[Fact]) -> None:
         wanted = [fact for fact in facts if fact.kind in self._kinds]
         if wanted:
-            self._write(self._out, [orjson.dumps(fact_document(fact)) for fact in wanted])
+            if self._out is not None:
+                self._write(self._out, [orjson.dumps(fact_document(fact)) for fact in wanted])
             with self._writing:
                 self.report.facts.update([fact.kind for fact in wanted])
+                self._watching.facts(wanted)
 
     def _write_hints(self, verdicts: Sequence[Verdict]) -> None:
         hints: list[dict[str, Any]] = [
             {"kind": HINT, **hint_document(verdict)} for verdict in verdicts if isinstance(verdict, Hint)
         ]
         if hints:
-            self._write(self._out, [orjson.dumps(hint) for hint in hints])
+            if self._out is not None:
+                self._write(self._out, [orjson.dumps(hint) for hint in hints])
             with self._writing:
                 self.report.facts[HINT] += len(hints)
 

@@ -10,12 +10,13 @@ many of the offered were hinted is counted beside it.
 
 A unit is an attempt that broke off. It is a success when it completes within ``label_timeout`` of its first break-off.
 It is counted once that time is over, completed or not, and never before, so that quick ends do not count more than
-slow ones. What time it is, the journey's facts say. While a unit waits, further break-offs of its attempt are part of
-it. At most ``most_waiting`` units wait; what comes beyond is not counted, whichever group it is in, but its number is.
+slow ones. What time it is, the facts of the customer's shard say: shards may be far apart. While a unit waits, further
+break-offs of its attempt are part of it. At most ``most_waiting`` units wait; what comes beyond is not counted,
+whichever group it is in, but its number is.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -28,6 +29,10 @@ from operators.proportions import Difference, Proportion, difference_interval, s
 from operators.stored import unpack, unpacked
 
 FORMAT: Final = "zhiyin-uplift-1"
+LABEL_TIMEOUT_MS: Final = 7_200_000
+GRACE_MS: Final = 60_000
+"""So much longer a unit waits: events may come late, and later ones before them."""
+
 MOST_WAITING: Final = 200_000
 
 
@@ -58,11 +63,11 @@ class UpliftCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class UpliftHead(msgspec.Struct, array_like=True, gc=False):
-    """What is stored whole: format, counts, and how far the journey's time has come."""
+    """What is stored whole: format, counts, and how far each shard's time has come."""
 
     format: str
     counts: UpliftCounts
-    now_ms: int
+    now_ms: dict[int, int]
 
 
 class UnitRow(msgspec.Struct, array_like=True, gc=False):
@@ -70,30 +75,36 @@ class UnitRow(msgspec.Struct, array_like=True, gc=False):
 
     attempt_id: str
     until_ms: int | None = None
+    shard: int = 0
     control: bool = False
     hinted: bool = False
     completed: bool = False
 
 
 class Uplift:
-    """One journey's comparison. ``keeps_changes``: whether what changes is noted for ``changes``."""
+    """One journey's comparison. ``shard_of(customer_id)``: whose times belong together.
+
+    ``keeps_changes``: whether what changes is noted for ``changes``.
+    """
 
     def __init__(
         self,
         control_group: ControlGroup,
         label_timeout_ms: int,
+        shard_of: Callable[[str], int],
         *,
         keeps_changes: bool = False,
         most_waiting: int = MOST_WAITING,
     ) -> None:
         self._control_group = control_group
         self._label_timeout_ms = label_timeout_ms
+        self._shard_of = shard_of
         self._most_waiting = most_waiting
         self._keeps_changes = keeps_changes
         self._changed: set[str] = set()
         self._units: dict[str, UnitRow] = {}
-        self._ends: list[tuple[int, str]] = []
-        self._now_ms = 0
+        self._ends: dict[int, list[tuple[int, str]]] = {}
+        self._now_ms: dict[int, int] = {}
         self.counts = UpliftCounts()
 
     def __len__(self) -> int:
@@ -102,14 +113,23 @@ class Uplift:
     def learn(self, given: Sequence[Fact | Hint]) -> bool:
         """Takes facts and hints in order of arrival; whether the counts have changed."""
         before = self.counts
+        fresh: list[UnitRow] = []
+        shards: set[int] = set()
         for each in given:
             if isinstance(each, Hint):
                 self._hinted(each)
-            elif each.kind == "abandoned":
-                self._broken_off(each.attempt_id, each.customer_id, each.at_ms)
+                continue
+            shard = self._shard_of(each.customer_id)
+            shards.add(shard)
+            self._now_ms[shard] = max(self._now_ms.get(shard, 0), each.at_ms)
+            if each.kind == "abandoned":
+                fresh += self._broken_off(each, shard)
             elif each.kind == "completed":
                 self._completed(each)
-        self._count_past(max((each.at_ms for each in given if isinstance(each, Fact)), default=0))
+        for shard in shards:
+            self._count_past(shard)
+        for unit in fresh:
+            self._wait(unit)
         return self.counts != before
 
     def head(self) -> bytes:
@@ -144,8 +164,9 @@ class Uplift:
                 self._units.pop(row.attempt_id, None)
             else:
                 self._units[row.attempt_id] = row
-        self._ends = [(row.until_ms or 0, row.attempt_id) for row in self._units.values()]
-        heapq.heapify(self._ends)
+        self._ends = {}
+        for row in self._units.values():
+            self._wait(row)
 
     def _hinted(self, hint: Hint) -> None:
         unit = self._units.get(hint.attempt_id)
@@ -153,18 +174,22 @@ class Uplift:
             unit.hinted = True
             self._note(hint.attempt_id)
 
-    def _broken_off(self, attempt_id: str, customer_id: str, at_ms: int) -> None:
-        until_ms = at_ms + self._label_timeout_ms
-        if attempt_id in self._units or until_ms < self._now_ms:
-            return
+    def _broken_off(self, fact: Fact, shard: int) -> list[UnitRow]:
+        """The new unit, if it is one; it can't be counted before its hint had time to come."""
+        if fact.attempt_id in self._units:
+            return []
         if len(self._units) >= self._most_waiting:
             self.counts = msgspec.structs.replace(self.counts, dropped=self.counts.dropped + 1)
-            return
+            return []
         group = self._control_group
-        control = in_control_group(customer_id, group.salt, group.share)
-        self._units[attempt_id] = UnitRow(attempt_id, until_ms, control)
-        heapq.heappush(self._ends, (until_ms, attempt_id))
-        self._note(attempt_id)
+        control = in_control_group(fact.customer_id, group.salt, group.share)
+        unit = UnitRow(fact.attempt_id, fact.at_ms + self._label_timeout_ms, shard, control)
+        self._units[fact.attempt_id] = unit
+        self._note(fact.attempt_id)
+        return [unit]
+
+    def _wait(self, unit: UnitRow) -> None:
+        heapq.heappush(self._ends.setdefault(unit.shard, []), (unit.until_ms or 0, unit.attempt_id))
 
     def _completed(self, fact: Fact) -> None:
         unit = self._units.get(fact.attempt_id)
@@ -172,11 +197,11 @@ class Uplift:
             unit.completed = True
             self._note(fact.attempt_id)
 
-    def _count_past(self, now_ms: int) -> None:
-        """Counts the units whose time is over."""
-        self._now_ms = max(self._now_ms, now_ms)
-        while self._ends and self._ends[0][0] < self._now_ms:
-            _, attempt_id = heapq.heappop(self._ends)
+    def _count_past(self, shard: int) -> None:
+        """Counts the shard's units whose time is over."""
+        ends, past_ms = self._ends.get(shard), self._now_ms[shard] - GRACE_MS
+        while ends and ends[0][0] < past_ms:
+            _, attempt_id = heapq.heappop(ends)
             self.counts = _counted(self.counts, self._units.pop(attempt_id))
             self._note(attempt_id)
 
