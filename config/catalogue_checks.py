@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, Final, get_args
 from zoneinfo import available_timezones
 
+from config.need_checks import need_differences
 from config.problems import Problem, shown, suggestion
 from config.shape import DURATION_EXAMPLES, Difference
 from config.yaml_source import Document, DocumentPath
@@ -199,4 +200,5 @@ _CHECKS: Final[tuple[Callable[[dict[str, Any]], Iterator[Difference]], ...]] = (
     _wording,
     _articles,
     _quiet_hours,
+    need_differences,
 )

@@ -19,6 +19,9 @@ SECTIONS: Final = (
     (records.QuietHours, "Quiet hours", "`quiet_hours`"),
     (records.ControlGroup, "Control group", "`control_group`"),
     (records.Monitoring, "Monitoring", "`monitoring`"),
+    (records.NeedRule, "A need", "`needs.CODE`"),
+    (records.Bundles, "Bundles", "`bundles`"),
+    (records.Outreach, "Outreach", "`outreach`"),
 )
 """The records in the order of the page: record, heading, where it stands."""
 
@@ -35,6 +38,9 @@ SENTENCES: Final = {
         "quiet_hours": "When nobody is spoken to first; left out: never.",
         "control_group": "Customers who get no hint, for measuring what hints are worth.",
         "monitoring": "What journey maps tell apart, and how readily pain points are raised.",
+        "needs": "What a customer's policies may call for, by code: told to the agent whose contact begins.",
+        "bundles": "What an agent is given when a contact begins.",
+        "outreach": "Whom agents call first.",
     },
     "Journey": {
         "title": "What customers and agents call it; fills `{journey}`.",
@@ -60,6 +66,7 @@ SENTENCES: Final = {
         "title": "What agents see.",
         "article": "The help that fits.",
         "say": "What the chatbot or agent says first; `{journey}` and `{step}` are filled in.",
+        "variants": "Other wordings of `say`; used where `hints.wording` is `bandit`.",
         "evidence": "What speaks for it; none for `unknown`, at least one for every other.",
         "need": "How much help is needed: 0 the customer manages alone, 1 needs a person.",
         "priority": "Added to the journey's when hints are ranked.",
@@ -94,6 +101,7 @@ SENTENCES: Final = {
         "surfaces": "Where hints are shown.",
         "lifetime": "After this a hint is of no more use.",
         "min_confidence": "Below this the reason is told as `unknown`.",
+        "wording": "`fixed` says `say`; `bandit` learns which of `say` and `variants` gets customers to finish.",
     },
     "Caps": {
         "hints": "Hints a customer gets at most in the window, over all surfaces.",
@@ -114,5 +122,25 @@ SENTENCES: Final = {
         "groups": "The customer groups (`context.groupId`) that they tell apart; others count as `other`.",
         "false_alarms_a_week": "Where nothing changes, at most so many pain points a week are expected, in all.",
         "learn_days": "So long a step is only watched, before it may be a pain point.",
+    },
+    "Outreach": {
+        "after": "A customer who is away for so long after the break-off goes on the list.",
+        "lease": "How long a claim holds a customer for one agent, unless it is renewed.",
+        "cool_off": "After a call that was answered, so long no other.",
+        "no_answer_after": "After one that was not, so long until the next try.",
+        "tries": "Calls without an answer after which the cool-off begins.",
+    },
+    "NeedRule": {
+        "title": "What agents see.",
+        "when": "When a policy calls for it: an expression in [CEL](https://cel.dev) over `policy` (the properties of "
+        "`Policy Updated`; null where nothing was said), `today` and `now`.",
+        "say": "What is said to the customer, the same on every channel.",
+        "article": "How it is settled.",
+        "priority": "How much it matters, 0 to 100: which need comes first.",
+        "channels": "The contacts it is told in.",
+    },
+    "Bundles": {
+        "needs": "At most so many needs; how many there are beyond is told.",
+        "zone": "The time zone whose date is `today`, an IANA name.",
     },
 }

@@ -21,6 +21,7 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Surface = Literal["desk", "chatbot"]
+ContactChannel = Literal["phone", "counter", "chat"]
 SignalKind = Literal[
     "step_failed", "field_error", "back_and_forth", "rage_click", "hesitation", "page_hidden", "at_step"
 ]
@@ -128,6 +129,29 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evidence: tuple[Speaks, ...] = ()
     need: Share = 0.5
     priority: Annotated[int, msgspec.Meta(ge=-50, le=50)] = 0
+    variants: tuple[Words, ...] = ()
+    """Other wordings of ``say``, for ``hints.wording: bandit`` to choose among."""
+
+
+class NeedRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a customer's policy may call for, to be settled in a contact that is under way.
+
+    ``when``: an expression in CEL over ``policy``, ``today`` and ``now``; ``say``: the same on every channel.
+    """
+
+    title: Words
+    when: Text
+    say: Words
+    article: Article
+    priority: Annotated[int, msgspec.Meta(ge=0, le=100)] = 50
+    channels: Annotated[tuple[ContactChannel, ...], msgspec.Meta(min_length=1)] = ("phone", "counter", "chat")
+
+
+class Bundles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an agent is given when a contact begins. ``zone``: whose calendar says what day it is."""
+
+    needs: Count = 5
+    zone: str = "Asia/Shanghai"
 
 
 class Hints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,6 +160,7 @@ class Hints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     surfaces: Annotated[tuple[Surface, ...], msgspec.Meta(min_length=1)] = ("desk", "chatbot")
     lifetime: Duration = "24h"
     min_confidence: Share = 0.4
+    wording: Literal["fixed", "bandit"] = "fixed"
 
 
 class Caps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,6 +180,20 @@ class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     start: ClockTime
     end: ClockTime
     on_conflict: Literal["defer", "drop"] = "defer"
+
+
+class Outreach(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom agents call first: who broke off and was not back within ``after``.
+
+    ``lease``: how long a claim lasts; ``cool_off``: no call after one that was answered; ``no_answer_after``: the
+    next try after one that was not, ``tries`` in all.
+    """
+
+    after: Duration = "1h"
+    lease: Duration = "15m"
+    cool_off: Duration = "7d"
+    no_answer_after: Duration = "4h"
+    tries: Count = 3
 
 
 class ControlGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -192,6 +231,9 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quiet_hours: QuietHours | None = None
     control_group: ControlGroup = ControlGroup()
     monitoring: Monitoring = Monitoring()
+    outreach: Outreach = Outreach()
+    needs: dict[Code, NeedRule] = {}
+    bundles: Bundles = Bundles()
 
     @property
     def lateness_ms(self) -> int:
@@ -207,8 +249,8 @@ def sped_up(catalogue: Catalogue, speed: float) -> Catalogue:
     """The catalogue for a world that runs ``speed`` times as fast.
 
     What customers are waited for is divided (break-off, forgetting, hesitation, checkpoints, a
-    hint's lifetime, the window of the caps; never below 1 ms); what belongs to the machinery or
-    to a hand is not (lateness, rage clicks). Raises ValueError unless 0 < speed < infinity.
+    hint's lifetime, the window of the caps, the waits of outreach; never below 1 ms); what belongs to the
+    machinery or to a hand is not (lateness, rage clicks, an agent's lease). Raises ValueError unless 0 < speed < infinity.
     """
     if not 0 < speed < math.inf:
         message = f"speed: found {speed}, expected a number above 0"
@@ -223,6 +265,16 @@ def sped_up(catalogue: Catalogue, speed: float) -> Catalogue:
         struggle=change(catalogue.struggle, hesitation_after=_shorter(catalogue.struggle.hesitation_after, speed)),
         hints=change(catalogue.hints, lifetime=_shorter(catalogue.hints.lifetime, speed)),
         caps=change(catalogue.caps, window=_shorter(catalogue.caps.window, speed)),
+        outreach=_outreach_sped_up(catalogue.outreach, speed),
+    )
+
+
+def _outreach_sped_up(outreach: Outreach, speed: float) -> Outreach:
+    return msgspec.structs.replace(
+        outreach,
+        after=_shorter(outreach.after, speed),
+        cool_off=_shorter(outreach.cool_off, speed),
+        no_answer_after=_shorter(outreach.no_answer_after, speed),
     )
 
 

@@ -1,0 +1,91 @@
+"""The bundle an agent is told as a contact begins, and what it is made of: records and their document.
+
+In: what events tell of contacts, policies and traits, as records. Out: the ``Bundle``, its end, whose customer
+somebody is, and the bundle as a dictionary ready to be written as JSON. Refused: nothing.
+"""
+
+from typing import Any
+
+import msgspec
+
+from operators.facts import Fact
+from operators.hints import Hint, hint_document
+from operators.instants import iso_text
+from operators.needs import Need
+from operators.policies import Policy, Traits
+from operators.routing import Whereabouts
+
+
+class Attendance(msgspec.Struct, frozen=True):
+    """A contact with a customer that began, or ended. ``agent_id``: the desk that talks to him."""
+
+    customer_id: str
+    started: bool
+    at_ms: int
+    channel: str | None = None
+    agent_id: str | None = None
+    conversation_id: str | None = None
+
+
+class PolicyNews(msgspec.Struct, frozen=True):
+    """What a policy is like since ``at_ms``."""
+
+    customer_id: str
+    policy: Policy
+    at_ms: int
+
+
+class TraitNews(msgspec.Struct, frozen=True):
+    """What was said of whose a customer is."""
+
+    customer_id: str
+    traits: Traits
+    at_ms: int
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """What one agent is told as a contact begins; times in epoch milliseconds. ``more``: needs that were left out."""
+
+    bundle_id: str
+    customer_id: str
+    agent_id: str | None
+    channel: str | None
+    conversation_id: str | None
+    at_ms: int
+    expires_at_ms: int
+    interruption: Hint | None
+    needs: tuple[Need, ...]
+    more: int
+    branch: str | None
+    region: str | None
+    failures: dict[str, int]
+
+
+class BundleEnd(msgspec.Struct, frozen=True):
+    """The contact of a bundle is over."""
+
+    bundle_id: str
+    customer_id: str
+    agent_id: str | None
+    at_ms: int
+
+
+class Belongs(msgspec.Struct, frozen=True):
+    """Whose a customer is, as last said."""
+
+    customer_id: str
+    known: Whereabouts
+
+
+Told = Bundle | BundleEnd | Belongs
+Input = Fact | Attendance | PolicyNews | TraitNews
+
+
+def bundle_document(bundle: Bundle) -> dict[str, Any]:
+    """The bundle as desks and the API see it."""
+    document: dict[str, Any] = msgspec.to_builtins(bundle)
+    del document["failures"]
+    document["at"] = iso_text(document.pop("at_ms"))
+    document["expires_at"] = iso_text(document.pop("expires_at_ms"))
+    document["interruption"] = None if bundle.interruption is None else hint_document(bundle.interruption)
+    return document

@@ -1,0 +1,286 @@
+"""The decision of bundles: everything a customer needs, told once to the agent whose contact with the customer begins.
+
+In: policies and traits as events tell of them, break-offs and their ends, contacts, of one customer shard in order of
+arrival. Out: a ``Bundle`` for each contact that begins, a ``BundleEnd`` when it is over, and ``Belongs`` when whose
+customer he is has changed. Refused: saved state of another format (``StateUnreadable``).
+
+A bundle holds the open interruption, if there is one, with its reason and fix, and at most N needs read from the
+policies, the most important first; ``more`` says how many there are beyond. Customers of the control group get their
+needs, and never an interruption. The id of a bundle is a hash of customer, conversation and instant: the same contact
+told twice is one bundle.
+
+An older state of a policy never replaces a newer one; one that has ended calls for nothing. A policy is forgotten
+when nothing was heard of it for ``keep_ms``, and of more than 50 a customer the one heard of longest ago.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from operators.arbitration import CONTACT_ENDS_AFTER_MS, in_control_group
+from operators.bundle import Attendance, Belongs, Bundle, BundleEnd, Input, PolicyNews, Told
+from operators.catalogue import Catalogue
+from operators.facts import Fact, stable_id
+from operators.hint_making import HintMaker
+from operators.hints import Hint
+from operators.needs import NeedRules
+from operators.policies import ENDED, Policy, Traits
+from operators.routing import Whereabouts
+from operators.stored import unpack, unpacked
+
+FORMAT: Final = "zhiyin-bundles-1"
+POLICIES_A_CUSTOMER: Final = 50
+CHANNELS: Final = frozenset(("phone", "counter", "chat"))
+_OVER: Final = frozenset(("returned", "completed", "cancelled", "expired"))
+
+
+class KnownPolicy(msgspec.Struct, array_like=True, gc=False):
+    """A policy and since when it has been so."""
+
+    at_ms: int
+    policy: Policy
+
+
+class OpenBundle(msgspec.Struct, array_like=True, gc=False):
+    """The bundle of the contact that is under way."""
+
+    bundle_id: str
+    agent_id: str | None
+    conversation_id: str | None
+    at_ms: int
+
+
+class CustomerRow(msgspec.Struct, array_like=True, gc=False):
+    """What is remembered of one customer; empty: he is forgotten."""
+
+    customer_id: str
+    policies: dict[str, KnownPolicy] = {}
+    traits: Traits = Traits()
+    traits_at_ms: int = 0
+    breaks: list[Fact] = []
+    contact: OpenBundle | None = None
+    wake_ms: int | None = None
+
+
+class BundlesHead(msgspec.Struct, array_like=True, gc=False):
+    """The stored memory's format."""
+
+    format: str
+
+
+class BundleDecision:
+    """The bundles of one shard's customers. ``keep_ms``: how long a policy is remembered after the last word of it.
+
+    ``keeps_changes``: whether what changes is noted for ``changes``.
+    """
+
+    def __init__(self, catalogue: Catalogue, keep_ms: int, *, keeps_changes: bool = False) -> None:
+        self._rules = NeedRules(catalogue)
+        self._hints = HintMaker(catalogue)
+        self._at_most = catalogue.bundles.needs
+        self._control = catalogue.control_group
+        self._keep_ms = keep_ms
+        self._customers: dict[str, CustomerRow] = {}
+        self._wakes: list[tuple[int, str]] = []
+        self._keeps_changes = keeps_changes
+        self._changed: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._customers)
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When ``due`` has something to forget."""
+        return self._wakes[0][0] if self._wakes else None
+
+    def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Told]:
+        """What follows from ``inputs``, in their order."""
+        told: list[Told] = []
+        for given in inputs:
+            row = self._customers.get(given.customer_id)
+            if row is None:
+                if isinstance(given, Fact) and given.kind != "abandoned":
+                    continue
+                row = self._customers[given.customer_id] = CustomerRow(given.customer_id)
+            told += self._take(row, given, now_ms)
+            self._note(row, now_ms)
+        return told
+
+    def due(self, now_ms: int) -> list[Told]:
+        """Forgets what time has passed over; nothing is told of it."""
+        while self._wakes and self._wakes[0][0] <= now_ms:
+            wake_ms, customer_id = heapq.heappop(self._wakes)
+            row = self._customers.get(customer_id)
+            if row is not None and row.wake_ms == wake_ms:
+                row.wake_ms = None
+                self._note(row, now_ms)
+        return []
+
+    def head(self) -> bytes:
+        """Nothing beside the customers but the format's name."""
+        return msgspec.msgpack.encode(BundlesHead(FORMAT))
+
+    @property
+    def waiting(self) -> int:
+        """How many rows ``changes`` would give."""
+        return len(self._changed)
+
+    def changes(self) -> tuple[int, bytes]:
+        """How many customers may have changed since the last call, and they packed; an empty row is forgotten."""
+        changed, self._changed = self._changed, set()
+        rows = [self._customers.get(each) or CustomerRow(each) for each in changed]
+        return len(rows), msgspec.msgpack.encode(rows)
+
+    def all_keys(self) -> list[str]:
+        """All customers remembered now."""
+        return list(self._customers)
+
+    def rows(self, keys: Sequence[str]) -> bytes:
+        """Those of ``keys`` that are still remembered, packed as in ``changes``."""
+        return msgspec.msgpack.encode([self._customers[key] for key in keys if key in self._customers])
+
+    def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
+        """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
+        unpack(head, BundlesHead, FORMAT)
+        for row in unpacked(packed, CustomerRow, FORMAT):
+            if row.wake_ms is None:
+                self._customers.pop(row.customer_id, None)
+            else:
+                self._customers[row.customer_id] = row
+        self._wakes = [(row.wake_ms, row.customer_id) for row in self._customers.values() if row.wake_ms is not None]
+        heapq.heapify(self._wakes)
+
+    def _take(self, row: CustomerRow, given: Input, now_ms: int) -> list[Told]:
+        if isinstance(given, Fact):
+            row.breaks = [each for each in row.breaks if each.attempt_id != given.attempt_id]
+            row.breaks += [given] if given.kind == "abandoned" else []
+            return []
+        if isinstance(given, Attendance):
+            return self._contact(row, given, now_ms)
+        before = whereabouts(row)
+        if isinstance(given, PolicyNews):
+            _learn_policy(row, given)
+        elif given.at_ms >= row.traits_at_ms:
+            row.traits, row.traits_at_ms = _joined(row.traits, given.traits), given.at_ms
+        known = whereabouts(row)
+        return [] if known == before else [Belongs(row.customer_id, known)]
+
+    def _contact(self, row: CustomerRow, given: Attendance, now_ms: int) -> list[Told]:
+        under_way = row.contact
+        if under_way is not None and given.at_ms < under_way.at_ms:
+            return []
+        if not given.started:
+            if under_way is None or not _is_of(under_way, given):
+                return []
+            row.contact = None
+            return [_end(row, under_way, given.at_ms)]
+        if under_way is not None and _is_told(under_way, given):
+            return []
+        bundle = self._bundle(row, given)
+        row.contact = OpenBundle(bundle.bundle_id, given.agent_id, given.conversation_id, given.at_ms)
+        return [bundle] if under_way is None else [_end(row, under_way, given.at_ms), bundle]
+
+    def _bundle(self, row: CustomerRow, given: Attendance) -> Bundle:
+        channel: Any = given.channel if given.channel in CHANNELS else None
+        policies = [each.policy for each in row.policies.values() if each.policy.status not in ENDED]
+        needs = self._rules.needs(policies, channel, given.at_ms)
+        known = whereabouts(row)
+        return Bundle(
+            bundle_id=stable_id("bundle", given.customer_id, given.conversation_id or "", str(given.at_ms)),
+            customer_id=given.customer_id,
+            agent_id=given.agent_id or None,
+            channel=given.channel,
+            conversation_id=given.conversation_id,
+            at_ms=given.at_ms,
+            expires_at_ms=given.at_ms + CONTACT_ENDS_AFTER_MS,
+            interruption=self._interruption(row, given.at_ms),
+            needs=needs.found[: self._at_most],
+            more=max(0, len(needs.found) - self._at_most),
+            branch=known.branch,
+            region=known.region,
+            failures=needs.failures,
+        )
+
+    def _interruption(self, row: CustomerRow, now_ms: int) -> Hint | None:
+        """The latest break-off that is still open, as the hint would say it."""
+        if not row.breaks or in_control_group(row.customer_id, self._control.salt, self._control.share):
+            return None
+        return self._hints.make(max(row.breaks, key=_instant), now_ms, None)
+
+    def _note(self, row: CustomerRow, now_ms: int) -> None:
+        """Forgets what is past, and the customer when nothing is left of him; puts him down for the next time."""
+        if self._keeps_changes:
+            self._changed.add(row.customer_id)
+        kept_ms = now_ms - self._keep_ms
+        if any(each.at_ms <= kept_ms for each in row.policies.values()):
+            row.policies = {name: each for name, each in row.policies.items() if each.at_ms > kept_ms}
+        row.breaks = [each for each in row.breaks if each.at_ms > kept_ms]
+        if row.traits_at_ms <= kept_ms:
+            row.traits, row.traits_at_ms = Traits(), 0
+        if row.contact is not None and row.contact.at_ms + CONTACT_ENDS_AFTER_MS <= now_ms:
+            row.contact = None
+        wake_ms = self._wake_ms(row)
+        if wake_ms is None:
+            del self._customers[row.customer_id]
+        elif row.wake_ms is None or wake_ms < row.wake_ms:
+            row.wake_ms = wake_ms
+            heapq.heappush(self._wakes, (wake_ms, row.customer_id))
+
+    def _wake_ms(self, row: CustomerRow) -> int | None:
+        ends_ms = [each.at_ms + self._keep_ms for each in row.policies.values()]
+        ends_ms += [each.at_ms + self._keep_ms for each in row.breaks]
+        if not row.traits.is_empty:
+            ends_ms.append(row.traits_at_ms + self._keep_ms)
+        if row.contact is not None:
+            ends_ms.append(row.contact.at_ms + CONTACT_ENDS_AFTER_MS)
+        return min(ends_ms, default=None)
+
+
+def whereabouts(row: CustomerRow) -> Whereabouts:
+    """Whose a customer is: his traits say it, else the newest policy that does."""
+    said: list[Traits | Policy] = [row.traits, *(each.policy for each in sorted(row.policies.values(), key=_since, reverse=True))]
+    owner = next((each.owner_agent_id for each in said if each.owner_agent_id), None)
+    branch = next((each.branch for each in said if each.branch), None)
+    region = next((each.region for each in said if each.region), None)
+    return Whereabouts(owner, branch, region, row.traits.group)
+
+
+def _learn_policy(row: CustomerRow, news: PolicyNews) -> None:
+    name = news.policy.policy_id
+    known = row.policies.get(name)
+    if known is not None and known.at_ms > news.at_ms:
+        return
+    row.policies[name] = KnownPolicy(news.at_ms, news.policy)
+    if len(row.policies) > POLICIES_A_CUSTOMER:
+        del row.policies[min(row.policies, key=lambda each: (row.policies[each].at_ms, each))]
+
+
+def _joined(known: Traits, said: Traits) -> Traits:
+    """What was not said stays as it was."""
+    changes = {name: value for name, value in msgspec.structs.asdict(said).items() if value is not None}
+    return msgspec.structs.replace(known, **changes)
+
+
+def _is_told(under_way: OpenBundle, given: Attendance) -> bool:
+    """Whether the same agent has been told of this conversation already."""
+    same = given.conversation_id and under_way.conversation_id == given.conversation_id
+    return bool(same) and under_way.agent_id == given.agent_id
+
+
+def _is_of(under_way: OpenBundle, end: Attendance) -> bool:
+    """Whether the end is that of this contact: an end that names no conversation ends any."""
+    return not end.conversation_id or not under_way.conversation_id or end.conversation_id == under_way.conversation_id
+
+
+def _end(row: CustomerRow, contact: OpenBundle, at_ms: int) -> BundleEnd:
+    return BundleEnd(contact.bundle_id, row.customer_id, contact.agent_id, at_ms)
+
+
+def _instant(fact: Fact) -> tuple[int, str]:
+    return fact.at_ms, fact.attempt_id
+
+
+def _since(known: KnownPolicy) -> tuple[int, str]:
+    return known.at_ms, known.policy.policy_id
