@@ -32,6 +32,7 @@ USED_IN: Final[Mapping[str, frozenset[str]]] = {
     "lightgbm": frozenset({"zhiyin"}),
     "matplotlib": frozenset({"zhiyin"}),
     "msgspec": PRODUCT,
+    "numpy": frozenset({"zhiyin"}),
     "orjson": frozenset({"state", "flows", "gateway"}),
     "plotly": frozenset({"gateway"}),
     "prometheus_client": frozenset({"config", "flows", "gateway"}),
