@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable
 from bytewax.operators import StatefulBatchLogic
 
 from flows.delivery import ShardBatch, Tracked
+from flows.details import with_details
 from flows.fitting import Fitting, LatestMs, fitting
 from flows.remembering import Remembering
 from operators.dead_letters import DeadLetter
+from operators.facts import Around
 from operators.journey import JourneyShard
 
 
@@ -27,6 +29,7 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
         self._run_out = run_out
         self._watch = watch
         self._remembering = remembering
+        self._around: list[Around] = []
 
     def on_batch(self, values: list[ShardBatch]) -> tuple[Iterable[Tracked], bool]:
         """Every event of every batch, then the silences the watermark has passed."""
@@ -55,7 +58,9 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
             event, at_ms = fit.events[index], fit.times_ms[index]
             arrived_ms = fit.arrived_ms[index] if fit.arrived_ms is not None else None
             dead_letters.append(DeadLetter(fit.raws[index], (refusal,), arrived_ms, event.customer_id, at_ms))
+        self._around += with_details(self._shard.collect_around(), fit, dead_letters)
 
     def _emit(self, dead_letters: list[DeadLetter]) -> Iterable[Tracked]:
-        tracked = Tracked(self._shard.collect(), self._shard.collect_around(), dead_letters)
+        around, self._around = self._around, []
+        tracked = Tracked(self._shard.collect(), around, dead_letters)
         return (tracked,) if tracked.observations or tracked.around or tracked.dead_letters else ()

@@ -20,8 +20,18 @@ from typing import Final
 import msgspec
 
 from gateway.text_checks import too_deep, wrong_text
-from operators.events import ACTIVITY, CUSTOMER_ID_CHARS, MESSAGE_ID_CHARS, TYPES, Event, Rejection, read_event
+from operators.events import (
+    ACTIVITY,
+    CUSTOMER_ID_CHARS,
+    MESSAGE_ID_CHARS,
+    POLICY_UPDATED,
+    TYPES,
+    Event,
+    Rejection,
+    read_event,
+)
 from operators.instants import iso_text, to_ms
+from operators.policies import read_policy
 from state.bus import OutgoingEvent
 
 EVENT_BYTES: Final = 32 * 1024
@@ -99,7 +109,7 @@ def admit(raw: bytes, door: Door, new_id: NewId) -> OutgoingEvent | Rejection:
     missing = _missing_type(raw, event, door)
     if isinstance(missing, Rejection):
         return missing
-    wrong = _wrong_event(event, missing or event.type)
+    wrong = _wrong_event(event, missing or event.type) or _wrong_policy(raw, event)
     if wrong is not None:
         return wrong
     time_ms = corrected_time(event, door)
@@ -161,6 +171,12 @@ def _wrong_event(event: Event, event_type: str) -> Rejection | None:
     if event.event in ACTIVITY and not (event.properties and event.properties.journey):
         return Rejection("no_journey", "$.properties.journey", "none", f"the journey that {event.event!r} belongs to")
     return _too_long(event)
+
+
+def _wrong_policy(raw: bytes, event: Event) -> Rejection | None:
+    """What is wrong with the policy that an event tells of."""
+    policy = read_policy(raw) if event.event == POLICY_UPDATED else None
+    return policy if isinstance(policy, Rejection) else None
 
 
 def _too_long(event: Event) -> Rejection | None:

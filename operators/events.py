@@ -27,6 +27,8 @@ CONTACT_ENDED: Final = "Contact Ended"
 HINT_SHOWN: Final = "Hint Shown"
 HINT_USED: Final = "Hint Used"
 HINT_DISMISSED: Final = "Hint Dismissed"
+ANSWER_RATED: Final = "Answer Rated"
+POLICY_UPDATED: Final = "Policy Updated"
 OUTREACH_CLAIMED: Final = "Outreach Claimed"
 OUTREACH_RELEASED: Final = "Outreach Released"
 OUTREACH_ENDED: Final = "Outreach Ended"
@@ -55,6 +57,7 @@ SURROUNDINGS: Final = frozenset(
         HINT_SHOWN,
         HINT_USED,
         HINT_DISMISSED,
+        ANSWER_RATED,
         OUTREACH_CLAIMED,
         OUTREACH_RELEASED,
         OUTREACH_ENDED,
@@ -63,12 +66,13 @@ SURROUNDINGS: Final = frozenset(
         "Survey Shown",
         "Survey Sent",
         "Survey Dismissed",
-        "Policy Updated",
+        POLICY_UPDATED,
     )
 )
 """What happens around transactions."""
 
 VOCABULARY: Final = ACTIVITY | SURROUNDINGS
+IDENTIFY: Final = "identify"
 TYPES: Final = frozenset(("track", "identify", "page", "screen", "group", "alias"))
 MESSAGE_ID_CHARS: Final = 100
 CUSTOMER_ID_CHARS: Final = 256
@@ -92,6 +96,8 @@ class Properties(msgspec.Struct, gc=False):
     conversation_id: str | None = None
     hint_id: str | None = None
     helpful: bool | None = None
+    question_id: str | None = None
+    solved: bool | None = None
     outreach_id: str | None = None
     outcome: str | None = None
 

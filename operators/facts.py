@@ -11,6 +11,7 @@ import xxhash
 
 from operators.events import Event
 from operators.instants import iso_text
+from operators.policies import Policy, Traits
 
 FactKind = Literal["started", "idle", "struggled", "abandoned", "returned", "completed", "cancelled", "expired"]
 FACT_KINDS: Final[tuple[FactKind, ...]] = (
@@ -64,11 +65,15 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
 
 
 class Around(msgspec.Struct, frozen=True):
-    """An event around transactions (contact, hint feedback), with its customer and time."""
+    """An event around transactions (contact, hint feedback), with its customer and time.
+
+    ``details``: what a policy or a customer is like, where the event tells of that.
+    """
 
     event: Event
     customer_id: str
     at_ms: int
+    details: Policy | Traits | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True):

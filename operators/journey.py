@@ -21,6 +21,7 @@ from operators.events import (
     ACTIVITY,
     CANCELLED,
     COMPLETED,
+    IDENTIFY,
     STEP_COMPLETED,
     STEP_VIEWED,
     SURROUNDINGS,
@@ -223,7 +224,7 @@ class JourneyShard:
         return customer
 
     def _look_around(self, event: Event, customer: Customer, at_ms: int) -> None:
-        if event.event in SURROUNDINGS:
+        if event.event in SURROUNDINGS or event.type == IDENTIFY:
             self._around.append(Around(event, customer.id, at_ms))
         else:
             self.counts.ignored += 1

@@ -30,7 +30,7 @@ def refused(raw: bytes, door: Door = DOOR) -> Rejection:
 
 
 def test_a_good_event_goes_on_as_it_came() -> None:
-    raw = b'{ "type":"track", "event":"Policy Updated" ,"messageId":"m-1","userId":"c-1", "mine": [1.50, 1e3] }'
+    raw = b'{ "type":"track", "event":"Policy Printed" ,"messageId":"m-1","userId":"c-1", "mine": [1.50, 1e3] }'
     assert taken(raw) == OutgoingEvent("c-1", NOW_MS, raw)
 
 
@@ -128,6 +128,13 @@ def test_what_is_refused_says_where_and_why(raw: bytes, kind: str, text: str) ->
     rejection = refused(raw)
     assert rejection.kind == kind
     assert text in str(rejection)
+
+
+def test_a_policy_is_looked_at_where_it_says_what_it_is_like() -> None:
+    good = event_json(event="Policy Updated", properties={"policy_id": "p-1", "premium_due_on": "2026-05-04"})
+    assert taken(good).customer_id == "c-1"
+    wrong = refused(event_json(event="Policy Updated", properties={"premium_due_on": "2026-05-04"}))
+    assert (wrong.path, wrong.found) == ("$.properties", "no field policy_id")
 
 
 def test_sizes_at_the_limit_pass() -> None:
