@@ -96,6 +96,7 @@ def banner(addresses: Addresses, settings: Settings, demo_customer: str | None) 
         "",
     ]
     if demo_customer is not None:
+        lines[-1:] = [f"  demo form    {addresses.http}/demo   (its face check never works)", ""]
         quiet = "quiet hours kept" if settings.quiet_hours else "quiet hours off"
         lines += [
             f"  Demo: simulated customers, {settings.speed:g} times as fast as life, {quiet}.",

@@ -76,18 +76,18 @@ function show() {
   document.title = `${t(`step.${at}`)} · ${t("demo.title")}`;
 }
 
-function go(step) {
+function go(step, isFirst = false) {
   at = step;
   wrong = {};
   show();
-  by("step").focus({ preventScroll: true });
+  if (!isFirst) by("step").focus({ preventScroll: true });
   zhiyin.step(step);
 }
 
-function begin() {
+function begin(isFirst = false) {
   failures = 0;
   zhiyin.start(JOURNEY);
-  go(STEPS[0]);
+  go(STEPS[0], isFirst === true);
 }
 
 function goBack() {
@@ -183,4 +183,4 @@ by("customer").textContent = customer;
 by("ask").hidden = zhiyin.isAllowed();
 showConsent(zhiyin.isAllowed());
 zhiyin.identify(customer);
-begin();
+begin(true);
