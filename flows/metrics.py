@@ -4,11 +4,12 @@ In: a registry. Out: one attribute a row of ``TABLE``. No label ever names a cus
 transaction. The table is what ``docs/reference/metrics.md`` prints.
 """
 
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry
 
-from config.metric import Metric, counter, gauge, histogram
+from config.metric import Metric, counter, gauge, histogram, one_label, process_metrics
+from operators.hints import RetireCause
 
 LATENCY_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
 SNAPSHOT_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -19,9 +20,14 @@ EVENTS: Final = Metric(
     "events read from the bus, by what became of them (taken, duplicate, late, disordered, ignored); "
     "late and disordered ones are taken too",
     ("outcome",),
+    known=one_label("taken", "duplicate", "late", "disordered", "ignored"),
 )
 DEAD_LETTERS: Final = Metric(
-    "zhiyin_dead_letters_total", "counter", "events from the bus that could not be taken, by what was wrong", ("kind",)
+    "zhiyin_dead_letters_total",
+    "counter",
+    "events from the bus that could not be taken, by what was wrong",
+    ("kind",),
+    known=one_label("not_json", "no_customer", "no_journey", "unknown_journey", "unknown_step", "time_out_of_range"),
 )
 FACTS: Final = Metric(
     "zhiyin_facts_total", "counter", "facts told, by kind, journey and step", ("kind", "journey", "step")
@@ -43,7 +49,34 @@ HINTS_HELD_BACK: Final = Metric(
 UNTOLD: Final = Metric(
     "zhiyin_untold_total", "counter", "facts and hints too large for their Kafka topic, by topic", ("topic",)
 )
-RETIREMENTS: Final = Metric("zhiyin_hints_retired_total", "counter", "hints that ended, by cause", ("cause",))
+RETIREMENTS: Final = Metric(
+    "zhiyin_hints_retired_total",
+    "counter",
+    "hints that ended, by cause",
+    ("cause",),
+    known=one_label(*get_args(RetireCause)),
+)
+OUTREACH: Final = Metric(
+    "zhiyin_outreach_total", "counter", "customers put on the outreach list, by journey", ("journey",)
+)
+OUTREACH_ENDED: Final = Metric(
+    "zhiyin_outreach_ended_total", "counter", "entries that went from the outreach list, by cause", ("cause",)
+)
+OUTREACH_NOT_LISTED: Final = Metric(
+    "zhiyin_outreach_not_listed_total",
+    "counter",
+    "abandonments that nobody is to call about, by why not",
+    ("journey", "why_not"),
+)
+BUNDLES: Final = Metric(
+    "zhiyin_bundles_total", "counter", "bundles told as a contact began, by channel of the contact", ("channel",)
+)
+NEED_FAILURES: Final = Metric(
+    "zhiyin_need_failures_total",
+    "counter",
+    "policies that a rule of a need could not be held against, by need: the rule needs mending",
+    ("need",),
+)
 OPEN_ATTEMPTS: Final = Metric("zhiyin_open_attempts", "gauge", "attempts in memory, broken off or not")
 WATERMARK_LAG: Final = Metric(
     "zhiyin_watermark_lag_seconds", "gauge", "how far the slowest shard with open attempts is behind the clock"
@@ -81,6 +114,11 @@ TABLE: Final = (
     HINTS_HELD_BACK,
     RETIREMENTS,
     UNTOLD,
+    OUTREACH,
+    OUTREACH_ENDED,
+    OUTREACH_NOT_LISTED,
+    BUNDLES,
+    NEED_FAILURES,
     OPEN_ATTEMPTS,
     WATERMARK_LAG,
     BUS_LAG,
@@ -96,6 +134,7 @@ class EngineMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        process_metrics(self.registry)
         self.events = counter(EVENTS, self.registry)
         self.dead_letters = counter(DEAD_LETTERS, self.registry)
         self.facts = counter(FACTS, self.registry)
@@ -105,6 +144,11 @@ class EngineMetrics:
         self.hints_held_back = counter(HINTS_HELD_BACK, self.registry)
         self.retirements = counter(RETIREMENTS, self.registry)
         self.untold = counter(UNTOLD, self.registry)
+        self.outreach = counter(OUTREACH, self.registry)
+        self.outreach_ended = counter(OUTREACH_ENDED, self.registry)
+        self.outreach_not_listed = counter(OUTREACH_NOT_LISTED, self.registry)
+        self.bundles = counter(BUNDLES, self.registry)
+        self.need_failures = counter(NEED_FAILURES, self.registry)
         self.open_attempts = gauge(OPEN_ATTEMPTS, self.registry)
         self.watermark_lag = gauge(WATERMARK_LAG, self.registry)
         self.bus_lag = gauge(BUS_LAG, self.registry)

@@ -8,7 +8,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from config.metric import Metric, counter, gauge, histogram
+from config.metric import Metric, counter, gauge, histogram, one_label, process_metrics
 
 REQUEST_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 PUSH_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
@@ -18,10 +18,18 @@ EVENTS_RECEIVED: Final = Metric(
 )
 EVENTS_ACCEPTED: Final = Metric("zhiyin_events_accepted_total", "counter", "events put on the bus", ("endpoint",))
 EVENTS_REJECTED: Final = Metric(
-    "zhiyin_events_rejected_total", "counter", "events refused at the door, by what was wrong", ("kind",)
+    "zhiyin_events_rejected_total",
+    "counter",
+    "events refused at the door, by what was wrong",
+    ("kind",),
+    known=one_label("not_json", "no_customer", "no_event", "no_journey", "too_big", "too_long", "unknown_type"),
 )
 BUS_REFUSALS: Final = Metric(
-    "zhiyin_bus_refusals_total", "counter", "requests answered 503 because the bus could not keep them", ("cause",)
+    "zhiyin_bus_refusals_total",
+    "counter",
+    "requests answered 503 because the bus could not keep them",
+    ("cause",),
+    known=one_label("bus_full", "bus_unavailable"),
 )
 REQUEST_SECONDS: Final = Metric(
     "zhiyin_http_request_seconds",
@@ -30,9 +38,17 @@ REQUEST_SECONDS: Final = Metric(
     ("endpoint", "status"),
     REQUEST_BUCKETS_S,
 )
-DESK_CONNECTIONS: Final = Metric("zhiyin_desk_connections", "gauge", "open websockets by role", ("role",))
+DESK_CONNECTIONS: Final = Metric(
+    "zhiyin_desk_connections", "gauge", "open websockets by role", ("role",), known=one_label("agent", "chatbot")
+)
 DESK_FRAMES: Final = Metric("zhiyin_desk_frames_total", "counter", "frames sent to desks and bots", ("type",))
-DESK_CLOSES: Final = Metric("zhiyin_desk_closes_total", "counter", "websockets closed by us, by close code", ("code",))
+DESK_CLOSES: Final = Metric(
+    "zhiyin_desk_closes_total",
+    "counter",
+    "websockets closed by us, by close code",
+    ("code",),
+    known=one_label("1012", "4400", "4401", "4403", "4408", "4409", "4429"),
+)
 DESK_QUEUE_OVERFLOWS: Final = Metric(
     "zhiyin_desk_queue_overflows_total", "counter", "desks closed because they did not read what was waiting for them"
 )
@@ -48,9 +64,14 @@ FEEDBACK: Final = Metric(
     "counter",
     "hint states reported by desks and bots",
     ("state", "changed"),
+    known=tuple((state, changed) for state in ("shown", "used", "dismissed") for changed in ("yes", "no")),
 )
 HOOK_CALLS: Final = Metric(
-    "zhiyin_chatbot_hook_total", "counter", "calls of the chatbot's hook, by how they ended", ("outcome",)
+    "zhiyin_chatbot_hook_total",
+    "counter",
+    "calls of the chatbot's hook, by how they ended",
+    ("outcome",),
+    known=one_label("told", "over", "refused", "failed", "dropped"),
 )
 BUILD: Final = Metric("zhiyin_gateway_info", "gauge", "always 1; the label says which version runs", ("version",))
 
@@ -76,6 +97,7 @@ class GatewayMetrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = CollectorRegistry() if registry is None else registry
+        process_metrics(self.registry)
         self.events_received = counter(EVENTS_RECEIVED, self.registry)
         self.events_accepted = counter(EVENTS_ACCEPTED, self.registry)
         self.events_rejected = counter(EVENTS_REJECTED, self.registry)

@@ -112,6 +112,12 @@ def _no_cc() -> str | None:
     return None if shutil.which("cc") is not None else "no C compiler (cc) on PATH"
 
 
+def _no_prometheus() -> str | None:
+    if shutil.which("prometheus") is not None and shutil.which("promtool") is not None:
+        return None
+    return "no prometheus and promtool on PATH"
+
+
 def _no_recorded_data() -> str | None:
     return None if RECORDED_DATA.is_file() else "no ../shared/data/vanguard_dev.ndjson.xz beside the checkout"
 
@@ -123,6 +129,7 @@ PARTS: Final[Mapping[str, Callable[[], str | None]]] = {
     "chromium": _no_chromium,
     "node": _no_node,
     "curl": _no_curl,
+    "prometheus": _no_prometheus,
     "cc": _no_cc,
     "small_disk": _no_small_disk,
     "scenarios": _no_scenarios,

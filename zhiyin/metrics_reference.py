@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
-from config.metric import Metric
+from config.metric import PROCESS_METRICS, Metric
 from flows import metrics as engine_metrics
 from gateway import metrics as gateway_metrics
 
@@ -20,9 +20,10 @@ Each process answers `GET /metrics` in Prometheus text on an internal port of it
 `gateway_metrics_port` (9101), the engine on `engine_metrics_port` (9102); `zhiyin up` prints both addresses.
 Units are base units (seconds), names end as Prometheus asks (`_total`, `_seconds`, `_info`). No label ever names
 a customer, a transaction or a desk. Counters begin at 0 with each start of the process: look at rates, not at
-values.
+values. Labels whose values are known beforehand (kinds, causes, close codes) are there from the start, at 0.
 
-[How to operate](../how-to/operate.md) says which of these to watch and what to do when they move.
+Rules that watch these: [Alerts](alerts.md). Panels that show them: [Watch it with
+Grafana](../how-to/watch-it-with-grafana.md).
 """
 
 _ENGINE_TAIL: Final = """
@@ -40,7 +41,12 @@ def reference_page() -> str:
     """The whole page."""
     engine = _section("The engine", engine_metrics.TABLE)
     gateway = _section("The gateway", gateway_metrics.TABLE)
-    return _HEAD + gateway + engine + _ENGINE_TAIL
+    return _HEAD + gateway + engine + _ENGINE_TAIL + _both()
+
+
+def _both() -> str:
+    lines = "".join(f"| `{name}` | {says} |\n" for name, says in PROCESS_METRICS.items())
+    return f"\n## Both, of their process (on Linux)\n\n| Metric | |\n|---|---|\n{lines}"
 
 
 def _section(title: str, table: Iterable[Metric]) -> str:

@@ -1,7 +1,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from config.metric import Metric, counter, gauge, histogram
+from config.metric import PROCESS_METRICS, Metric, counter, gauge, histogram, one_label, process_metrics
 
 DOORS = Metric("zhiyin_doors_total", "counter", "doors opened", ("side",))
 GUESTS = Metric("zhiyin_guests", "gauge", "guests in the house")
@@ -26,3 +26,17 @@ def test_a_name_is_counted_once_in_a_registry() -> None:
     gauge(GUESTS, registry)
     with pytest.raises(ValueError, match="zhiyin_guests"):
         gauge(GUESTS, registry)
+
+
+def test_known_values_of_labels_are_served_from_the_start() -> None:
+    registry = CollectorRegistry()
+    counter(Metric("zhiyin_doors_total", "counter", "doors", ("side",), known=one_label("left", "right")), registry)
+    gauge(Metric("zhiyin_lamps", "gauge", "lamps", ("room", "on"), known=(("hall", "yes"),)), registry)
+    assert registry.get_sample_value("zhiyin_doors_total", {"side": "right"}) == 0
+    assert registry.get_sample_value("zhiyin_lamps", {"room": "hall", "on": "yes"}) == 0
+
+
+def test_the_process_is_measured_under_the_usual_names() -> None:
+    registry = CollectorRegistry()
+    process_metrics(registry)
+    assert {name for name in PROCESS_METRICS if registry.get_sample_value(name)} == set(PROCESS_METRICS)

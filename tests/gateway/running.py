@@ -67,10 +67,10 @@ class RunningGateway:
             return [entry for reader in readers for entry in reader.read(None, 100_000).entries]
 
     def metric(self, name: str) -> dict[str, float]:
-        """The samples of one metric by what stands in their braces."""
+        """The samples of one metric that are not 0, by what stands in their braces."""
         text = httpx.get(self.addresses.metrics, timeout=PATIENCE_S).text
         lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
-        return {head[len(name) :].strip("{}"): float(value) for head, _, value in lines}
+        return {head[len(name) :].strip("{}"): float(value) for head, _, value in lines if float(value)}
 
     def _run(self) -> None:
         try:

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from config.metric import Metric
+from config.metric import PROCESS_METRICS, Metric
 from gateway.metrics import TABLE, GatewayMetrics
 from gateway.push_counts import PushCounts
 
@@ -19,7 +19,13 @@ def test_names_follow_the_conventions(metric: Metric) -> None:
 
 def test_every_row_becomes_one_metric_and_nothing_else() -> None:
     families = {family.name for family in GatewayMetrics().registry.collect()}
-    assert families == {metric.name.removesuffix("_total") for metric in TABLE}
+    assert families == {name.removesuffix("_total") for name in (*PROCESS_METRICS, *(metric.name for metric in TABLE))}
+
+
+def test_close_codes_and_kinds_are_there_before_their_first_time() -> None:
+    registry = GatewayMetrics().registry
+    assert registry.get_sample_value("zhiyin_desk_closes_total", {"code": "4401"}) == 0
+    assert registry.get_sample_value("zhiyin_bus_refusals_total", {"cause": "bus_full"}) == 0
 
 
 def test_two_gateways_in_one_process_count_apart() -> None:

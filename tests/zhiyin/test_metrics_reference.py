@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from config.metric import PROCESS_METRICS
 from flows.metrics import TABLE as ENGINE_TABLE
 from flows.metrics import EngineMetrics
 from gateway.metrics import TABLE as GATEWAY_TABLE
@@ -22,9 +23,10 @@ def test_the_page_is_what_the_program_prints() -> None:
 
 
 def test_the_page_names_everything_that_is_served_and_nothing_else() -> None:
-    assert served(EngineMetrics().registry) == {row.name for row in ENGINE_TABLE}
-    assert served(GatewayMetrics().registry) == {row.name for row in GATEWAY_TABLE}
+    assert served(EngineMetrics().registry) == {row.name for row in ENGINE_TABLE} | PROCESS_METRICS.keys()
+    assert served(GatewayMetrics().registry) == {row.name for row in GATEWAY_TABLE} | PROCESS_METRICS.keys()
     page = reference_page()
+    assert all(f"| `{name}` |" in page for name in PROCESS_METRICS)
     assert all(f"| `{row.name}` |" in page for row in (*ENGINE_TABLE, *GATEWAY_TABLE))
 
 
