@@ -10,6 +10,7 @@ from operators.arbitration import Verdict
 from operators.dead_letters import DeadLetter
 from operators.facts import Fact
 from operators.hints import HeldBack, Hint, Retirement
+from operators.outreach_words import CallFirst, NoCall, OutreachWord
 from state.facts import Told
 from state.topic_documents import LARGEST_BYTES
 
@@ -47,6 +48,16 @@ class Counts:
                 self._metrics.hints_held_back.labels(verdict.journey, verdict.why_not).inc()
             elif isinstance(verdict, Retirement):
                 self._metrics.retirements.labels(verdict.cause).inc()
+
+    def outreach(self, words: Sequence[OutreachWord]) -> None:
+        """Customers put on the outreach list, those who went from it, and those kept off it."""
+        for word in words:
+            if isinstance(word, CallFirst):
+                self._metrics.outreach.labels(word.entry.journey).inc()
+            elif isinstance(word, NoCall):
+                self._metrics.outreach_ended.labels(word.cause).inc()
+            else:
+                self._metrics.outreach_not_listed.labels(word.journey, word.why_not).inc()
 
     def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """By what was wrong."""

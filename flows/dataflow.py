@@ -16,6 +16,7 @@ from bytewax.outputs import Sink
 from flows.customers import Clock, CustomersLogic
 from flows.decide import DecideLogic, arbitrable
 from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
+from flows.outreach import about_calling
 from flows.remembering import Journals, Remembering
 from flows.track import TrackLogic
 from flows.uplift import WatchUplift, comparison, hints_by_journey
@@ -26,6 +27,9 @@ from operators.dead_letters import DeadLetter
 from operators.facts import Fact, Observation
 from operators.journey import JourneyShard
 from operators.journey_plan import journey_plans
+from operators.outreach import Outreach
+from operators.outreach_memory import OutreachInput
+from operators.outreach_words import OutreachWord
 from operators.reasons import ReasonRules
 
 
@@ -54,14 +58,15 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 class Outlets(msgspec.Struct, frozen=True):
-    """Where the dataflow's words go; without ``hints`` nobody is hinted.
+    """Where the dataflow's words go; without ``hints`` nobody is hinted, without ``outreach`` nobody is called.
 
-    ``route``: splits lists by customer, for sinks that have partitions.
+    ``route``: splits lists by customer, for sinks that have partitions (``outreach`` has none).
     """
 
     facts: Sink[Any]
     dead_letters: Sink[Any]
     hints: Sink[Any] | None = None
+    outreach: Sink[Any] | None = None
     route: Callable[[list[Any]], Iterable[tuple[str, list[Any]]]] | None = None
 
 
@@ -100,8 +105,10 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     _tell("tell_facts", facts, outlets.facts, outlets)
     _tell("tell_dead_letters", op.flat_map("refused", tracked, _refused), outlets.dead_letters, outlets)
     if outlets.hints is not None:
-        told = op.map("verdicts", _arbitrated(facts, tracked, catalogue, rules), _value)
+        concerning = _concerning(facts, tracked, rules)
+        told = op.map("verdicts", _arbitrated(concerning, catalogue, rules), _value)
         _tell("tell_hints", told, outlets.hints, outlets)
+        _tell_outreach(concerning, catalogue, rules, outlets)
         if rules.watch_uplift is not None:
             hinted = op.flat_map("hinted", told, hints_by_journey)
             # KeyedStream: by journey, lists of facts and lists of hints
@@ -112,9 +119,17 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     return flow
 
 
-def _arbitrated(
-    facts: Stream[list[Fact]], tracked: KeyedStream[Tracked], catalogue: Catalogue, rules: Rules
-) -> KeyedStream[list[Verdict]]:
+def _concerning(facts: Stream[list[Fact]], tracked: KeyedStream[Tracked], rules: Rules) -> KeyedStream[Concerning]:
+    """Facts, contacts, outcomes: what is decided about by customer shard."""
+
+    def by_customer(facts: list[Fact]) -> Iterable[tuple[str, Concerning]]:
+        return _by_customer_shard(facts, rules.shards)
+
+    concerned = op.flat_map("by_customer", facts, by_customer)
+    return op.merge("concerning", concerned, op.flat_map("around", tracked, _around))
+
+
+def _arbitrated(concerning: KeyedStream[Concerning], catalogue: Catalogue, rules: Rules) -> KeyedStream[list[Verdict]]:
     """Facts and contacts become verdicts on hints, by customer shard."""
 
     def arbitrate(resumed: bytes | None) -> CustomersLogic[Input, Verdict]:
@@ -122,13 +137,20 @@ def _arbitrated(
         remembering = Remembering(arbitration, rules.journals, resumed)
         return CustomersLogic("arbitrate", arbitration, arbitrable, rules.clock, remembering)
 
-    def by_customer(facts: list[Fact]) -> Iterable[tuple[str, Concerning]]:
-        return _by_customer_shard(facts, rules.shards)
+    return op.stateful_batch("arbitrate", concerning, arbitrate)
 
-    concerned = op.flat_map("by_customer", facts, by_customer)
-    around = op.flat_map("around", tracked, _around)
-    # KeyedStream[Concerning]: by customer shard
-    return op.stateful_batch("arbitrate", op.merge("concerning", concerned, around), arbitrate)
+
+def _tell_outreach(concerning: KeyedStream[Concerning], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> None:
+    """The same become customers to be called first, by customer shard."""
+
+    def call_first(resumed: bytes | None) -> CustomersLogic[OutreachInput, OutreachWord]:
+        outreach = Outreach(catalogue, keeps_changes=rules.journals is not None)
+        remembering = Remembering(outreach, rules.journals, resumed)
+        return CustomersLogic("outreach", outreach, about_calling, rules.clock, remembering)
+
+    if outlets.outreach is not None:
+        calls = op.stateful_batch("outreach", concerning, call_first)
+        op.output("tell_outreach", op.map("calls", calls, _value), outlets.outreach)
 
 
 def _tell(step: str, told: Stream[Any], sink: Sink[Any], outlets: Outlets) -> None:

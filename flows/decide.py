@@ -7,7 +7,15 @@ from bytewax.operators import StatefulBatchLogic
 from flows.remembering import Remembering
 from operators.abandonment import JourneyDecision
 from operators.arbitration import Contact, HintFeedback
-from operators.events import CONTACT_ENDED, CONTACT_STARTED, HINT_DISMISSED, HINT_USED
+from operators.events import (
+    CONTACT_ENDED,
+    CONTACT_STARTED,
+    HINT_DISMISSED,
+    HINT_USED,
+    OUTREACH_CLAIMED,
+    OUTREACH_ENDED,
+    OUTREACH_RELEASED,
+)
 from operators.facts import Around, Fact, Observation, stable_id
 
 
@@ -38,6 +46,8 @@ def arbitrable(given: Fact | Around) -> Fact | Contact | HintFeedback | None:
     if event.event in (CONTACT_STARTED, CONTACT_ENDED):
         channel = properties.channel if properties is not None else None
         return Contact(given.customer_id, event.event == CONTACT_STARTED, given.at_ms, channel)
+    if event.event in (OUTREACH_CLAIMED, OUTREACH_RELEASED, OUTREACH_ENDED):
+        return Contact(given.customer_id, event.event == OUTREACH_CLAIMED, given.at_ms, "phone")
     if event.event in (HINT_USED, HINT_DISMISSED) and properties is not None and properties.hint_id:
         state = "used" if event.event == HINT_USED else "dismissed"
         return HintFeedback(properties.hint_id, given.customer_id, state, properties.helpful, given.at_ms)

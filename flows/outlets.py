@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from config import Settings
 from flows.counts import Counts
 from flows.dataflow import Outlets
 from flows.kafka_outlets import KafkaOutlets, Topics
+from flows.outreach import outreach_sink
 from flows.redis_outlets import HintDesks, Patiently, RedisOutlets
 from flows.topic_sink import TopicOpening
 from state.buses import kafka_connection
@@ -21,6 +24,7 @@ from state.facts import RedisFactStream
 from state.hints import RedisHintStore
 from state.kafka_producers import TopicProducers
 from state.kafka_topics import KafkaTopics, WantedTopic
+from state.outreach import OutreachStore
 
 
 class LiveOutlets(NamedTuple):
@@ -38,8 +42,11 @@ def live_outlets(
 ) -> LiveOutlets:
     """The ways out. ``insist`` makes a call until it gets through; ``begin()`` is called as the dataflow begins."""
     if settings.bus == "redis":
-        return LiveOutlets(_redis(settings, insist, counts, version, begin).outlets(), lambda: None)
-    return _kafka(settings, insist, counts, version, begin)
+        live = LiveOutlets(_redis(settings, insist, counts, version, begin).outlets(), lambda: None)
+    else:
+        live = _kafka(settings, insist, counts, version, begin)
+    outreach = outreach_sink(lambda: OutreachStore(connect(settings.redis_url or ""), _now_ms), insist, counts)
+    return LiveOutlets(msgspec.structs.replace(live.outlets, outreach=outreach), live.ready)
 
 
 def _redis(

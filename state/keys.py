@@ -107,6 +107,43 @@ REDRIVEN: Final = Key(
     "dead letters that were redriven, wherever they are kept: the letter's id to 'when (epoch ms), its place'",
     "removed by `zhiyin dead-letters redrive` once the letter is gone",
 )
+OUTREACH: Final = Key(
+    "zy:outreach",
+    "sorted set",
+    "ids of the customers to be called first; score: need in thousandths x 2^42 + break-off (epoch ms), the best last",
+    "members removed as entries end",
+)
+OUTREACH_JOURNEY: Final = Key(
+    "zy:outreach:{}",
+    "sorted set",
+    "the same for one journey",
+    "members removed as entries end",
+)
+OUTREACH_RECORD: Final = Key(
+    "zy:call:{}",
+    "hash",
+    "one entry: document, customer, journey, lease_ms, expires_at_ms, state (open, ended), cause; claimed_by and "
+    "claimed_until_ms (a claim whose lease has run out is none); outcome and outcome_at_ms",
+    "one day after the entry expires",
+)
+OUTREACH_CUSTOMER: Final = Key(
+    "zy:calls:{}",
+    "set",
+    "ids of one customer's open entries",
+    "with the record of the last one",
+)
+OUTREACH_VERSION: Final = Key(
+    "zy:outreach-version",
+    "string",
+    "counts the changes of the list: who has seen this number has seen the list",
+    "kept",
+)
+DO_NOT_CALL: Final = Key(
+    "zy:do-not-call",
+    "set",
+    "customers who want no calls",
+    "kept until the wish is taken back",
+)
 
 TABLE: Final = (
     BUS,
@@ -123,6 +160,12 @@ TABLE: Final = (
     TOLD,
     DEAD_LETTERS,
     REDRIVEN,
+    OUTREACH,
+    OUTREACH_JOURNEY,
+    OUTREACH_RECORD,
+    OUTREACH_CUSTOMER,
+    OUTREACH_VERSION,
+    DO_NOT_CALL,
 )
 
 CHATBOT_CHANNEL: Final = "chatbot"

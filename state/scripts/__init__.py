@@ -47,6 +47,11 @@ APPEND: Final = _script("append")
 TAKEN: Final = _script("taken")
 WRITE_ONCE: Final = _script("write_once")
 REDRIVE: Final = _script("redrive")
+OUTREACH_LIST: Final = _script("outreach", "outreach_list")
+OUTREACH_END: Final = _script("outreach", "outreach_end")
+OUTREACH_CLAIM: Final = _script("outreach", "outreach_claim")
+OUTREACH_RELEASE: Final = _script("outreach", "outreach_release")
+OUTREACH_OUTCOME: Final = _script("outreach", "outreach_outcome")
 
 
 def run(client: Client, calls: Sequence[Call]) -> list[list[Any]]:
