@@ -77,18 +77,6 @@ NEED_FAILURES: Final = Metric(
     "policies that a rule of a need could not be held against, by need: the rule needs mending",
     ("need",),
 )
-OUTREACH: Final = Metric(
-    "zhiyin_outreach_total", "counter", "customers put on the outreach list, by journey", ("journey",)
-)
-OUTREACH_ENDED: Final = Metric(
-    "zhiyin_outreach_ended_total", "counter", "entries that went from the outreach list, by cause", ("cause",)
-)
-OUTREACH_NOT_LISTED: Final = Metric(
-    "zhiyin_outreach_not_listed_total",
-    "counter",
-    "abandonments that nobody is to call about, by why not",
-    ("journey", "why_not"),
-)
 OPEN_ATTEMPTS: Final = Metric("zhiyin_open_attempts", "gauge", "attempts in memory, broken off or not")
 WATERMARK_LAG: Final = Metric(
     "zhiyin_watermark_lag_seconds", "gauge", "how far the slowest shard with open attempts is behind the clock"
@@ -156,9 +144,6 @@ class EngineMetrics:
         self.hints_held_back = counter(HINTS_HELD_BACK, self.registry)
         self.retirements = counter(RETIREMENTS, self.registry)
         self.untold = counter(UNTOLD, self.registry)
-        self.outreach = counter(OUTREACH, self.registry)
-        self.outreach_ended = counter(OUTREACH_ENDED, self.registry)
-        self.outreach_not_listed = counter(OUTREACH_NOT_LISTED, self.registry)
         self.outreach = counter(OUTREACH, self.registry)
         self.outreach_ended = counter(OUTREACH_ENDED, self.registry)
         self.outreach_not_listed = counter(OUTREACH_NOT_LISTED, self.registry)
