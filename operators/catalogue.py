@@ -250,7 +250,8 @@ def sped_up(catalogue: Catalogue, speed: float) -> Catalogue:
 
     What customers are waited for is divided (break-off, forgetting, hesitation, checkpoints, a
     hint's lifetime, the window of the caps, the waits of outreach; never below 1 ms); what belongs to the
-    machinery or to a hand is not (lateness, rage clicks, an agent's lease). Raises ValueError unless 0 < speed < infinity.
+    machinery or to a hand is not (lateness, rage clicks, an agent's lease). Raises ValueError unless
+    0 < speed < infinity.
     """
     if not 0 < speed < math.inf:
         message = f"speed: found {speed}, expected a number above 0"
