@@ -15,6 +15,17 @@ SCHEMA_VERSION: Final = 39
 
 COLUMNS: Final = 24
 ROW_HEIGHT: Final = 1
+_TO_THE_OTHERS: Final = {
+    "type": "dashboards",
+    "tags": ["zhiyin"],
+    "title": "Zhiyin",
+    "tooltip": "",
+    "icon": "external link",
+    "asDropdown": True,
+    "includeVars": False,
+    "keepTime": True,
+    "targetBlank": False,
+}
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -31,7 +42,7 @@ def dashboard_document(dashboard: Dashboard) -> dict[str, Any]:
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
         "timezone": "browser",
-        "links": [{"type": "dashboards", "tags": ["zhiyin"], "title": "Zhiyin", "asDropdown": True, "keepTime": True}],
+        "links": [_TO_THE_OTHERS],
         "templating": {"list": list(_variables(dashboard))},
         "panels": list(_placed(dashboard)),
     }
