@@ -101,6 +101,11 @@ class ModelMissing(Exception):
 ModelUnusable = ModelDamaged | ModelForeign | ModelMissing
 
 
+def models_folder(state_dir: str) -> Path:
+    """Where an engine with this ``state_dir`` keeps its models."""
+    return Path(state_dir) / "models"
+
+
 class ModelStore:
     """The models below ``folder``. ``understands``: the only format of packed models that is read."""
 

@@ -7,9 +7,10 @@ Refused (exit code 2): an unknown command or option, a value that is none (``zhi
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from zhiyin import __version__, dead_letters_parser
+from zhiyin import __version__, dead_letters_parser, models_parser
 from zhiyin.argument_types import addresses, count, duration, port, positive, whole
 
 WIDTH: Final = 100
@@ -241,9 +242,17 @@ def _simulate(commands: "Commands") -> None:
 
 
 def _dead_letters(commands: "Commands") -> None:
-    does, more = dead_letters_parser.DOES, dead_letters_parser.MORE
+    _of_actions(commands, "dead-letters", dead_letters_parser)
+
+
+def _models(commands: "Commands") -> None:
+    _of_actions(commands, "models", models_parser)
+
+
+def _of_actions(commands: "Commands", name: str, of: ModuleType) -> None:
+    """A command that is several; ``of``: the module that knows them (``DOES``, ``MORE``, ``add_actions``)."""
     parser = commands.add_parser(
-        "dead-letters", help=does, description=f"{does[0].upper()}{does[1:]}.\n\n{more}", formatter_class=_wide
+        name, help=of.DOES, description=f"{of.DOES[0].upper()}{of.DOES[1:]}.\n\n{of.MORE}", formatter_class=_wide
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, help="what to do with them")
 
@@ -252,7 +261,7 @@ def _dead_letters(commands: "Commands") -> None:
         _settings(action)
         return action
 
-    dead_letters_parser.add_actions(actions, make)
+    of.add_actions(actions, make)
 
 
 def _doctor(commands: "Commands") -> None:
@@ -294,6 +303,7 @@ _COMMANDS: Final[tuple[Callable[["Commands"], None], ...]] = (
     _check,
     _simulate,
     _dead_letters,
+    _models,
     _doctor,
     _token,
     _version,

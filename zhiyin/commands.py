@@ -121,6 +121,13 @@ def dead_letters(chosen: argparse.Namespace) -> int:
     return run_dead_letters(settings, chosen)
 
 
+def models(chosen: argparse.Namespace) -> int:
+    """``zhiyin models``."""
+    from zhiyin.models import run_models
+
+    return run_models(settings_of(chosen), chosen)
+
+
 def doctor(chosen: argparse.Namespace) -> int:
     """``zhiyin doctor``."""
     from zhiyin.doctor import examine, printed

@@ -28,10 +28,23 @@ def test_it_is_printed_the_same_on_a_narrow_terminal() -> None:
 def test_every_command_and_every_option_is_explained() -> None:
     commands = subcommands(command_parser())
     assert list(commands) == [
-        *("up", "engine", "gateway", "replay", "check", "simulate", "dead-letters", "doctor", "token", "version")
+        *(
+            "up",
+            "engine",
+            "gateway",
+            "replay",
+            "check",
+            "simulate",
+            "dead-letters",
+            "models",
+            "doctor",
+            "token",
+            "version",
+        )
     ]
     actions = subcommands(commands["dead-letters"])
     assert list(actions) == ["list", "show", "redrive"]
+    assert list(subcommands(commands["models"])) == ["list", "show", "rollback"]
     for parser in (*commands.values(), *actions.values()):
         assert parser.description
         assert all(action.help for action in parser._actions)  # noqa: SLF001 - argparse has no other way to ask
