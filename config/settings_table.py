@@ -139,6 +139,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     duplicate_memory_s: Annotated[
         int, Meta(ge=600, le=604_800, description="Seconds of event time a customer's message ids are remembered.")
     ] = 600
+    policies_retention_days: Annotated[
+        float, Meta(gt=0, le=3_650, description="Days a policy is remembered after the last word of it.")
+    ] = 800
+    away_after_s: Annotated[
+        float, Meta(gt=0, le=86_400, description="Seconds an owner may be off line before his hints go to the queue.")
+    ] = 60
+    questions_half_life_s: Annotated[
+        float, Meta(ge=60, le=31_536_000, description="Seconds after which a question asked counts half.")
+    ] = 21_600
     desk_queue_frames: Annotated[
         int, Meta(ge=8, le=100_000, description="Frames that may wait for a slow desk before it is closed.")
     ] = 256

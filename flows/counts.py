@@ -7,6 +7,9 @@ from typing import Final
 
 from flows.metrics import EngineMetrics
 from operators.arbitration import Verdict
+from operators.bundle import Bundle
+from operators.bundle import Told as ToldOfContacts
+from operators.bundle_decision import CHANNELS
 from operators.dead_letters import DeadLetter
 from operators.facts import Fact
 from operators.hints import HeldBack, Hint, Retirement
@@ -58,6 +61,14 @@ class Counts:
                 self._metrics.outreach_ended.labels(word.cause).inc()
             else:
                 self._metrics.outreach_not_listed.labels(word.journey, word.why_not).inc()
+
+    def bundles(self, told: Sequence[ToldOfContacts]) -> None:
+        """Bundles told, by channel, and rules of needs that a customer's data did not fit."""
+        for each in told:
+            if isinstance(each, Bundle):
+                self._metrics.bundles.labels(each.channel if each.channel in CHANNELS else "other").inc()
+                for code, failed in each.failures.items():
+                    self._metrics.need_failures.labels(code).inc(failed)
 
     def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """By what was wrong."""

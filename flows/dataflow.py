@@ -13,6 +13,7 @@ from bytewax.inputs import Source
 from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
+from flows.bundles import bundles
 from flows.customers import Clock, CustomersLogic
 from flows.decide import DecideLogic, arbitrable
 from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
@@ -42,7 +43,7 @@ class Rules(msgspec.Struct, frozen=True):
     ``latest_ms(arrived_ms)``: the last instant an event may claim. ``clock``: now in ms, for hints (None:
     event time). ``watch``: shown each shard after each batch.
     ``journals``: where state is kept (None: nowhere). ``watch_uplift``: shown what hints are worth, where there are
-    hints (None: it is not counted).
+    hints (None: it is not counted). ``keep_policies_ms``: how long a policy is remembered after the last word of it.
     """
 
     shards: int
@@ -55,18 +56,21 @@ class Rules(msgspec.Struct, frozen=True):
     watch: Callable[[JourneyShard], None] = lambda _: None
     journals: Journals | None = None
     watch_uplift: WatchUplift | None = None
+    keep_policies_ms: int = 800 * 86_400_000
 
 
 class Outlets(msgspec.Struct, frozen=True):
     """Where the dataflow's words go; without ``hints`` nobody is hinted, without ``outreach`` nobody is called.
 
-    ``route``: splits lists by customer, for sinks that have partitions (``outreach`` has none).
+    Without ``bundles`` no agent is told of a contact. ``route``: splits lists by customer, for sinks that have
+    partitions (``outreach`` and ``bundles`` have none).
     """
 
     facts: Sink[Any]
     dead_letters: Sink[Any]
     hints: Sink[Any] | None = None
     outreach: Sink[Any] | None = None
+    bundles: Sink[Any] | None = None
     route: Callable[[list[Any]], Iterable[tuple[str, list[Any]]]] | None = None
 
 
@@ -109,6 +113,7 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
         told = op.map("verdicts", _arbitrated(concerning, catalogue, rules), _value)
         _tell("tell_hints", told, outlets.hints, outlets)
         _tell_outreach(concerning, catalogue, rules, outlets)
+        _tell_bundles(concerning, catalogue, rules, outlets)
         if rules.watch_uplift is not None:
             hinted = op.flat_map("hinted", told, hints_by_journey)
             # KeyedStream: by journey, lists of facts and lists of hints
@@ -151,6 +156,13 @@ def _tell_outreach(concerning: KeyedStream[Concerning], catalogue: Catalogue, ru
     if outlets.outreach is not None:
         calls = op.stateful_batch("outreach", concerning, call_first)
         op.output("tell_outreach", op.map("calls", calls, _value), outlets.outreach)
+
+
+def _tell_bundles(concerning: KeyedStream[Concerning], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> None:
+    """The same become what agents are told as a contact begins, by customer shard."""
+    if outlets.bundles is not None:
+        told = bundles(concerning, catalogue, rules.keep_policies_ms, rules.clock, rules.journals)
+        op.output("tell_bundles", op.map("told_bundles", told, _value), outlets.bundles)
 
 
 def _tell(step: str, told: Stream[Any], sink: Sink[Any], outlets: Outlets) -> None:

@@ -25,7 +25,7 @@ from flows.dataflow import Rules, journey_flow
 from flows.meeting import Meeting
 from flows.member import Member, MemberLost, MemberStopped
 from flows.metrics import EngineMetrics
-from flows.outlets import live_outlets
+from flows.outlets import DAY_MS, live_outlets
 from flows.recovery_folder import Layout
 from flows.remembering import Journals
 from flows.running import run_dataflow
@@ -164,6 +164,7 @@ def _rules(settings: Settings, metrics: EngineMetrics, layout: Layout) -> Rules:
         clock=_now_ms,
         watch=ShardWatch(metrics),
         journals=Journals(layout.journals, metrics.snapshot_seconds.observe),
+        keep_policies_ms=round(settings.policies_retention_days * DAY_MS),
     )
 
 

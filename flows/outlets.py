@@ -6,11 +6,12 @@ Refused: options that librdkafka does not take (``ConfigurationError``).
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from config import Settings
+from flows.bundles import bundle_sink
 from flows.counts import Counts
 from flows.dataflow import Outlets
 from flows.kafka_outlets import KafkaOutlets, Topics
@@ -18,6 +19,7 @@ from flows.outreach import outreach_sink
 from flows.redis_outlets import HintDesks, Patiently, RedisOutlets
 from flows.topic_sink import TopicOpening
 from state.buses import kafka_connection
+from state.bundles import RedisBundleStore
 from state.connections import connect
 from state.dead_letters import RedisDeadLetters
 from state.facts import RedisFactStream
@@ -25,6 +27,8 @@ from state.hints import RedisHintStore
 from state.kafka_producers import TopicProducers
 from state.kafka_topics import KafkaTopics, WantedTopic
 from state.outreach import OutreachStore
+
+DAY_MS: Final = 86_400_000
 
 
 class LiveOutlets(NamedTuple):
@@ -46,7 +50,13 @@ def live_outlets(
     else:
         live = _kafka(settings, insist, counts, version, begin)
     outreach = outreach_sink(lambda: OutreachStore(connect(settings.redis_url or ""), _now_ms), insist, counts)
-    return LiveOutlets(msgspec.structs.replace(live.outlets, outreach=outreach), live.ready)
+    bundles = bundle_sink(lambda: _bundle_store(settings), insist, counts)
+    return LiveOutlets(msgspec.structs.replace(live.outlets, outreach=outreach, bundles=bundles), live.ready)
+
+
+def _bundle_store(settings: Settings) -> RedisBundleStore:
+    keep_ms = round(settings.policies_retention_days * DAY_MS)
+    return RedisBundleStore(connect(settings.redis_url or ""), _now_ms, keep_ms)
 
 
 def _redis(

@@ -68,6 +68,8 @@ class BundleEnd(msgspec.Struct, frozen=True):
     customer_id: str
     agent_id: str | None
     at_ms: int
+    branch: str | None = None
+    region: str | None = None
 
 
 class Belongs(msgspec.Struct, frozen=True):

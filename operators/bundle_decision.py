@@ -50,6 +50,8 @@ class OpenBundle(msgspec.Struct, array_like=True, gc=False):
     agent_id: str | None
     conversation_id: str | None
     at_ms: int
+    branch: str | None = None
+    region: str | None = None
 
 
 class CustomerRow(msgspec.Struct, array_like=True, gc=False):
@@ -179,7 +181,9 @@ class BundleDecision:
         if under_way is not None and _is_told(under_way, given):
             return []
         bundle = self._bundle(row, given)
-        row.contact = OpenBundle(bundle.bundle_id, given.agent_id, given.conversation_id, given.at_ms)
+        row.contact = OpenBundle(
+            bundle.bundle_id, bundle.agent_id, given.conversation_id, given.at_ms, bundle.branch, bundle.region
+        )
         return [bundle] if under_way is None else [_end(row, under_way, given.at_ms), bundle]
 
     def _bundle(self, row: CustomerRow, given: Attendance) -> Bundle:
@@ -240,7 +244,10 @@ class BundleDecision:
 
 def whereabouts(row: CustomerRow) -> Whereabouts:
     """Whose a customer is: his traits say it, else the newest policy that does."""
-    said: list[Traits | Policy] = [row.traits, *(each.policy for each in sorted(row.policies.values(), key=_since, reverse=True))]
+    said: list[Traits | Policy] = [
+        row.traits,
+        *(each.policy for each in sorted(row.policies.values(), key=_since, reverse=True)),
+    ]
     owner = next((each.owner_agent_id for each in said if each.owner_agent_id), None)
     branch = next((each.branch for each in said if each.branch), None)
     region = next((each.region for each in said if each.region), None)
@@ -275,7 +282,7 @@ def _is_of(under_way: OpenBundle, end: Attendance) -> bool:
 
 
 def _end(row: CustomerRow, contact: OpenBundle, at_ms: int) -> BundleEnd:
-    return BundleEnd(contact.bundle_id, row.customer_id, contact.agent_id, at_ms)
+    return BundleEnd(contact.bundle_id, row.customer_id, contact.agent_id, at_ms, contact.branch, contact.region)
 
 
 def _instant(fact: Fact) -> tuple[int, str]:

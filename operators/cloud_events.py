@@ -5,11 +5,13 @@ attributes without a value are left out, as the specification asks. Ids say what
 about, so the same event told twice has the same id. Refused: nothing.
 
 Extensions: ``partitionkey`` (the customer), ``correlationid`` (the transaction),
-``causationid`` (the message behind it), ``expirytime`` (when it is of no more use).
+``causationid`` (the message behind it), ``expirytime`` (when it is of no more use), ``branch`` and ``region``
+(where the customer belongs: who may see him is decided by them).
 """
 
 from typing import Any, Final
 
+from operators.bundle import Bundle, BundleEnd, bundle_document
 from operators.facts import Fact, fact_document
 from operators.hints import Hint, HintState, RetireCause, Retirement, hint_document
 from operators.instants import iso_text
@@ -20,6 +22,8 @@ HINT_RETIRED: Final = "zhiyin.hint.retired"
 HINT_SHOWN: Final = "zhiyin.hint.shown"
 HINT_USED: Final = "zhiyin.hint.used"
 HINT_DISMISSED: Final = "zhiyin.hint.dismissed"
+BUNDLE_CREATED: Final = "zhiyin.bundle.created"
+BUNDLE_CLOSED: Final = "zhiyin.bundle.closed"
 
 
 def fact_event(fact: Fact) -> dict[str, Any]:
@@ -71,6 +75,29 @@ def hint_changed_event(event_type: str, change: dict[str, Any], transaction_id: 
     word = event_type.rpartition(".")[2]
     event_id = f"{change['hint_id']}:{word}"
     return _cloud_event(event_type, event_id, change["at"], change["customer_id"], change, correlationid=transaction_id)
+
+
+def bundle_created_event(bundle: Bundle) -> dict[str, Any]:
+    """``zhiyin.bundle.created`` with the whole bundle document."""
+    return _cloud_event(
+        BUNDLE_CREATED,
+        f"{bundle.bundle_id}:created",
+        iso_text(bundle.at_ms),
+        bundle.customer_id,
+        bundle_document(bundle),
+        correlationid=bundle.conversation_id,
+        expirytime=iso_text(bundle.expires_at_ms),
+        branch=bundle.branch,
+        region=bundle.region,
+    )
+
+
+def bundle_closed_event(end: BundleEnd) -> dict[str, Any]:
+    """``zhiyin.bundle.closed``: the contact is over."""
+    at = iso_text(end.at_ms)
+    data = {"bundle_id": end.bundle_id, "customer_id": end.customer_id, "at": at}
+    event_id = f"{end.bundle_id}:closed"
+    return _cloud_event(BUNDLE_CLOSED, event_id, at, end.customer_id, data, branch=end.branch, region=end.region)
 
 
 def _cloud_event(

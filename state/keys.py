@@ -6,6 +6,8 @@ Commands are kept to what Redis 6.2 knows, the oldest server we start.
 
 from typing import Final, NamedTuple
 
+from operators.routing import is_queue
+
 PREFIX: Final = "zy"
 
 
@@ -83,6 +85,24 @@ DESK_OPEN: Final = Key(
     "ids of the hints open on one desk; score: expiry (epoch ms)",
     "expired members removed on reading and on telling",
 )
+BUNDLE: Final = Key(
+    "zy:bundle:{}",
+    "hash",
+    "what the agent in contact with a customer was told: id, agent, document; its agent is the desk in contact",
+    "deleted when the contact ends; an hour after it began at the latest",
+)
+DESK_BUNDLES: Final = Key(
+    "zy:desk-bundles:{}",
+    "sorted set",
+    "customers one desk is in contact with; score: until when (epoch ms)",
+    "expired members removed on telling; kept while there are any",
+)
+BELONGS: Final = Key(
+    "zy:customer:{}",
+    "hash",
+    "whose a customer is: owner, branch, region, group, as traits or policies last said",
+    "policy_retention_days after it last changed",
+)
 FACTS: Final = Key(
     "zy:facts",
     "stream",
@@ -156,6 +176,9 @@ TABLE: Final = (
     CHANNEL_EPOCH,
     CHANNEL_OFFSET,
     DESK_OPEN,
+    BUNDLE,
+    DESK_BUNDLES,
+    BELONGS,
     FACTS,
     TOLD,
     DEAD_LETTERS,
@@ -172,5 +195,5 @@ CHATBOT_CHANNEL: Final = "chatbot"
 
 
 def desk_channel(desk_id: str) -> str:
-    """The name of one desk's channel."""
-    return f"desk:{desk_id}"
+    """The name of one desk's channel; a queue is a channel of its own (``queue:BRANCH``)."""
+    return desk_id if is_queue(desk_id) else f"desk:{desk_id}"

@@ -1,0 +1,120 @@
+"""Bundles and whose customers are whose: written by the engine, read by the gateway.
+
+In: bundles, their ends and whereabouts, in order. Out: what an agent's desk is told, the bundle of the contact that
+is under way, what is known of whose a customer is. Refused: a bundle that was told within a day; the end of one that is
+not the customer's any more (both False); ``StoreUnavailable`` when Redis is away - the same list may then be written
+again.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from operators.bundle import Belongs, Bundle, BundleEnd, Told, bundle_document
+from operators.cloud_events import bundle_closed_event, bundle_created_event
+from operators.routing import NOWHERE, Whereabouts
+from state import keys
+from state.channels import KEPT_EVENTS, channel_keys, fresh_epoch
+from state.connections import AsyncClient, Client, answering
+from state.once import REMEMBERED_MS
+from state.scripts import BUNDLE, BUNDLE_END, Call, run
+
+Document = dict[str, Any]
+WHEREABOUTS_FIELDS: Final = ("owner", "branch", "region", "group")
+
+
+class RedisBundleStore:
+    """Bundles in Redis. ``keep_ms``: how long whose a customer is is kept after the last word of it."""
+
+    def __init__(self, client: Client, now_ms: Callable[[], int], keep_ms: int, kept_events: int = KEPT_EVENTS) -> None:
+        self._client = client
+        self._now_ms = now_ms
+        self._keep_ms = keep_ms
+        self._kept_events = kept_events
+
+    def write(self, told: Sequence[Told]) -> list[bool]:
+        """Carry out ``told`` in order; for each, whether it changed anything."""
+        with answering("writing bundles", self._client):
+            return [self._write(each) for each in told]
+
+    def _write(self, told: Told) -> bool:
+        if isinstance(told, Belongs):
+            return self._belongs(told)
+        call = self._created(told) if isinstance(told, Bundle) else self._ended(told)
+        return bool(run(self._client, (call,))[0][0])
+
+    def _created(self, bundle: Bundle) -> Call:
+        customer_id, agent_id = bundle.customer_id, bundle.agent_id or ""
+        names = (keys.TOLD.of(bundle.bundle_id), keys.BUNDLE.of(customer_id), keys.DESK_BUNDLES.of(agent_id))
+        arguments = (
+            *(self._now_ms(), bundle.expires_at_ms, fresh_epoch(), self._kept_events, REMEMBERED_MS),
+            *(customer_id, bundle.bundle_id, agent_id),
+            msgspec.json.encode(bundle_document(bundle)),
+            msgspec.json.encode(bundle_created_event(bundle)),
+        )
+        return Call(BUNDLE, (*names, *channel_keys(keys.desk_channel(agent_id))), arguments)
+
+    def _ended(self, end: BundleEnd) -> Call:
+        agent_id = end.agent_id or ""
+        names = (keys.BUNDLE.of(end.customer_id), keys.DESK_BUNDLES.of(agent_id))
+        event = msgspec.json.encode(bundle_closed_event(end))
+        arguments = (fresh_epoch(), self._kept_events, end.customer_id, end.bundle_id, agent_id, event)
+        return Call(BUNDLE_END, (*names, *channel_keys(keys.desk_channel(agent_id))), arguments)
+
+    def _belongs(self, told: Belongs) -> bool:
+        key = keys.BELONGS.of(told.customer_id)
+        fields: dict[Any, Any] = {name: value for name in WHEREABOUTS_FIELDS if (value := getattr(told.known, name))}
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.delete(key)
+            if fields:
+                pipeline.hset(key, mapping=fields)
+                pipeline.pexpire(key, self._keep_ms)
+            pipeline.execute()
+        return True
+
+
+class RedisBundleBoard:
+    """What the gateway sees of bundles. Raises StoreUnavailable."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def bundle(self, customer_id: str) -> Document | None:
+        """The bundle of the contact that is under way with a customer; None: there is none."""
+        with answering("reading a bundle", self._client):
+            found: Any = await self._client.hget(keys.BUNDLE.of(customer_id), "document")
+        return None if found is None else msgspec.json.decode(found)
+
+    async def desk_bundles(self, desk_id: str, now_ms: int) -> list[Document]:
+        """The bundles of the contacts that a desk is in, newest first."""
+        with answering("reading a desk's bundles", self._client):
+            customers: Any = await self._client.zrangebyscore(keys.DESK_BUNDLES.of(desk_id), now_ms, "+inf")
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for customer in customers:
+                    pipeline.hmget(keys.BUNDLE.of(customer.decode()), ("agent", "document"))
+                found: Any = await pipeline.execute()
+        documents = [msgspec.json.decode(document) for agent, document in found if agent == desk_id.encode()]
+        return sorted(documents, key=lambda each: (each["at"], each["bundle_id"]), reverse=True)
+
+    async def whereabouts(self, customer_id: str) -> Whereabouts:
+        """Whose a customer is, and the desk that is in contact with him."""
+        with answering("asking whose a customer is", self._client):
+            async with self._client.pipeline(transaction=False) as pipeline:
+                ask_whereabouts(pipeline, customer_id)
+                belongs, agent = await pipeline.execute()
+        return whereabouts_from(belongs, agent)
+
+
+def ask_whereabouts(pipeline: Any, customer_id: str) -> None:  # noqa: ANN401 - of the one client or the other
+    """Puts the two questions into a pipeline whose answers ``whereabouts_from`` reads."""
+    pipeline.hmget(keys.BELONGS.of(customer_id), WHEREABOUTS_FIELDS)
+    pipeline.hget(keys.BUNDLE.of(customer_id), "agent")
+
+
+def whereabouts_from(belongs: Sequence[bytes | None], agent: bytes | None) -> Whereabouts:
+    """What Redis answered, as a record."""
+    if agent is None and not any(belongs):
+        return NOWHERE
+    owner, branch, region, group = (None if each is None else each.decode() for each in belongs)
+    return Whereabouts(owner, branch, region, group, agent.decode() or None if agent is not None else None)

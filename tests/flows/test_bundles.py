@@ -1,0 +1,81 @@
+"""The live engine and contacts: the bundle is on the agent's channel, with what was learnt before a kill."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import redis
+
+from operators.instants import iso_text
+from tests.flows.engine_process import PARTITIONS, EngineProcess, post, stream_documents, until
+from tests.flows.quick_events import QUICK, event, now_ms
+from tests.machine import ROOT
+from tests.redis_server import RedisServer
+from tests.streams import wire
+
+CHANNEL = "zy:channel:desk:d1"
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> redis.Redis:
+    return redis.Redis.from_url(redis_server.url)
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    """The quick catalogue with the needs that are shipped."""
+    folder = tmp_path / "catalogue"
+    folder.mkdir()
+    (folder / "quick.yaml").write_bytes(QUICK.read_bytes())
+    (folder / "needs.yaml").write_bytes((ROOT / "config" / "catalog" / "needs.yaml").read_bytes())
+    return folder
+
+
+@pytest.fixture
+def engine(redis_server: RedisServer, tmp_path: Path, catalogue: Path) -> Iterator[EngineProcess]:
+    process = EngineProcess(redis_server.url, catalogue, tmp_path)
+    process.start()
+    yield process
+    process.kill()
+
+
+def tell(client: redis.Redis, name: str | None, number: int = 0, **told: object) -> None:
+    """Puts an event around transactions on the bus; ``traits`` for identify."""
+    at_ms = now_ms()
+    kind: dict[str, Any] = {"type": "track", "event": name, "properties": told}
+    if name is None:
+        kind = {"type": "identify", "traits": told}
+    raw = {**kind, "userId": "anna", "messageId": f"m-{name}-{at_ms}-{number}", "timestamp": iso_text(at_ms)}
+    post(client, [{"customer": "anna", "at_ms": at_ms}], lambda _: orjson.dumps(raw))
+
+
+def bundles(client: redis.Redis) -> list[dict[str, Any]]:
+    return [each for each in stream_documents(client, CHANNEL) if each["type"].startswith("zhiyin.bundle")]
+
+
+def test_a_contact_brings_interruption_and_needs_and_its_end_takes_them_away(
+    engine: EngineProcess, client: redis.Redis
+) -> None:
+    tell(client, None, owner_agent_id="d7", branch="sh", email="never@read.example")
+    tell(client, "Policy Updated", policy_id="p-1", has_beneficiary=False, unclaimed_benefit=True)
+    tell(client, "Policy Updated", number=1, policy_id="p-2", claim_documents_missing="two")
+    post(client, [event("anna", "Transaction Step Viewed", "face_check", now_ms())], wire)
+    until(lambda: client.exists("zy:hint:anna") == 1, "a hint for anna")
+    until(lambda: client.hgetall("zy:customer:anna") == {b"owner": b"d7", b"branch": b"sh"}, "whose anna is")
+    engine.kill()
+    engine.start()
+    tell(client, "Contact Started", channel="phone", agent_id="d1", conversation_id="k1")
+    until(lambda: len(bundles(client)) == 1, "a bundle")
+    bundle = bundles(client)[0]["data"]
+    assert [each["code"] for each in bundle["needs"]] == ["unclaimed_benefit", "beneficiary_missing"]
+    assert (bundle["interruption"]["journey"], bundle["interruption"]["step"]) == ("policy_loan", "face_check")
+    assert bundle["interruption"]["hint_id"] == orjson.loads(client.get("zy:hint:anna") or b"")["hints"][0]["hint_id"]
+    tell(client, "Contact Ended", conversation_id="k1")
+    until(lambda: client.exists("zy:bundle:anna") == 0, "the end of the bundle")
+    assert [each["type"] for each in bundles(client)] == ["zhiyin.bundle.created", "zhiyin.bundle.closed"]
+    letters = [each["failure"]["messages"][0]["path"] for each in stream_documents(client, "zy:dead-letters")]
+    assert letters == ["$.properties.claim_documents_missing"]
+    assert engine.stop() == 0
+    assert PARTITIONS == 2
