@@ -4,9 +4,11 @@ In: events of failures. Out: plain tuples, gathered for a batch in one list: the
 event, and a record each would cost more than all the rest of monitoring. Refused: nothing.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from operators.events import FIELD_ERROR, STEP_FAILED, Event, Properties
+from operators.facts import LIFE_CYCLE, Fact
 
 Move = tuple[str, str, str, str, int, str, int]
 """Journey, kind, step, other (the step gone to, the code of the failure), epoch ms, cell, dwell in ms."""
@@ -28,3 +30,12 @@ def failure_code(event: Event) -> str:
     if event.event == STEP_FAILED:
         return str(properties.error_code or "none")[:_CODE_CHARS]
     return f"{properties.field or 'field'}:{properties.code or 'none'}"[:_CODE_CHARS]
+
+
+def fact_moves(facts: Iterable[Fact]) -> list[Move]:
+    """Facts as moves: ``started abandoned returned completed cancelled expired`` at a step."""
+    return [
+        (fact.journey, fact.kind, fact.step or "", "", fact.at_ms, fact.cell, UNKNOWN_DWELL)
+        for fact in facts
+        if fact.kind in LIFE_CYCLE
+    ]

@@ -1,0 +1,147 @@
+"""What monitoring makes of a simulated quarter: which planted problems it finds, when, and what it raises for nothing.
+
+In: a catalogue, a quarter, the problems in it. Out: a ``Watched``: each problem with what became of it, and the false
+alarms. The events go through the tracker, the decision and the monitors as in the engine, without its dataflow.
+Refused: nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from bench.quarter import BEGINS_MS, DAYS, HOUR_MS, Problem, Quarter
+from operators.abandonment import JourneyDecision
+from operators.catalogue import Catalogue
+from operators.facts import Observation
+from operators.journey import JourneyShard
+from operators.journey_monitor import JourneyMonitor, PainPointChanged
+from operators.journey_plan import journey_plans
+from operators.moves import Move, fact_moves
+from operators.pain_points import Report, State, pain_point_document
+from operators.pain_watch import watch_rules
+from operators.reasons import ReasonRules
+
+DAY_HOURS: Final = 24
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """A pain point opened or reopened, ``hour`` hours after the beginning."""
+
+    journey: str
+    step: str
+    hour: float
+    word: str
+    scope: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a planted problem. ``hours``: from its first hour to its finding, None when it was missed."""
+
+    problem: Problem
+    hours: float | None
+    scope: str
+    state: State | None
+    fix: dict[str, object] | None
+
+
+class Watched(msgspec.Struct):
+    """A quarter that was watched. ``openings``: all, in order; ``false_alarms``: those of no planted problem."""
+
+    events: int
+    openings: list[Opening]
+    outcomes: list[Outcome]
+    false_alarms: list[Opening]
+    weeks: float
+
+    @property
+    def false_alarms_a_week(self) -> float:
+        """Over the weeks in which pain points could be raised."""
+        return len(self.false_alarms) / self.weeks
+
+
+class House:
+    """Tracker, decisions and monitors of one catalogue."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        reasons, rules = ReasonRules(catalogue), watch_rules(catalogue)
+        self._shard = JourneyShard(journey_plans(catalogue, checkpoints=False), say_struggles=False, keeps_moves=True)
+        self._decisions = {name: JourneyDecision(reasons) for name in catalogue.journeys}
+        self.monitors = {name: JourneyMonitor(name, each, rules) for name, each in catalogue.journeys.items()}
+
+    def live(self, quarter: Quarter, hours: int, fixes: dict[int, list[Problem]]) -> Watched:
+        """Goes through the hours; ``fixes``: what is reported as fixed, by hour."""
+        watched = Watched(0, [], [], [], 0.0)
+        for hour, (events, times_ms) in enumerate(quarter.hours(hours)):
+            watched.events += len(events)
+            self._shard.take(events, times_ms)
+            self._shard.settle()
+            for name, moves in self._moves().items():
+                self.monitors[name].take(moves)
+            for problem in fixes.get(hour, ()):
+                self._report(problem, BEGINS_MS + hour * HOUR_MS)
+            self._listen(watched)
+        return watched
+
+    def _moves(self) -> dict[str, list[Move]]:
+        grouped: defaultdict[str, list[Move]] = defaultdict(list)
+        for move in self._shard.collect_moves():
+            grouped[move[0]].append(move)
+        observed: defaultdict[str, list[Observation]] = defaultdict(list)
+        for seen in self._shard.collect():
+            observed[seen.journey].append(seen)
+        for name, observations in observed.items():
+            grouped[name] += fact_moves(self._decisions[name].decide(observations))
+        return grouped
+
+    def _report(self, problem: Problem, at_ms: int) -> None:
+        monitor = self.monitors[problem.journey]
+        point = monitor.watch.points.get(problem.step)
+        if point is not None:
+            monitor.report(Report(problem.journey, point.id, "fixed", at_ms, "bench"))
+
+    def _listen(self, watched: Watched) -> None:
+        for name, monitor in self.monitors.items():
+            for word in monitor.tell():
+                if isinstance(word, PainPointChanged) and word.word in ("opened", "reopened"):
+                    hour = (word.at_ms - BEGINS_MS) / HOUR_MS
+                    watched.openings.append(Opening(name, word.point.step, hour, word.word, word.point.scope))
+
+
+def watch_quarter(catalogue: Catalogue, problems: Sequence[Problem], seed: int, an_hour: float, days: int) -> Watched:
+    """A quarter, or its first ``days``, watched from its first hour."""
+    fixes: defaultdict[int, list[Problem]] = defaultdict(list)
+    for problem in problems:
+        if problem.fixed_day is not None:
+            fixes[problem.fixed_day * DAY_HOURS].append(problem)
+    house = House(catalogue)
+    watched = house.live(Quarter(catalogue, seed, an_hour, problems), days * DAY_HOURS, fixes)
+    begun = [each for each in problems if each.from_day < days]
+    watched.outcomes = [_outcome(each, watched.openings, house, days) for each in begun]
+    watched.false_alarms = [
+        each for each in watched.openings if not any(_is_of(each, problem, days) for problem in begun)
+    ]
+    watched.weeks = (days - catalogue.monitoring.learn_days) / 7
+    return watched
+
+
+def _is_of(opening: Opening, problem: Problem, days: int) -> bool:
+    if (opening.journey, opening.step) != (problem.journey, problem.step):
+        return False
+    until = (problem.fixed_day if problem.fixed_day is not None else days) * DAY_HOURS
+    return problem.first_hour <= opening.hour <= until
+
+
+def _outcome(problem: Problem, openings: Sequence[Opening], house: House, days: int) -> Outcome:
+    found = next((each for each in openings if _is_of(each, problem, days)), None)
+    point = house.monitors[problem.journey].watch.points.get(problem.step)
+    if found is None or point is None:
+        return Outcome(problem, None, "", None, None)
+    fix = pain_point_document(point)["fix"]
+    return Outcome(problem, found.hour - problem.first_hour, point.scope, point.state, fix)
+
+
+def rest_of_quarter() -> int:
+    """How many days a whole quarter has."""
+    return DAYS
