@@ -4,12 +4,13 @@ In: a registry. Out: one attribute a row of ``TABLE``. No label ever names a cus
 transaction. The table is what ``docs/reference/metrics.md`` prints.
 """
 
+from collections.abc import Iterable
 from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry
 
 from config.metric import Metric, counter, gauge, histogram, one_label, process_metrics
-from operators.hints import RetireCause
+from operators.hints import RetireCause, WhyNot
 
 LATENCY_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
 SNAPSHOT_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -156,6 +157,13 @@ class EngineMetrics:
         self.bus_lost = counter(BUS_LOST, self.registry)
         self.snapshot_seconds = histogram(SNAPSHOT_SECONDS, self.registry)
         self.build = gauge(BUILD, self.registry)
+
+    def expect(self, journeys: Iterable[str]) -> None:
+        """Serve hints of these journeys, and the reasons for none, as 0 from now on."""
+        for journey in journeys:
+            self.hints.labels(journey, "created")
+            for why_not in get_args(WhyNot):
+                self.hints_held_back.labels(journey, why_not)
 
     def events_read(self) -> int:
         """Events read since the start that were no dead letters."""

@@ -47,11 +47,13 @@ def all_alerts() -> list[Alert]:
 
 
 def measured(expression: str) -> str:
-    """An expression with a value whether its conditions hold or not: comparisons say 0 or 1, a week ago is now.
+    """An expression with a value whether its conditions hold or not.
 
-    What is taken for missing (``or vector(0)``) goes too: the value is there only when its metrics are.
+    Comparisons say 0 or 1, a week ago is now, what a rule excepts (``unless``) must be there as well, and what is taken
+    for missing (``or vector(0)``) goes: the value is there only when its metrics are.
     """
-    return _COMPARISON.sub(r"\1 bool", _LONG_AGO.sub("", _DEFAULT.sub("", expression)))
+    now = _LONG_AGO.sub("", _DEFAULT.sub("", expression)).replace("unless ", "and ")
+    return _COMPARISON.sub(r"\1 bool", now)
 
 
 def metric_names(expression: str) -> set[str]:
