@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final
 import jwt
 import msgspec
 
+from operators.routing import EVERYBODY, Reach, is_queue
+
 ALGORITHM: Final = "HS256"
 AGENT: Final = "agent"
 CHATBOT: Final = "chatbot"
@@ -27,11 +29,18 @@ _OPTIONS: Final[Any] = {
 
 
 class Token(msgspec.Struct, frozen=True):
-    """Whose token it is: ``subject`` a desk id or a bot's name, ``expires_s`` epoch seconds."""
+    """Whose token it is: ``subject`` a desk id or a bot's name, ``expires_s`` epoch seconds.
+
+    ``skills``: None is every skill; ``branch``, ``region``: where the desk is; ``reach``: whom it may see.
+    """
 
     subject: str
     role: str
     expires_s: int
+    skills: tuple[str, ...] | None = None
+    branch: str | None = None
+    region: str | None = None
+    reach: Reach = EVERYBODY
 
 
 class TokenRefused(Exception):
@@ -56,6 +65,10 @@ class _Claims(msgspec.Struct):
     sub: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     role: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
     exp: Annotated[int, msgspec.Meta(ge=0)]
+    skills: tuple[str, ...] | None = None
+    branch: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
+    region: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
+    customers: Reach = EVERYBODY
 
 
 def issue_token(secret: str, subject: str, role: str, lifetime_s: int, now_s: int) -> str:
@@ -74,7 +87,13 @@ def read_token(secret: str, token: str, now_s: int) -> Token:
     claims = _claims(_signed(secret, token))
     if claims.exp <= now_s:
         raise TokenRefused(f"token expired {now_s - claims.exp} s ago: ask for a new one")
-    return Token(claims.sub, claims.role, claims.exp)
+    return _token(claims)
+
+
+def _token(claims: _Claims) -> Token:
+    if is_queue(claims.sub):
+        raise TokenRefused(f"token: found sub {claims.sub!r}, which names a queue; expected a desk or a bot")
+    return Token(claims.sub, claims.role, claims.exp, claims.skills, claims.branch, claims.region, claims.customers)
 
 
 def _check(secret: str) -> None:
