@@ -53,6 +53,7 @@ def run_engine(settings: Settings, version: str = "") -> None:
     meeting = _meeting(member, layout, settings, catalogue, version) if member.addresses else None
     metrics = EngineMetrics()
     metrics.build.labels(version).set(1)
+    metrics.expect(catalogue.journeys)
     with (
         layout.held(member),
         stop_on_signals(meeting) as stopping,
