@@ -159,9 +159,9 @@ class ModelStore:
             raise ModelForeign(path, description.format, self._understands)
         return description, packed
 
-    def newest(self, journey: str) -> int | None:
-        """The number of the newest version; None when there is none."""
-        return max(_numbers(self._of(journey)), default=None)
+    def numbers(self, journey: str) -> list[int]:
+        """The numbers of the versions there are, newest first."""
+        return _numbers(self._of(journey))[::-1]
 
     def pin(self, journey: str, version: int) -> None:
         """From now on every start begins with ``version``. Raises as ``read`` does, and OSError."""

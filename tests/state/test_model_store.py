@@ -40,12 +40,12 @@ def test_what_was_saved_comes_back_and_says_what_it_is(tmp_path: Path) -> None:
     models = store(tmp_path)
     assert models.save(DESCRIPTION, b"\x00\nweights\n") == 1
     assert models.read(LOAN, 1) == (msgspec.structs.replace(DESCRIPTION, version=1), b"\x00\nweights\n")
-    assert (models.newest(LOAN), models.journeys(), models.pinned(LOAN)) == (1, [LOAN], None)
+    assert (models.numbers(LOAN), models.journeys(), models.pinned(LOAN)) == ([1], [LOAN], None)
 
 
 def test_an_empty_store_has_nothing(tmp_path: Path) -> None:
     models = store(tmp_path / "none")
-    assert (models.newest(LOAN), models.journeys(), models.pinned(LOAN), numbers(models)) == (None, [], None, [])
+    assert (models.numbers(LOAN), models.journeys(), models.pinned(LOAN), numbers(models)) == ([], [], None, [])
     with pytest.raises(ModelMissing, match="found no version 7, expected one of those kept there"):
         models.read(LOAN, 7)
 
