@@ -5,6 +5,7 @@ In: ``Settings``. Out: (setting, found, expected) for each that does not fit; se
 
 import re
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -79,9 +80,26 @@ def _names(settings: Settings) -> Iterator[SettingDifference]:
             yield "desks", repr(desk), "names of 1 to 64 letters, digits, dots, dashes or underscores"
     if len(set(settings.desks)) < len(settings.desks):
         yield "desks", "the same name twice", "each desk once"
+
+
+def _from_where(settings: Settings) -> Iterator[SettingDifference]:
     for origin in settings.allowed_origins:
         if not _ORIGIN.fullmatch(origin):
             yield "allowed_origins", repr(origin), "* or an origin such as https://www.example.com"
+    for origin in settings.desk_origins:
+        if origin != "self" and not _ORIGIN.fullmatch(origin):
+            yield "desk_origins", repr(origin), "self, * or an origin such as https://crm.example.com"
+    for proxy in settings.trusted_proxies:
+        if not _is_network(proxy):
+            yield "trusted_proxies", repr(proxy), "an address or a network such as 10.0.0.0/8"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 _CHECKS: Final[tuple[Callable[[Settings], Iterator[SettingDifference]], ...]] = (
@@ -90,6 +108,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[SettingDifference]], ...]] = 
     _urls,
     _secrets,
     _names,
+    _from_where,
     kafka_differences,
     cluster_differences,
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-SECRET: Final = frozenset(("token_secret", "write_keys", "redis_url", "kafka_options"))
+SECRET: Final = frozenset(("token_secret", "write_keys", "write_key_scopes", "mask_key", "redis_url", "kafka_options"))
 """Settings whose values are never shown."""
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -120,8 +120,61 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[str, ...], Meta(min_length=1, description="Names of the desks that hints are shared out to.")
     ] = ("desk-1",)
     allowed_origins: Annotated[
-        tuple[str, ...], Meta(min_length=1, description="Origins whose pages may send events and open desks; * is any.")
+        tuple[str, ...], Meta(min_length=1, description="Origins whose pages may send events; * is any.")
     ] = ("*",)
+    desk_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            min_length=1,
+            description="Origins whose pages may open desks and ask the API; self is pages of this host, * any.",
+        ),
+    ] = ("self",)
+    token_keys: Annotated[
+        str | None,
+        Meta(description="Key set (JWKS, a file or URL) of whoever else signs tokens, with RS256; without it nobody."),
+    ] = None
+    token_issuer: Annotated[str | None, Meta(description="What tokens must say in `iss`; without it anything.")] = None
+    token_audience: Annotated[str | None, Meta(description="What tokens must hold in `aud`; without it anything.")] = (
+        None
+    )
+    write_key_scopes: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What a write key may send, each KEY;events=A|B;journeys=C|D;origins=E|F;events_per_s=N; "
+            "a key without a line may send all."
+        ),
+    ] = ()
+    keep_properties: Annotated[
+        Literal["known", "all"],
+        Meta(description="What the collector puts on the bus of an event: the fields that are read, or all."),
+    ] = "known"
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="Addresses and networks of proxies whose X-Forwarded-For is believed; limits spare them."),
+    ] = ("127.0.0.0/8", "::1")
+    address_requests_per_s: Annotated[
+        float, Meta(ge=0, description="Requests and connections a second from one address; 0 is no limit.")
+    ] = 300
+    token_requests_per_s: Annotated[
+        float, Meta(ge=0, description="Requests a second with tokens of one subject; 0 is no limit.")
+    ] = 100
+    write_key_events_per_s: Annotated[
+        float, Meta(ge=0, description="Events a second with one write key, unless its scope says; 0 is no limit.")
+    ] = 0
+    mask_key: Annotated[
+        str,
+        Meta(description="Secret that masks customers in logs and in the audit trail; without it the token_secret."),
+    ] = ""
+    audit_retention_days: Annotated[
+        float, Meta(gt=0, le=3_650, description="Days the audit trail of hint views is kept.")
+    ] = 180
+    facts_retention_days: Annotated[float, Meta(gt=0, le=3_650, description="Days facts are kept in Redis.")] = 30
+    dead_letters_retention_days: Annotated[
+        float, Meta(gt=0, le=3_650, description="Days dead letters are kept in Redis.")
+    ] = 30
+    channels_retention_days: Annotated[
+        float, Meta(gt=0, le=365, description="Days what desks and bots were told is kept in Redis.")
+    ] = 7
     catalogue: Annotated[
         str, Meta(min_length=1, description="The journey catalogue: a YAML file or a folder of them.")
     ] = "config/catalog"
@@ -148,6 +201,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     questions_half_life_s: Annotated[
         float, Meta(ge=60, le=31_536_000, description="Seconds after which a question asked counts half.")
     ] = 21_600
+    chatbot_redis_password: Annotated[
+        Annotated[str, Meta(min_length=16)] | None,
+        Meta(
+            description="Password of the Redis user `chatbot`, who may read hints and hot questions and nothing else; "
+            "the embedded Redis has that user when this is set.",
+        ),
+    ] = None
     desk_queue_frames: Annotated[
         int, Meta(ge=8, le=100_000, description="Frames that may wait for a slow desk before it is closed.")
     ] = 256

@@ -20,7 +20,8 @@ from gateway.feedback import Feedback, FeedbackRefused
 from gateway.idempotency import KEY_CHARS, IdempotentAnswers
 from gateway.languages import TAGS, picked_language
 from gateway.problems import ErrorDetail, Problem
-from gateway.tokens import AGENT, CHATBOT, Token
+from gateway.roles import LIST_DESK, LOOK_UP, REPORT
+from gateway.tokens import Token
 from operators.catalogue import Surface
 from operators.events import CUSTOMER_ID_CHARS, excerpt, wrong_type
 from state.board import HintBoard
@@ -58,21 +59,21 @@ class Api:
         ]
 
     async def _next_hints(self, request: Request) -> Response:
-        self._bearers.token(request, (CHATBOT, AGENT))
+        self._bearers.token(request, LOOK_UP.roles)
         customer_id, surface = request.path_params["customer_id"], request.query_params.get("surface", "chatbot")
         _check_look_up(customer_id, surface)
         hints = await self._board.next_hints(customer_id, self._clock_ms(), surface)
         return _hints_answer({"customer_id": customer_id, "surface": surface}, hints, request)
 
     async def _desk_hints(self, request: Request) -> Response:
-        desk_id = self._bearers.token(request, (AGENT,)).subject
+        desk_id = self._bearers.token(request, LIST_DESK.roles).subject
         # The position first: what is told in between comes again over the websocket, and is never missed.
         position = await self._board.position(desk_channel(desk_id))
         hints = await self._board.desk_hints(desk_id, self._clock_ms())
         return _hints_answer({"epoch": position.epoch, "offset": position.offset}, hints, request)
 
     async def _report(self, request: Request) -> Response:
-        token = self._bearers.token(request, (AGENT, CHATBOT))
+        token = self._bearers.token(request, REPORT.roles)
         hint_id = request.path_params["hint_id"]
         body = await read_body(request, REPORT_BYTES)
         report = _read_report(body)

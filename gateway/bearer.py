@@ -1,7 +1,7 @@
 """Who asks: the token in ``Authorization: Bearer``.
 
-In: a request's header, the secret, the time, the roles that may ask. Out: the ``Token``.
-Refused: none or a bad one (401 ``Problem``), one of another role (403).
+In: a request's header, what reads tokens, the time, the roles that may ask. Out: the ``Token``.
+Refused: none or a bad one (401 ``Problem``), one of another role (403), one that asks too often (429).
 """
 
 from collections.abc import Callable
@@ -9,18 +9,20 @@ from typing import Final
 
 from starlette.requests import Request
 
+from gateway.limits import Rates
 from gateway.problems import ErrorDetail, Problem
-from gateway.tokens import Token, TokenRefused, read_token
+from gateway.tokens import Token, TokenReader, TokenRefused
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="zhiyin"'}
 
 
 class Bearers:
-    """Reads the tokens of requests. ``clock_ms``: epoch ms."""
+    """Reads the tokens of requests. ``clock_ms``: epoch ms; ``rates``: how often a subject may ask (None: always)."""
 
-    def __init__(self, secret: str, clock_ms: Callable[[], int]) -> None:
-        self._secret = secret
+    def __init__(self, reader: TokenReader, clock_ms: Callable[[], int], rates: Rates | None = None) -> None:
+        self._reader = reader
         self._clock_ms = clock_ms
+        self._rates = rates
 
     def token(self, request: Request, roles: tuple[str, ...]) -> Token:
         """The token of ``request``, which has one of ``roles``. Raises Problem."""
@@ -28,12 +30,14 @@ class Bearers:
         if scheme.lower() != "bearer":
             raise _unauthorised("none" if not scheme else f"the scheme {scheme[:20]!r}")
         try:
-            token = read_token(self._secret, text.strip(), self._clock_ms() // 1000)
+            token = self._reader.read(text.strip(), self._clock_ms() // 1000)
         except TokenRefused as error:
             raise _unauthorised(str(error)) from error
         if token.role not in roles:
             wrong = ErrorDetail("Authorization", f"a token with role {token.role!r}", f"role {' or '.join(roles)}")
             raise Problem("forbidden", f"found {wrong.found}, expected {wrong.expected}", [wrong])
+        if self._rates is not None:
+            self._rates.require(f"{token.role}:{token.subject}", "this token")
         return token
 
 

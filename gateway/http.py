@@ -18,7 +18,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from config.settings import Settings
+from gateway.addresses import TrustedProxies
+from gateway.guard import Guard
+from gateway.limits import Rates
 from gateway.metrics import GatewayMetrics
+from gateway.origins import SELF
 from gateway.problems import Problem, problem_response
 from gateway.unavailable import ERRORS, unavailable
 
@@ -28,6 +33,7 @@ ALLOWED_HEADERS: Final = (
     "Content-Type",
     "Accept-Language",
     "Idempotency-Key",
+    "If-None-Match",
     "X-Retry-Count",
 )
 SECURITY_HEADERS: Final = (
@@ -40,8 +46,8 @@ _CSP: Final = b"content-security-policy"
 log = logging.getLogger("zhiyin.http")
 
 
-def build_app(routes: Sequence[BaseRoute], allowed_origins: Sequence[str], metrics: GatewayMetrics) -> ASGIApp:
-    """The application. ``allowed_origins``: whose pages may call it, ``*`` for any."""
+def build_app(routes: Sequence[BaseRoute], settings: Settings, metrics: GatewayMetrics) -> ASGIApp:
+    """The application, behind its guard; ``settings`` say whose pages may call it, and how often."""
     handlers: dict[Any, Any] = {
         Problem: _problem,
         HTTPException: _http_exception,
@@ -49,12 +55,19 @@ def build_app(routes: Sequence[BaseRoute], allowed_origins: Sequence[str], metri
         **dict.fromkeys(ERRORS, _unavailable),
     }
     app = Starlette(routes=routes, exception_handlers=handlers)
-    cors = CORSMiddleware(
+    guard = Guard(
         app,
-        allow_origins=allowed_origins,
-        allow_methods=("GET", "POST"),
+        settings.allowed_origins,
+        settings.desk_origins,
+        TrustedProxies(settings.trusted_proxies),
+        Rates(settings.address_requests_per_s, time.monotonic),
+    )
+    cors = CORSMiddleware(
+        guard,
+        allow_origins=[*settings.allowed_origins, *(each for each in settings.desk_origins if each != SELF)],
+        allow_methods=("GET", "POST", "PUT", "DELETE"),
         allow_headers=ALLOWED_HEADERS,
-        expose_headers=("Retry-After",),
+        expose_headers=("Retry-After", "ETag"),
         max_age=86_400,
     )
     return Observed(cors, {route.endpoint: route.path for route in routes if isinstance(route, Route)}, metrics)

@@ -24,6 +24,7 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "too_big": (413, "More than the limit"),
     "unsupported_encoding": (415, "This content encoding is not read"),
     "key_reused": (422, "The Idempotency-Key belongs to another request"),
+    "too_many": (429, "Too often; come again later"),
     "internal": (500, "A mistake of ours"),
     "bus_full": (503, "The bus is full; send it again later"),
     "bus_unavailable": (503, "The bus cannot be reached; send it again later"),

@@ -10,27 +10,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import NegotiationError
-from websockets.http11 import Request, Response
-from websockets.typing import Origin, Subprotocol
+from websockets.typing import Subprotocol
 
 from config.settings import Settings
 from gateway.desk import CLOSE_WITHIN_S, Desk, House
 from gateway.feedback import Feedback
 from gateway.frames import FRAME_BYTES, PROTOCOL, CloseCode
 from gateway.hub import Hub
+from gateway.push_door import PushDoor
 from gateway.push_meter import NoMeter, PushMeter
 from gateway.session import Clock, Session
-from gateway.tokens import read_token
+from gateway.tokens import TokenReader
 from state.board import HintBoard
 
 LOOK_EVERY_S: Final = 1.0
 HANDSHAKE_WITHIN_S: Final = 10.0
-ANY_ORIGIN: Final = "*"
 
 sockets_log = logging.getLogger("zhiyin.push.sockets")
 sockets_log.setLevel(logging.WARNING)  # below it stands a line for every connection that comes or goes
@@ -51,11 +49,15 @@ class PushServer:
         feedback: Feedback,
         meter: PushMeter | None = None,
         clock: Callable[[], Clock] = system_clock,
+        reader: TokenReader | None = None,
     ) -> None:
         self.hub = Hub(board, lambda: clock().wall_ms)
         self._settings = settings
         self._clock = clock
-        self._read_token = partial(read_token, settings.token_secret)
+        self._read_token = (reader or TokenReader(settings.token_secret)).read
+        self._door = PushDoor(
+            settings.desk_origins, settings.trusted_proxies, settings.address_requests_per_s, lambda: clock().steady_s
+        )
         self._house = House(
             self.hub, feedback, meter or NoMeter(), clock, settings.desk_queue_frames, settings.ping_interval_s
         )
@@ -77,9 +79,8 @@ class PushServer:
             self._serve,
             host,
             port,
-            origins=_origins(self._settings.allowed_origins),
             select_subprotocol=_select_subprotocol,
-            process_request=_answer_health,
+            process_request=self._door.answer,
             compression=None,
             server_header=None,
             logger=sockets_log,
@@ -122,18 +123,9 @@ class PushServer:
                 desk.look_after(now)
 
 
-def _origins(allowed: Sequence[str]) -> list[Origin | None] | None:
-    """None for any; programs that are no browser send no origin and are let in."""
-    return None if ANY_ORIGIN in allowed else [*(Origin(each) for each in allowed), None]
-
-
 def _select_subprotocol(_connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     if not offered:
         return None
     if PROTOCOL in offered:
         return Subprotocol(PROTOCOL)
     raise NegotiationError(f"subprotocol: found {', '.join(offered)}, expected {PROTOCOL}")
-
-
-def _answer_health(connection: ServerConnection, request: Request) -> Response | None:
-    return connection.respond(200, "ok\n") if request.path == "/health" else None

@@ -15,6 +15,7 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Final
@@ -34,12 +35,14 @@ from gateway.chatbot_hook import ChatbotHook
 from gateway.collector import Collector, wall_clock_ms
 from gateway.health import Health, Ping
 from gateway.http import build_app
+from gateway.key_sets import KeySet, KeySetUnusable
+from gateway.limits import Rates
 from gateway.metrics import GatewayMetrics
 from gateway.openapi import openapi_route
 from gateway.push import PushServer
 from gateway.push_counts import CountedFeedback, PushCounts
 from gateway.site import Site
-from gateway.tokens import SECRET_BYTES
+from gateway.tokens import SECRET_BYTES, TokenReader
 from gateway.write_keys import WriteKeys
 from state.board import RedisHintBoard
 from state.bus import BusWriter
@@ -125,10 +128,11 @@ class Gateway:
         writer, kafka_pings = await self._start_bus(client)
         lane = BusLane(writer)
         feedback = CountedFeedback(board, lane, wall_clock_ms, self.metrics)
-        push = PushServer(settings, board, feedback, PushCounts(self.metrics, wall_clock_ms))
+        reader = await self._start_reader()
+        push = PushServer(settings, board, feedback, PushCounts(self.metrics, wall_clock_ms), reader=reader)
         await self._start_push(push)
         await self._start_hook(push, board)
-        bearers = Bearers(settings.token_secret, wall_clock_ms)
+        bearers = Bearers(reader, wall_clock_ms, Rates(settings.token_requests_per_s, time.monotonic))
         collector = Collector(lane, WriteKeys(settings.write_keys), self.metrics, settings.max_future_s * 1000)
         routes = [
             *collector.routes(),
@@ -138,11 +142,19 @@ class Gateway:
             *BrowserSdk(settings.write_keys[0] if settings.demo_page else None).routes(),
             *Site(lambda: push.port).routes(),
         ]
-        http_port = await self._start_http(build_app(routes, settings.allowed_origins, self.metrics))
+        http_port = await self._start_http(build_app(routes, settings, self.metrics))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         return Addresses(
             f"http://{host}:{http_port}", f"ws://{host}:{push.port}", f"http://{host}:{metrics_port}/metrics"
         )
+
+    async def _start_reader(self) -> TokenReader:
+        settings, keys = self._settings, None
+        if settings.token_keys is not None:
+            keys = KeySet(settings.token_keys, time.monotonic)
+            await keys.start()
+            self._open.push_async_callback(keys.stop)
+        return TokenReader(settings.token_secret, keys, settings.token_issuer, settings.token_audience)
 
     async def _start_bus(self, client: AsyncClient) -> tuple[BusWriter, dict[str, Ping]]:
         """The writer, and what to ask besides Redis."""
@@ -189,6 +201,7 @@ class Gateway:
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             lifespan="off",
             ws="none",
             backlog=BACKLOG,
@@ -237,7 +250,7 @@ def run_gateway(settings: Settings, ready: Callable[[Addresses], None] | None = 
     """
     try:
         asyncio.run(_until_signalled(settings, ready, version))
-    except (CannotListen, ConfigurationError) as error:
+    except (CannotListen, ConfigurationError, KeySetUnusable) as error:
         sys.stderr.write(f"gateway: {error}\n")
         return 1
     return 0
@@ -258,7 +271,7 @@ def check_settings(settings: Settings) -> None:
     if not settings.write_keys:
         problems.append(_lacking("write_keys", "none", "at least one key for senders of events"))
     secret_bytes = len(settings.token_secret.encode())
-    if secret_bytes < SECRET_BYTES:
+    if secret_bytes < SECRET_BYTES and (secret_bytes or settings.token_keys is None):
         problems.append(_lacking("token_secret", f"{secret_bytes} bytes", f"at least {SECRET_BYTES} random bytes"))
     if problems:
         raise ConfigurationError(problems)

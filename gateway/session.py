@@ -21,7 +21,8 @@ from gateway.frames import (
     frame_bytes,
     read_frame,
 )
-from gateway.tokens import AGENT, CHATBOT, Token, TokenRefused
+from gateway.roles import HEAR_CHATBOT, HEAR_DESK
+from gateway.tokens import Token, TokenRefused
 from operators.instants import iso_text
 from state.keys import CHATBOT_CHANNEL, desk_channel
 
@@ -30,6 +31,7 @@ SUBSCRIPTIONS: Final = 8
 FRAMES_AT_ONCE: Final = 256
 FRAMES_PER_S: Final = 32.0
 DESK: Final = "desk"
+HEARERS: Final = (*HEAR_DESK.roles, *HEAR_CHATBOT.roles)
 
 
 class Send(NamedTuple):
@@ -136,14 +138,14 @@ class Session:
         return self._allowance >= 0
 
     def _init(self, frame: ConnectionInit, now: Clock) -> Step:
-        if self.token is not None:
-            return Close(CloseCode.TOO_MANY, "connection_init came twice")
         try:
             token = self._read(frame.token, now.wall_s)
         except TokenRefused as error:
             return Close(CloseCode.UNAUTHORISED, error.reason)
-        if token.role not in (AGENT, CHATBOT):
-            return Close(CloseCode.FORBIDDEN, f"role {token.role!r}: expected {AGENT} or {CHATBOT}")
+        if token.role not in HEARERS:
+            return Close(CloseCode.FORBIDDEN, f"role {token.role!r}: expected {' or '.join(HEARERS)}")
+        if self.token is not None and (token.subject, token.role) != (self.token.subject, self.token.role):
+            return Close(CloseCode.FORBIDDEN, "a new token must be of the same subject and role")
         self.token = token
         return Send("connection_ack", _acknowledged(token, self._ping_interval_s))
 
@@ -172,9 +174,9 @@ PING: Final = frame_bytes("ping")
 
 def channel_for(token: Token, name: str) -> str | None:
     """The channel that ``name`` means for this token; None when it may not hear it."""
-    if name == DESK and token.role == AGENT:
+    if name == DESK and token.role in HEAR_DESK.roles:
         return desk_channel(token.subject)
-    if name == CHATBOT_CHANNEL and token.role == CHATBOT:
+    if name == CHATBOT_CHANNEL and token.role in HEAR_CHATBOT.roles:
         return CHATBOT_CHANNEL
     return None
 
@@ -190,6 +192,6 @@ def _acknowledged(token: Token, ping_interval_s: float) -> bytes:
 
 
 def _not_yours(frame: Subscribe, token: Token) -> bytes:
-    expected = DESK if token.role == AGENT else CHATBOT_CHANNEL
+    expected = DESK if token.role in HEAR_DESK.roles else CHATBOT_CHANNEL
     message = f"channel: found {frame.channel!r}, expected {expected!r} for a token with role {token.role}"
     return error_frame(frame.id, "forbidden", message, temporary=False)

@@ -25,6 +25,7 @@ USED_IN: Final[Mapping[str, frozenset[str]]] = {
     "bytewax": frozenset({"flows"}),
     "cel": frozenset({"operators"}),
     "confluent_kafka": frozenset({"state"}),
+    "cryptography": frozenset({"gateway"}),
     "datasketches": frozenset({"operators"}),
     "httpx": frozenset({"gateway", "zhiyin"}),
     "jsonschema": frozenset({"config"}),

@@ -90,13 +90,14 @@ class RunningGateway:
 
 def agent(desk_id: str = "desk-1") -> dict[str, str]:
     """Headers with an agent's token."""
-    return _bearer(desk_id, AGENT)
+    return bearer(desk_id, AGENT)
 
 
 def chatbot() -> dict[str, str]:
     """Headers with a chatbot's token."""
-    return _bearer("bot", CHATBOT)
+    return bearer("bot", CHATBOT)
 
 
-def _bearer(subject: str, role: str) -> dict[str, str]:
+def bearer(subject: str, role: str) -> dict[str, str]:
+    """Headers with a token of any role."""
     return {"Authorization": f"Bearer {issue_token(SECRET, subject, role, 86_400, wall_clock_ms() // 1000)}"}

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from config.settings import Settings
 from gateway.http import build_app
 from gateway.metrics import GatewayMetrics
 from gateway.problems import KINDS, Problem
@@ -44,7 +45,7 @@ async def test_a_mistake_of_ours_is_a_500_that_tells_nothing_inside(caplog: pyte
         raise ZeroDivisionError("the secret is 42")
 
     metrics = GatewayMetrics()
-    app = build_app([Route("/broken", broken)], ("*",), metrics)
+    app = build_app([Route("/broken", broken)], Settings(), metrics)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get("/broken", headers={"Origin": "https://shop.example"})

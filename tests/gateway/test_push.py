@@ -264,15 +264,26 @@ async def test_the_handshake_takes_our_subprotocol_or_none_and_no_other(hall: Ha
 
 
 async def test_only_allowed_origins_get_in_and_programs_without_one(house: House) -> None:
-    async with open_hall(house, allowed_origins=("https://desk.example",)) as hall:
+    async with open_hall(house, desk_origins=("https://desk.example",)) as hall:
         async with hall.desk(origin=Origin("https://desk.example")), hall.desk():
             pass
         with pytest.raises(InvalidStatus) as refused:
             async with hall.caller(origin=Origin("https://evil.example")):
                 pass
         assert refused.value.response.status_code == 403
-    async with open_hall(house) as hall, hall.desk(origin=Origin("https://anywhere.example")):
+    async with open_hall(house, desk_origins=("*",)) as hall, hall.desk(origin=Origin("https://anywhere.example")):
         pass
+
+
+async def test_pages_of_this_host_may_open_desks_and_no_others(hall: Hall) -> None:
+    async with hall.desk(origin=Origin("http://127.0.0.1:8080")):
+        pass
+    for foreign in ("https://evil.example", "null", "http://127.0.0.1.evil.example", "http://[broken"):
+        with pytest.raises(InvalidStatus) as refused:
+            async with hall.caller(origin=Origin(foreign)):
+                pass
+        assert refused.value.response.status_code == 403
+        assert b"expected self" in (refused.value.response.body or b"")
 
 
 async def test_health_answers_plain_http(hall: Hall) -> None:

@@ -110,8 +110,19 @@ def test_a_bad_frame_closes_with_the_field_at_fault(frame: str, words: str) -> N
     assert words in step.reason
 
 
-def test_a_second_init_is_too_many() -> None:
-    assert closed(known_session().receive(init_text(), at(2))) == Close(4429, "connection_init came twice")
+def test_a_new_token_takes_the_place_of_one_that_runs_out() -> None:
+    session = known_session()
+    renewed = session.receive(init_text(lifetime_s=9_000), at(2))
+    assert isinstance(renewed, Send)
+    assert renewed.kind == "connection_ack"
+    assert session.token is not None
+    assert session.token.expires_s == WALL_S + 9_000
+
+
+def test_a_new_token_of_somebody_else_closes() -> None:
+    for token in (init_text(subject="desk-2"), init_text(role="chatbot")):
+        step = closed(known_session().receive(token, at(2)))
+        assert step == Close(4403, "a new token must be of the same subject and role")
 
 
 def test_ping_is_answered_before_and_after_init() -> None:

@@ -1,0 +1,70 @@
+"""Who may do what: one table of roles, asked wherever a token is shown; ``docs/reference/roles.md`` prints it.
+
+In: nothing. Out: rights, each with the roles that have it. Refused: nothing here. A role that no row names may do
+nothing.
+"""
+
+import sys
+from typing import Final, NamedTuple
+
+AGENT: Final = "agent"
+SUPERVISOR: Final = "supervisor"
+CHATBOT: Final = "chatbot"
+OPS: Final = "ops"
+ADMIN: Final = "admin"
+ROLES: Final = (AGENT, SUPERVISOR, CHATBOT, OPS, ADMIN)
+
+WHO: Final = {
+    AGENT: "a person at a desk; the token's subject is the desk",
+    SUPERVISOR: "who leads agents: sees where journeys hurt, and works the lists with them",
+    CHATBOT: "a program that talks to customers",
+    OPS: "who runs Zhiyin: sees figures, never a customer",
+    ADMIN: "who answers for the data: may ask who saw what",
+}
+
+
+class Right(NamedTuple):
+    """One thing that may be done: where, and by whom."""
+
+    action: str
+    where: str
+    roles: tuple[str, ...]
+
+
+HEAR_DESK: Final = Right("hear a desk's channel (its own)", "websocket, channel `desk`", (AGENT,))
+HEAR_CHATBOT: Final = Right("hear the chatbot's channel", "websocket, channel `chatbot`", (CHATBOT,))
+LOOK_UP: Final = Right(
+    "look up a customer's hints", "`GET /v1/customers/{id}/next-hints`", (CHATBOT, AGENT, SUPERVISOR)
+)
+LIST_DESK: Final = Right("list a desk's hints (its own)", "`GET /v1/hints`", (AGENT,))
+REPORT: Final = Right("report what became of a hint", "`POST /v1/hints/{id}/states`, frame `ack`", (AGENT, CHATBOT))
+READ_AUDIT: Final = Right("read who saw which hint", "`GET /v1/audit`", (ADMIN,))
+
+TABLE: Final = (HEAR_DESK, HEAR_CHATBOT, LOOK_UP, LIST_DESK, REPORT, READ_AUDIT)
+
+
+def roles_page() -> str:
+    """``docs/reference/roles.md``."""
+    head = [
+        "# Roles",
+        "",
+        "Every token says one `role`. What it may do:",
+        "",
+        f"| | where | {' | '.join(ROLES)} |",
+        f"|---|---|{'---|' * len(ROLES)}",
+    ]
+    rows = [
+        f"| {right.action} | {right.where} | {' | '.join('yes' if each in right.roles else '' for each in ROLES)} |"
+        for right in TABLE
+    ]
+    who = [f"- `{role}`: {words}" for role, words in WHO.items()]
+    tail = [
+        "",
+        "A token with another role, or asking for what its row does not allow, is answered 403 (websocket: closed with",
+        "4403). Sending events needs a write key and no token; `/live`, `/ready` and the pages' files need neither.",
+    ]
+    return "\n".join([*head, *rows, *tail, "", "Who they are:", "", *who, ""])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(roles_page())

@@ -1,0 +1,29 @@
+"""The table of roles: the page says what the code asks, and no role may do what no row gives it."""
+
+import httpx
+import pytest
+
+from gateway.roles import ADMIN, OPS, ROLES, TABLE, WHO, roles_page
+from tests.gateway.running import RunningGateway, bearer
+from tests.machine import ROOT
+
+PAGE = "docs/reference/roles.md"
+
+
+def test_the_committed_page_is_the_written_one() -> None:
+    assert (ROOT / PAGE).read_text("utf-8") == roles_page(), f"write it anew: python -m gateway.roles > {PAGE}"
+
+
+def test_every_row_names_roles_that_exist() -> None:
+    assert set(WHO) == set(ROLES)
+    assert all(right.roles and set(right.roles) <= set(ROLES) for right in TABLE)
+    assert len({right.action for right in TABLE}) == len(TABLE)
+
+
+@pytest.mark.parametrize("role", [OPS, ADMIN, "stranger"])
+def test_who_has_no_right_to_customers_reads_none(gateway: RunningGateway, role: str) -> None:
+    asked = {
+        path: httpx.get(f"{gateway.addresses.http}{path}", headers=bearer("x", role)).status_code
+        for path in ("/v1/customers/c-1/next-hints", "/v1/hints")
+    }
+    assert set(asked.values()) == {403}
