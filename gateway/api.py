@@ -17,7 +17,7 @@ from starlette.routing import Route
 from gateway.bearer import Bearers
 from gateway.bodies import read_body
 from gateway.feedback import Feedback, FeedbackRefused
-from gateway.idempotency import KEY_CHARS, IdempotentAnswers
+from gateway.idempotency import IdempotentAnswers, idempotency_key
 from gateway.languages import TAGS, picked_language
 from gateway.problems import ErrorDetail, Problem
 from gateway.roles import LIST_DESK, LOOK_UP, REPORT
@@ -81,7 +81,7 @@ class Api:
         async def made() -> bytes:
             return await self._reported(hint_id, report, token)
 
-        key = _idempotency_key(request)
+        key = idempotency_key(request)
         if key is None:
             return _json(await made())
         fingerprint = msgspec.json.encode((hint_id, report))
@@ -130,14 +130,6 @@ def _read_report(body: bytes) -> StateReport:
 def _no_report(path: str, found: str, expected: str) -> Problem:
     wrong = ErrorDetail(path, found, expected)
     return Problem("invalid", f"{path}: found {found}, expected {expected}", [wrong])
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not 1 <= len(key) <= KEY_CHARS:
-        wrong = ErrorDetail("Idempotency-Key", f"{len(key)} characters", f"1 to {KEY_CHARS} characters")
-        raise Problem("invalid", f"{wrong.path}: found {wrong.found}, expected {wrong.expected}", [wrong])
-    return key
 
 
 def _json(body: bytes) -> Response:

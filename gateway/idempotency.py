@@ -12,12 +12,23 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from starlette.requests import Request
+
 from gateway.problems import ErrorDetail, Problem
 
 KEYS_KEPT: Final = 10_000
 KEY_CHARS: Final = 255
 
 Key = tuple[str, str]
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The key of a request, if it has one. Raises Problem."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= KEY_CHARS:
+        wrong = ErrorDetail("Idempotency-Key", f"{len(key)} characters", f"1 to {KEY_CHARS} characters")
+        raise Problem("invalid", f"{wrong.path}: found {wrong.found}, expected {wrong.expected}", [wrong])
+    return key
 
 
 class IdempotentAnswers:

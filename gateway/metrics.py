@@ -66,6 +66,15 @@ FEEDBACK: Final = Metric(
     ("state", "changed"),
     known=tuple((state, changed) for state in ("shown", "used", "dismissed") for changed in ("yes", "no")),
 )
+OUTREACH_CLAIMS: Final = Metric(
+    "zhiyin_outreach_claims_total",
+    "counter",
+    "claims of customers to be called first: made, renewed, given back, or why refused",
+    ("result",),
+)
+OUTREACH_OUTCOMES: Final = Metric(
+    "zhiyin_outreach_outcomes_total", "counter", "calls that agents made first, by what came of them", ("outcome",)
+)
 HOOK_CALLS: Final = Metric(
     "zhiyin_chatbot_hook_total",
     "counter",
@@ -87,6 +96,8 @@ TABLE: Final = (
     DESK_QUEUE_OVERFLOWS,
     FACT_TO_DESK_SECONDS,
     FEEDBACK,
+    OUTREACH_CLAIMS,
+    OUTREACH_OUTCOMES,
     HOOK_CALLS,
     BUILD,
 )
@@ -109,5 +120,7 @@ class GatewayMetrics:
         self.desk_queue_overflows = counter(DESK_QUEUE_OVERFLOWS, self.registry)
         self.fact_to_desk_seconds = histogram(FACT_TO_DESK_SECONDS, self.registry)
         self.feedback = counter(FEEDBACK, self.registry)
+        self.outreach_claims = counter(OUTREACH_CLAIMS, self.registry)
+        self.outreach_outcomes = counter(OUTREACH_OUTCOMES, self.registry)
         self.hook_calls = counter(HOOK_CALLS, self.registry)
         self.build = gauge(BUILD, self.registry)

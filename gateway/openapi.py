@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from gateway.collector import SINGLE_TYPES
 from gateway.openapi_schemas import SCHEMAS, ref
+from gateway.outreach_requests import MOST, USUAL
 from gateway.problems import KINDS, MEDIA_TYPE
 from operators.events import CUSTOMER_ID_CHARS
 
@@ -31,6 +32,18 @@ _LANGUAGE: Final = {
     "schema": {"type": "string"},
     "description": "picks the language of `say`: zh-CN first, en",
 }
+_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+_IF_CHANGED: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "the `ETag` of what is known already",
+}
+_WRITES: Final = (400, 401, 403, 404, 408, 409, 413, 415, 422, 503)
 
 
 def openapi_document() -> dict[str, Any]:
@@ -44,7 +57,7 @@ def openapi_document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "paths": {**_collector_paths(), **_hint_paths(), **_other_paths()},
+        "paths": {**_collector_paths(), **_hint_paths(), **_outreach_paths(), **_other_paths()},
         "components": {"schemas": SCHEMAS, "securitySchemes": SECURITY_SCHEMES},
     }
 
@@ -87,7 +100,6 @@ def _hint_paths() -> dict[str, Any]:
         "schema": {"enum": ["chatbot", "desk"], "default": "chatbot"},
         "description": "where it would be said",
     }
-    key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
     return {
         "/v1/customers/{customer_id}/next-hints": {
             "get": _asked("nextHints", "A customer's open hints", "NextHints", [customer, surface, _LANGUAGE])
@@ -99,11 +111,43 @@ def _hint_paths() -> dict[str, Any]:
                     "reportState",
                     "Say what became of a hint",
                     "StateChange",
-                    [_in_path("hint_id", {"type": "string"}), key],
-                    (400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
+                    [_in_path("hint_id", {"type": "string"}), _KEY],
+                    _WRITES,
                 ),
                 "requestBody": {"required": True, "content": {"application/json": {"schema": ref("StateReport")}}},
             }
+        },
+    }
+
+
+def _outreach_paths() -> dict[str, Any]:
+    entry = _in_path("outreach_id", {"type": "string"})
+    customer = _in_path("customer_id", {"type": "string", "minLength": 1, "maxLength": CUSTOMER_ID_CHARS})
+    page = [
+        {"name": "journey", "in": "query", "schema": {"type": "string"}, "description": "of this journey only"},
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}},
+        {"name": "cursor", "in": "query", "schema": {"type": "string"}, "description": "`next_cursor` of a page"},
+    ]
+    listed = _asked("listOutreach", "Whom to call first", "OutreachPage", [*page, _IF_CHANGED, _LANGUAGE])
+    listed["responses"]["304"] = {"description": "the list is as `If-None-Match` says"}
+    released = _asked("releaseOutreach", "Give one's claim back", "OutreachClaim", [entry], (401, 403, 404, 409, 503))
+    released["responses"].pop("200")
+    released["responses"]["204"] = {"description": "nobody holds it now, or another agent's turn has come"}
+    return {
+        "/v1/outreach": {"get": listed},
+        "/v1/outreach/{outreach_id}/claims": {
+            "post": _asked("claimOutreach", "Claim a customer, or renew the claim", "OutreachClaim", [entry, _KEY], _WRITES),
+            "delete": released,
+        },
+        "/v1/outreach/{outreach_id}/outcomes": {
+            "post": {
+                **_asked("endOutreach", "Say what came of the call", "OutreachOutcome", [entry, _KEY], _WRITES),
+                "requestBody": {"required": True, "content": {"application/json": {"schema": ref("OutcomeReport")}}},
+            }
+        },
+        "/v1/customers/{customer_id}/do-not-call": {
+            "put": _asked("setDoNotCall", "No calls to this customer", "DoNotCall", [customer, _KEY], _WRITES),
+            "delete": _asked("liftDoNotCall", "Calls are welcome again", "DoNotCall", [customer, _KEY], _WRITES),
         },
     }
 

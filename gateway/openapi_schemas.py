@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gateway.admission import EVENT_BYTES
 from gateway.batches import BATCH_EVENTS, CONTEXT_BYTES
+from gateway.outreach_schemas import OUTREACH_SCHEMAS
 from operators.events import CUSTOMER_ID_CHARS, MESSAGE_ID_CHARS, TYPES
 from operators.hints import OPEN_STATES
 
@@ -165,6 +166,7 @@ SCHEMAS: Final[Schema] = {
             "changed": {"type": "boolean", "description": "false when it was in this state already"},
         },
     ),
+    **OUTREACH_SCHEMAS,
     "Live": _record(("status",), {"status": {"const": "live"}}),
     "Ready": _record(
         ("status", "dependencies"),

@@ -38,9 +38,22 @@ LOOK_UP: Final = Right(
 )
 LIST_DESK: Final = Right("list a desk's hints (its own)", "`GET /v1/hints`", (AGENT,))
 REPORT: Final = Right("report what became of a hint", "`POST /v1/hints/{id}/states`, frame `ack`", (AGENT, CHATBOT))
+LIST_OUTREACH: Final = Right(
+    "list the customers to be called first", "`GET /v1/outreach`, page `/outreach`", (AGENT, SUPERVISOR)
+)
+CALL: Final = Right(
+    "claim a customer to be called, say what came of it (own claims)",
+    "`POST`, `DELETE /v1/outreach/{id}/claims`, `POST /v1/outreach/{id}/outcomes`",
+    (AGENT,),
+)
+FORBID_CALLS: Final = Right(
+    "say that a customer wants no calls, or may be called again",
+    "`PUT`, `DELETE /v1/customers/{id}/do-not-call`",
+    (AGENT, SUPERVISOR),
+)
 READ_AUDIT: Final = Right("read who saw which hint", "`GET /v1/audit`", (ADMIN,))
 
-TABLE: Final = (HEAR_DESK, HEAR_CHATBOT, LOOK_UP, LIST_DESK, REPORT, READ_AUDIT)
+TABLE: Final = (HEAR_DESK, HEAR_CHATBOT, LOOK_UP, LIST_DESK, REPORT, LIST_OUTREACH, CALL, FORBID_CALLS, READ_AUDIT)
 
 
 def roles_page() -> str:

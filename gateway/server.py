@@ -39,6 +39,8 @@ from gateway.key_sets import KeySet, KeySetUnusable
 from gateway.limits import Rates
 from gateway.metrics import GatewayMetrics
 from gateway.openapi import openapi_route
+from gateway.outreach import OutreachApi
+from gateway.outreach_calls import OutreachCalls
 from gateway.push import PushServer
 from gateway.push_counts import CountedFeedback, PushCounts
 from gateway.site import Site
@@ -49,6 +51,7 @@ from state.bus import BusWriter
 from state.buses import gateway_bus
 from state.connections import WAIT_TIMEOUT_S, AsyncClient, connect_async
 from state.kafka_writer import KafkaBusWriter
+from state.outreach_board import OutreachBoard
 
 DRAIN_S: Final = 5
 KEEP_ALIVE_S: Final = 30
@@ -137,6 +140,7 @@ class Gateway:
         routes = [
             *collector.routes(),
             *Api(board, feedback, bearers, wall_clock_ms).routes(),
+            *self._outreach(OutreachBoard(client), lane, bearers).routes(),
             *Health({"redis": client.ping, **kafka_pings}).routes(),
             openapi_route(),
             *BrowserSdk(settings.write_keys[0] if settings.demo_page else None).routes(),
@@ -155,6 +159,10 @@ class Gateway:
             await keys.start()
             self._open.push_async_callback(keys.stop)
         return TokenReader(settings.token_secret, keys, settings.token_issuer, settings.token_audience)
+
+    def _outreach(self, board: OutreachBoard, lane: BusLane, bearers: Bearers) -> OutreachApi:
+        calls = OutreachCalls(board, lane, wall_clock_ms)
+        return OutreachApi(board, calls, bearers, wall_clock_ms, self.metrics)
 
     async def _start_bus(self, client: AsyncClient) -> tuple[BusWriter, dict[str, Ping]]:
         """The writer, and what to ask besides Redis."""
