@@ -125,7 +125,11 @@ def _outreach_paths() -> dict[str, Any]:
     customer = _in_path("customer_id", {"type": "string", "minLength": 1, "maxLength": CUSTOMER_ID_CHARS})
     page = [
         {"name": "journey", "in": "query", "schema": {"type": "string"}, "description": "of this journey only"},
-        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}},
+        {
+            "name": "limit",
+            "in": "query",
+            "schema": {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL},
+        },
         {"name": "cursor", "in": "query", "schema": {"type": "string"}, "description": "`next_cursor` of a page"},
     ]
     listed = _asked("listOutreach", "Whom to call first", "OutreachPage", [*page, _IF_CHANGED, _LANGUAGE])
@@ -136,7 +140,9 @@ def _outreach_paths() -> dict[str, Any]:
     return {
         "/v1/outreach": {"get": listed},
         "/v1/outreach/{outreach_id}/claims": {
-            "post": _asked("claimOutreach", "Claim a customer, or renew the claim", "OutreachClaim", [entry, _KEY], _WRITES),
+            "post": _asked(
+                "claimOutreach", "Claim a customer, or renew the claim", "OutreachClaim", [entry, _KEY], _WRITES
+            ),
             "delete": released,
         },
         "/v1/outreach/{outreach_id}/outcomes": {
