@@ -21,7 +21,16 @@ PLACEHOLDERS: Final = ("{journey}", "{step}")
 LONGEST: Final = "3650d"
 _DURATIONS: Final = frozenset(
     (
-        *("lateness", "idle_after", "forget_after", "hesitation_after", "rage_within", "lifetime", "window"),
+        *(
+            "lateness",
+            "idle_after",
+            "forget_after",
+            "hesitation_after",
+            "rage_within",
+            "lifetime",
+            "window",
+            "label_timeout",
+        ),
         *("after", "lease", "cool_off", "no_answer_after"),
     )
 )
@@ -40,7 +49,7 @@ def catalogue_problems(document: Document) -> list[Problem]:
 
 def _durations(tree: dict[str, Any]) -> Iterator[Difference]:
     for path, value in _leaves(tree, ()):
-        if path[-1] in _DURATIONS or path[0] == "idle_checkpoints":
+        if path[-1] in _DURATIONS or "idle_checkpoints" in path:
             found_ms = _milliseconds(value)
             if found_ms is None and isinstance(value, str):
                 yield path, shown(value), DURATION_EXAMPLES
@@ -51,11 +60,16 @@ def _durations(tree: dict[str, Any]) -> Iterator[Difference]:
 
 
 def _checkpoints_rise(tree: dict[str, Any]) -> Iterator[Difference]:
-    checkpoints = _list(tree.get("idle_checkpoints"))
-    for index, (before, after) in enumerate(pairwise(checkpoints), start=1):
+    yield from _rising(("idle_checkpoints",), tree)
+    for path, journey in _under(tree, "journeys"):
+        yield from _rising((*path, "idle_checkpoints"), journey)
+
+
+def _rising(path: DocumentPath, parent: dict[str, Any]) -> Iterator[Difference]:
+    for index, (before, after) in enumerate(pairwise(_list(parent.get("idle_checkpoints"))), start=1):
         before_ms, after_ms = _milliseconds(before), _milliseconds(after)
         if before_ms is not None and after_ms is not None and after_ms <= before_ms:
-            yield ("idle_checkpoints", index), f"{after} after {before}", "each checkpoint later than the one before"
+            yield (*path, index), f"{after} after {before}", "each checkpoint later than the one before"
 
 
 def _steps_once(tree: dict[str, Any]) -> Iterator[Difference]:

@@ -31,7 +31,11 @@ SENTENCES: Final = {
         "reasons": "Causes of a break-off, by code. `unknown` must be there: what to say when the cause is not known.",
         "lateness": "How far behind the newest event another may come and still count in order.",
         "idle_checkpoints": "Lengths of silence at which an attempt is looked at, rising.",
-        "decision": "How a silence becomes a break-off: `fixed` is at `idle_after`.",
+        "decision": "How a silence becomes a break-off: `fixed` is at `idle_after`; `learned` is at the first "
+        "checkpoint where waiting longer costs more than it saves, `idle_after` at the latest.",
+        "target_precision": "With `learned`: the share of break-offs told that are not followed by a return.",
+        "label_timeout": "Silence after which a prediction counts as settled: it did not complete.",
+        "learning": "Whether silences are scored and learnt from where the decision is `fixed` too.",
         "struggle": "When what a customer does counts as struggling.",
         "hints": "What holds for every hint.",
         "caps": "How often a customer may be contacted.",
@@ -48,6 +52,9 @@ SENTENCES: Final = {
         "idle_after": "Silence that counts as broken off, where a step does not say otherwise.",
         "forget_after": "Further silence after which the attempt is expired and forgotten.",
         "lateness": "Its own, where its events come slower than others'; left out: the catalogue's.",
+        "decision": "Its own; left out: the catalogue's.",
+        "idle_checkpoints": "Its own; left out: the catalogue's.",
+        "target_precision": "Its own; left out: the catalogue's.",
         "priority": "How much it matters, 0 to 100: which hint comes first for a customer who broke off several.",
     },
     "Step": {

@@ -14,12 +14,17 @@ from operators.events import Event
 from operators.facts import Observation, ObservationKind, Signal
 from operators.journey_plan import JourneyPlan, StepPlan
 from operators.moves import FAILED, MOVED, STUMBLED, UNKNOWN_DWELL, Move
+from operators.situations import time_bin
 from operators.struggle import Struggle
 
 CLOSED: Final = -1
 """The ``rung`` of an attempt that is over."""
 NO_TIMER: Final = -1
 """The ``timer_ms`` of a customer whom no timer waits to forget: open attempts hold him."""
+
+TRAIL_STEPS: Final = 8
+"""How many of the last steps left behind a trail has."""
+_ONE_BYTE: Final = tuple(bytes((number,)) for number in range(256))
 
 
 @dataclass(slots=True, eq=False)
@@ -28,6 +33,8 @@ class Attempt:
 
     ``timer_ms``: what its timer waits for, ``due_ms`` and the journey's patience, or earlier.
     ``cell``: of the journey map; ``entered_ms``: when it came to its step; ``has_failed``: since then.
+    Where the journey learns, ``trail`` has one byte for each of the last steps left behind (``situations.time_bin`` of
+    the time spent there), and ``stepped_ms`` is when it last went to another step.
     """
 
     customer: "Customer"
@@ -44,6 +51,9 @@ class Attempt:
     cell: str = ""
     entered_ms: int = 0
     has_failed: bool = False
+    started_ms: int = 0
+    stepped_ms: int = 0
+    trail: bytes = b""
 
     def seen(self, kind: ObservationKind, at_ms: int, idle_ms: int, signals: tuple[Signal, ...]) -> Observation:
         """What is to be said of it."""
@@ -59,7 +69,14 @@ class Attempt:
             idle_ms,
             signals,
             cell=self.cell,
+            started_ms=self.started_ms,
+            trail=self.trail,
         )
+
+    def leave_behind(self, at_ms: int) -> None:
+        """Notes the time spent at the step that is left at ``at_ms``."""
+        self.trail = self.trail[1 - TRAIL_STEPS :] + _ONE_BYTE[time_bin(at_ms - self.stepped_ms)]
+        self.stepped_ms = at_ms
 
     def stay(self, place: StepPlan, at_ms: int, pause_ms: int, moves: list[Move]) -> None:
         """Notes an event at ``place``, ``pause_ms`` after the last: another step, or the same after a silence.
@@ -152,6 +169,8 @@ def begun(
         cause=event.message_id,
         cell=plan.cells.of(event.context),
         entered_ms=at_ms,
+        started_ms=at_ms,
+        stepped_ms=at_ms,
     )
 
 

@@ -21,6 +21,8 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Surface = Literal["desk", "chatbot"]
+Decision = Literal["fixed", "learned"]
+Precision = Annotated[float, msgspec.Meta(gt=0.5, lt=1.0)]
 ContactChannel = Literal["phone", "counter", "chat"]
 SignalKind = Literal[
     "step_failed", "field_error", "back_and_forth", "rage_click", "hesitation", "page_hidden", "at_step"
@@ -59,7 +61,8 @@ class Journey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``idle_after``: silence that counts as broken off; ``forget_after``: silence
     beyond that after which the attempt is forgotten; ``lateness``: the journey's own, where
-    its events come slower than others'; ``priority``: 0 to 100.
+    its events come slower than others'; ``decision``, ``idle_checkpoints``, ``target_precision``: its own, where they
+    are not the catalogue's; ``priority``: 0 to 100.
     """
 
     title: Words
@@ -67,6 +70,9 @@ class Journey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_after: Duration = "5m"
     forget_after: Duration = "24h"
     lateness: Duration | None = None
+    decision: Decision | None = None
+    idle_checkpoints: tuple[Duration, ...] | None = None
+    target_precision: Precision | None = None
     priority: Annotated[int, msgspec.Meta(ge=0, le=100)] = 50
 
     @property
@@ -224,7 +230,10 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reasons: dict[Code, Reason]
     lateness: Duration = "2s"
     idle_checkpoints: tuple[Duration, ...] = ("30s", "60s", "2m", "5m", "10m", "20m")
-    decision: Literal["fixed"] = "fixed"
+    decision: Decision = "fixed"
+    target_precision: Precision = 0.95
+    label_timeout: Duration = "2h"
+    learning: bool = True
     struggle: Struggle = Struggle()
     hints: Hints = Hints()
     caps: Caps = Caps()
@@ -234,6 +243,23 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outreach: Outreach = Outreach()
     needs: dict[Code, NeedRule] = {}
     bundles: Bundles = Bundles()
+
+    def is_learned(self, journey: Journey) -> bool:
+        """Whether a silence of the journey becomes a break-off when the learning says so."""
+        return (journey.decision or self.decision) == "learned"
+
+    def learns(self, journey: Journey, *, checkpoints: bool) -> bool:
+        """Whether the journey's silences are scored and learnt from; ``checkpoints``: somebody hears the scores."""
+        return self.is_learned(journey) or (self.learning and checkpoints)
+
+    def checkpoints_ms(self, journey: Journey) -> tuple[int, ...]:
+        """The silences at which the journey's attempts are looked at, in ms."""
+        own = self.idle_checkpoints if journey.idle_checkpoints is None else journey.idle_checkpoints
+        return tuple(map(duration_ms, own))
+
+    def precision_of(self, journey: Journey) -> float:
+        """The share of the journey's abandonments that are to be right."""
+        return self.target_precision if journey.target_precision is None else journey.target_precision
 
     @property
     def lateness_ms(self) -> int:
@@ -262,7 +288,8 @@ def sped_up(catalogue: Catalogue, speed: float) -> Catalogue:
     return change(
         catalogue,
         journeys={name: _journey_sped_up(journey, speed) for name, journey in catalogue.journeys.items()},
-        idle_checkpoints=tuple(dict.fromkeys(_shorter(each, speed) for each in catalogue.idle_checkpoints)),
+        idle_checkpoints=_all_shorter(catalogue.idle_checkpoints, speed),
+        label_timeout=_shorter(catalogue.label_timeout, speed),
         struggle=change(catalogue.struggle, hesitation_after=_shorter(catalogue.struggle.hesitation_after, speed)),
         hints=change(catalogue.hints, lifetime=_shorter(catalogue.hints.lifetime, speed)),
         caps=change(catalogue.caps, window=_shorter(catalogue.caps.window, speed)),
@@ -284,6 +311,7 @@ def _journey_sped_up(journey: Journey, speed: float) -> Journey:
         journey,
         idle_after=_shorter(journey.idle_after, speed),
         forget_after=_shorter(journey.forget_after, speed),
+        idle_checkpoints=None if journey.idle_checkpoints is None else _all_shorter(journey.idle_checkpoints, speed),
         steps=tuple(_step_sped_up(step, speed) for step in journey.steps),
     )
 
@@ -294,6 +322,10 @@ def _step_sped_up(step: Step, speed: float) -> Step:
         idle_after=None if step.idle_after is None else _shorter(step.idle_after, speed),
         hesitation_after=None if step.hesitation_after is None else _shorter(step.hesitation_after, speed),
     )
+
+
+def _all_shorter(durations: tuple[Duration, ...], speed: float) -> tuple[Duration, ...]:
+    return tuple(dict.fromkeys(_shorter(each, speed) for each in durations))
 
 
 def _shorter(duration: Duration, speed: float) -> Duration:

@@ -12,7 +12,6 @@ import msgspec
 from operators.catalogue import Catalogue, Journey, Step
 from operators.cells import Cells
 from operators.events import Properties, Rejection
-from operators.instants import duration_ms
 from operators.struggle import StruggleRules
 
 
@@ -34,10 +33,11 @@ class JourneyPlan:
     """What the tracker needs to know of one journey.
 
     ``places``: its steps by the word an event has for them; no word is no step.
-    ``patience_ms``: how much more lateness it allows than the least patient journey.
+    ``patience_ms``: how much more lateness it allows than the least patient journey. ``learns``: whether somebody
+    wants to know how the attempt came to where it is.
     """
 
-    __slots__ = ("cells", "lateness_ms", "name", "no_step", "patience_ms", "places", "struggle")
+    __slots__ = ("cells", "lateness_ms", "learns", "name", "no_step", "patience_ms", "places", "struggle")
 
     def __init__(
         self,
@@ -47,10 +47,10 @@ class JourneyPlan:
         struggle: StruggleRules,
         lateness_ms: int,
         least_lateness_ms: int,
-        cells: Cells,
     ) -> None:
         self.name = name
-        self.cells = cells
+        self.learns = False
+        self.cells = Cells()
         self.struggle = struggle
         self.lateness_ms = lateness_ms
         self.patience_ms = lateness_ms - least_lateness_ms
@@ -72,17 +72,18 @@ def _step_plan(journey: Journey, step: Step | None, checkpoints_ms: Sequence[int
 
 
 def journey_plans(catalogue: Catalogue, *, checkpoints: bool = True) -> dict[str, JourneyPlan]:
-    """The plans of all journeys by name; ``checkpoints=False`` leaves the idle ladder out."""
-    ladder = [duration_ms(each) for each in catalogue.idle_checkpoints] if checkpoints else []
+    """The plans of all journeys by name; ``checkpoints=False`` leaves the idle ladder out where nothing is learnt."""
     latenesses_ms = {name: catalogue.lateness_ms_of(journey) for name, journey in catalogue.journeys.items()}
     least_ms = min(latenesses_ms.values())
     cells = Cells(catalogue.monitoring.channels, catalogue.monitoring.groups)
-    return {
-        name: JourneyPlan(
-            name, journey, ladder, StruggleRules(catalogue.struggle, journey), latenesses_ms[name], least_ms, cells
-        )
-        for name, journey in catalogue.journeys.items()
-    }
+    plans = {}
+    for name, journey in catalogue.journeys.items():
+        learns = catalogue.learns(journey, checkpoints=checkpoints)
+        ladder = catalogue.checkpoints_ms(journey) if checkpoints or learns else ()
+        struggle = StruggleRules(catalogue.struggle, journey)
+        plans[name] = JourneyPlan(name, journey, ladder, struggle, latenesses_ms[name], least_ms)
+        plans[name].learns, plans[name].cells = learns, cells
+    return plans
 
 
 def not_in_plans(properties: Properties, plans: Mapping[str | None, JourneyPlan]) -> Rejection:

@@ -1,11 +1,9 @@
 """What is known of a silent attempt at a checkpoint, what was predicted of it, and what came of it.
 
-In: an observation of the tracker (``idle``, ``silent``). Out: a ``Situation``, all of whose parts are binned,
-so that equal situations have equal scores. Nothing in it comes from later than the checkpoint.
-Refused: nothing.
+In: an observation of the tracker (``idle``, ``silent``). Out: ``Known``, all of whose parts are binned, so that
+equal situations have equal scores. Nothing in it comes from later than the checkpoint. Refused: nothing.
 """
 
-import math
 from typing import Final, Literal
 
 import msgspec
@@ -17,14 +15,12 @@ Question = Literal["unfinished", "away", "contact"]
 goes on nor ends). ``contact``: the customer contacts us within a day of the break-off."""
 QUESTIONS: Final[tuple[Question, ...]] = ("unfinished", "away", "contact")
 
-BINS_AN_OCTAVE: Final = 2
 _SECOND_MS: Final = 1_000
 _HOUR_MS: Final = 3_600_000
 _DAY_HOURS: Final = 24
 _WEEK_DAYS: Final = 7
 _EPOCH_WEEKDAY: Final = 3
 """1970-01-01 was a Thursday."""
-_LARGEST_BIN: Final = 255
 _MANY: Final = 3
 
 
@@ -63,31 +59,52 @@ class Scored(msgspec.Struct, frozen=True, gc=False):
     leader: str
 
 
-def situation_of(seen: Observation) -> Situation:
+class Known(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What predictions are made from: a ``Situation`` without the time of day."""
+
+    step: str | None
+    idle_ms: int
+    age: int
+    trail: bytes
+    struggle: tuple[str, ...] = ()
+
+
+def known_of(seen: Observation) -> Known:
     """What is known at ``seen``, an ``idle`` or ``silent`` observation."""
-    last_ms = seen.at_ms - seen.idle_ms
-    hours = last_ms // _HOUR_MS
+    idle_ms = seen.idle_ms
+    age = time_bin(seen.at_ms - idle_ms - seen.started_ms)
+    return Known(seen.step, idle_ms, age, seen.trail, _struggle(seen.signals) if seen.signals else ())
+
+
+def situation(known: Known, at_ms: int) -> Situation:
+    """``known`` at the instant ``at_ms``, with the hour and weekday of the last event."""
+    hours = (at_ms - known.idle_ms) // _HOUR_MS
     return Situation(
-        seen.step,
-        seen.idle_ms,
-        time_bin(last_ms - seen.started_ms),
+        known.step,
+        known.idle_ms,
+        known.age,
         hours % _DAY_HOURS,
         (hours // _DAY_HOURS + _EPOCH_WEEKDAY) % _WEEK_DAYS,
-        seen.trail,
-        _struggle(seen.signals) if seen.signals else (),
+        known.trail,
+        known.struggle,
     )
 
 
 def time_bin(span_ms: int) -> int:
-    """The bin of a span: 0 below a second, then ``BINS_AN_OCTAVE`` for each doubling; at most 255."""
-    if span_ms < _SECOND_MS:
-        return 0
-    return min(_LARGEST_BIN, 1 + int(BINS_AN_OCTAVE * math.log2(span_ms / _SECOND_MS)))
+    """The bin of a span: 0 below a second, then two for each doubling: 1 s, 1.5 s, 2 s, 3 s, 4 s, 6 s ..."""
+    seconds = span_ms // _SECOND_MS
+    if seconds <= 1:
+        return max(0, seconds)
+    octave = seconds.bit_length()
+    return 2 * octave - 2 + (seconds >> (octave - 2) & 1)
 
 
 def bin_begins_ms(number: int) -> int:
-    """The least span of a bin, in ms, rounded."""
-    return 0 if number == 0 else round(_SECOND_MS * 2.0 ** ((number - 1) / BINS_AN_OCTAVE))
+    """The least span of a bin, in ms."""
+    if number <= 1:
+        return number * _SECOND_MS
+    octave, half = divmod(number, 2)
+    return (1 << octave) * _SECOND_MS * (2 + half) // 2
 
 
 def _struggle(signals: tuple[Signal, ...]) -> tuple[str, ...]:
