@@ -26,7 +26,7 @@ from flows.remembering import Journals
 from flows.running import run_dataflow
 from flows.sinks import ListSink
 
-EPOCH_MS: Final = 1_000
+EPOCH_MS: Final = 5_000
 SHARDS: Final = 32
 LOOK_EVENTS: Final = 500
 """What a live source brings at a look under load."""
@@ -93,7 +93,7 @@ def _run(source: Paced, folder: Path | None) -> None:
         run_out=lambda: False,
         latest_ms=lambda _: _LATEST_MS,
         checkpoints=False,
-        journals=Journals(layout.journals, lambda _: None) if layout is not None else None,
+        journals=Journals(layout.journals, lambda _: None, EPOCH_MS / 1000) if layout is not None else None,
     )
     outlets = Outlets(facts=ListSink(_nowhere), dead_letters=ListSink(_nowhere), hints=ListSink(_nowhere))
     catalogue = load_catalogue(SHIPPED_CATALOGUE, quiet_hours=False)

@@ -45,7 +45,7 @@ def measure(scale: Scale) -> Iterator[Figure]:
     """Kills at one size, one restart at another."""
     with House(scale.recovery_attempts) as house:
         seconds = house.kills(scale.recovery_kills)
-    note = f"{_LOAD_EVENTS} events/s meanwhile; kills {len(seconds)}, at any moment of an epoch of 1 s"
+    note = f"{_LOAD_EVENTS} events/s meanwhile; kills {len(seconds)}, at any moment of an epoch of 5 s"
     name = f"kill -9 to caught up, {scale.recovery_attempts:,} attempts open"
     yield figure(f"{name}, p50", [percentile(seconds, 0.5)], "s", None, note)
     yield figure(f"{name}, worst", [max(seconds)], "s", AIM)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bench.dataflow_process import EPOCH_MS
 from bench.figures import Aim, Figure, figure, number, percentile
 from bench.inputs import ROOT
 from bench.not_measured import NotMeasured
@@ -34,7 +35,7 @@ def measure(scale: Scale) -> Iterator[Figure]:
     """Speed, stalls, restart."""
     rounds = [_round(scale) for _ in range(scale.snapshot_repeats)]
     attempts, awake = scale.snapshot_attempts, scale.snapshot_attempts // _AWAKE_SHARE
-    at = f"{awake:,} attempts awake, {attempts - awake:,} dormant, 32 shards, an epoch a second, at full speed"
+    at = f"{awake:,} attempts awake, {attempts - awake:,} dormant, 32 shards, an epoch of 5 s, at full speed"
     ratios = [without["wall_s"] / kept["wall_s"] for without, kept, _ in rounds]
     speeds = " against ".join(
         number(scale.snapshot_events / median(each[index]["wall_s"] for each in rounds)) for index in (1, 0)
@@ -69,6 +70,6 @@ def _asked(scale: Scale, folder: str) -> dict[str, Any]:
 def _stalls_ms(answer: dict[str, Any]) -> Sequence[float]:
     """The longest pauses, one an epoch, beyond the usual pause."""
     pauses_ms: list[float] = answer["pauses_ms"][_SETTLING_LOOKS:]
-    epochs = max(1, int(answer["wall_s"]))
+    epochs = max(1, int(1000 * answer["wall_s"] / EPOCH_MS))
     usual_ms = median(pauses_ms)
     return [pause_ms - usual_ms for pause_ms in sorted(pauses_ms)[-epochs:]]

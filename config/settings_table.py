@@ -105,7 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     epoch_ms: Annotated[
         int,
         Meta(ge=10, le=600_000, description="How often, in milliseconds, the engine makes a snapshot of its state."),
-    ] = 1_000
+    ] = 5_000
     write_keys: Annotated[
         tuple[str, ...], Meta(description="Keys that senders of events must show; `up` makes one when there is none.")
     ] = ()

@@ -164,7 +164,7 @@ def _rules(settings: Settings, metrics: EngineMetrics, layout: Layout) -> Rules:
         duplicate_memory_ms=settings.duplicate_memory_s * 1000,
         clock=_now_ms,
         watch=ShardWatch(metrics),
-        journals=Journals(layout.journals, metrics.snapshot_seconds.observe),
+        journals=Journals(layout.journals, metrics.snapshot_seconds.observe, settings.epoch_ms / 1000),
         keep_policies_ms=round(settings.policies_retention_days * DAY_MS),
     )
 

@@ -38,10 +38,11 @@ class Snapshot(msgspec.Struct, array_like=True):
 
 
 class Journals(msgspec.Struct, frozen=True):
-    """Where journals are kept, one folder a memory. ``took(seconds)``: told of each snapshot."""
+    """Where journals are kept, one folder a memory; a snapshot every ``epoch_s``. ``took(seconds)``: told of each."""
 
     folder: Path
     took: Callable[[float], None]
+    epoch_s: float = 0.0
 
 
 class Remembering:
@@ -55,14 +56,14 @@ class Remembering:
         if resumed and journals is not None:
             snapshot = unpack(resumed, Snapshot, FORMAT)
             self._name = snapshot.name
-            self._journal = Journal(journals.folder / snapshot.name, snapshot.place)
+            self._journal = Journal(journals.folder / snapshot.name, snapshot.place, journals.epoch_s)
             memory.restore(snapshot.head, self._journal.packs())
 
     def call(self, name: str) -> None:
         """The memory's name, the same after every restart: its folder's."""
         if self._journals is not None and self._journal is None:
             self._name = name
-            self._journal = Journal(self._journals.folder / name)
+            self._journal = Journal(self._journals.folder / name, epoch_s=self._journals.epoch_s)
 
     def write_ahead(self) -> None:
         """After a batch: spreads the writing, so that a snapshot finds little left to do."""

@@ -19,7 +19,7 @@ from flows.first_error import FirstError
 from flows.member import AddressUnusable, Member, MemberLost
 from flows.recovery_folder import Layout, RecoveryUnusable
 
-_GARBAGE_THRESHOLDS: Final = (50_000, 20, 1_000_000)
+_GARBAGE_THRESHOLDS: Final = (10_000, 5, 1_000_000)
 """State is millions of long-lived records without cycles: looking through all of them would find
 nothing and stall for it; only what is young is looked through."""
 _NOT_WHOLE: Final = (InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError)

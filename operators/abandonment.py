@@ -14,7 +14,7 @@ import msgspec
 
 from operators.facts import Fact, FactKind, Observation
 from operators.reasons import ReasonRules
-from operators.stored import unpack, unpacked
+from operators.stored import ALL, taken, unpack, unpacked
 
 FORMAT: Final = "zhiyin-away-1"
 
@@ -76,9 +76,9 @@ class JourneyDecision:
         """How many rows ``changes`` would give."""
         return len(self._changed)
 
-    def changes(self) -> tuple[int, bytes]:
+    def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many attempts have changed since the last call, and they packed."""
-        changed, self._changed = self._changed, set()
+        changed = taken(self._changed, most)
         rows = [AwayRow(attempt_id, self.away.get(attempt_id)) for attempt_id in changed]
         return len(rows), msgspec.msgpack.encode(rows)
 

@@ -27,7 +27,7 @@ from operators.hint_making import HintMaker, top_reason
 from operators.hints import OPEN_STATES, HeldBack, Hint, RetireCause, Retirement, Speak, WhyNot
 from operators.instants import duration_ms
 from operators.quiet_hours import quiet_until
-from operators.stored import unpack, unpacked
+from operators.stored import ALL, taken, unpack, unpacked
 
 FORMAT: Final = "zhiyin-arbitration-1"
 CONTACT_ENDS_AFTER_MS: Final = 3_600_000
@@ -165,9 +165,9 @@ class Arbitration:
         """How many rows ``changes`` would give."""
         return len(self._changed)
 
-    def changes(self) -> tuple[int, bytes]:
+    def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many customers may have changed since the last call, and they packed; an empty memory is forgotten."""
-        changed, self._changed = self._changed, set()
+        changed = taken(self._changed, most)
         rows = [self._customers.get(each) or CustomerMemory(each) for each in changed]
         return len(rows), msgspec.msgpack.encode(rows)
 

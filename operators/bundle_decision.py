@@ -28,7 +28,7 @@ from operators.hints import Hint
 from operators.needs import NeedRules
 from operators.policies import ENDED, Policy, Traits
 from operators.routing import Whereabouts
-from operators.stored import unpack, unpacked
+from operators.stored import ALL, taken, unpack, unpacked
 
 FORMAT: Final = "zhiyin-bundles-1"
 POLICIES_A_CUSTOMER: Final = 50
@@ -129,9 +129,9 @@ class BundleDecision:
         """How many rows ``changes`` would give."""
         return len(self._changed)
 
-    def changes(self) -> tuple[int, bytes]:
+    def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many customers may have changed since the last call, and they packed; an empty row is forgotten."""
-        changed, self._changed = self._changed, set()
+        changed = taken(self._changed, most)
         rows = [self._customers.get(each) or CustomerRow(each) for each in changed]
         return len(rows), msgspec.msgpack.encode(rows)
 

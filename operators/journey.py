@@ -41,6 +41,7 @@ from operators.journey_state import (
     unpack_head,
 )
 from operators.moves import FAILURES, Move, failure_code
+from operators.stored import ALL
 from operators.struggle import SIGNS, signals
 from operators.timer_wheel import BUCKET_BITS, TimerWheel
 
@@ -167,9 +168,9 @@ class JourneyShard:
         """About how many rows ``changes`` would give."""
         return len(self._changes)
 
-    def changes(self) -> tuple[int, bytes]:
+    def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many customers have changed or are forgotten since the last call, and they packed."""
-        return self._changes.take(self.customers)
+        return self._changes.take(self.customers, most)
 
     def all_keys(self) -> list[str]:
         """All customers remembered now."""

@@ -17,7 +17,7 @@ from operators.moves import Move
 from operators.pain_points import Metric, PainPoint, Report, Word, reported
 from operators.pain_watch import JourneyWatch, Rules, Slowness, StreamKey
 from operators.seasonality import Watch
-from operators.stored import unpack, unpacked
+from operators.stored import ALL, taken, unpack, unpacked
 
 FORMAT: Final = "zhiyin-monitor-1"
 GRACE_MS: Final = 5 * 60_000
@@ -126,9 +126,9 @@ class JourneyMonitor:
         """How many rows ``changes`` would give."""
         return len(self._unwritten)
 
-    def changes(self) -> tuple[int, bytes]:
+    def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many rows have changed since the last call, and they packed."""
-        changed, self._unwritten = self._unwritten, set()
+        changed = taken(self._unwritten, most)
         return len(changed), msgspec.msgpack.encode([MonitorRow(key, self._packed(key)) for key in sorted(changed)])
 
     def all_keys(self) -> list[str]:

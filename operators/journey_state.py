@@ -121,9 +121,12 @@ class Changes:
         if not self.born_changed:
             self._forgotten.append(customer.id)
 
-    def take(self, customers: Mapping[str, Customer]) -> tuple[int, bytes]:
-        """How many have changed or are forgotten since the last call, and they packed, the forgotten first."""
-        changed, self._changed = self._changed, []
+    def take(self, customers: Mapping[str, Customer], most: int) -> tuple[int, bytes]:
+        """How many have changed or are forgotten since the last call, and they packed, the forgotten first.
+
+        Of those changed at most ``most``, the longest waiting.
+        """
+        changed, self._changed = self._changed[:most], self._changed[most:]
         forgotten, self._forgotten = self._forgotten, []
         for customer in changed:
             customer.changed = False

@@ -48,7 +48,7 @@ from operators.outreach_words import (
     entry_of,
 )
 from operators.quiet_hours import quiet_until
-from operators.stored import unpack, unpacked
+from operators.stored import ALL, taken, unpack, unpacked
 
 _ENDS: Final[dict[str, NoCallCause]] = {
     "returned": "returned",
@@ -119,9 +119,9 @@ class Outreach:
         """How many rows ``changes`` would give."""
         return len(self._changed)
 
-    def changes(self) -> tuple[int, bytes]:
+    def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many customers may have changed since the last call, and they packed; an empty memory is forgotten."""
-        changed, self._changed = self._changed, set()
+        changed = taken(self._changed, most)
         rows = [self._customers.get(each) or CallMemory(each) for each in changed]
         return len(rows), msgspec.msgpack.encode(rows)
 

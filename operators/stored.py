@@ -1,7 +1,7 @@
 """Stored state coming back: rows in packs, and what is said when they are not ours."""
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -22,6 +22,19 @@ class StateUnreadable(Exception):
 
 class _Outline(msgspec.Struct, array_like=True, gc=False):
     format: str
+
+
+ALL: Final = 1 << 62
+"""More rows than there can be."""
+
+
+def taken(changed: set[str], most: int) -> list[str]:
+    """Takes at most ``most`` keys out."""
+    if len(changed) > most:
+        return [changed.pop() for _ in range(most)]
+    keys = list(changed)
+    changed.clear()
+    return keys
 
 
 def unpack(packed: bytes, record: type[Row], expected: str) -> Row:

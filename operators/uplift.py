@@ -26,7 +26,7 @@ from operators.catalogue import ControlGroup
 from operators.facts import Fact
 from operators.hints import Hint
 from operators.proportions import Difference, Proportion, difference_interval, smallest_detectable
-from operators.stored import unpack, unpacked
+from operators.stored import ALL, taken, unpack, unpacked
 
 FORMAT: Final = "zhiyin-uplift-1"
 LABEL_TIMEOUT_MS: Final = 7_200_000
@@ -141,9 +141,9 @@ class Uplift:
         """How many rows ``changes`` would give."""
         return len(self._changed)
 
-    def changes(self) -> tuple[int, bytes]:
+    def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many units have changed since the last call, and they packed."""
-        changed, self._changed = self._changed, set()
+        changed = taken(self._changed, most)
         rows = [self._units.get(attempt_id) or UnitRow(attempt_id) for attempt_id in changed]
         return len(rows), msgspec.msgpack.encode(rows)
 

@@ -16,6 +16,7 @@ in that moment may lose what the snapshot counts on; that is noticed (``JournalD
 
 import os
 import struct
+import time
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,12 +26,16 @@ from typing import Final, Protocol
 
 import msgspec
 
+from operators.stored import ALL
+
 SAFE_SNAPSHOTS: Final = 3
 """Snapshots after which the engine surely goes back to none of before: then old segments may go."""
 SWEEP_KEYS: Final = 256
 """A sweep takes at least so many keys with a write, and at least as many as have changed."""
 SLICE_ROWS: Final = 256
-"""So many changed rows are written ahead of the snapshot, so that it finds little left to do."""
+"""So many changed rows are written ahead of the snapshot at a time, so that it finds little left to do."""
+HELD_ROWS: Final = 2_048
+"""So many may wait in the first half of an epoch: what changes again before its end is then written once."""
 _SWEEPS_AT: Final = 3
 _SLACK_BYTES: Final = 1 << 18
 _SYNC: Final = ThreadPoolExecutor(1, thread_name_prefix="journal-sync")
@@ -47,8 +52,8 @@ class Memory(Protocol):
     def waiting(self) -> int:
         """About how many rows ``changes`` would give."""
 
-    def changes(self) -> tuple[int, bytes]:
-        """How many keys have changed or are forgotten since the last call, and they packed."""
+    def changes(self, most: int) -> tuple[int, bytes]:
+        """How many keys have changed or are forgotten since the last call, about ``most`` of them, packed."""
 
     def all_keys(self) -> list[str]:
         """All keys remembered now."""
@@ -85,10 +90,15 @@ class JournalDamaged(Exception):
 
 
 class Journal:
-    """The journal of one memory, from a place on (None: from the beginning; whatever is there counts for nothing)."""
+    """The journal of one memory, from a place on (None: from the beginning; whatever is there counts for nothing).
 
-    def __init__(self, folder: Path, place: Place | None = None) -> None:
+    ``epoch_s``: about how long it is from one snapshot to the next.
+    """
+
+    def __init__(self, folder: Path, place: Place | None = None, epoch_s: float = 0.0) -> None:
         self._folder = folder
+        self._epoch_s = epoch_s
+        self._snapshot_s = time.monotonic()
         self._segments = [Segment(each.number, each.size_bytes) for each in (place.segments if place else ())]
         self._swept_bytes = place.swept_bytes if place else 0
         self._own_segment: Segment | None = None
@@ -108,9 +118,9 @@ class Journal:
             yield from _read(self._path(segment.number), segment.size_bytes)
 
     def write_ahead(self, memory: Memory) -> None:
-        """Writes what has changed when it is enough for a slice; no place holds it yet. Raises OSError."""
-        if memory.waiting >= SLICE_ROWS:
-            self._write_some(memory)
+        """Writes a slice when more waits than may at this time of the epoch; no place holds it yet. Raises OSError."""
+        if memory.waiting >= SLICE_ROWS and memory.waiting >= self._may_wait():
+            self._write_some(memory, SLICE_ROWS)
 
     def write(self, memory: Memory) -> Place:
         """Appends what has changed, and a part of a sweep when one is due.
@@ -118,15 +128,21 @@ class Journal:
         Raises OSError (a full disk): the place before still holds.
         """
         self._synced.result()
-        self._write_some(memory)
+        self._snapshot_s = time.monotonic()
+        self._write_some(memory, ALL)
         self._synced = _SYNC.submit(_sync, self._path(self._own_segment.number)) if self._own_segment else _DONE
         self._snapshots += 1
         while self._retired and self._retired[0][0] + SAFE_SNAPSHOTS <= self._snapshots:
             self._path(self._retired.popleft()[1]).unlink(missing_ok=True)
         return Place(tuple(Segment(each.number, each.size_bytes) for each in self._segments), self._swept_bytes)
 
-    def _write_some(self, memory: Memory) -> None:
-        changed, pack = memory.changes()
+    def _may_wait(self) -> float:
+        """Rows that may wait: less and less in the second half of an epoch."""
+        left = 1.0 - (time.monotonic() - self._snapshot_s) / self._epoch_s if self._epoch_s else 0.0
+        return SLICE_ROWS + HELD_ROWS * min(1.0, max(0.0, 2 * left))
+
+    def _write_some(self, memory: Memory, most: int) -> None:
+        changed, pack = memory.changes(most)
         packs = [pack] if changed else []
         if self._sweep is None and self._total_bytes > _SWEEPS_AT * self._swept_bytes + _SLACK_BYTES:
             self._sweep = deque(memory.all_keys())

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state import journal
-from state.journal import SAFE_SNAPSHOTS, SLICE_ROWS, Journal, JournalDamaged, Place
+from operators.stored import ALL, taken
+from state.journal import HELD_ROWS, SAFE_SNAPSHOTS, SLICE_ROWS, Journal, JournalDamaged, Place
 
 
 class Book:
@@ -34,8 +35,8 @@ class Book:
     def waiting(self) -> int:
         return len(self._changed)
 
-    def changes(self) -> tuple[int, bytes]:
-        changed, self._changed = self._changed, set()
+    def changes(self, most: int = ALL) -> tuple[int, bytes]:
+        changed = taken(self._changed, most)
         return len(changed), self._pack([(key, self.texts.get(key)) for key in changed])
 
     def all_keys(self) -> list[str]:
@@ -190,6 +191,30 @@ def test_what_is_written_ahead_counts_with_the_next_snapshot_and_not_before(tmp_
     before = book.packed_rows
     assert Book(_packs(tmp_path, writer.write(book))).texts == book.texts
     assert book.packed_rows - before <= SLICE_ROWS
+
+
+def test_early_in_an_epoch_changes_wait_so_that_what_changes_again_is_written_once(tmp_path: Path) -> None:
+    writer, book = Journal(tmp_path, epoch_s=3_600), Book()
+    for _ in range(3):
+        for number in range(HELD_ROWS):
+            book.put(f"key {number}", "new")
+            writer.write_ahead(book)
+    assert book.packed_rows == 0
+    for number in range(HELD_ROWS):
+        book.put(f"one more {number}", "new")
+        writer.write_ahead(book)
+    assert HELD_ROWS <= book.waiting <= HELD_ROWS + SLICE_ROWS
+    assert book.packed_rows % SLICE_ROWS == 0
+    assert Book(_packs(tmp_path, writer.write(book))).texts == book.texts
+
+
+def test_late_in_an_epoch_nothing_waits_but_less_than_a_slice(tmp_path: Path) -> None:
+    writer, book = Journal(tmp_path, epoch_s=1e-9), Book()
+    for number in range(HELD_ROWS):
+        book.put(f"key {number}", "new")
+        writer.write_ahead(book)
+    assert book.waiting < SLICE_ROWS
+    assert Book(_packs(tmp_path, writer.write(book))).texts == book.texts
 
 
 def _broken(_: int) -> None:

@@ -65,7 +65,11 @@ def metric(url: str, name: str, **labels: str) -> float:
 
 @pytest.mark.timeout(180)
 def test_a_producer_far_faster_than_the_engine_fills_the_bus_and_not_memory(tmp_path: Path) -> None:
-    environment = {"ZHIYIN_BUS_MAX_EVENTS": str(MOST_WAITING), "ZHIYIN_POLL_EVENTS": "100"}
+    environment = {
+        "ZHIYIN_BUS_MAX_EVENTS": str(MOST_WAITING),
+        "ZHIYIN_POLL_EVENTS": "100",
+        "ZHIYIN_EPOCH_MS": "500",
+    }
     with HouseUp(tmp_path, environment=environment) as house:
         metrics = house.addresses["metrics"]
         parts = [psutil.Process(house.process(f"zhiyin {name}")) for name in ("engine", "gateway")]

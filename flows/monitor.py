@@ -1,0 +1,154 @@
+"""The step of monitoring: one journey's moves become its map and its pain points.
+
+In: moves of the tracker, facts, and what is reported and answered around transactions. Out: lists of words: panes of
+the map, pain points, at most once a second while live, at the end of a recording. Refused: nothing.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import bytewax.operators as op
+import msgspec
+from bytewax.dataflow import KeyedStream
+from bytewax.operators import StatefulBatchLogic
+
+from flows.delivery import Tracked
+from flows.remembering import Journals, Remembering
+from operators.catalogue import Catalogue
+from operators.cells import Cells
+from operators.events import PAIN_POINT_REPORTED
+from operators.facts import Around, Fact, stable_id
+from operators.journey_monitor import JourneyMonitor, Told
+from operators.moves import Move, fact_moves
+from operators.pain_points import MAY_BECOME, Report, Word
+from operators.pain_watch import watch_rules
+from operators.satisfaction import answer_moves
+
+TELL_EVERY_MS: Final = 1_000
+_WORD: Final[Any] = Word
+
+
+class Monitored(msgspec.Struct, gc=False):
+    """What a batch has for one journey."""
+
+    journey: str
+    moves: list[Move]
+    reports: list[Report]
+
+
+class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
+    """One journey. ``clock``: now in ms (None: a recording, which is told of at its end)."""
+
+    def __init__(
+        self,
+        monitor: JourneyMonitor,
+        clock: Callable[[], int] | None,
+        run_out: Callable[[], bool],
+        remembering: Remembering,
+    ) -> None:
+        self._monitor = monitor
+        self._clock = clock
+        self._run_out = run_out
+        self._remembering = remembering
+        self._tell_at_ms = 0
+        self._has_news = True
+
+    def on_batch(self, values: list[Monitored]) -> tuple[Iterable[list[Told]], bool]:
+        """Counts and judges; tells when it is time."""
+        self._monitor.call(values[0].journey)
+        self._remembering.call(f"monitor-{stable_id(self._monitor.name)}")
+        for each in values:
+            self._monitor.take(each.moves)
+            for report in each.reports:
+                self._monitor.report(report)
+        self._has_news = True
+        self._remembering.write_ahead()
+        return self._told(), StatefulBatchLogic.RETAIN
+
+    def on_notify(self) -> tuple[Iterable[list[Told]], bool]:
+        """The time has come that ``notify_at`` named."""
+        return self._told(), StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[Iterable[list[Told]], bool]:
+        """The end of a recording; a live stream that stops is only paused."""
+        words = self._monitor.tell() if self._run_out() else []
+        return ([words] if words else ()), StatefulBatchLogic.RETAIN
+
+    def notify_at(self) -> datetime | None:
+        """When what has changed is told; never for recordings, whose time is not the clock's."""
+        if self._clock is None or not self._has_news:
+            return None
+        return datetime.fromtimestamp(self._tell_at_ms / 1000, UTC) + timedelta(milliseconds=1)
+
+    def snapshot(self) -> bytes:
+        """The place in the journal of what the monitor remembers."""
+        return self._remembering.snapshot()
+
+    def _told(self) -> Iterable[list[Told]]:
+        if self._clock is None or self._clock() < self._tell_at_ms:
+            return ()
+        self._tell_at_ms = self._clock() + TELL_EVERY_MS
+        self._has_news = False
+        words = self._monitor.tell()
+        return [words] if words else ()
+
+
+def monitored(
+    tracked: KeyedStream[Tracked],
+    decided: KeyedStream[list[Fact]],
+    catalogue: Catalogue,
+    clock: Callable[[], int] | None,
+    run_out: Callable[[], bool],
+    journals: Journals | None,
+) -> KeyedStream[list[Told]]:
+    """The step, by journey."""
+    cells = Cells(catalogue.monitoring.channels, catalogue.monitoring.groups)
+    rules = watch_rules(catalogue)
+
+    def by_journey(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, Monitored]]:
+        return moves_by_journey(keyed[1], cells, catalogue.journeys.keys())
+
+    def monitor(resumed: bytes | None) -> MonitorLogic:
+        memory = JourneyMonitor(catalogue.journeys, rules, keeps_changes=journals is not None)
+        return MonitorLogic(memory, clock, run_out, Remembering(memory, journals, resumed))
+
+    moved = op.flat_map("moves_by_journey", tracked, by_journey)
+    told = op.map("moves_of_facts", decided, _of_facts)
+    return op.stateful_batch("monitor", op.merge("monitoring", moved, told), monitor)
+
+
+def moves_by_journey(tracked: Tracked, cells: Cells, journeys: Collection[str]) -> Iterable[tuple[str, Monitored]]:
+    """The moves, the answers and the reports of a batch, by journey."""
+    grouped: dict[str, Monitored] = {}
+    for move in tracked.moves:
+        found = grouped.get(move[0])
+        if found is None:
+            found = grouped[move[0]] = Monitored(move[0], [], [])
+        found.moves.append(move)
+    for move in answer_moves(tracked.around, cells, journeys):
+        grouped.setdefault(move[0], Monitored(move[0], [], [])).moves.append(move)
+    for report in filter(None, map(report_of, tracked.around)):
+        if report.journey in journeys:
+            grouped.setdefault(report.journey, Monitored(report.journey, [], [])).reports.append(report)
+    return grouped.items()
+
+
+def _of_facts(keyed: tuple[str, list[Fact]]) -> tuple[str, Monitored]:
+    journey, facts = keyed
+    return journey, Monitored(journey, fact_moves(facts), [])
+
+
+def report_of(around: Around) -> Report | None:
+    """What it says of a pain point; None: nothing."""
+    properties = around.event.properties
+    if around.event.event != PAIN_POINT_REPORTED or properties is None or properties.state not in MAY_BECOME:
+        return None
+    return Report(
+        properties.journey or "",
+        properties.pain_point_id or "",
+        msgspec.convert(properties.state, type=_WORD),
+        around.at_ms,
+        properties.agent_id or "",
+        properties.assignee,
+    )
