@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from config.cluster_checks import cluster_differences
 from config.kafka_checks import kafka_differences
 from config.settings_table import Settings
+from config.write_key_scopes import ScopeUnreadable, read_scope
 
 SettingDifference = tuple[str, str, str]
 """Setting, found, expected."""
@@ -94,6 +95,17 @@ def _from_where(settings: Settings) -> Iterator[SettingDifference]:
             yield "trusted_proxies", repr(proxy), "an address or a network such as 10.0.0.0/8"
 
 
+def _scopes(settings: Settings) -> Iterator[SettingDifference]:
+    for index, line in enumerate(settings.write_key_scopes, start=1):
+        try:
+            scope = read_scope(line)
+        except ScopeUnreadable as error:
+            yield "write_key_scopes", f"{error.found} in line {index}", error.expected
+        else:
+            if scope.key not in settings.write_keys:
+                yield "write_key_scopes", f"another key in line {index}", "one of write_keys"
+
+
 def _is_network(text: str) -> bool:
     try:
         ip_network(text, strict=False)
@@ -109,6 +121,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[SettingDifference]], ...]] = 
     _secrets,
     _names,
     _from_where,
+    _scopes,
     kafka_differences,
     cluster_differences,
 )

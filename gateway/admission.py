@@ -7,9 +7,9 @@ Refused: more than 32 KB, not UTF-8, nested too deeply, lone surrogates, not an 
 the wire format, an id that is too long, a time that cannot be. Unknown journeys and
 steps pass: the engine's catalogue may be newer than ours, it makes dead letters of them.
 
-The bytes go on as they came, but for two things: what the request says for all its
-events (``context``), or what is missing (``messageId``, ``type``), is added at the end
-of the object; and line breaks between its members are taken out.
+What the request says for all its events (``context``), or what is missing (``messageId``, ``type``), is added at
+the end of the object. Then what nobody reads is left out (``operators.known_fields``); or, where everything is kept,
+the bytes go on as they came, but for line breaks between members.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from config.write_key_scopes import WriteKeyScope
 from gateway.text_checks import too_deep, wrong_text
 from operators.events import (
     ACTIVITY,
@@ -31,6 +32,7 @@ from operators.events import (
     read_event,
 )
 from operators.instants import iso_text, to_ms
+from operators.known_fields import known_event
 from operators.policies import read_policy
 from state.bus import OutgoingEvent
 
@@ -38,6 +40,10 @@ EVENT_BYTES: Final = 32 * 1024
 EARLIEST_MS: Final = 946_684_800_000
 """2000-01-01: before it no event of ours can have happened, a device's clock is wrong."""
 
+_STATUSES: Final = {
+    "too_big": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "not_with_this_key": HTTPStatus.FORBIDDEN,
+}
 NewId = Callable[[], str]
 
 
@@ -45,6 +51,7 @@ class Door(msgspec.Struct, frozen=True):
     """What holds for every event of one request; times in epoch ms.
 
     ``expected_type``: the endpoint's (None: any); ``sent_at`` and ``context``: the batch's own.
+    ``scope``: what the write key may send (None: anything); ``keeps_all``: whether fields nobody reads are kept.
     """
 
     received_ms: int
@@ -52,6 +59,8 @@ class Door(msgspec.Struct, frozen=True):
     expected_type: str | None = None
     sent_at: datetime | None = None
     context: bytes | None = None
+    scope: WriteKeyScope | None = None
+    keeps_all: bool = True
 
 
 class Refused(msgspec.Struct, frozen=True, rename="camel"):
@@ -109,18 +118,20 @@ def admit(raw: bytes, door: Door, new_id: NewId) -> OutgoingEvent | Rejection:
     missing = _missing_type(raw, event, door)
     if isinstance(missing, Rejection):
         return missing
-    wrong = _wrong_event(event, missing or event.type) or _wrong_policy(raw, event)
+    event_type = missing or event.type
+    wrong = _wrong_event(event, event_type) or _wrong_policy(raw, event) or _out_of_scope(event, event_type, door.scope)
     if wrong is not None:
         return wrong
     time_ms = corrected_time(event, door)
     if isinstance(time_ms, Rejection):
         return time_ms
-    return OutgoingEvent(event.customer_id or "", time_ms, _complete(raw, event, missing, door, new_id))
+    complete = _complete(raw, event, missing, door, new_id)
+    return OutgoingEvent(event.customer_id or "", time_ms, complete if door.keeps_all else known_event(complete))
 
 
 def refusal(index: int, raw: bytes, rejection: Rejection) -> Refused:
     """The rejection as the answer lists it."""
-    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if rejection.kind == "too_big" else HTTPStatus.BAD_REQUEST
+    status = _STATUSES.get(rejection.kind, HTTPStatus.BAD_REQUEST)
     return Refused(index, _message_id(raw), status, rejection.kind, rejection.path, rejection.found, rejection.expected)
 
 
@@ -177,6 +188,20 @@ def _wrong_policy(raw: bytes, event: Event) -> Rejection | None:
     """What is wrong with the policy that an event tells of."""
     policy = read_policy(raw) if event.event == POLICY_UPDATED else None
     return policy if isinstance(policy, Rejection) else None
+
+
+def _out_of_scope(event: Event, event_type: str, scope: WriteKeyScope | None) -> Rejection | None:
+    """What the write key may not send: an event of another name (or type, but for track), or of another journey."""
+    if scope is None:
+        return None
+    name = event.event if event_type == "track" else event_type
+    if scope.events is not None and name not in scope.events:
+        return Rejection("not_with_this_key", "$.event", repr(name)[:80], f"one of {', '.join(sorted(scope.events))}")
+    journey = event.properties.journey if event.properties is not None else None
+    if scope.journeys is not None and journey not in scope.journeys:
+        expected = f"one of {', '.join(sorted(scope.journeys))}"
+        return Rejection("not_with_this_key", "$.properties.journey", repr(journey)[:80], expected)
+    return None
 
 
 def _too_long(event: Event) -> Rejection | None:

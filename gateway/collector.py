@@ -18,18 +18,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from config.write_key_scopes import WriteKeyScope
 from gateway.admission import Door, NewId, Refused, Verdict, admit_all
 from gateway.batches import BATCH_BYTES, Batch, read_batch, read_write_key
 from gateway.bodies import read_body
 from gateway.bus_lane import Bus
 from gateway.metrics import GatewayMetrics
-from gateway.problems import Problem
+from gateway.problems import ErrorDetail, Problem
 from gateway.unavailable import ERRORS, unavailable
 from gateway.write_keys import WriteKeys
 from operators.events import Rejection
 from state.bus import OutgoingEvent
 
 SINGLE_TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")
+_WHOLLY: Final = {"too_big": "too_big", "not_with_this_key": "forbidden"}
+"""What the whole request is when all its events are refused for one reason."""
 _ALL_TAKEN: Final = b'{"success":true,"accepted":1,"rejected":[]}'
 
 
@@ -46,7 +49,8 @@ def random_message_id() -> str:
 class Collector:
     """The endpoints that take events.
 
-    ``max_future_ms``: how far ahead of our clock a corrected time may lie.
+    ``max_future_ms``: how far ahead of our clock a corrected time may lie; ``keeps_all``: whether fields that nobody
+    reads are kept.
     """
 
     def __init__(
@@ -57,6 +61,8 @@ class Collector:
         max_future_ms: int,
         clock_ms: Callable[[], int] = wall_clock_ms,
         new_id: NewId = random_message_id,
+        *,
+        keeps_all: bool = False,
     ) -> None:
         self._bus = bus
         self._keys = keys
@@ -64,6 +70,7 @@ class Collector:
         self._max_future_ms = max_future_ms
         self._clock_ms = clock_ms
         self._new_id = new_id
+        self._keeps_all = keeps_all
 
     def routes(self) -> list[Route]:
         """One route an endpoint."""
@@ -74,31 +81,49 @@ class Collector:
         return [*singles, Route("/v1/batch", self._batch, methods=["POST"], name="batch")]
 
     async def _single(self, kind: str, request: Request) -> Response:
-        body = await self._body(request)
-        if "authorization" not in request.headers:
-            self._keys.check_body(read_write_key(body))
-        door = Door(self._clock_ms(), self._max_future_ms, expected_type=kind)
+        scope, body = await self._body(request)
+        if scope is None:
+            scope = self._admitted(self._keys.check_body(read_write_key(body)), request)
+        self._keys.require(scope, 1)
+        door = Door(self._clock_ms(), self._max_future_ms, expected_type=kind, scope=scope, keeps_all=self._keeps_all)
         return await self._take(kind, [body.strip()], door, request)
 
     async def _batch(self, request: Request) -> Response:
-        body = await self._body(request)
+        scope, body = await self._body(request)
         batch = read_batch(body)
-        if "authorization" not in request.headers:
-            self._keys.check_body(batch.write_key if isinstance(batch, Batch) else read_write_key(body))
+        if scope is None:
+            key = batch.write_key if isinstance(batch, Batch) else read_write_key(body)
+            scope = self._admitted(self._keys.check_body(key), request)
         if isinstance(batch, Rejection):
             raise self._refused_whole(batch)
-        door = Door(self._clock_ms(), self._max_future_ms, sent_at=batch.sent_at, context=batch.context)
+        self._keys.require(scope, len(batch.events))
+        door = Door(
+            self._clock_ms(),
+            self._max_future_ms,
+            sent_at=batch.sent_at,
+            context=batch.context,
+            scope=scope,
+            keeps_all=self._keeps_all,
+        )
         return await self._take("batch", batch.events, door, request)
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, request: Request) -> tuple[WriteKeyScope | None, bytes]:
+        """The key's scope where the header has the key, and the body."""
         header = request.headers.get("authorization")
-        if header is not None:
-            self._keys.check_header(header)
+        scope = None if header is None else self._admitted(self._keys.check_header(header), request)
         try:
-            return await read_body(request, BATCH_BYTES)
+            return scope, await read_body(request, BATCH_BYTES)
         except Problem as problem:
             self._metrics.events_rejected.labels(problem.kind).inc()
             raise
+
+    def _admitted(self, scope: WriteKeyScope, request: Request) -> WriteKeyScope:
+        """Raises Problem when the key is not for pages of this origin."""
+        origin = request.headers.get("origin")
+        if scope.origins is not None and origin is not None and origin not in scope.origins:
+            wrong = ErrorDetail("Origin", repr(origin)[:120], " or ".join(sorted(scope.origins)))
+            raise Problem("forbidden", f"found a page of {wrong.found}, expected {wrong.expected}", [wrong])
+        return scope
 
     async def _take(self, endpoint: str, raws: Sequence[bytes], door: Door, request: Request) -> Response:
         verdict = admit_all(raws, door, self._new_id)
@@ -127,7 +152,8 @@ class Collector:
 def nothing_accepted(refused: Sequence[Refused]) -> Problem:
     """The answer when no event of the request was taken."""
     first = refused[0]
-    kind = "too_big" if all(each.kind == "too_big" for each in refused) else "invalid"
+    kinds = {each.kind for each in refused}
+    kind = _WHOLLY.get(first.kind, "invalid") if len(kinds) == 1 else "invalid"
     detail = f"{first.path}: found {first.found}, expected {first.expected}"
     if len(refused) > 1:
         detail = f"none of {len(refused)} events was taken; the first: {detail}"

@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 
 from config import ConfigurationError, Problem
 from config.settings import Settings, variable_of
+from config.write_key_scopes import read_scope
 from gateway.api import Api
 from gateway.bearer import Bearers
 from gateway.browser_sdk import BrowserSdk
@@ -136,7 +137,7 @@ class Gateway:
         await self._start_push(push)
         await self._start_hook(push, board)
         bearers = Bearers(reader, wall_clock_ms, Rates(settings.token_requests_per_s, time.monotonic))
-        collector = Collector(lane, WriteKeys(settings.write_keys), self.metrics, settings.max_future_s * 1000)
+        collector = self._collector(lane)
         routes = [
             *collector.routes(),
             *Api(board, feedback, bearers, wall_clock_ms).routes(),
@@ -150,6 +151,17 @@ class Gateway:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         return Addresses(
             f"http://{host}:{http_port}", f"ws://{host}:{push.port}", f"http://{host}:{metrics_port}/metrics"
+        )
+
+    def _collector(self, lane: BusLane) -> Collector:
+        settings = self._settings
+        scopes = [read_scope(line) for line in settings.write_key_scopes]
+        return Collector(
+            lane,
+            WriteKeys(settings.write_keys, scopes, Rates(settings.write_key_events_per_s, time.monotonic)),
+            self.metrics,
+            settings.max_future_s * 1000,
+            keeps_all=settings.keep_properties == "all",
         )
 
     async def _start_reader(self) -> TokenReader:

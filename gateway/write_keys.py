@@ -1,7 +1,7 @@
 """Who may send events: a write key, as the user name of Basic auth or as ``writeKey`` in the body.
 
-In: the Authorization header, or the key of the body. Out: nothing, when the key is one of
-ours. Refused, as a 401 ``Problem``: another scheme, what is not base64, an unknown key, none.
+In: the Authorization header, or the key of the body. Out: what that key may send (``WriteKeyScope``), when it is one
+of ours. Refused, as a 401 ``Problem``: another scheme, what is not base64, an unknown key, none.
 """
 
 import base64
@@ -10,6 +10,8 @@ import hmac
 from collections.abc import Sequence
 from typing import Final
 
+from config.write_key_scopes import WriteKeyScope
+from gateway.limits import Rates
 from gateway.problems import ErrorDetail, Problem
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="zhiyin write key", charset="UTF-8"'}
@@ -19,11 +21,19 @@ _EXPECTED: Final = "a write key as the user name of Basic auth, or writeKey in t
 class WriteKeys:
     """The keys that may send, compared without telling by the time it takes how much was right."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._keys = tuple(key.encode() for key in keys)
+    def __init__(self, keys: Sequence[str], scopes: Sequence[WriteKeyScope] = (), rates: Rates | None = None) -> None:
+        limited = {scope.key: scope for scope in scopes}
+        self._scopes = tuple((key.encode(), limited.get(key, WriteKeyScope(key))) for key in keys)
 
-    def check_header(self, header: str) -> None:
-        """Raises Problem unless ``header`` is Basic auth with one of our keys."""
+        self._rates = rates
+
+    def require(self, scope: WriteKeyScope, events: int) -> None:
+        """Raises Problem (429) when so many events more are too many for this key now."""
+        if self._rates is not None:
+            self._rates.require(scope.key, "this write key", events, scope.events_per_s)
+
+    def check_header(self, header: str) -> WriteKeyScope:
+        """What the key may send. Raises Problem unless ``header`` is Basic auth with one of our keys."""
         scheme, _, credentials = header.partition(" ")
         if scheme.lower() != "basic":
             raise unauthorised("Authorization", f"the scheme {scheme[:20]!r}")
@@ -31,17 +41,20 @@ class WriteKeys:
             user = base64.b64decode(credentials.strip(), validate=True).partition(b":")[0]
         except (binascii.Error, ValueError) as error:
             raise unauthorised("Authorization", "credentials that are not base64") from error
-        self._check(user, "Authorization")
+        return self._scope(user, "Authorization")
 
-    def check_body(self, key: str | None) -> None:
-        """Raises Problem unless ``key`` is one of ours."""
+    def check_body(self, key: str | None) -> WriteKeyScope:
+        """What the key may send. Raises Problem unless ``key`` is one of ours."""
         if key is None:
             raise unauthorised("Authorization", "none")
-        self._check(key.encode("utf-8", "surrogatepass"), "$.writeKey")
+        return self._scope(key.encode("utf-8", "surrogatepass"), "$.writeKey")
 
-    def _check(self, key: bytes, path: str) -> None:
-        if not any(hmac.compare_digest(key, known) for known in self._keys):
+    def _scope(self, key: bytes, path: str) -> WriteKeyScope:
+        """Every key is compared, so that the time says nothing of which one it was."""
+        found = [scope for known, scope in self._scopes if hmac.compare_digest(key, known)]
+        if not found:
             raise unauthorised(path, "a key that is not known here")
+        return found[0]
 
 
 def unauthorised(path: str, found: str) -> Problem:

@@ -39,7 +39,8 @@ def test_each_endpoint_takes_its_event(gateway: RunningGateway, kind: str) -> No
     assert json.loads(entry.raw).get("type", "track") == kind
 
 
-def test_the_bytes_on_the_bus_are_those_that_came(gateway: RunningGateway) -> None:
+def test_where_all_is_kept_the_bytes_on_the_bus_are_those_that_came(started: Started, redis_url: str) -> None:
+    gateway = started(redis_url, keep_properties="all")
     raw = '{ "type":"track","event":"Policy Viewed", "messageId":"m","userId":"客户-1","amount":1.50}'.encode()
     before_ms = time.time_ns() // 1_000_000
     assert gateway.http.post("/v1/track", content=b"  " + raw + b"\n").status_code == 200

@@ -1,0 +1,62 @@
+"""A write key sends what its scope says, and the bus gets what is read: over HTTP, with a real Redis."""
+
+import json
+
+import httpx
+import pytest
+
+from tests.gateway.conftest import Started
+from tests.gateway.events_made import event_json
+from tests.gateway.running import RunningGateway
+
+SCOPES = ("web;events=Transaction Started|page;journeys=policy_loan;origins=https://shop.example;events_per_s=1",)
+
+
+@pytest.fixture
+def scoped(started: Started, redis_url: str) -> RunningGateway:
+    return started(redis_url, write_keys=("web", "all"), write_key_scopes=SCOPES)
+
+
+def sent(running: RunningGateway, key: str, *events: bytes, origin: str | None = None) -> httpx.Response:
+    body = b'{"batch":[' + b",".join(events) + b'],"writeKey":"' + key.encode() + b'"}'
+    headers = {} if origin is None else {"Origin": origin}
+    return httpx.post(f"{running.addresses.http}/v1/batch", content=body, headers=headers, timeout=10)
+
+
+def started_event(journey: str = "policy_loan", name: str = "Transaction Started") -> bytes:
+    return event_json(event=name, properties={"journey": journey, "transaction_id": "t"})
+
+
+def test_what_is_outside_the_scope_is_refused_event_by_event(scoped: RunningGateway) -> None:
+    answer = sent(scoped, "web", started_event(), started_event("claim"), started_event(name="Transaction Cancelled"))
+    assert answer.json()["accepted"] == 1
+    assert [(each["status"], each["kind"], each["path"]) for each in answer.json()["rejected"]] == [
+        (403, "not_with_this_key", "$.properties.journey"),
+        (403, "not_with_this_key", "$.event"),
+    ]
+    assert sent(scoped, "web", started_event("claim")).status_code == 403
+    assert sent(scoped, "all", started_event("claim")).status_code == 200
+
+
+def test_a_key_of_one_website_is_no_good_on_another(scoped: RunningGateway) -> None:
+    assert sent(scoped, "web", started_event(), origin="https://shop.example").status_code == 200
+    foreign = sent(scoped, "web", started_event(), origin="https://evil.example")
+    assert foreign.status_code == 403
+    assert foreign.json()["errors"][0]["path"] == "Origin"
+
+
+def test_a_key_has_a_rate_of_its_own(scoped: RunningGateway) -> None:
+    answers = [sent(scoped, "web", *[started_event()] * 5).status_code for _ in range(3)]
+    assert answers == [200, 200, 429]
+    refused = sent(scoped, "web", *[started_event()] * 5)
+    assert 1 <= int(refused.headers["retry-after"]) <= 5
+    assert sent(scoped, "all", *[started_event()] * 50).status_code == 200
+
+
+def test_what_nobody_reads_does_not_reach_the_bus(scoped: RunningGateway) -> None:
+    event = {"type": "track", "event": "Transaction Started", "userId": "c-1", "name": "张三"}
+    properties = {"journey": "policy_loan", "phone": "13912345678"}
+    assert sent(scoped, "all", json.dumps({**event, "properties": properties}).encode()).status_code == 200
+    (entry,) = scoped.bus()
+    assert json.loads(entry.raw)["properties"] == {"journey": "policy_loan"}
+    assert "name" not in json.loads(entry.raw)
