@@ -75,6 +75,13 @@ OUTREACH_CLAIMS: Final = Metric(
 OUTREACH_OUTCOMES: Final = Metric(
     "zhiyin_outreach_outcomes_total", "counter", "calls that agents made first, by what came of them", ("outcome",)
 )
+OUT_OF_REACH: Final = Metric(
+    "zhiyin_out_of_reach_total",
+    "counter",
+    "answers and frames withheld from desks that may not see the customer",
+    ("where",),
+    known=one_label("rest", "push"),
+)
 HOOK_CALLS: Final = Metric(
     "zhiyin_chatbot_hook_total",
     "counter",
@@ -98,6 +105,7 @@ TABLE: Final = (
     FEEDBACK,
     OUTREACH_CLAIMS,
     OUTREACH_OUTCOMES,
+    OUT_OF_REACH,
     HOOK_CALLS,
     BUILD,
 )
@@ -122,5 +130,6 @@ class GatewayMetrics:
         self.feedback = counter(FEEDBACK, self.registry)
         self.outreach_claims = counter(OUTREACH_CLAIMS, self.registry)
         self.outreach_outcomes = counter(OUTREACH_OUTCOMES, self.registry)
+        self.out_of_reach = counter(OUT_OF_REACH, self.registry)
         self.hook_calls = counter(HOOK_CALLS, self.registry)
         self.build = gauge(BUILD, self.registry)

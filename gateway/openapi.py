@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.collector import SINGLE_TYPES
+from gateway.openapi_contacts import contact_paths
 from gateway.openapi_schemas import SCHEMAS, ref
 from gateway.outreach_requests import MOST, USUAL
 from gateway.problems import KINDS, MEDIA_TYPE
@@ -57,7 +58,13 @@ def openapi_document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "paths": {**_collector_paths(), **_hint_paths(), **_outreach_paths(), **_other_paths()},
+        "paths": {
+            **_collector_paths(),
+            **_hint_paths(),
+            **contact_paths(_asked, _LANGUAGE),
+            **_outreach_paths(),
+            **_other_paths(),
+        },
         "components": {"schemas": SCHEMAS, "securitySchemes": SECURITY_SCHEMES},
     }
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gateway.admission import EVENT_BYTES
 from gateway.batches import BATCH_EVENTS, CONTEXT_BYTES
+from gateway.contact_schemas import CONTACT_SCHEMAS
 from gateway.outreach_schemas import OUTREACH_SCHEMAS
 from operators.events import CUSTOMER_ID_CHARS, MESSAGE_ID_CHARS, TYPES
 from operators.hints import OPEN_STATES
@@ -32,6 +33,7 @@ _TIME: Final = {"type": "string", "format": "date-time"}
 _WORDS: Final = _record(("zh", "en"), {"zh": {"type": "string"}, "en": {"type": "string"}})
 
 SCHEMAS: Final[Schema] = {
+    **CONTACT_SCHEMAS,
     "Event": _record(
         (),
         {

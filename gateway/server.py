@@ -34,6 +34,7 @@ from gateway.browser_sdk import BrowserSdk
 from gateway.bus_lane import BusLane
 from gateway.chatbot_hook import ChatbotHook
 from gateway.collector import Collector, wall_clock_ms
+from gateway.contacts import ContactApi
 from gateway.health import Health, Ping
 from gateway.http import build_app
 from gateway.key_sets import KeySet, KeySetUnusable
@@ -48,6 +49,7 @@ from gateway.site import Site
 from gateway.tokens import SECRET_BYTES, TokenReader
 from gateway.write_keys import WriteKeys
 from state.board import RedisHintBoard
+from state.bundles import RedisBundleBoard
 from state.bus import BusWriter
 from state.buses import gateway_bus
 from state.connections import WAIT_TIMEOUT_S, AsyncClient, connect_async
@@ -141,6 +143,7 @@ class Gateway:
         routes = [
             *collector.routes(),
             *Api(board, feedback, bearers, wall_clock_ms).routes(),
+            *ContactApi(RedisBundleBoard(client), bearers, wall_clock_ms, self.metrics).routes(),
             *self._outreach(OutreachBoard(client), lane, bearers).routes(),
             *Health({"redis": client.ping, **kafka_pings}).routes(),
             openapi_route(),

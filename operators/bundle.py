@@ -89,5 +89,7 @@ def bundle_document(bundle: Bundle) -> dict[str, Any]:
     del document["failures"]
     document["at"] = iso_text(document.pop("at_ms"))
     document["expires_at"] = iso_text(document.pop("expires_at_ms"))
+    for need in document["needs"]:
+        need["text"] = need.pop("say")
     document["interruption"] = None if bundle.interruption is None else hint_document(bundle.interruption)
     return document
