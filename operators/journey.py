@@ -21,6 +21,7 @@ from operators.events import (
     ACTIVITY,
     CANCELLED,
     COMPLETED,
+    CUSTOMER_ERASED,
     IDENTIFY,
     STEP_COMPLETED,
     STEP_VIEWED,
@@ -87,6 +88,7 @@ class JourneyShard:
         self.watermark_ms = -END_OF_TIME
         self.newest_ms = -END_OF_TIME
         self.newest_arrived_ms: int | None = None
+        self.has_erased = False
 
     def take(
         self, events: Sequence[Event], times_ms: Sequence[int], arrived_ms: Sequence[int] | None = None
@@ -113,6 +115,9 @@ class JourneyShard:
                 except KeyError:
                     refused.append((index, not_in_plans(properties, self._plans)))
                     continue
+            elif event.event == CUSTOMER_ERASED:
+                self._erase(event, at_ms)
+                continue
             if at_ms < late_ms and (plan is None or at_ms < late_ms - plan.patience_ms):
                 self.counts.late += 1
             customer = self._customer_of_new(event, at_ms + memory_ms)
@@ -232,6 +237,20 @@ class JourneyShard:
         if customer.timer_ms == NO_TIMER and not customer.is_busy:
             self._wait_to_forget(customer)
 
+    def _erase(self, event: Event, at_ms: int) -> None:
+        """Forgets a customer whole; of his open attempts only that they are gone is said, for those who wait."""
+        customer_id = event.customer_id or ""
+        self._around.append(Around(event, customer_id, at_ms))
+        self.has_erased = True
+        customer = self.customers.pop(customer_id, None)
+        if customer is None:
+            return
+        self._changes.forget(customer)
+        for attempt in list(customer.attempts()):
+            self._close("erased", attempt, at_ms)
+        customer.timer_ms = NO_TIMER
+        customer.id, customer.recent = "", b""
+
     def _wait_to_forget(self, customer: Customer) -> None:
         customer.timer_ms = customer.due_ms
         self._wheel.add(customer, customer.due_ms)
@@ -307,6 +326,8 @@ class JourneyShard:
             self.counts.disordered += 1
             return
         place = place or attempt.place
+        if place is not attempt.place and attempt.plan.learns:
+            attempt.leave_behind(at_ms)
         if self._moves is not None and (place is not attempt.place or attempt.rung > 0):
             attempt.stay(place, at_ms, pause_ms, self._moves)
         attempt.place = place

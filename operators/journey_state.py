@@ -34,6 +34,9 @@ class AttemptRow(msgspec.Struct, array_like=True, gc=False):
     cell: str = ""
     entered_ms: int = 0
     has_failed: bool = False
+    started_ms: int = 0
+    stepped_ms: int = 0
+    trail: bytes = b""
 
 
 class CustomerRow(msgspec.Struct, array_like=True, gc=False):
@@ -94,6 +97,9 @@ def _row(attempt: Attempt) -> tuple[object, ...]:
         attempt.cell,
         attempt.entered_ms,
         attempt.has_failed,
+        attempt.started_ms,
+        attempt.stepped_ms,
+        attempt.trail,
     )
 
 
@@ -175,6 +181,9 @@ def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
         row.cell or plan.cells.of(None),
         row.entered_ms or row.last_seen_ms,
         row.has_failed,
+        row.started_ms or row.last_seen_ms,
+        row.stepped_ms or row.last_seen_ms,
+        row.trail,
     )
 
 
