@@ -69,6 +69,10 @@ _HOPELESS: Final = frozenset(
 )
 """Errors that come again however long one waits; every other passes, ``busy`` at the least."""
 
+_TLS_ALERT: Final = "SSL routines"
+"""In the text of an error that ends a connection: the other side said why, in TLS's own words."""
+
+_HUNG_UP: Final = "in state APIVERSION_QUERY"
 _SILENCES: Final = frozenset({"gone", "slow"})
 """Kinds that only say that no answer came; why not, librdkafka may have said before."""
 
@@ -86,19 +90,21 @@ class KafkaConnection:
         self.address = ",".join(servers)
         self._options: Mapping[str, str] = dict(option.split("=", 1) for option in options)
         self._heard: tuple[float, KafkaError] | None = None
+        self._hung_up_s: float | None = None
+        self._log = _Quiet(self._overhear)
 
     def producer(self, defaults: Options, own: Options) -> Producer:
         """A producer; ``defaults`` may be changed by the settings' options, ``own`` may not."""
-        return self._made(lambda: Producer({**self._config(defaults, own), "error_cb": self._hear}, logger=_QUIET))
+        return self._made(lambda: Producer({**self._config(defaults, own), "error_cb": self._hear}, logger=self._log))
 
     def consumer(self, defaults: Options, own: Options) -> Consumer:
         """A consumer, likewise."""
-        return self._made(lambda: Consumer({**self._config(defaults, own), "error_cb": self._hear}, logger=_QUIET))
+        return self._made(lambda: Consumer({**self._config(defaults, own), "error_cb": self._hear}, logger=self._log))
 
     def admin(self) -> AdminClient:
         """An admin client; its ``poll`` must be called now and then."""
         config: Any = {**self._config({}, {}), "error_cb": self._hear}
-        return self._made(lambda: AdminClient(config, logger=_QUIET))
+        return self._made(lambda: AdminClient(config, logger=self._log))
 
     @contextmanager
     def answering(self, operation: str) -> Iterator[None]:
@@ -120,6 +126,8 @@ class KafkaConnection:
         heard = self._heard_lately()
         if kind in _SILENCES and heard is not None:
             kind, reason = kind_of(heard) or kind, heard.str()
+        elif kind in _SILENCES and self._hung_up_s is not None and _is_recent(self._hung_up_s):
+            reason = f"{reason}; it hung up on the first request, as one that speaks TLS does when kafka_options do not"
         return self.unavailable(operation, kind, reason)
 
     def unavailable(self, operation: str, kind: str, reason: str) -> KafkaUnavailable:
@@ -146,25 +154,35 @@ class KafkaConnection:
             self._heard = time.monotonic(), error
 
     def _heard_lately(self) -> KafkaError | None:
-        if self._heard is None or time.monotonic() - self._heard[0] > _RECENT_S:
-            return None
-        return self._heard[1]
+        return self._heard[1] if self._heard is not None and _is_recent(self._heard[0]) else None
+
+    def _overhear(self, line: str) -> None:
+        """A listener that speaks TLS to who does not is no error for librdkafka: it only logs the end."""
+        if _HUNG_UP in line and "SSL" not in self._options.get("security.protocol", "").upper():
+            self._hung_up_s = time.monotonic()
+
+
+def _is_recent(at_s: float) -> bool:
+    return time.monotonic() - at_s <= _RECENT_S
 
 
 def kind_of(error: KafkaError) -> str | None:
     """Why Kafka can't do it now, as one of the kinds of ``KafkaUnavailable``; None: waiting won't help."""
+    if error.name() == "_TRANSPORT" and _TLS_ALERT in error.str():
+        return "refused"
     return _KINDS.get(error.name()) or (None if error.name() in _HOPELESS and not error.fatal() else "busy")
 
 
 class _Quiet:
-    """Takes what librdkafka logs: it repeats itself while a server is away."""
+    """Takes what librdkafka logs: it repeats itself while a server is away. ``overhear`` is given each line."""
+
+    def __init__(self, overhear: Callable[[str], None]) -> None:
+        self._overhear = overhear
 
     def log(self, _level: int, message: str, *arguments: object) -> None:
         """As ``logging.Logger.log``."""
         LOG.debug(message, *arguments)
-
-
-_QUIET: Final = _Quiet()
+        self._overhear(message % arguments if arguments else message)
 
 
 def client_version() -> str:

@@ -125,20 +125,34 @@ class KafkaBroker:
         raise RuntimeError(f"the Kafka broker did not answer on port {self.port}; it said:\n{self.log[-4000:]}")
 
     def _settings(self, controller_port: int) -> str:
-        own = {
+        own = self._own_properties(controller_port)
+        return "".join(f"{name}={value}\n" for name, value in (PROPERTIES | own).items())
+
+    def _own_properties(self, controller_port: int) -> dict[str, str]:
+        """What this broker has instead of, or beside, ``PROPERTIES``."""
+        return {
             "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller_port}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
             "log.dirs": str(self._directory / "data"),
         }
-        return "".join(f"{name}={value}\n" for name, value in (PROPERTIES | own).items())
+
+    def _format_words(self) -> tuple[str, ...]:
+        """More words for the command that formats the storage."""
+        return ()
 
     def _java(self, *words: str | Path) -> list[str | Path]:
         return [*JAVA, "-cp", f"{self._jars}/*", *words]
 
     def _format(self) -> None:
         command = self._java(
-            "kafka.tools.StorageTool", "format", "--cluster-id", self._cluster_id, "--config", self._properties
+            "kafka.tools.StorageTool",
+            "format",
+            "--cluster-id",
+            self._cluster_id,
+            "--config",
+            self._properties,
+            *self._format_words(),
         )
         answer = subprocess.run(command, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
         if answer.returncode != 0:
