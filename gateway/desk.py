@@ -37,6 +37,7 @@ class House(NamedTuple):
     clock: Callable[[], Clock]
     queue_frames: int
     ping_interval_s: float
+    delivered: Callable[[str], None]
 
 
 class Desk:
@@ -46,7 +47,9 @@ class Desk:
         self._connection = connection
         self._session = session
         self._house = house
-        self._outbox = Outbox(connection, house.queue_frames, house.meter, self._steady_s, self._overflown)
+        self._outbox = Outbox(
+            connection, house.queue_frames, house.meter, self._steady_s, self._overflown, house.delivered
+        )
         self._subscriptions: dict[str, Subscription] = {}
         self._joining: dict[str, asyncio.Task[None]] = {}
         self._closing: asyncio.Task[None] | None = None

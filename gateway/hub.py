@@ -141,6 +141,8 @@ class Hub:
         return Start(channel.epoch, channel.offset, recovered=False)
 
     async def _catch_up(self, channel: _Channel, listener: Listener, after: int) -> None:
+        """What was missed, without hints that have expired or ended meanwhile: nobody shows them as new."""
+        ended = await self._ended(channel, after)
         while after < channel.offset:
             entries = await self._board.read(channel.name, after, PAGE)
             if listener not in channel.members:
@@ -151,10 +153,22 @@ class Hub:
                 return
             for entry in entries:
                 told = read_told(entry.offset, entry.event)
-                if listener in channel.members and not told.is_over(self._now_ms()):
+                is_over = told.is_over(self._now_ms()) or told.announces in ended
+                if listener in channel.members and not is_over:
                     await listener.replay(told)
             after = entries[-1].offset
         self._go_live(channel, listener, after)
+
+    async def _ended(self, channel: _Channel, after: int) -> set[str]:
+        """The hints whose end is among what was missed; looked up first, so that a replay is not held in memory."""
+        ended: set[str] = set()
+        while after < channel.offset:
+            entries = await self._board.read(channel.name, after, PAGE)
+            if not entries:
+                break
+            ended.update(told.ends for told in (read_told(each.offset, each.event) for each in entries) if told.ends)
+            after = entries[-1].offset
+        return ended
 
     def _go_live(self, channel: _Channel, listener: Listener, after: int) -> None:
         """No await between the last look at ``channel.offset`` and here: nothing can slip in between."""

@@ -20,6 +20,7 @@ from config.settings import Settings
 from gateway.desk import CLOSE_WITHIN_S, Desk, House
 from gateway.feedback import Feedback
 from gateway.frames import FRAME_BYTES, PROTOCOL, CloseCode
+from gateway.hint_lives import HintLives
 from gateway.hub import Hub
 from gateway.push_door import PushDoor
 from gateway.push_meter import NoMeter, PushMeter
@@ -58,8 +59,15 @@ class PushServer:
         self._door = PushDoor(
             settings.desk_origins, settings.trusted_proxies, settings.address_requests_per_s, lambda: clock().steady_s
         )
+        self._lives = HintLives(board, lambda: clock().wall_ms)
         self._house = House(
-            self.hub, feedback, meter or NoMeter(), clock, settings.desk_queue_frames, settings.ping_interval_s
+            self.hub,
+            feedback,
+            meter or NoMeter(),
+            clock,
+            settings.desk_queue_frames,
+            settings.ping_interval_s,
+            self._lives.delivered,
         )
         self._desks: set[Desk] = set()
         self._server: Server | None = None
@@ -90,6 +98,7 @@ class PushServer:
             max_size=FRAME_BYTES,
         )
         self.hub.start()
+        self._lives.start()
         self._looking = asyncio.create_task(self._look_after_desks())
 
     async def stop(self) -> None:
@@ -103,6 +112,7 @@ class PushServer:
             desk.close(CloseCode.RESTART, "going away for a restart: come back in a moment")
         await asyncio.gather(*(desk.closed() for desk in desks))
         await self.hub.stop()
+        await self._lives.stop()
         await self._server.wait_closed()
 
     async def _serve(self, connection: ServerConnection) -> None:

@@ -35,11 +35,12 @@ class Subscription:
     async def replay(self, told: Told) -> None:
         """An entry that was missed."""
         if not self.has_ended:
-            await self._outbox.put_when_there_is_room("next", next_frame(self._head, told.offset, told.event))
+            frame = next_frame(self._head, told.offset, told.event)
+            await self._outbox.put_when_there_is_room("next", frame, told.announces)
 
     def heard(self, told: Told) -> None:
         """An entry, live."""
-        self._put("next", next_frame(self._head, told.offset, told.event), told.time_ms)
+        self._put("next", next_frame(self._head, told.offset, told.event), told.time_ms, told.announces)
 
     def stale(self, since_ms: int) -> None:
         """The store is away."""
@@ -55,6 +56,6 @@ class Subscription:
         self._put("error", error_frame(self.id, "history_lost", message, temporary=True))
         self._on_lost(self.id)
 
-    def _put(self, kind: str, frame: bytes, event_ms: int | None = None) -> None:
+    def _put(self, kind: str, frame: bytes, event_ms: int | None = None, hint_id: str | None = None) -> None:
         if not self.has_ended:
-            self._outbox.put(kind, frame, event_ms)
+            self._outbox.put(kind, frame, event_ms, hint_id)

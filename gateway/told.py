@@ -12,6 +12,7 @@ import msgspec
 from operators.instants import to_ms
 
 CREATED: Final = "zhiyin.hint.created"
+ENDINGS: Final = frozenset(("zhiyin.hint.retired", "zhiyin.hint.used", "zhiyin.hint.dismissed"))
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
@@ -22,14 +23,30 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     type: str
     time_ms: int | None
     expires_ms: int | None
+    hint_id: str = ""
+
+    @property
+    def announces(self) -> str | None:
+        """The hint that this puts in front of somebody; None: it does not."""
+        return self.hint_id if self.type == CREATED else None
+
+    @property
+    def ends(self) -> str | None:
+        """The hint that has ended with this; None: none has."""
+        return self.hint_id if self.type in ENDINGS else None
 
     def is_over(self, now_ms: int) -> bool:
         """Whether it announces a hint that has expired by now."""
         return self.type == CREATED and self.expires_ms is not None and self.expires_ms <= now_ms
 
 
+class _About(msgspec.Struct, frozen=True, gc=False):
+    hint_id: str = ""
+
+
 class _Outline(msgspec.Struct, gc=False):
     type: str = ""
+    data: _About = _About()
     time: datetime | None = None
     expirytime: datetime | None = None
 
@@ -43,7 +60,7 @@ def read_told(offset: int, event: bytes) -> Told:
         outline = _DECODER.decode(event)
     except (msgspec.DecodeError, UnicodeError):
         return Told(offset, event, "", None, None)
-    return Told(offset, event, outline.type, _ms(outline.time), _ms(outline.expirytime))
+    return Told(offset, event, outline.type, _ms(outline.time), _ms(outline.expirytime), outline.data.hint_id)
 
 
 def _ms(moment: datetime | None) -> int | None:

@@ -22,6 +22,7 @@ from state.connections import LONGEST_BLOCK_MS, AsyncClient, answering
 from state.hint_calls import (
     DOCUMENT_FIELDS,
     OWNER_FIELDS,
+    deliver_call,
     document_from,
     drop_expired_call,
     move_call,
@@ -33,6 +34,7 @@ from state.hint_moves import Owner, state_move
 from state.scripts import run_async
 
 ENTRIES_A_WAIT: Final = 500
+EXPIRED_AT_ONCE: Final = 200
 POLL_S: Final = 0.005
 
 Document = dict[str, Any]
@@ -68,6 +70,12 @@ class HintBoard(Protocol):
 
     async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
         """Move a hint to ``state`` where ``operators.hints.may_become`` allows it, and tell the channels."""
+
+    async def deliver(self, hint_ids: Sequence[str]) -> int:
+        """Move hints from created to delivered, quietly; how many were created."""
+
+    async def expire(self, now_ms: int) -> int:
+        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and tell the channels; how many."""
 
     async def position(self, channel: str) -> Position:
         """Where a channel stands; a channel that never was begins."""
@@ -114,6 +122,15 @@ class MemoryHintBoard(HintBoard):
             return UNKNOWN_HINT
         changed = self._memory.move(state_move(hint_id, state, now_ms, owner), now_ms)
         return StateChange(changed, self._memory.records[hint_id].state, owner.customer_id, owner.desk_id)
+
+    async def deliver(self, hint_ids: Sequence[str]) -> int:
+        """Move hints from created to delivered, quietly; how many were created."""
+        return self._memory.deliver(hint_ids)
+
+    async def expire(self, now_ms: int) -> int:
+        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and tell the channels; how many."""
+        due = self._memory.due(now_ms)[:EXPIRED_AT_ONCE]
+        return sum([(await self.change_state(each, "expired", now_ms)).changed for each in due])
 
     async def position(self, channel: str) -> Position:
         """Where a channel stands; a channel that never was begins."""
@@ -182,6 +199,26 @@ class RedisHintBoard(HintBoard):
             move = state_move(hint_id, state, now_ms, owner)
             changed, now_in = await run_async(self._client, move_call(move, owner, now_ms, self._kept_events))
         return StateChange(bool(changed), now_in.decode() or None, owner.customer_id, owner.desk_id)
+
+    async def deliver(self, hint_ids: Sequence[str]) -> int:
+        """Move hints from created to delivered, quietly; how many were created."""
+        with answering("noting that hints were delivered", self._client):
+            [new] = await run_async(self._client, deliver_call(hint_ids))
+        return int(new)
+
+    async def expire(self, now_ms: int) -> int:
+        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and tell the channels; how many."""
+        key = keys.EXPIRING.of()
+        with answering("looking for hints whose lifetime is over", self._client):
+            due: Any = await self._client.zrangebyscore(key, "-inf", now_ms, start=0, num=EXPIRED_AT_ONCE)
+        ended = 0
+        for hint_id in due:
+            if (await self.change_state(hint_id.decode(), "expired", now_ms)).changed:
+                ended += 1
+            else:
+                with answering("forgetting a hint that is over", self._client):
+                    await self._client.zrem(key, hint_id)
+        return ended
 
     async def position(self, channel: str) -> Position:
         """Where a channel stands; a channel that never was begins."""

@@ -12,7 +12,7 @@ import msgspec
 from state import keys
 from state.channels import channel_keys, fresh_epoch
 from state.hint_moves import Card, Move, Owner
-from state.scripts import DROP_EXPIRED, MOVE, POSITION, SPEAK, TELL, Call
+from state.scripts import DELIVER, DROP_EXPIRED, MOVE, POSITION, SPEAK, TELL, Call
 
 KEPT_AFTER_EXPIRY_MS: Final = 86_400_000
 OWNER_FIELDS: Final = ("customer", "desk", "transaction", "surfaces")
@@ -46,6 +46,11 @@ def move_call(move: Move, owner: Owner, now_ms: int, kept_events: int) -> Call:
         *(move.desk_event, move.chatbot_event),
     )
     return Call(MOVE, _hint_keys(move.hint_id, owner), arguments)
+
+
+def deliver_call(hint_ids: Sequence[str]) -> Call:
+    """Answers ``[how many were created and are delivered now]``."""
+    return Call(DELIVER, tuple(keys.HINT_RECORD.of(each) for each in hint_ids))
 
 
 def drop_expired_call(customer_id: str, now_ms: int) -> Call:
@@ -90,4 +95,5 @@ def _hint_keys(hint_id: str, owner: Owner) -> tuple[str, ...]:
         keys.DESK_OPEN.of(owner.desk_id),
         *channel_keys(keys.desk_channel(owner.desk_id)),
         *channel_keys(keys.CHATBOT_CHANNEL),
+        keys.EXPIRING.of(),
     )

@@ -5,6 +5,7 @@ entries. Refused: what is known or over already. Records are kept for ever here:
 """
 
 import bisect
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -117,6 +118,22 @@ class HintMemory:
         if move.chatbot_event:
             self.channel(keys.CHATBOT_CHANNEL).add(move.chatbot_event)
         return True
+
+    def deliver(self, hint_ids: Sequence[str]) -> int:
+        """Note that hints are in front of somebody; how many were new."""
+        found = [self.records[each] for each in hint_ids if each in self.records]
+        new = [record for record in found if record.state == "created"]
+        for record in new:
+            record.state = "delivered"
+        return len(new)
+
+    def due(self, now_ms: int) -> list[str]:
+        """The ids of open hints whose lifetime is over."""
+        return [
+            hint_id
+            for hint_id, record in self.records.items()
+            if record.state in OPEN_STATES and record.card.expires_at_ms <= now_ms
+        ]
 
     def open_hints(self, customer_id: str, now_ms: int, surface: str) -> list[Record]:
         """A customer's open hints for one surface, best first."""

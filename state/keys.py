@@ -79,6 +79,12 @@ CHANNEL_OFFSET: Final = Key(
     "the last offset given out in the channel",
     "kept",
 )
+EXPIRING: Final = Key(
+    "zy:expiring",
+    "sorted set",
+    "ids of all open hints; score: expiry (epoch ms)",
+    "members removed as hints end",
+)
 DESK_OPEN: Final = Key(
     "zy:desk:{}",
     "sorted set",
@@ -175,6 +181,7 @@ TABLE: Final = (
     CHANNEL,
     CHANNEL_EPOCH,
     CHANNEL_OFFSET,
+    EXPIRING,
     DESK_OPEN,
     BUNDLE,
     DESK_BUNDLES,

@@ -41,6 +41,7 @@ def _script(*names: str) -> Script:
 TELL: Final = _script("channel", "customer", "tell")
 SPEAK: Final = _script("channel", "speak")
 MOVE: Final = _script("channel", "customer", "move")
+DELIVER: Final = _script("deliver")
 DROP_EXPIRED: Final = _script("customer", "drop_expired")
 POSITION: Final = _script("channel", "position")
 APPEND: Final = _script("append")

@@ -1,5 +1,5 @@
 -- Tells a hint once. Answers {1}, or {0} when it is known already.
--- KEYS: record, open, documents, chatbot hint, desk; desk channel x 3; chatbot channel x 3
+-- KEYS: record, open, documents, chatbot hint, desk; desk channel x 3; chatbot channel x 3; expiring
 local record, open, documents, chatbot, desk = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, expiry = tonumber(ARGV[1]), tonumber(ARGV[2])
 local fresh, kept, kept_after = ARGV[3], ARGV[4], tonumber(ARGV[5])
@@ -19,6 +19,7 @@ redis.call('PEXPIRE', record, string.format('%.0f', math.max(expiry - now, 0) + 
 if not is_open then
   return {1}
 end
+redis.call('ZADD', KEYS[12], ARGV[2], id)
 redis.call('ZADD', open, rank, id)
 redis.call('HSET', documents, id, ARGV[2] .. ' ' .. for_chatbot .. ' ' .. document)
 rebuild(open, documents, chatbot, customer_json, now)
