@@ -1,6 +1,6 @@
 """The pages: files of this package, served as they are.
 
-In: ``GET /``, ``/desk``, ``/chat``, ``/static/*``, and ``/page.json``, where a page learns
+In: ``GET /``, ``/desk``, ``/chat``, ``/outreach``, ``/static/*``, and ``/page.json``, where a page learns
 the port and protocol of the websocket. Out: the files, under a policy that lets a page load from
 this host alone and talk to this host and its websocket. Refused: everything else (404).
 """
@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from gateway.frames import PROTOCOL
 
 FOLDER: Final = Path(__file__).parent / "pages"
-PAGES: Final = {"/": "index.html", "/desk": "desk.html", "/chat": "chat.html"}
+PAGES: Final = {"/": "index.html", "/desk": "desk.html", "/chat": "chat.html", "/outreach": "outreach.html"}
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+")
 
 

@@ -122,6 +122,7 @@ def test_the_focus_is_always_visible(house: PageHouse, page: Page) -> None:
     assert styles == [
         "A solid",
         "A solid",
+        "A solid",
         "BUTTON solid",
         "BUTTON solid",
         "BUTTON solid",

@@ -5,6 +5,7 @@ addWords(
   {
     "desk.brand": "知音 坐席台",
     "desk.title": "知音 坐席台",
+    "desk.outreach": "先致电",
     "desk.heading": "等待帮助的客户",
     "desk.retry": "立即重连",
     "desk.empty": "现在没有等待帮助的客户",
@@ -62,6 +63,7 @@ addWords(
   {
     "desk.brand": "Zhiyin Desk",
     "desk.title": "Zhiyin Desk",
+    "desk.outreach": "Call first",
     "desk.heading": "Customers who need a hand",
     "desk.retry": "Reconnect now",
     "desk.empty": "Nobody is waiting for help",
