@@ -128,7 +128,6 @@ def test_the_focus_is_always_visible(house: PageHouse, page: Page) -> None:
         "BUTTON solid",
         "BUTTON solid",
         "BUTTON solid",
-        "BUTTON solid",
     ]
 
 
