@@ -54,7 +54,7 @@ class PageHouse:
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway of a page test")
         self._thread.start()
         self._gateway: Gateway | None = None
-        self._catalogue: Catalogue = load_catalogue(CATALOGUE)
+        self.catalogue: Catalogue = load_catalogue(CATALOGUE)
         self.addresses = Addresses("", "", "")
 
     def start(self) -> None:
@@ -87,7 +87,7 @@ class PageHouse:
 
     def tell(self, name: str, **changes: object) -> Hint:
         """Tell the desk and the bots of one more hint, worded by the real catalogue."""
-        hint = catalogue_hint(self._catalogue, name, dict(changes))
+        hint = catalogue_hint(self.catalogue, name, dict(changes))
         assert self.store.tell(hint, "desk-1")
         return hint
 

@@ -1,5 +1,6 @@
 // The desk: who sits here, the link that brings hints, what is told of the connection, the keys.
 import "./desk-words.js";
+import { Bundles } from "./bundle.js";
 import { Cards } from "./cards.js";
 import { Day } from "./day.js";
 import { api, enter, forgetToken, keepToken, socketAddress } from "./door.js";
@@ -21,6 +22,7 @@ const cards = new Cards(by("cards"), {
   onChange: () => showCount(),
   thanks: () => t("card.thanks"),
 });
+const bundles = new Bundles(by("contacts"), by("bundles"), { note, announce: announceText });
 const unconfirmed = new Map();
 
 function report(hintId, hintState, helpful) {
@@ -31,6 +33,7 @@ function report(hintId, hintState, helpful) {
 async function reload() {
   const { epoch, offset, hints } = await api("/v1/hints", link.token);
   cards.replace(hints);
+  bundles.replace((await api("/v1/bundles", link.token)).bundles);
   for (const hint of hints) countReceived(hint);
   return { epoch, offset };
 }
@@ -40,7 +43,9 @@ function take(event) {
   if (type === "zhiyin.hint.created") {
     countReceived(data);
     if (cards.add(data)) announce("new", data);
-  } else if (type === "zhiyin.hint.shown") cards.shown(data.hint_id);
+  } else if (type === "zhiyin.bundle.created") bundles.add(data);
+  else if (type === "zhiyin.bundle.closed") bundles.close(data);
+  else if (type === "zhiyin.hint.shown") cards.shown(data.hint_id);
   else ended(data);
 }
 
@@ -166,6 +171,7 @@ async function begin(token) {
 }
 
 const KEYS = {
+  b: () => bundles.focus(),
   j: () => cards.move(1),
   k: () => cards.move(-1),
   u: () => cards.current && cards.act(cards.current, "used"),
@@ -192,6 +198,7 @@ by("sign-in").addEventListener("submit", (event) => {
 onLanguage(() => {
   fillWords();
   cards.speakAnew();
+  bundles.render();
   showState();
   showSignIn();
 });
