@@ -6,12 +6,13 @@ decides in a recording; live, the clock does, and wakes the decision when someth
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from bytewax.operators import StatefulBatchLogic
 
 from flows.delivery import Concerning
 from flows.remembering import Remembering
+from operators.events import CUSTOMER_ERASED
 from operators.facts import Around, Fact
 
 Clock = Callable[[], int]
@@ -19,6 +20,35 @@ Input = TypeVar("Input")
 Word = TypeVar("Word")
 Understood_contra = TypeVar("Understood_contra", contravariant=True)
 Told_co = TypeVar("Told_co", covariant=True)
+
+
+REWRITE_EVERY_MS: Final = 500
+END_OF_TIME: Final = 1 << 62
+REMEMBERED_ERASURES: Final = 1_000
+
+
+def is_erasure(given: Fact | Around) -> bool:
+    """Whether a customer is to be forgotten."""
+    return isinstance(given, Around) and given.event.event == CUSTOMER_ERASED
+
+
+class Erased:
+    """Who was erased lately, in this process alone: what was decided of him elsewhere may still be on its way."""
+
+    def __init__(self) -> None:
+        self._at_ms: dict[str, int] = {}
+
+    def add(self, erasure: Fact | Around) -> None:
+        """The latest thousand are held."""
+        self._at_ms[erasure.customer_id] = erasure.at_ms
+        while len(self._at_ms) > REMEMBERED_ERASURES:
+            del self._at_ms[next(iter(self._at_ms))]
+
+    def covers(self, given: Fact | Around) -> bool:
+        """Whether it happened before its customer was erased."""
+        if not self._at_ms:
+            return False
+        return given.at_ms <= self._at_ms.get(given.customer_id, -END_OF_TIME)
 
 
 class CustomerDecision(Protocol[Understood_contra, Told_co]):
@@ -33,6 +63,9 @@ class CustomerDecision(Protocol[Understood_contra, Told_co]):
 
     def decide(self, inputs: Sequence[Understood_contra], now_ms: int) -> Sequence[Told_co]:
         """What follows from ``inputs``, in their order."""
+
+    def forget(self, customer_id: str, now_ms: int) -> Sequence[Told_co]:
+        """Forgets a customer whole; what follows for those who have been told of him."""
 
 
 class CustomersLogic(StatefulBatchLogic[Concerning, list[Word], bytes], Generic[Input, Word]):
@@ -54,6 +87,7 @@ class CustomersLogic(StatefulBatchLogic[Concerning, list[Word], bytes], Generic[
         self._understood = understood
         self._clock = clock
         self._remembering = remembering
+        self._erased = Erased()
 
     def on_batch(self, values: list[Concerning]) -> tuple[Iterable[list[Word]], bool]:
         """Decides in the order of arrival; what is due by then comes first."""
@@ -65,6 +99,24 @@ class CustomersLogic(StatefulBatchLogic[Concerning, list[Word], bytes], Generic[
         return [words] if words else (), StatefulBatchLogic.RETAIN
 
     def _decide(self, inputs: Sequence[Fact | Around]) -> list[Word]:
+        words: list[Word] = []
+        waiting: list[Fact | Around] = []
+        for each in inputs:
+            if is_erasure(each):
+                words += self._decided(waiting)
+                waiting = []
+                words += self._forget(each)
+            elif not self._erased.covers(each):
+                waiting.append(each)
+        return words + self._decided(waiting)
+
+    def _forget(self, erasure: Fact | Around) -> Sequence[Word]:
+        """What the decision says, and a journal without him as soon as may be."""
+        self._erased.add(erasure)
+        self._remembering.rewrite_soon()
+        return self._decision.forget(erasure.customer_id, self._clock() if self._clock else erasure.at_ms)
+
+    def _decided(self, inputs: Sequence[Fact | Around]) -> list[Word]:
         if self._clock is not None:
             now_ms = self._clock()
             subjects = [subject for subject in map(self._understood, inputs) if subject is not None]
@@ -84,7 +136,11 @@ class CustomersLogic(StatefulBatchLogic[Concerning, list[Word], bytes], Generic[
 
     def notify_at(self) -> datetime | None:
         """When the decision has something to do; never for recordings, whose time is not the clock's."""
-        due_ms = self._decision.next_due_ms if self._clock is not None else None
+        if self._clock is None:
+            return None
+        due_ms = self._decision.next_due_ms
+        if self._remembering.is_rewriting:
+            due_ms = min(self._clock() + REWRITE_EVERY_MS, due_ms or END_OF_TIME)
         return None if due_ms is None else datetime.fromtimestamp(due_ms / 1000, UTC)
 
     def snapshot(self) -> bytes:

@@ -70,6 +70,16 @@ class Remembering:
         if self._journal is not None:
             self._journal.write_ahead(self._memory)
 
+    def rewrite_soon(self) -> None:
+        """Something was forgotten that must not stay in any file: the next snapshots write the journal anew."""
+        if self._journal is not None:
+            self._journal.rewrite_soon()
+
+    @property
+    def is_rewriting(self) -> bool:
+        """Whether more snapshots are needed until nothing forgotten is left in any file."""
+        return self._journal is not None and self._journal.is_rewriting
+
     def snapshot(self) -> bytes:
         """Everything so far, for Bytewax to keep."""
         if self._journals is None or self._journal is None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from bytewax.operators import StatefulBatchLogic
 
+from flows.customers import is_erasure
 from flows.delivery import ShardBatch, Tracked
 from flows.details import with_details
 from flows.fitting import Fitting, LatestMs, fitting
@@ -62,5 +63,7 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
 
     def _emit(self, dead_letters: list[DeadLetter]) -> Iterable[Tracked]:
         around, self._around = self._around, []
+        if any(map(is_erasure, around)):
+            self._remembering.rewrite_soon()
         tracked = Tracked(self._shard.collect(), around, dead_letters)
         return (tracked,) if tracked.observations or tracked.around or tracked.dead_letters else ()

@@ -23,6 +23,7 @@ from config.write_key_scopes import WriteKeyScope
 from gateway.text_checks import too_deep, wrong_text
 from operators.events import (
     ACTIVITY,
+    CUSTOMER_ERASED,
     CUSTOMER_ID_CHARS,
     MESSAGE_ID_CHARS,
     POLICY_UPDATED,
@@ -179,6 +180,8 @@ def _wrong_event(event: Event, event_type: str) -> Rejection | None:
         return Rejection("unknown_type", "$.type", repr(event_type[:80]), f"one of {', '.join(sorted(TYPES))}")
     if event_type == "track" and not event.event:
         return Rejection("no_event", "$.event", "none", "the name of what happened, such as 'Transaction Started'")
+    if event.event == CUSTOMER_ERASED:
+        return Rejection("not_with_this_key", "$.event", repr(event.event), "another: only 'zhiyin erase' says this")
     if event.event in ACTIVITY and not (event.properties and event.properties.journey):
         return Rejection("no_journey", "$.properties.journey", "none", f"the journey that {event.event!r} belongs to")
     return _too_long(event)

@@ -62,6 +62,8 @@ class JourneyDecision:
                 if self.away.get(seen.attempt_id):
                     self._set_away(seen.attempt_id, away=False)
                     facts.append(_fact("returned", seen))
+            elif kind == "erased":
+                self._is_over(seen.attempt_id)
             else:
                 recovered = self._is_over(seen.attempt_id)
                 facts.append(_fact(_ENDS[kind], seen, recovered=recovered))

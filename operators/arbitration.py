@@ -156,6 +156,14 @@ class Arbitration:
             self._wake_later(memory)
         return verdicts
 
+    def forget(self, customer_id: str, now_ms: int) -> list[Verdict]:
+        """Forgets a customer whole; his open hints are taken from those who have them."""
+        if self._keeps_changes:
+            self._changed.add(customer_id)
+        memory = self._customers.pop(customer_id, None)
+        open_hints = memory.open_hints if memory is not None else []
+        return [Retirement(hint.hint_id, customer_id, "cancelled", now_ms) for hint in open_hints]
+
     def head(self) -> bytes:
         """Nothing beside the customers but the format's name."""
         return msgspec.msgpack.encode(ArbitrationHead(FORMAT))

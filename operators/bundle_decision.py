@@ -120,6 +120,13 @@ class BundleDecision:
                 self._note(row, now_ms)
         return []
 
+    def forget(self, customer_id: str, now_ms: int) -> list[Told]:
+        """Forgets a customer whole; a bundle that is open is ended."""
+        if self._keeps_changes:
+            self._changed.add(customer_id)
+        row = self._customers.pop(customer_id, None)
+        return [] if row is None or row.contact is None else [_end(row, row.contact, now_ms)]
+
     def head(self) -> bytes:
         """Nothing beside the customers but the format's name."""
         return msgspec.msgpack.encode(BundlesHead(FORMAT))

@@ -27,6 +27,8 @@ CONTACT_ENDED: Final = "Contact Ended"
 HINT_SHOWN: Final = "Hint Shown"
 HINT_USED: Final = "Hint Used"
 HINT_DISMISSED: Final = "Hint Dismissed"
+CUSTOMER_ERASED: Final = "Customer Erased"
+"""Everything that is remembered of this customer is to be forgotten; only `zhiyin erase` says so."""
 ANSWER_RATED: Final = "Answer Rated"
 POLICY_UPDATED: Final = "Policy Updated"
 OUTREACH_CLAIMED: Final = "Outreach Claimed"
@@ -65,6 +67,7 @@ SURROUNDINGS: Final = frozenset(
         DO_NOT_CALL_LIFTED,
         "Survey Shown",
         "Survey Sent",
+        CUSTOMER_ERASED,
         "Survey Dismissed",
         POLICY_UPDATED,
     )

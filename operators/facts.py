@@ -27,7 +27,9 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
 LIFE_CYCLE: Final = frozenset(("started", "abandoned", "returned", "completed", "cancelled", "expired"))
 """The kinds whose times follow from the exact rules alone: what ``replay`` emits unless told otherwise."""
 
-ObservationKind = Literal["started", "idle", "silent", "active", "struggled", "completed", "cancelled", "gone"]
+ObservationKind = Literal[
+    "started", "idle", "silent", "active", "struggled", "completed", "cancelled", "gone", "erased"
+]
 
 
 class Signal(msgspec.Struct, frozen=True):

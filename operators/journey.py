@@ -32,15 +32,7 @@ from operators.events import (
 )
 from operators.facts import Around, Observation, ObservationKind, Signal
 from operators.journey_plan import JourneyPlan, StepPlan, not_in_plans
-from operators.journey_state import (
-    FORMAT,
-    Changes,
-    ShardHead,
-    pack_customers,
-    pack_head,
-    restored,
-    unpack_head,
-)
+from operators.journey_state import FORMAT, Changes, ShardHead, pack_customers, pack_head, restored, unpack_head
 from operators.moves import FAILURES, Move, failure_code
 from operators.stored import ALL
 from operators.struggle import SIGNS, signals
@@ -88,7 +80,6 @@ class JourneyShard:
         self.watermark_ms = -END_OF_TIME
         self.newest_ms = -END_OF_TIME
         self.newest_arrived_ms: int | None = None
-        self.has_erased = False
 
     def take(
         self, events: Sequence[Event], times_ms: Sequence[int], arrived_ms: Sequence[int] | None = None
@@ -115,9 +106,6 @@ class JourneyShard:
                 except KeyError:
                     refused.append((index, not_in_plans(properties, self._plans)))
                     continue
-            elif event.event == CUSTOMER_ERASED:
-                self._erase(event, at_ms)
-                continue
             if at_ms < late_ms and (plan is None or at_ms < late_ms - plan.patience_ms):
                 self.counts.late += 1
             customer = self._customer_of_new(event, at_ms + memory_ms)
@@ -230,6 +218,9 @@ class JourneyShard:
         return customer
 
     def _look_around(self, event: Event, customer: Customer, at_ms: int) -> None:
+        if event.event == CUSTOMER_ERASED:
+            self._erase(event, customer, at_ms)
+            return
         if event.event in SURROUNDINGS or event.type == IDENTIFY:
             self._around.append(Around(event, customer.id, at_ms))
         else:
@@ -237,14 +228,10 @@ class JourneyShard:
         if customer.timer_ms == NO_TIMER and not customer.is_busy:
             self._wait_to_forget(customer)
 
-    def _erase(self, event: Event, at_ms: int) -> None:
+    def _erase(self, event: Event, customer: Customer, at_ms: int) -> None:
         """Forgets a customer whole; of his open attempts only that they are gone is said, for those who wait."""
-        customer_id = event.customer_id or ""
-        self._around.append(Around(event, customer_id, at_ms))
-        self.has_erased = True
-        customer = self.customers.pop(customer_id, None)
-        if customer is None:
-            return
+        self._around.append(Around(event, customer.id, at_ms))
+        del self.customers[customer.id]
         self._changes.forget(customer)
         for attempt in list(customer.attempts()):
             self._close("erased", attempt, at_ms)

@@ -110,6 +110,13 @@ class Outreach:
                 words += self._settle(memory, now_ms)
         return words
 
+    def forget(self, customer_id: str, now_ms: int) -> list[OutreachWord]:
+        """Forgets a customer whole, his wish not to be called too; what is listed of him goes from the list."""
+        if self._keeps_changes:
+            self._changed.add(customer_id)
+        memory = self._customers.pop(customer_id, None)
+        return [] if memory is None else self._end(memory, memory.cases, "cancelled", now_ms)
+
     def head(self) -> bytes:
         """Nothing beside the customers but the format's name."""
         return msgspec.msgpack.encode(OutreachHead(FORMAT))

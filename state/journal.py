@@ -7,7 +7,8 @@ Refused: a place whose files are gone or damaged (``JournalDamaged``).
 One folder holds one memory in numbered segments. What lies behind a place's end was written by a process that
 died before its snapshot counted: it is never read, and a restarted process writes into a new segment. When
 the segments have grown to three times what the memory needs, a sweep goes through all keys, some with each
-write; when it has come round, the segments older than its beginning hold nothing that counts.
+write; when it has come round, the segments older than its beginning hold nothing that counts. The same is done on
+request (``rewrite_soon``), when what was forgotten must not stay in old segments; a restart goes on with that.
 
 What is written is on disk a moment later: a thread of this process sees to it, and nobody waits for the disk
 but the next snapshot of the same memory. A process may be killed at any instant. A machine that loses power
@@ -32,6 +33,8 @@ SAFE_SNAPSHOTS: Final = 3
 """Snapshots after which the engine surely goes back to none of before: then old segments may go."""
 SWEEP_KEYS: Final = 256
 """A sweep takes at least so many keys with a write, and at least as many as have changed."""
+REWRITE_KEYS: Final = 4_096
+"""The same while somebody waits for what was forgotten to be gone from the files: some milliseconds a write."""
 SLICE_ROWS: Final = 256
 """So many changed rows are written ahead of the snapshot at a time, so that it finds little left to do."""
 HELD_ROWS: Final = 2_048
@@ -74,6 +77,7 @@ class Place(msgspec.Struct, array_like=True, frozen=True):
 
     segments: tuple[Segment, ...] = ()
     swept_bytes: int = 0
+    rewrites: bool = False
 
 
 class JournalDamaged(Exception):
@@ -99,6 +103,8 @@ class Journal:
         self._folder = folder
         self._epoch_s = epoch_s
         self._snapshot_s = time.monotonic()
+        self._rewrite_wanted = place.rewrites if place else False
+        self._rewriting = False
         self._segments = [Segment(each.number, each.size_bytes) for each in (place.segments if place else ())]
         self._swept_bytes = place.swept_bytes if place else 0
         self._own_segment: Segment | None = None
@@ -130,11 +136,24 @@ class Journal:
         self._synced.result()
         self._snapshot_s = time.monotonic()
         self._write_some(memory, ALL)
+        if self._rewrite_wanted and self._sweep is None:
+            self._rewrite_wanted, self._rewriting = False, True
+            self._begin_sweep(memory)
         self._synced = _SYNC.submit(_sync, self._path(self._own_segment.number)) if self._own_segment else _DONE
         self._snapshots += 1
         while self._retired and self._retired[0][0] + SAFE_SNAPSHOTS <= self._snapshots:
             self._path(self._retired.popleft()[1]).unlink(missing_ok=True)
-        return Place(tuple(Segment(each.number, each.size_bytes) for each in self._segments), self._swept_bytes)
+        segments = tuple(Segment(each.number, each.size_bytes) for each in self._segments)
+        return Place(segments, self._swept_bytes, self.is_rewriting)
+
+    def rewrite_soon(self) -> None:
+        """What was forgotten until now is in no file any more once ``is_rewriting`` is over, some writes later."""
+        self._rewrite_wanted = True
+
+    @property
+    def is_rewriting(self) -> bool:
+        """Whether more writes are needed until nothing that was forgotten is left."""
+        return self._rewrite_wanted or self._rewriting or bool(self._retired)
 
     def _may_wait(self) -> float:
         """Rows that may wait: less and less in the second half of an epoch."""
@@ -145,14 +164,19 @@ class Journal:
         changed, pack = memory.changes(most)
         packs = [pack] if changed else []
         if self._sweep is None and self._total_bytes > _SWEEPS_AT * self._swept_bytes + _SLACK_BYTES:
-            self._sweep = deque(memory.all_keys())
-            self._sweep_from = self._new_segment().number
+            self._begin_sweep(memory)
         if self._sweep is not None:
-            packs.append(memory.rows(_first(self._sweep, max(changed, SWEEP_KEYS))))
+            keys = REWRITE_KEYS if self._rewriting else SWEEP_KEYS
+            packs.append(memory.rows(_first(self._sweep, max(changed, keys))))
         if packs:
             self._append(packs)
         if self._sweep is not None and not self._sweep:
             self._end_sweep()
+
+    def _begin_sweep(self, memory: Memory) -> None:
+        """What has been written until now is behind the sweep, and goes when it has come round."""
+        self._sweep = deque(memory.all_keys())
+        self._sweep_from = self._new_segment().number
 
     @property
     def _total_bytes(self) -> int:
@@ -161,7 +185,10 @@ class Journal:
     def _end_sweep(self) -> None:
         """All that counts has been written since the sweep began."""
         self._sweep = None
-        self._retired += [(self._snapshots, each.number) for each in self._segments if each.number < self._sweep_from]
+        self._rewriting = False
+        waiting = {number for _, number in self._retired}
+        old = [number for number in self._numbers() if number < self._sweep_from and number not in waiting]
+        self._retired += [(self._snapshots, number) for number in sorted(old)]
         self._segments = [each for each in self._segments if each.number >= self._sweep_from]
         self._swept_bytes = self._total_bytes
 
@@ -176,11 +203,14 @@ class Journal:
 
     def _new_segment(self) -> Segment:
         """A file nobody has written into yet."""
-        numbers = [int(path.stem) for path in self._folder.glob(f"*{_SUFFIX}")]
-        segment = self._own_segment = Segment(max(numbers, default=0) + 1, 0)
+        segment = self._own_segment = Segment(max(self._numbers(), default=0) + 1, 0)
         self._path(segment.number).touch(exist_ok=False)
         self._segments.append(segment)
         return segment
+
+    def _numbers(self) -> list[int]:
+        """Of all segments that are there, those of processes that died before they counted among them."""
+        return [int(path.stem) for path in self._folder.glob(f"*{_SUFFIX}")]
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:08d}{_SUFFIX}"

@@ -60,3 +60,10 @@ def test_what_nobody_reads_does_not_reach_the_bus(scoped: RunningGateway) -> Non
     (entry,) = scoped.bus()
     assert json.loads(entry.raw)["properties"] == {"journey": "policy_loan"}
     assert "name" not in json.loads(entry.raw)
+
+
+def test_nobody_erases_a_customer_with_a_write_key(scoped: RunningGateway) -> None:
+    answer = sent(scoped, "all", event_json(event="Customer Erased"))
+    assert answer.status_code == 403
+    assert "only 'zhiyin erase' says this" in answer.json()["detail"]
+    assert scoped.bus() == []

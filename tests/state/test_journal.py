@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state import journal
 from operators.stored import ALL, taken
+from state import journal
 from state.journal import HELD_ROWS, SAFE_SNAPSHOTS, SLICE_ROWS, Journal, JournalDamaged, Place
 
 
@@ -227,3 +227,48 @@ def _packs(folder: Path, place: Place) -> Iterable[bytes]:
 
 def _bytes_in(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+
+
+def written(journal: Journal, book: Book, times: int = 1) -> Place:
+    for _ in range(times - 1):
+        journal.write(book)
+    return journal.write(book)
+
+
+def test_what_was_forgotten_is_in_no_file_after_a_rewrite(tmp_path: Path) -> None:
+    book, kept = Book(), Journal(tmp_path / "m")
+    for number in range(10_000):
+        book.put(f"key-{number}", "text")
+    book.put("erased-canary", "secret-canary")
+    written(kept, book, 2)
+    book.put("erased-canary", None)
+    kept.rewrite_soon()
+    assert written(kept, book).rewrites
+    place = written(kept, book, 2 + SAFE_SNAPSHOTS + 10_000 // journal.REWRITE_KEYS)
+    assert not place.rewrites
+    assert b"canary" not in bytes_of(tmp_path / "m")
+    assert Book(Journal(tmp_path / "m", place).packs()).texts == book.texts
+
+
+def test_a_restart_goes_on_with_a_rewrite_and_leaves_nothing_of_those_before_it(tmp_path: Path) -> None:
+    book, kept = Book(), Journal(tmp_path / "m")
+    book.put("erased-canary", "secret-canary")
+    book.put("key", "text")
+    place = written(kept, book)
+    died_later = Journal(tmp_path / "m", place)
+    book.put("erased-canary", "secret-canary again")
+    written(died_later, book)
+    again = Journal(tmp_path / "m", place)
+    book.put("erased-canary", None)
+    again.rewrite_soon()
+    place = written(again, book)
+    assert place.rewrites
+    restarted = Journal(tmp_path / "m", place)
+    place = written(restarted, book, 3 + SAFE_SNAPSHOTS)
+    assert not place.rewrites
+    assert b"canary" not in bytes_of(tmp_path / "m")
+    assert Book(Journal(tmp_path / "m", place).packs()).texts == {"key": "text"}

@@ -1,0 +1,128 @@
+"""A customer who is to be forgotten: nothing of him is remembered, and nothing is told of him but that it is over."""
+
+from datetime import date
+
+import msgspec
+import pytest
+
+from flows.customers import CustomersLogic
+from flows.decide import arbitrable
+from flows.delivery import Concerning
+from flows.remembering import Remembering
+from operators.abandonment import JourneyDecision
+from operators.arbitration import Arbitration
+from operators.bundle import Attendance, PolicyNews
+from operators.bundle_decision import BundleDecision
+from operators.events import CUSTOMER_ERASED, STARTED, STEP_VIEWED, Event
+from operators.facts import Around
+from operators.hints import Hint, Retirement
+from operators.journey import JourneyShard
+from operators.journey_plan import journey_plans
+from operators.outreach import Outreach
+from operators.outreach_memory import DoNotCall
+from operators.policies import Policy
+from operators.reasons import ReasonRules
+from tests.operators.samples import catalogue, event, fact
+
+NOON_MS = 1_772_337_600_000
+HOUR_MS = 3_600_000
+ERASED = Event(event=CUSTOMER_ERASED, user_id="u1", message_id="erased")
+
+
+def everything(memory: Arbitration | Outreach | BundleDecision | JourneyShard | JourneyDecision) -> bytes:
+    """What any snapshot could hold of it: what has changed was asked for before."""
+    return memory.head() + memory.rows(memory.all_keys())
+
+
+def shard_with(*customers: str) -> JourneyShard:
+    shard = JourneyShard(journey_plans(catalogue()), keeps_changes=True)
+    for customer in customers:
+        for name, at_ms in ((STARTED, NOON_MS), (STEP_VIEWED, NOON_MS + 1)):
+            shard.take([msgspec.structs.replace(event(name, step="apply"), user_id=customer)], [at_ms])
+    return shard
+
+
+def test_the_tracker_forgets_the_customer_and_says_that_his_attempts_are_gone() -> None:
+    shard = shard_with("u1", "u2")
+    shard.collect()
+    shard.take([ERASED], [NOON_MS + 2])
+    assert [(seen.kind, seen.customer_id) for seen in shard.collect()] == [("erased", "u1")]
+    assert shard.collect_around() == [Around(ERASED, "u1", NOON_MS + 2)]
+    assert (list(shard.customers), shard.open_attempts) == (["u2"], 1)
+    assert b"u1" not in everything(shard)
+    shard.run_out()
+    assert {seen.customer_id for seen in shard.collect()} == {"u2"}
+    assert not shard.customers
+
+
+def test_who_was_never_heard_of_is_forgotten_too_and_may_come_again() -> None:
+    shard = shard_with()
+    shard.take([ERASED], [NOON_MS])
+    assert not shard.customers
+    shard.take([event(STARTED, step="apply")], [NOON_MS + HOUR_MS])
+    assert [seen.kind for seen in shard.collect()] == ["started"]
+    shard.run_out()
+    assert [seen.kind for seen in shard.collect()][-1] == "gone"
+
+
+def test_taken_up_again_the_tracker_does_not_know_him() -> None:
+    shard = shard_with("u1", "u2")
+    _, before = shard.changes()
+    shard.take([ERASED], [NOON_MS + 2])
+    _, after = shard.changes()
+    again = JourneyShard(journey_plans(catalogue()), keeps_changes=True)
+    again.restore(shard.head(), [before, after])
+    assert list(again.customers) == ["u2"]
+
+
+def test_the_decision_lets_go_of_an_attempt_without_a_word() -> None:
+    shard, decision = shard_with("u1"), JourneyDecision(ReasonRules(catalogue()))
+    shard.settle()
+    shard.take([event(STEP_VIEWED, step="apply")], [NOON_MS + HOUR_MS])
+    decision.decide(shard.collect())
+    shard.take([ERASED], [NOON_MS + HOUR_MS + 1])
+    assert decision.decide(shard.collect()) == []
+    assert not decision.away
+
+
+def test_hints_are_taken_from_those_who_have_them() -> None:
+    arbitration = Arbitration(catalogue(), keeps_changes=True)
+    (hint,) = arbitration.decide((fact(),), NOON_MS)
+    assert isinstance(hint, Hint)
+    assert arbitration.forget("u1", NOON_MS + 1) == [Retirement(hint.hint_id, "u1", "cancelled", NOON_MS + 1)]
+    assert arbitration.forget("u1", NOON_MS + 2) == []
+    arbitration.changes()
+    assert b"u1" not in everything(arbitration)
+    assert arbitration.due(NOON_MS + 100 * HOUR_MS) == []
+
+
+def test_a_call_is_taken_from_the_list_and_a_wish_is_forgotten() -> None:
+    outreach = Outreach(catalogue(), keeps_changes=True)
+    outreach.decide((fact(at_ms=NOON_MS),), NOON_MS)
+    assert len(outreach.due(NOON_MS + HOUR_MS)) == 1
+    (gone,) = outreach.forget("u1", NOON_MS + HOUR_MS)
+    assert getattr(gone, "cause", None) == "cancelled"
+    outreach.decide((DoNotCall("u1", True, NOON_MS),), NOON_MS)
+    assert outreach.forget("u1", NOON_MS) == []
+    outreach.changes()
+    assert b"u1" not in everything(outreach)
+
+
+def test_policies_and_an_open_bundle_are_forgotten() -> None:
+    bundles = BundleDecision(catalogue(), 30 * 24 * HOUR_MS, keeps_changes=True)
+    bundles.decide((PolicyNews("u1", Policy("p1", premium_due_on=date(2026, 3, 1)), NOON_MS),), NOON_MS)
+    bundles.decide((Attendance("u1", True, NOON_MS, "phone", "d1", "k1"),), NOON_MS)
+    assert len(bundles.forget("u1", NOON_MS)) == 1
+    bundles.changes()
+    assert b"u1" not in everything(bundles)
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_what_was_on_its_way_when_he_was_erased_brings_nothing_back(late: bool) -> None:
+    """Facts go through the decision by journey, the erasure does not: it may arrive before them."""
+    arbitration = Arbitration(catalogue())
+    remembering = Remembering(arbitration, None, None)
+    step = CustomersLogic("arbitrate", arbitration, arbitrable, lambda: NOON_MS, remembering)
+    erased = Around(ERASED, "u1", NOON_MS)
+    words, _ = step.on_batch([Concerning("000", [erased, fact(at_ms=NOON_MS + 1 if late else NOON_MS)])])
+    assert len(arbitration) == len(list(words)) == int(late)
