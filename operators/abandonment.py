@@ -3,36 +3,50 @@
 In: the tracker's observations of one journey. Out: the public facts. It remembers which
 attempts it has told about, so ``returned`` and ``recovered`` are its words.
 
-The fixed decision tells ``abandoned`` when the tracker says ``silent`` (``idle_after`` has
-passed); the idle checkpoints before that become ``idle`` facts.
+The fixed decision tells ``abandoned`` when the tracker says ``silent`` (``idle_after`` has passed); the idle
+checkpoints before that become ``idle`` facts. The learned one tells it at a checkpoint already, when the journey's
+learning says so, and at ``idle_after`` at the latest. Where there is learning, both score every checkpoint.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
+from operators.explaining import what_moved
 from operators.facts import Fact, FactKind, Observation
+from operators.learning import JourneyLearning, Thought
+from operators.learning_state import LearningHead, WaitingRow
 from operators.reasons import ReasonRules
 from operators.stored import ALL, taken, unpack, unpacked
 
 FORMAT: Final = "zhiyin-away-1"
 
-_PLAIN: dict[str, FactKind] = {"started": "started", "struggled": "struggled", "idle": "idle"}
+LearningOf = Callable[[str], JourneyLearning | None]
+"""A journey's learning, made when its first observation comes; None: it does not learn."""
+
+_PLAIN: dict[str, FactKind] = {"started": "started", "struggled": "struggled"}
+_SILENCES: Final = frozenset(("idle", "silent"))
 _ENDS: dict[str, FactKind] = {"completed": "completed", "cancelled": "cancelled", "gone": "expired"}
 
 
 class DecisionHead(msgspec.Struct, array_like=True, gc=False):
-    """The stored decision's format."""
+    """The stored decision's format, its journey, and what it has learnt."""
 
     format: str
+    journey: str | None = None
+    learning: LearningHead | None = None
 
 
 class AwayRow(msgspec.Struct, array_like=True, gc=False):
-    """One attempt told as abandoned, stored; ``away`` None: it is over."""
+    """One attempt, stored. ``away``: told as abandoned, and away still (None: not told); ``waiting``: for its outcome.
+
+    Neither: it is over.
+    """
 
     attempt_id: str
     away: bool | None = None
+    waiting: WaitingRow | None = None
 
 
 class JourneyDecision:
@@ -42,22 +56,34 @@ class JourneyDecision:
     abandoned and not yet over. ``keeps_changes``: whether what changes is noted for ``changes``.
     """
 
-    def __init__(self, reasons: ReasonRules, *, keeps_changes: bool = False) -> None:
+    def __init__(
+        self, reasons: ReasonRules, learning_of: LearningOf = lambda _: None, *, keeps_changes: bool = False
+    ) -> None:
         self._reasons = reasons
+        self._learning_of = learning_of
         self._keeps_changes = keeps_changes
         self._changed: set[str] = set()
+        self._journey: str | None = None
+        self.learning: JourneyLearning | None = None
         self.away: dict[str, bool] = {}
+
+    def begin(self, journey: str) -> None:
+        """Whose decision it is: before the first observations, unless it was restored."""
+        if self._journey is None:
+            self._journey = journey
+            self.learning = self._learning_of(journey)
 
     def decide(self, observations: Sequence[Observation]) -> list[Fact]:
         """The facts that follow, in the order of the observations."""
+        if self._journey is None and observations:
+            self.begin(observations[0].journey)
         facts: list[Fact] = []
-        for seen in observations:
+        for seen, thought in zip(observations, self._thoughts(observations), strict=True):
             kind = seen.kind
-            if kind in _PLAIN:
+            if kind in _SILENCES:
+                self._silent(seen, thought, facts)
+            elif kind in _PLAIN:
                 facts.append(_fact(_PLAIN[kind], seen))
-            elif kind == "silent":
-                self._set_away(seen.attempt_id, away=True)
-                facts.append(self._abandoned(seen))
             elif kind == "active":
                 if self.away.get(seen.attempt_id):
                     self._set_away(seen.attempt_id, away=False)
@@ -70,8 +96,9 @@ class JourneyDecision:
         return facts
 
     def head(self) -> bytes:
-        """Nothing beside the attempts but the format's name."""
-        return msgspec.msgpack.encode(DecisionHead(FORMAT))
+        """What has been learnt; nothing else beside the attempts but the format's name."""
+        learning = None if self.learning is None else self.learning.head()
+        return msgspec.msgpack.encode(DecisionHead(FORMAT, self._journey, learning))
 
     @property
     def waiting(self) -> int:
@@ -80,26 +107,38 @@ class JourneyDecision:
 
     def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many attempts have changed since the last call, and they packed."""
-        changed = taken(self._changed, most)
-        rows = [AwayRow(attempt_id, self.away.get(attempt_id)) for attempt_id in changed]
+        rows = [self._row(attempt_id) for attempt_id in taken(self._changed, most)]
         return len(rows), msgspec.msgpack.encode(rows)
 
     def all_keys(self) -> list[str]:
-        """The attempts told as abandoned and not over."""
-        return list(self.away)
+        """The attempts told as abandoned and not over, and those that wait for their outcome."""
+        return list(self.away if self.learning is None else self.away.keys() | self.learning.waiting.keys())
 
     def rows(self, keys: Sequence[str]) -> bytes:
-        """Those of ``keys`` that are not over yet, packed as in ``changes``."""
-        return msgspec.msgpack.encode([AwayRow(key, self.away[key]) for key in keys if key in self.away])
+        """Those of ``keys`` that are still remembered, packed as in ``changes``."""
+        rows = [self._row(key) for key in keys]
+        return msgspec.msgpack.encode([row for row in rows if row.away is not None or row.waiting is not None])
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        unpack(head, DecisionHead, FORMAT)
+        stored = unpack(head, DecisionHead, FORMAT)
+        if stored.journey is not None:
+            self.begin(stored.journey)
+        waiting: dict[str, WaitingRow] = {}
         for row in unpacked(packed, AwayRow, FORMAT):
-            if row.away is None:
-                self.away.pop(row.attempt_id, None)
-            else:
+            waiting.pop(row.attempt_id, None)
+            self.away.pop(row.attempt_id, None)
+            if row.away is not None:
                 self.away[row.attempt_id] = row.away
+            if row.waiting is not None:
+                waiting[row.attempt_id] = row.waiting
+        if self.learning is not None and stored.learning is not None:
+            self.learning.put_head(stored.learning)
+            self.learning.put_rows(waiting.items())
+
+    def _row(self, attempt_id: str) -> AwayRow:
+        waiting = None if self.learning is None else self.learning.row(attempt_id)
+        return AwayRow(attempt_id, self.away.get(attempt_id), waiting)
 
     def _set_away(self, attempt_id: str, *, away: bool) -> None:
         self.away[attempt_id] = away
@@ -114,7 +153,25 @@ class JourneyDecision:
             self._changed.add(attempt_id)
         return True
 
-    def _abandoned(self, seen: Observation) -> Fact:
+    def _thoughts(self, observations: Sequence[Observation]) -> Sequence[Thought | None]:
+        if self.learning is None:
+            return (None,) * len(observations)
+        thoughts = self.learning.hear(observations)
+        self._changed |= self.learning.take_changed()
+        return thoughts
+
+    def _silent(self, seen: Observation, thought: Thought | None, facts: list[Fact]) -> None:
+        """A checkpoint, or ``idle_after``; told as abandoned then, unless this silence has been already."""
+        if seen.kind == "idle":
+            facts.append(_fact("idle", seen, score=None if thought is None else thought.score))
+            if thought is None or not thought.tell:
+                return
+        if not self.away.get(seen.attempt_id):
+            self._set_away(seen.attempt_id, away=True)
+            facts.append(self._abandoned(seen, thought))
+
+    def _abandoned(self, seen: Observation, thought: Thought | None) -> Fact:
+        learning = self.learning
         return Fact(
             kind="abandoned",
             at_ms=seen.at_ms,
@@ -125,13 +182,16 @@ class JourneyDecision:
             step=seen.step,
             cause=seen.cause,
             idle_ms=seen.idle_ms,
+            score=None if thought is None else thought.score,
             reasons=self._reasons.rank(seen.signals, seen.step, seen.journey),
             signals=seen.signals,
             cell=seen.cell,
+            moved=() if learning is None or thought is None else what_moved(learning.effects(thought.known)),
+            drifting=thought is not None and thought.drifting,
         )
 
 
-def _fact(kind: FactKind, seen: Observation, *, recovered: bool = False) -> Fact:
+def _fact(kind: FactKind, seen: Observation, *, recovered: bool = False, score: float | None = None) -> Fact:
     return Fact(
         kind,
         seen.at_ms,
@@ -142,9 +202,9 @@ def _fact(kind: FactKind, seen: Observation, *, recovered: bool = False) -> Fact
         seen.step,
         seen.cause,
         seen.idle_ms,
-        None,
+        score,
         recovered,
         (),
         seen.signals,
-        cell=seen.cell,
+        seen.cell,
     )

@@ -97,8 +97,22 @@ class RankedReason(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """One thing that moved a score. ``feature``: its code (``age20``, ``dwell0_13``, ``step_failed2``).
+
+    ``effect``: what it adds to the log-odds of not completing.
+    """
+
+    feature: str
+    effect: float
+
+
 class Fact(msgspec.Struct, frozen=True, gc=False):
-    """One public fact about one attempt."""
+    """One public fact about one attempt.
+
+    ``score``: P(it does not complete), on ``idle`` and ``abandoned`` (None where nothing is learnt); ``moved``: what
+    moved it most; ``drifting``: what it was learnt from has changed lately; ``need``: P(the customer contacts us).
+    """
 
     kind: FactKind
     at_ms: int
@@ -114,11 +128,18 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     reasons: tuple[RankedReason, ...] = ()
     signals: tuple[Signal, ...] = ()
     cell: str = ""
+    moved: tuple[Moved, ...] = ()
+    drifting: bool = False
+    need: float | None = None
 
     @property
     def id(self) -> str:
-        """32 hex digits of what the fact is about: the same fact twice has the same id."""
-        about = f"{self.attempt_id}\0{self.kind}\0{self.at_ms}"
+        """32 hex digits of what the fact is about: the same fact twice has the same id.
+
+        An abandonment is about the last event before it: however early it was noticed, it is the same.
+        """
+        about_ms = self.at_ms - self.idle_ms if self.kind == "abandoned" else self.at_ms
+        about = f"{self.attempt_id}\0{self.kind}\0{about_ms}"
         if self.kind == "struggled":
             signal = self.signals[-1]
             about += f"\0{signal.kind}\0{signal.step}\0{signal.code}\0{signal.field}"
@@ -149,7 +170,7 @@ def fact_document(fact: Fact) -> dict[str, Any]:
 
 def _idle(fact: Fact, document: dict[str, Any]) -> None:
     document["idle_seconds"] = fact.idle_ms / 1000
-    document["score"] = fact.score
+    document["score"] = None if fact.score is None else round(fact.score, 6)
 
 
 def _struggled(fact: Fact, document: dict[str, Any]) -> None:
@@ -158,6 +179,8 @@ def _struggled(fact: Fact, document: dict[str, Any]) -> None:
 
 def _abandoned(fact: Fact, document: dict[str, Any]) -> None:
     document["idle_seconds"] = fact.idle_ms / 1000
+    document["score"] = fact.score
+    document["drifting"] = fact.drifting
     document["reason"] = msgspec.to_builtins(fact.reasons[0]) if fact.reasons else None
     document["other_reasons"] = [{"code": r.code, "confidence": r.confidence} for r in fact.reasons[1:]]
 

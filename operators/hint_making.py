@@ -92,8 +92,8 @@ def _titles(named: Iterable[Evidence | Signal], steps: Mapping[str, Words]) -> d
 
 
 def hint_id(fact: Fact) -> str:
-    """One hint an abandonment: the same fact told twice is the same hint."""
-    return stable_id("hint", fact.attempt_id, str(fact.at_ms))
+    """One hint an abandonment, however early it was noticed: the same fact told twice is the same hint."""
+    return stable_id("hint", fact.attempt_id, str(fact.at_ms - fact.idle_ms))
 
 
 def top_reason(fact: Fact) -> RankedReason:

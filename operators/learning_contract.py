@@ -66,5 +66,12 @@ class Learning(Protocol):
 WatchScored = Callable[[str, Sequence[Scored]], None]
 """Shown a journey's predictions as their outcomes come, list by list, in order of arrival."""
 
-WatchLearning = Callable[[str, Learning], None]
-"""Shown a journey's learning after each batch; it must be quick, for the dataflow waits."""
+
+class LearningKeeper(Protocol):
+    """Who keeps what is learnt. It must be quick, for the dataflow waits."""
+
+    def begin(self, journey: str, learning: Learning, *, resumed: bool) -> None:
+        """Before a journey's first batch. ``resumed``: its learning comes from the engine's snapshot."""
+
+    def __call__(self, journey: str, learning: Learning) -> None:
+        """After each batch."""

@@ -124,7 +124,7 @@ class LinearModel:
 
     def moved(self, features: Features) -> list[tuple[str, float]]:
         """What each token, the anchor left out, adds to the log-odds."""
-        weights: dict[str, float] = self._river.weights
+        weights = self._river._weights  # noqa: SLF001 - the public property copies all of them
         return [(token, weights.get(token, 0.0)) for token in features.tokens if token != _ANCHOR]
 
     def weights(self) -> dict[str, float]:

@@ -1,0 +1,327 @@
+"""What one journey's silences teach: scores at checkpoints, when to tell an abandonment, outcomes that come late.
+
+In: the tracker's observations of one journey. Out: a ``Thought`` for each silence that reached a checkpoint; figures.
+Refused: saved state of another format (``StateUnreadable``).
+
+Observations of a batch are taken in the order of event time, each attempt's own in their order of arrival: a batch
+brings an attempt's return before another's earlier silence, and what is learnt must not run ahead of what is predicted.
+
+A prediction waits for its outcome: completed, or not (cancelled, gone, or silent for ``label_timeout`` of event time).
+What waits is bounded by that, and by ``MOST_WAITING`` attempts: beyond, the oldest is dropped, and counted.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from operators.catalogue import Catalogue
+from operators.facts import Observation
+from operators.instants import duration_ms
+from operators.ladder import Ladder
+from operators.learning_contract import MODEL_FORMAT, LearningFigures, Quality, WatchScored
+from operators.learning_state import LearningHead, LearningState, WaitingRow, row_of, waiting_of
+from operators.prequential import Prequential
+from operators.scorer import Prediction, Scorer
+from operators.situations import Known, Question, Scored, known_of, situation
+from operators.stored import unpack
+
+MOST_WAITING: Final = 100_000
+DRIFT_NOTED_MS: Final = 86_400_000
+"""So long after a drift of the error, facts say so."""
+_CHANCE_HEX: Final = 8
+
+
+class Thought(msgspec.Struct, frozen=True, gc=False):
+    """What is thought of a silence at a checkpoint. ``score``: P(does not complete); ``tell``: it is an abandonment.
+
+    ``drifting``: the scores' error has changed lately.
+    """
+
+    known: Known
+    score: float
+    tell: bool
+    drifting: bool
+
+
+class Waiting:
+    """One attempt whose outcome is not known yet.
+
+    ``due_ms``: when its silence is long enough to say so (None: it goes on); ``kind``: of the present silence (None:
+    none); ``told``: whether that one was told as an abandonment; ``aways``: what the ladder said of it.
+    """
+
+    __slots__ = ("aways", "due_ms", "kind", "predictions", "told")
+
+    def __init__(self) -> None:
+        self.due_ms: int | None = None
+        self.kind: str | None = None
+        self.told = False
+        self.predictions: list[Prediction] = []
+        self.aways: list[tuple[Known, int, float]] = []
+
+
+class JourneyLearning:
+    """The learning of one journey. ``watch_scored``: shown scored predictions; ``keeps_changes``: rows are noted."""
+
+    def __init__(
+        self, name: str, catalogue: Catalogue, watch_scored: WatchScored | None = None, *, keeps_changes: bool = False
+    ) -> None:
+        journey = catalogue.journeys[name]
+        ladder_ms = catalogue.checkpoints_ms(journey)
+        idle_after_ms = {"": journey.idle_after_ms(None)}
+        idle_after_ms |= {step.id: journey.idle_after_ms(step) for step in journey.steps}
+        self.name = name
+        self.scorer = Scorer()
+        self.away_figures = Prequential()
+        self.ladder = Ladder(
+            {step: (*(each for each in ladder_ms if each < limit), limit) for step, limit in idle_after_ms.items()},
+            catalogue.precision_of(journey),
+        )
+        self.waiting: dict[str, Waiting] = {}
+        self.dropped = 0
+        self._changed: set[str] = set()
+        self._places = {each: place for place, each in enumerate(ladder_ms)}
+        self._decides = catalogue.is_learned(journey)
+        self._patience_ms = max(duration_ms(catalogue.label_timeout), *idle_after_ms.values())
+        self._due: list[tuple[int, str]] = []
+        self._now_ms = 0
+        self._first_ms: int | None = None
+        self._last_ms: int | None = None
+        self._drift_until_ms = 0
+        self._watch_scored = watch_scored
+        self._scored: list[Scored] = []
+        self._keeps_changes = keeps_changes
+
+    def hear(self, observations: Sequence[Observation]) -> list[Thought | None]:
+        """What is thought of each, in their order; None where there is nothing to think."""
+        thoughts: list[Thought | None] = [None] * len(observations)
+        for place in _in_order(observations):
+            seen = observations[place]
+            if self._due and self._due[0][0] < seen.at_ms:
+                self._time_out(seen.at_ms)
+            kind = seen.kind
+            if kind in _SILENCES:
+                thoughts[place] = self._silent(seen, is_last=kind == "silent")
+            elif kind in _OVER or kind == "active":
+                self._heard_of(seen)
+            elif kind == "erased" and self.waiting.pop(seen.attempt_id, None) is not None:
+                self._note(seen.attempt_id)
+        if self._scored and self._watch_scored is not None:
+            scored, self._scored = self._scored, []
+            self._watch_scored(self.name, scored)
+        return thoughts
+
+    def effects(self, known: Known) -> list[tuple[str, float]]:
+        """What each feature of what is known adds to the log-odds of not completing."""
+        return self.scorer.effects(known)
+
+    def take_changed(self) -> set[str]:
+        """The attempts whose rows have changed since the last call."""
+        changed, self._changed = self._changed, set()
+        return changed
+
+    def figures(self) -> LearningFigures:
+        """Where it stands."""
+        scorer = self.scorer
+        quality = [_quality("unfinished", scorer.contenders.leader, scorer.figures)]
+        if self._decides:
+            quality.append(_quality("away", "ladder", self.away_figures))
+        return LearningFigures(
+            self.name,
+            tuple(quality),
+            scorer.learnt,
+            scorer.sampled_out,
+            self.dropped,
+            sum(len(each.predictions) for each in self.waiting.values()),
+            dict(scorer.drifts),
+            self._first_ms,
+            self._last_ms,
+        )
+
+    def saved(self) -> bytes:
+        """The models, the ladder and their figures."""
+        return msgspec.msgpack.encode(self._state())
+
+    def take_up(self, saved: bytes) -> None:
+        """Goes on from what ``saved`` gave. Raises StateUnreadable."""
+        self._put(unpack(saved, LearningState, MODEL_FORMAT))
+
+    def head(self) -> LearningHead:
+        """What a snapshot holds beside what is waiting."""
+        return LearningHead(self._state(), self._now_ms, self._drift_until_ms)
+
+    def put_head(self, head: LearningHead) -> None:
+        """Takes up what ``head`` gave."""
+        self._put(head.state)
+        self._now_ms, self._drift_until_ms = head.now_ms, head.drift_until_ms
+
+    def row(self, attempt_id: str) -> WaitingRow | None:
+        """One waiting attempt, for the journal; None: it does not wait."""
+        found = self.waiting.get(attempt_id)
+        return None if found is None else row_of(found)
+
+    def put_rows(self, rows: Iterable[tuple[str, WaitingRow]]) -> None:
+        """Takes up attempts that waited."""
+        for attempt_id, row in rows:
+            waiting = Waiting()
+            waiting_of(row, waiting)
+            self.waiting[attempt_id] = waiting
+            if waiting.due_ms is not None:
+                heapq.heappush(self._due, (waiting.due_ms, attempt_id))
+
+    def _state(self) -> LearningState:
+        return LearningState(
+            MODEL_FORMAT,
+            self.scorer.state(),
+            self.ladder.state,
+            self.away_figures.state,
+            self.dropped,
+            self._first_ms,
+            self._last_ms,
+        )
+
+    def _put(self, state: LearningState) -> None:
+        self.scorer.put(state.scorer)
+        self.ladder.put(state.ladder)
+        self.away_figures = Prequential(state.away_figures)
+        self.dropped, self._first_ms, self._last_ms = state.dropped, state.first_ms, state.last_ms
+
+    def _silent(self, seen: Observation, *, is_last: bool) -> Thought:
+        """A silence has reached a checkpoint, or ``idle_after``."""
+        waiting = self._waiting(seen.attempt_id)
+        known = known_of(seen)
+        at_ms = seen.at_ms
+        self._now_ms = at_ms
+        if waiting.kind is None:
+            waiting.kind = self.ladder.kind(seen.step or "", seen.trail)
+            waiting.told = False
+            waiting.due_ms = at_ms - seen.idle_ms + self._patience_ms
+            heapq.heappush(self._due, (waiting.due_ms, seen.attempt_id))
+        prediction = self.scorer.predict(known, at_ms, self._places.get(seen.idle_ms, 0))
+        tell = is_last
+        if not is_last:
+            waiting.predictions.append(prediction)
+            if self._decides:
+                tell = self._judge(waiting, waiting.kind, known, at_ms)
+        waiting.told = waiting.told or tell
+        return Thought(known, prediction.score, tell, at_ms < self._drift_until_ms)
+
+    def _judge(self, waiting: Waiting, kind: str, known: Known, at_ms: int) -> bool:
+        """Whether the silence is an abandonment already."""
+        place = self._places[known.idle_ms]
+        verdicts = self.ladder.verdicts(kind)
+        waiting.aways.append((known, at_ms, verdicts.stays_away[place]))
+        return place >= verdicts.tell_at
+
+    def _heard_of(self, seen: Observation) -> None:
+        """An attempt goes on, or is over."""
+        waiting = self.waiting.get(seen.attempt_id)
+        if waiting is None:
+            return
+        self._now_ms = max(self._now_ms, seen.at_ms)
+        if waiting.kind is not None:
+            self._end_silence(waiting, waiting.kind, seen.idle_ms if seen.kind == "active" else None, seen.at_ms)
+        if seen.kind == "active":
+            self._note(seen.attempt_id)
+        else:
+            self._settle(seen.attempt_id, waiting, outcome=seen.kind != "completed", now_ms=seen.at_ms)
+
+    def _end_silence(self, waiting: Waiting, kind: str, silence_ms: int | None, now_ms: int) -> None:
+        """A silence is over (``silence_ms``: how long it was), or counts as one for good (None)."""
+        stayed = silence_ms is None
+        waiting.kind, waiting.due_ms = None, None
+        if self._decides:
+            for known, at_ms, probability in waiting.aways:
+                self.away_figures.score(probability, probability, stayed)
+                self._show("away", known, at_ms, (probability, probability), stayed, now_ms, "ladder")
+            self.ladder.ended(kind, silence_ms)
+            if waiting.told:
+                self.ladder.told(wrong=not stayed)
+        waiting.aways.clear()
+        waiting.told = False
+
+    def _settle(self, attempt_id: str, waiting: Waiting, *, outcome: bool, now_ms: int) -> None:
+        """The outcome of all that was predicted of an attempt."""
+        del self.waiting[attempt_id]
+        self._note(attempt_id)
+        if not waiting.predictions:
+            return
+        if self._first_ms is None:
+            self._first_ms = now_ms
+        self._last_ms = now_ms
+        for each in waiting.predictions:
+            scores = each.score, each.base_rate
+            self._show("unfinished", each.features.known, each.at_ms, scores, outcome, now_ms, each.leader)
+        drifted = self.scorer.settle(waiting.predictions, outcome, int(attempt_id[:_CHANCE_HEX], 16))
+        if "error" in drifted:
+            self._drift_until_ms = now_ms + DRIFT_NOTED_MS
+
+    def _show(
+        self,
+        question: Question,
+        known: Known,
+        at_ms: int,
+        scores: tuple[float, float],
+        outcome: bool,
+        now_ms: int,
+        leader: str,
+    ) -> None:
+        if self._watch_scored is not None:
+            told = situation(known, at_ms)
+            self._scored.append(Scored(question, self.name, told, *scores, outcome, at_ms, now_ms, leader))
+
+    def _time_out(self, now_ms: int) -> None:
+        """Attempts that have been silent for so long that they count as given up."""
+        while self._due and self._due[0][0] < now_ms:
+            due_ms, attempt_id = heapq.heappop(self._due)
+            waiting = self.waiting.get(attempt_id)
+            if waiting is not None and waiting.due_ms == due_ms and waiting.kind is not None:
+                self._end_silence(waiting, waiting.kind, None, due_ms)
+                self._settle(attempt_id, waiting, outcome=True, now_ms=due_ms)
+
+    def _waiting(self, attempt_id: str) -> Waiting:
+        self._note(attempt_id)
+        found = self.waiting.get(attempt_id)
+        if found is None:
+            if len(self.waiting) >= MOST_WAITING:
+                oldest = next(iter(self.waiting))
+                self.dropped += len(self.waiting.pop(oldest).predictions)
+                self._note(oldest)
+            found = self.waiting[attempt_id] = Waiting()
+        return found
+
+    def _note(self, attempt_id: str) -> None:
+        if self._keeps_changes:
+            self._changed.add(attempt_id)
+
+
+_SILENCES: Final = frozenset(("idle", "silent"))
+_OVER: Final = frozenset(("completed", "cancelled", "gone"))
+
+
+def _in_order(observations: Sequence[Observation]) -> list[int]:
+    """Their places by event time; an attempt's own stay in their order, however late one of them came."""
+    newest: dict[str, int] = {}
+    order: list[tuple[int, int]] = []
+    for place, seen in enumerate(observations):
+        at_ms = max(newest.get(seen.attempt_id, seen.at_ms), seen.at_ms)
+        newest[seen.attempt_id] = at_ms
+        order.append((at_ms, place))
+    order.sort()
+    return [place for _, place in order]
+
+
+def _quality(question: Question, model: str, figures: Prequential) -> Quality:
+    return Quality(
+        question,
+        model,
+        leads=True,
+        labels=figures.state.labels,
+        log_loss=figures.log_loss,
+        base_log_loss=figures.base_log_loss,
+        brier=figures.brier,
+        calibration_error=figures.calibration_error,
+        auc=figures.auc,
+    )
