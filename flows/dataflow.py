@@ -15,13 +15,12 @@ from bytewax.outputs import Sink
 
 from flows.bundles import bundles
 from flows.customers import Clock, CustomersLogic
-from flows.decide import DecideLogic, arbitrable
+from flows.decide import Learns, arbitrable, deciding
 from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
 from flows.outreach import about_calling
 from flows.remembering import Journals, Remembering
 from flows.track import TrackLogic
 from flows.uplift import WatchUplift, comparison, hints_by_journey
-from operators.abandonment import JourneyDecision
 from operators.arbitration import Arbitration, Input, Verdict
 from operators.catalogue import Catalogue
 from operators.dead_letters import DeadLetter
@@ -31,7 +30,6 @@ from operators.journey_plan import journey_plans
 from operators.outreach import Outreach
 from operators.outreach_memory import OutreachInput
 from operators.outreach_words import OutreachWord
-from operators.reasons import ReasonRules
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -39,7 +37,8 @@ class Rules(msgspec.Struct, frozen=True):
 
     ``run_out()``: asked at the end of the source, whether time runs on until every attempt is gone (a
     recording), or the stream has only stopped and will go on (live).
-    ``checkpoints``, ``struggles``: whether the tracker speaks of the idle ladder, of struggling.
+    ``checkpoints``, ``struggles``: whether the tracker speaks of the idle ladder, of struggling. ``learns``: who
+    hears of what is learnt.
     ``latest_ms(arrived_ms)``: the last instant an event may claim. ``clock``: now in ms, for hints (None:
     event time). ``watch``: shown each shard after each batch.
     ``journals``: where state is kept (None: nowhere). ``watch_uplift``: shown what hints are worth, where there are
@@ -51,6 +50,7 @@ class Rules(msgspec.Struct, frozen=True):
     latest_ms: Callable[[int | None], int]
     checkpoints: bool = True
     struggles: bool = True
+    learns: Learns = Learns()
     duplicate_memory_ms: int = 600_000
     clock: Clock | None = None
     watch: Callable[[JourneyShard], None] = lambda _: None
@@ -77,8 +77,6 @@ class Outlets(msgspec.Struct, frozen=True):
 def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> Dataflow:
     """Wires source, decisions and outlets together."""
     plans = journey_plans(catalogue, checkpoints=rules.checkpoints)
-    reasons = ReasonRules(catalogue)
-
     keeps = rules.journals is not None
 
     def track(resumed: bytes | None) -> TrackLogic:
@@ -86,10 +84,6 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
         shard = JourneyShard(plans, memory_ms, say_struggles=rules.struggles, keeps_changes=keeps)
         remembering = Remembering(shard, rules.journals, resumed)
         return TrackLogic(shard, rules.latest_ms, rules.run_out, rules.watch, remembering)
-
-    def decide(resumed: bytes | None) -> DecideLogic:
-        decision = JourneyDecision(reasons, keeps_changes=keeps)
-        return DecideLogic(decision, Remembering(decision, rules.journals, resumed))
 
     def shard_batches(poll: Poll) -> Iterable[tuple[str, ShardBatch]]:
         return by_shard(poll, rules.shards)
@@ -103,6 +97,7 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     # KeyedStream[Tracked]: by shard
     observed = op.flat_map("by_journey", tracked, _by_journey)
     # KeyedStream: by journey, lists of observations
+    decide = deciding(catalogue, rules.journals, rules.learns, checkpoints=rules.checkpoints)
     decided = op.stateful_batch("decide", observed, decide)
     facts = op.map("facts", decided, _value)
     # Stream[list[Fact]]: the public word

@@ -1,12 +1,14 @@
 """The deciding step: a journey's observations become facts; and what the arbitration of hints understands."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+import msgspec
 from bytewax.operators import StatefulBatchLogic
 
-from flows.remembering import Remembering
+from flows.remembering import Journals, Remembering
 from operators.abandonment import JourneyDecision
 from operators.arbitration import Contact, HintFeedback
+from operators.catalogue import Catalogue
 from operators.events import (
     CONTACT_ENDED,
     CONTACT_STARTED,
@@ -17,25 +19,71 @@ from operators.events import (
     OUTREACH_RELEASED,
 )
 from operators.facts import Around, Fact, Observation, stable_id
+from operators.learning import JourneyLearning
+from operators.learning_contract import LearningKeeper, WatchScored
+from operators.reasons import ReasonRules
+
+
+class Learns(msgspec.Struct, frozen=True):
+    """Who hears of what is learnt: of scored predictions, and of the learning itself (None: nobody)."""
+
+    watch_scored: WatchScored | None = None
+    keeper: LearningKeeper | None = None
 
 
 class DecideLogic(StatefulBatchLogic[list[Observation], list[Fact], bytes]):
-    """One journey's decision: lists of observations in, lists of facts out."""
+    """One journey's decision: lists of observations in, lists of facts out. ``keeper``: of what it learns."""
 
-    def __init__(self, decision: JourneyDecision, remembering: Remembering) -> None:
+    def __init__(
+        self, decision: JourneyDecision, remembering: Remembering, keeper: LearningKeeper | None, *, resumed: bool
+    ) -> None:
         self._decision = decision
         self._remembering = remembering
+        self._keeper = keeper
+        self._resumed = resumed
+        self._has_begun = False
 
     def on_batch(self, values: list[list[Observation]]) -> tuple[Iterable[list[Fact]], bool]:
         """Decides list by list."""
-        self._remembering.call(f"decide-{stable_id(values[0][0].journey)}")
+        journey = values[0][0].journey
+        self._remembering.call(f"decide-{stable_id(journey)}")
+        if not self._has_begun:
+            self._begin(journey)
         decided = [self._decision.decide(observations) for observations in values]
         self._remembering.write_ahead()
+        if self._keeper is not None and self._decision.learning is not None:
+            self._keeper(journey, self._decision.learning)
         return [facts for facts in decided if facts], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
         """The place in the journal of which attempts have been told, and which of them are still away."""
         return self._remembering.snapshot()
+
+    def _begin(self, journey: str) -> None:
+        self._has_begun = True
+        self._decision.begin(journey)
+        if self._keeper is not None and self._decision.learning is not None:
+            self._keeper.begin(journey, self._decision.learning, resumed=self._resumed)
+
+
+def deciding(
+    catalogue: Catalogue, journals: Journals | None, learns: Learns, *, checkpoints: bool
+) -> Callable[[bytes | None], DecideLogic]:
+    """What makes the decision of each journey; it learns where the catalogue says so."""
+    reasons = ReasonRules(catalogue)
+    keeps = journals is not None
+
+    def learning_of(journey: str) -> JourneyLearning | None:
+        if not catalogue.learns(catalogue.journeys[journey], checkpoints=checkpoints):
+            return None
+        return JourneyLearning(journey, catalogue, learns.watch_scored, keeps_changes=keeps)
+
+    def decide(resumed: bytes | None) -> DecideLogic:
+        decision = JourneyDecision(reasons, learning_of, keeps_changes=keeps)
+        remembering = Remembering(decision, journals, resumed)
+        return DecideLogic(decision, remembering, learns.keeper, resumed=bool(resumed))
+
+    return decide
 
 
 def arbitrable(given: Fact | Around) -> Fact | Contact | HintFeedback | None:
