@@ -29,6 +29,11 @@ class Addresses(msgspec.Struct, frozen=True):
         """The desk page, signed in: token and websocket stand behind the # and are sent nowhere."""
         return f"{self.http}/desk#{urlencode({'token': self.desk_token, 'ws': self.ws}, safe=':/')}"
 
+    @property
+    def outreach_page(self) -> str:
+        """The page of customers to call first, signed in as the desk."""
+        return f"{self.http}/outreach#{urlencode({'token': self.desk_token})}"
+
     def chat_page(self, customer_id: str) -> str:
         """The chat page of one customer, signed in as the chatbot."""
         words = {"token": self.chatbot_token, "ws": self.ws}
@@ -87,6 +92,7 @@ def banner(addresses: Addresses, settings: Settings, demo_customer: str | None) 
         f"Zhiyin is up: {addresses.http}",
         "",
         f"  agent desk   {addresses.desk_page}",
+        f"  call first   {addresses.outreach_page}",
         f"  chat page    {addresses.chat_page(demo_customer or 'CUSTOMER')}",
         f"  collector    POST {addresses.http}/v1/track   (write key {addresses.write_key})",
         f"  websocket    {addresses.ws}",
@@ -100,7 +106,7 @@ def banner(addresses: Addresses, settings: Settings, demo_customer: str | None) 
         quiet = "quiet hours kept" if settings.quiet_hours else "quiet hours off"
         lines += [
             f"  Demo: simulated customers, {settings.speed:g} times as fast as life, {quiet}.",
-            "  The first hint comes within half a minute.",
+            "  The first hint comes within half a minute, the first customer to call within a minute.",
             "",
         ]
     return "\n".join([*lines, "Ctrl-C stops everything.", ""])

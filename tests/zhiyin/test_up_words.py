@@ -49,7 +49,8 @@ def test_the_pages_are_signed_in_behind_the_hash() -> None:
 
 def test_the_banner_names_what_a_person_needs_and_no_password() -> None:
     text = banner(addresses_of(SETTINGS, 1_000), SETTINGS, "c-000042")
-    for words in ("/desk#token=", "/chat?customer=c-000042#token=", "my-write-key", "desk counter-7", ":9102/metrics"):
+    pages = ("/desk#token=", "/outreach#token=", "/chat?customer=c-000042#token=")
+    for words in (*pages, "my-write-key", "desk counter-7", ":9102/metrics"):
         assert words in text
     assert "30 times as fast as life, quiet hours off" in text
     assert text.endswith("Ctrl-C stops everything.\n")
