@@ -68,7 +68,9 @@ class House:
         reasons, rules = ReasonRules(catalogue), watch_rules(catalogue)
         self._shard = JourneyShard(journey_plans(catalogue, checkpoints=False), say_struggles=False, keeps_moves=True)
         self._decisions = {name: JourneyDecision(reasons) for name in catalogue.journeys}
-        self.monitors = {name: JourneyMonitor(name, each, rules) for name, each in catalogue.journeys.items()}
+        self.monitors = {name: JourneyMonitor(catalogue.journeys, rules) for name in catalogue.journeys}
+        for name, monitor in self.monitors.items():
+            monitor.call(name)
 
     def live(self, quarter: Quarter, hours: int, fixes: dict[int, list[Problem]]) -> Watched:
         """Goes through the hours; ``fixes``: what is reported as fixed, by hour."""

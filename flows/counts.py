@@ -13,6 +13,7 @@ from operators.bundle_decision import CHANNELS
 from operators.dead_letters import DeadLetter
 from operators.facts import Fact
 from operators.hints import HeldBack, Hint, Retirement
+from operators.journey_monitor import PainPointChanged
 from operators.outreach_words import CallFirst, NoCall, OutreachWord
 from state.facts import Told
 from state.topic_documents import LARGEST_BYTES
@@ -74,6 +75,12 @@ class Counts:
         """By what was wrong."""
         for letter in letters:
             self._metrics.dead_letters.labels(letter.rejections[0].kind).inc()
+
+    def pain_points(self, words: Sequence[PainPointChanged]) -> None:
+        """What happened to them, by journey."""
+        for each in words:
+            if each.word is not None:
+                self._metrics.pain_points.labels(each.point.journey, each.word).inc()
 
     def untold(self, topic: str, told: Told) -> None:
         """Something that is too large for its topic: said here, because nobody else will hear of it."""

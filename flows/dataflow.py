@@ -17,6 +17,7 @@ from flows.bundles import bundles
 from flows.customers import Clock, CustomersLogic
 from flows.decide import Learns, arbitrable, deciding
 from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
+from flows.monitor import monitored
 from flows.outreach import about_calling
 from flows.remembering import Journals, Remembering
 from flows.track import TrackLogic
@@ -62,8 +63,8 @@ class Rules(msgspec.Struct, frozen=True):
 class Outlets(msgspec.Struct, frozen=True):
     """Where the dataflow's words go; without ``hints`` nobody is hinted, without ``outreach`` nobody is called.
 
-    Without ``bundles`` no agent is told of a contact. ``route``: splits lists by customer, for sinks that have
-    partitions (``outreach`` and ``bundles`` have none).
+    Without ``bundles`` no agent is told of a contact, without ``monitor`` no journey is mapped. ``route``: splits
+    lists by customer, for sinks that have partitions (``outreach``, ``bundles`` and ``monitor`` have none).
     """
 
     facts: Sink[Any]
@@ -71,6 +72,7 @@ class Outlets(msgspec.Struct, frozen=True):
     hints: Sink[Any] | None = None
     outreach: Sink[Any] | None = None
     bundles: Sink[Any] | None = None
+    monitor: Sink[Any] | None = None
     route: Callable[[list[Any]], Iterable[tuple[str, list[Any]]]] | None = None
 
 
@@ -81,7 +83,13 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
 
     def track(resumed: bytes | None) -> TrackLogic:
         memory_ms = rules.duplicate_memory_ms
-        shard = JourneyShard(plans, memory_ms, say_struggles=rules.struggles, keeps_changes=keeps)
+        shard = JourneyShard(
+            plans,
+            memory_ms,
+            say_struggles=rules.struggles,
+            keeps_changes=keeps,
+            keeps_moves=outlets.monitor is not None,
+        )
         remembering = Remembering(shard, rules.journals, resumed)
         return TrackLogic(shard, rules.latest_ms, rules.run_out, rules.watch, remembering)
 
@@ -103,19 +111,14 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     # Stream[list[Fact]]: the public word
     _tell("tell_facts", facts, outlets.facts, outlets)
     _tell("tell_dead_letters", op.flat_map("refused", tracked, _refused), outlets.dead_letters, outlets)
+    _tell_monitor(tracked, decided, catalogue, rules, outlets)
     if outlets.hints is not None:
         concerning = _concerning(facts, tracked, rules)
         told = op.map("verdicts", _arbitrated(concerning, catalogue, rules), _value)
         _tell("tell_hints", told, outlets.hints, outlets)
         _tell_outreach(concerning, catalogue, rules, outlets)
         _tell_bundles(concerning, catalogue, rules, outlets)
-        if rules.watch_uplift is not None:
-            hinted = op.flat_map("hinted", told, hints_by_journey)
-            # KeyedStream: by journey, lists of facts and lists of hints
-            compared: KeyedStream[Any] = op.merge("comparing", decided, hinted)
-            op.stateful_batch(
-                "uplift", compared, comparison(catalogue, rules.shards, rules.watch_uplift, rules.journals)
-            )
+        _compare(decided, told, catalogue, rules)
     return flow
 
 
@@ -158,6 +161,28 @@ def _tell_bundles(concerning: KeyedStream[Concerning], catalogue: Catalogue, rul
     if outlets.bundles is not None:
         told = bundles(concerning, catalogue, rules.keep_policies_ms, rules.clock, rules.journals)
         op.output("tell_bundles", op.map("told_bundles", told, _value), outlets.bundles)
+
+
+def _compare(decided: KeyedStream[list[Fact]], told: Stream[list[Verdict]], catalogue: Catalogue, rules: Rules) -> None:
+    """What hints are worth, by journey."""
+    if rules.watch_uplift is not None:
+        hinted = op.flat_map("hinted", told, hints_by_journey)
+        # KeyedStream: by journey, lists of facts and lists of hints
+        compared: KeyedStream[Any] = op.merge("comparing", decided, hinted)
+        op.stateful_batch("uplift", compared, comparison(catalogue, rules.shards, rules.watch_uplift, rules.journals))
+
+
+def _tell_monitor(
+    tracked: KeyedStream[Tracked],
+    decided: KeyedStream[list[Fact]],
+    catalogue: Catalogue,
+    rules: Rules,
+    outlets: Outlets,
+) -> None:
+    """Moves and facts become journey maps and pain points, by journey."""
+    if outlets.monitor is not None:
+        mapped = monitored(tracked, decided, catalogue, rules.clock, rules.run_out, rules.journals)
+        op.output("tell_monitor", op.map("mapped", mapped, _value), outlets.monitor)
 
 
 def _tell(step: str, told: Stream[Any], sink: Sink[Any], outlets: Outlets) -> None:

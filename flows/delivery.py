@@ -12,6 +12,7 @@ import msgspec
 from operators.dead_letters import DeadLetter
 from operators.events import Event, Rejection, read_events
 from operators.facts import Around, Fact, Observation
+from operators.moves import Move
 
 
 class Poll(msgspec.Struct, gc=False):
@@ -48,6 +49,7 @@ class Tracked(msgspec.Struct, gc=False):
     observations: list[Observation]
     around: list[Around]
     dead_letters: list[DeadLetter]
+    moves: list[Move] = []
 
 
 class Concerning(msgspec.Struct, gc=False):

@@ -47,6 +47,12 @@ HINTS: Final = Metric("zhiyin_hints_total", "counter", "hints by what the engine
 HINTS_HELD_BACK: Final = Metric(
     "zhiyin_hints_held_back_total", "counter", "abandonments without a hint, by why not", ("journey", "why_not")
 )
+PAIN_POINTS: Final = Metric(
+    "zhiyin_pain_points_total",
+    "counter",
+    "what happened to pain points, by journey and word (opened, assigned, fixed, verified, dismissed, reopened)",
+    ("journey", "word"),
+)
 UNTOLD: Final = Metric(
     "zhiyin_untold_total", "counter", "facts and hints too large for their Kafka topic, by topic", ("topic",)
 )
@@ -114,6 +120,7 @@ TABLE: Final = (
     HINTS,
     HINTS_HELD_BACK,
     RETIREMENTS,
+    PAIN_POINTS,
     UNTOLD,
     OUTREACH,
     OUTREACH_ENDED,
@@ -144,6 +151,7 @@ class EngineMetrics:
         self.hints = counter(HINTS, self.registry)
         self.hints_held_back = counter(HINTS_HELD_BACK, self.registry)
         self.retirements = counter(RETIREMENTS, self.registry)
+        self.pain_points = counter(PAIN_POINTS, self.registry)
         self.untold = counter(UNTOLD, self.registry)
         self.outreach = counter(OUTREACH, self.registry)
         self.outreach_ended = counter(OUTREACH_ENDED, self.registry)

@@ -4,26 +4,29 @@ In: moves of the tracker, facts, and what is reported and answered around transa
 the map, pain points, at most once a second while live, at the end of a recording. Refused: nothing.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import bytewax.operators as op
 import msgspec
-from bytewax.dataflow import KeyedStream
-from bytewax.operators import StatefulBatchLogic
+from bytewax.operators import KeyedStream, StatefulBatchLogic
 
+from flows.counts import Counts
 from flows.delivery import Tracked
 from flows.remembering import Journals, Remembering
+from flows.sinks import ListSink
 from operators.catalogue import Catalogue
 from operators.cells import Cells
 from operators.events import PAIN_POINT_REPORTED
 from operators.facts import Around, Fact, stable_id
-from operators.journey_monitor import JourneyMonitor, Told
+from operators.journey_monitor import JourneyMonitor, MapChanged, PainPointChanged, Told
 from operators.moves import Move, fact_moves
 from operators.pain_points import MAY_BECOME, Report, Word
 from operators.pain_watch import watch_rules
 from operators.satisfaction import answer_moves
+from state.journey_maps import JourneyMapWriter
+from state.pain_points import PainPointWriter
 
 TELL_EVERY_MS: Final = 1_000
 _WORD: Final[Any] = Word
@@ -118,6 +121,30 @@ def monitored(
     return op.stateful_batch("monitor", op.merge("monitoring", moved, told), monitor)
 
 
+def monitor_sink(
+    stores: Callable[[], tuple[JourneyMapWriter, PainPointWriter]],
+    insist: Callable[[Callable[[], object]], object],
+    counts: Counts,
+) -> ListSink[Told]:
+    """Maps and pain points in Redis, whatever the bus is. ``stores()``: opens the way there, once a worker."""
+
+    def open_writer() -> Callable[[Sequence[Told]], None]:
+        maps, points = stores()
+
+        def write(words: Sequence[Told]) -> None:
+            panes = [each for each in words if isinstance(each, MapChanged)]
+            changed = [each for each in words if isinstance(each, PainPointChanged)]
+            if panes:
+                insist(lambda: maps.write(panes))
+            if changed:
+                insist(lambda: points.write(changed))
+                counts.pain_points(changed)
+
+        return write
+
+    return ListSink(open_writer)
+
+
 def moves_by_journey(tracked: Tracked, cells: Cells, journeys: Collection[str]) -> Iterable[tuple[str, Monitored]]:
     """The moves, the answers and the reports of a batch, by journey."""
     grouped: dict[str, Monitored] = {}
@@ -142,12 +169,12 @@ def _of_facts(keyed: tuple[str, list[Fact]]) -> tuple[str, Monitored]:
 def report_of(around: Around) -> Report | None:
     """What it says of a pain point; None: nothing."""
     properties = around.event.properties
-    if around.event.event != PAIN_POINT_REPORTED or properties is None or properties.state not in MAY_BECOME:
+    if around.event.event != PAIN_POINT_REPORTED or properties is None or properties.pain_point_state not in MAY_BECOME:
         return None
     return Report(
         properties.journey or "",
         properties.pain_point_id or "",
-        msgspec.convert(properties.state, type=_WORD),
+        msgspec.convert(properties.pain_point_state, type=_WORD),
         around.at_ms,
         properties.agent_id or "",
         properties.assignee,

@@ -15,18 +15,21 @@ from flows.bundles import bundle_sink
 from flows.counts import Counts
 from flows.dataflow import Outlets
 from flows.kafka_outlets import KafkaOutlets, Topics
+from flows.monitor import monitor_sink
 from flows.outreach import outreach_sink
 from flows.redis_outlets import HintDesks, Patiently, RedisOutlets
 from flows.topic_sink import TopicOpening
-from state.buses import kafka_connection
 from state.bundles import RedisBundleStore
+from state.buses import kafka_connection
 from state.connections import connect
 from state.dead_letters import RedisDeadLetters
 from state.facts import RedisFactStream
 from state.hints import RedisHintStore
+from state.journey_maps import JourneyMapWriter
 from state.kafka_producers import TopicProducers
 from state.kafka_topics import KafkaTopics, WantedTopic
 from state.outreach import OutreachStore
+from state.pain_points import PainPointWriter
 
 DAY_MS: Final = 86_400_000
 
@@ -51,7 +54,14 @@ def live_outlets(
         live = _kafka(settings, insist, counts, version, begin)
     outreach = outreach_sink(lambda: OutreachStore(connect(settings.redis_url or ""), _now_ms), insist, counts)
     bundles = bundle_sink(lambda: _bundle_store(settings), insist, counts)
-    return LiveOutlets(msgspec.structs.replace(live.outlets, outreach=outreach, bundles=bundles), live.ready)
+    monitor = monitor_sink(lambda: _monitor_stores(settings), insist, counts)
+    outlets = msgspec.structs.replace(live.outlets, outreach=outreach, bundles=bundles, monitor=monitor)
+    return LiveOutlets(outlets, live.ready)
+
+
+def _monitor_stores(settings: Settings) -> tuple[JourneyMapWriter, PainPointWriter]:
+    client = connect(settings.redis_url or "")
+    return JourneyMapWriter(client), PainPointWriter(client)
 
 
 def _bundle_store(settings: Settings) -> RedisBundleStore:

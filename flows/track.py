@@ -65,5 +65,5 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):
         around, self._around = self._around, []
         if any(map(is_erasure, around)):
             self._remembering.rewrite_soon()
-        tracked = Tracked(self._shard.collect(), around, dead_letters)
-        return (tracked,) if tracked.observations or tracked.around or tracked.dead_letters else ()
+        tracked = Tracked(self._shard.collect(), around, dead_letters, self._shard.collect_moves())
+        return (tracked,) if tracked.observations or around or dead_letters or tracked.moves else ()

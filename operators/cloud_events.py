@@ -15,6 +15,7 @@ from operators.bundle import Bundle, BundleEnd, bundle_document
 from operators.facts import Fact, fact_document
 from operators.hints import Hint, HintState, RetireCause, Retirement, hint_document
 from operators.instants import iso_text
+from operators.pain_points import PainPoint, pain_point_document
 
 SOURCE: Final = "/zhiyin/engine"
 HINT_CREATED: Final = "zhiyin.hint.created"
@@ -98,6 +99,13 @@ def bundle_closed_event(end: BundleEnd) -> dict[str, Any]:
     data = {"bundle_id": end.bundle_id, "customer_id": end.customer_id, "at": at}
     event_id = f"{end.bundle_id}:closed"
     return _cloud_event(BUNDLE_CLOSED, event_id, at, end.customer_id, data, branch=end.branch, region=end.region)
+
+
+def pain_point_event(point: PainPoint, word: str, at_ms: int) -> dict[str, Any]:
+    """``zhiyin.pain_point.<word>`` with the whole document; about a step, and so of no customer."""
+    event_type, event_id = f"zhiyin.pain_point.{word}", f"{point.id}:{word}:{at_ms}"
+    about = f"{point.journey}/{point.step}"
+    return _cloud_event(event_type, event_id, iso_text(at_ms), about, pain_point_document(point))
 
 
 def _cloud_event(

@@ -27,14 +27,16 @@ CONTACT_ENDED: Final = "Contact Ended"
 HINT_SHOWN: Final = "Hint Shown"
 HINT_USED: Final = "Hint Used"
 HINT_DISMISSED: Final = "Hint Dismissed"
-CUSTOMER_ERASED: Final = "Customer Erased"
-"""Everything that is remembered of this customer is to be forgotten; only `zhiyin erase` says so."""
 ANSWER_RATED: Final = "Answer Rated"
 POLICY_UPDATED: Final = "Policy Updated"
 OUTREACH_CLAIMED: Final = "Outreach Claimed"
 OUTREACH_RELEASED: Final = "Outreach Released"
 OUTREACH_ENDED: Final = "Outreach Ended"
 DO_NOT_CALL_SET: Final = "Do Not Call Set"
+SURVEY_SENT: Final = "Survey Sent"
+CUSTOMER_ERASED: Final = "Customer Erased"
+"""Everything that is remembered of this customer is to be forgotten; only `zhiyin erase` says so."""
+PAIN_POINT_REPORTED: Final = "Pain Point Reported"
 DO_NOT_CALL_LIFTED: Final = "Do Not Call Lifted"
 
 ACTIVITY: Final = frozenset(
@@ -66,8 +68,9 @@ SURROUNDINGS: Final = frozenset(
         DO_NOT_CALL_SET,
         DO_NOT_CALL_LIFTED,
         "Survey Shown",
-        "Survey Sent",
+        SURVEY_SENT,
         CUSTOMER_ERASED,
+        PAIN_POINT_REPORTED,
         "Survey Dismissed",
         POLICY_UPDATED,
     )
@@ -103,6 +106,10 @@ class Properties(msgspec.Struct, gc=False):
     solved: bool | None = None
     outreach_id: str | None = None
     outcome: str | None = None
+    score: int | float | str | None = None
+    pain_point_id: str | None = None
+    pain_point_state: str | None = None
+    assignee: str | None = None
 
 
 class Context(msgspec.Struct, gc=False, rename="camel"):

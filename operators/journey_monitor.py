@@ -6,7 +6,7 @@ changed, pain points and what happened to them. Refused: nothing; a report that 
 An hour is judged once the newest move is five minutes past its end; what comes later still counts in the map.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -48,6 +48,7 @@ class MonitorHead(msgspec.Struct, array_like=True, gc=False):
     """Where a monitor stands, stored."""
 
     format: str
+    journey: str
     newest_ms: int
     next_hour_ms: int | None
     too_old: int
@@ -61,12 +62,17 @@ class MonitorRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class JourneyMonitor:
-    """One journey under watch. ``take`` and ``report`` what happens; ``tell`` says what changed since the last call."""
+    """One journey of ``journeys`` under watch, which ``call`` names.
 
-    def __init__(self, name: str, journey: Journey, rules: Rules, *, keeps_changes: bool = False) -> None:
-        self.name = name
+    ``take`` and ``report`` what happens; ``tell`` says what changed since the last call.
+    """
+
+    def __init__(self, journeys: Mapping[str, Journey], rules: Rules, *, keeps_changes: bool = False) -> None:
+        self.name = ""
         self.map = JourneyMap()
-        self.watch = JourneyWatch(name, journey, rules)
+        self.watch = JourneyWatch("", None, rules)
+        self._journeys = journeys
+        self._rules = rules
         self._keeps_changes = keeps_changes
         self._next_hour_ms: int | None = None
         self._unwritten: set[str] = set()
@@ -74,6 +80,12 @@ class JourneyMonitor:
         self._gone_panes: set[PaneKey] = set()
         self._words: list[PainPointChanged] = []
         self._moved: set[str] = set()
+
+    def call(self, name: str) -> None:
+        """Which journey it watches; the same for ever."""
+        if name != self.name:
+            self.name = name
+            self.watch = JourneyWatch(name, self._journeys.get(name), self._rules)
 
     def take(self, moves: Sequence[Move]) -> None:
         """Counts moves, then judges the hours that are over."""
@@ -118,7 +130,7 @@ class JourneyMonitor:
 
     def head(self) -> bytes:
         """What a snapshot holds beside the rows."""
-        head = MonitorHead(FORMAT, self.map.newest_ms, self._next_hour_ms, self.map.too_old)
+        head = MonitorHead(FORMAT, self.name, self.map.newest_ms, self._next_hour_ms, self.map.too_old)
         return msgspec.msgpack.encode(head)
 
     @property
@@ -151,6 +163,7 @@ class JourneyMonitor:
         All panes and pain points count as untold: what was on its way when the process ended is told again.
         """
         stored = unpack(head, MonitorHead, FORMAT)
+        self.call(stored.journey)
         self.map.newest_ms, self.map.too_old = stored.newest_ms, stored.too_old
         self._next_hour_ms = stored.next_hour_ms
         rows = {row.key: row.packed for row in unpacked(packed, MonitorRow, FORMAT)}
@@ -171,7 +184,7 @@ class JourneyMonitor:
             step, metric, scope = name.split("\n")
             key: StreamKey = (step, msgspec.convert(metric, type=_METRIC), scope)
             self.watch.streams[key] = msgspec.msgpack.decode(packed, type=Watch)
-        else:
+        elif name in self.watch.steps:
             slowness, point = msgspec.msgpack.decode(packed, type=_STEP)
             if slowness is not None:
                 self.watch.slowness[name] = slowness

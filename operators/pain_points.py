@@ -173,12 +173,15 @@ def verify(point: PainPoint, now_ms: int) -> Word | None:
     return "verified"
 
 
-def boundary_of(journey: Journey, step_id: str) -> Boundary:
-    """What changes between the step before, in the catalogue's order, and this one."""
-    ids = [step.id for step in journey.steps]
-    place = ids.index(step_id)
-    step = journey.steps[place]
-    before: Step | None = journey.steps[place - 1] if place else None
+def boundaries(journey: Journey) -> dict[str, Boundary]:
+    """What changes between each step but final ones and the one before it, in the catalogue's order."""
+    befores = (None, *journey.steps)
+    return {
+        step.id: _boundary(before, step) for before, step in zip(befores, journey.steps, strict=False) if not step.final
+    }
+
+
+def _boundary(before: Step | None, step: Step) -> Boundary:
     one, other = (before.owner if before is not None else None), step.owner
     kind: Literal["step", "system", "department"] = "step"
     if one is not None and other is not None and one != other:

@@ -18,7 +18,7 @@ from operators.catalogue import Catalogue, Journey
 from operators.cells import OTHER, channel_of, group_of
 from operators.journey_map import DAY_MS, HOUR_MS, Tally
 from operators.moves import MOVED, STUMBLED
-from operators.pain_points import Metric, PainPoint, Symptom, Word, boundary_of, opened, reopen, verify
+from operators.pain_points import Metric, PainPoint, Symptom, Word, boundaries, opened, reopen, verify
 from operators.proportions import Proportion, wilson_interval
 from operators.seasonality import Hour, Usual, Watch, log_limit, new_watch
 from operators.sketches import EDGES_MS
@@ -73,23 +73,30 @@ class Slowness(msgspec.Struct, array_like=True):
 
 
 class JourneyWatch:
-    """All streams and pain points of one journey. ``changed``: keys of what has changed since this was cleared."""
+    """All streams and pain points of one journey (None: one that is gone).
 
-    def __init__(self, name: str, journey: Journey, rules: Rules) -> None:
+    ``changed``: keys of what has changed since this was cleared.
+    """
+
+    def __init__(self, name: str, journey: Journey | None, rules: Rules) -> None:
         self._name = name
-        self._journey = journey
+        self._boundaries = {} if journey is None else boundaries(journey)
         self._rules = rules
-        self._steps = [step.id for step in journey.steps if not step.final]
         self.streams: dict[StreamKey, Watch] = {}
         self.slowness: dict[str, Slowness] = {}
         self.points: dict[str, PainPoint] = {}
         self.changed: set[StreamKey | str] = set()
 
+    @property
+    def steps(self) -> Iterable[str]:
+        """The steps that are watched, in order."""
+        return self._boundaries.keys()
+
     def see_hour(self, start_ms: int, cells: Mapping[str, Tally]) -> list[Told]:
         """Weighs one hour that is over."""
         shares = {scope: Shares(tally) for scope, tally in by_scope(cells).items()}
         told: list[Told] = []
-        for step in self._steps:
+        for step in self.steps:
             self._learn_slowness(step, shares)
             hours = dict(self._hours(step, start_ms, shares))
             usual = {key: self._stream(key, start_ms).see(hour) for key, hour in hours.items()}
@@ -162,7 +169,7 @@ class JourneyWatch:
             point.symptoms = [symptom, *others] if is_first else [*others, symptom]
             return
         if point is None:
-            point = self.points[step] = opened(self._name, step, boundary_of(self._journey, step), symptom, now_ms)
+            point = self.points[step] = opened(self._name, step, self._boundaries[step], symptom, now_ms)
             word: Word = "opened"
         else:
             reopen(point, symptom, now_ms)
@@ -243,7 +250,7 @@ class JourneyWatch:
         return watch
 
     def _beside(self, now_ms: int, scope: str, own: "Shares", others: "Shares") -> Iterable[Told]:
-        for step in self._steps:
+        for step in self.steps:
             point = self.points.get(step)
             if point is not None:
                 continue

@@ -29,11 +29,12 @@ def answer_moves(around: Iterable[Around], cells: Cells, journeys: Collection[st
     for each in around:
         properties = each.event.properties or _NO_PROPERTIES
         answer = _answer(each, properties)
-        if answer is not None and properties.journey in journeys:
+        journey = properties.journey
+        if answer is not None and journey is not None and journey in journeys:
             context = each.event.context
             channel = properties.channel or (context.channel if context is not None else None)
             cell = cells.named(channel, context.group_id if context is not None else None)
-            moves.append((properties.journey, *answer, "", each.at_ms, cell, UNKNOWN_DWELL))
+            moves.append((journey, *answer, "", each.at_ms, cell, UNKNOWN_DWELL))
     return moves
 
 
@@ -41,7 +42,7 @@ def _answer(around: Around, properties: Properties) -> tuple[str, str] | None:
     """What was answered and how; None: nothing."""
     name = around.event.event
     if name == SURVEY_SENT and properties.score in SCORES:
-        return SCORED, str(properties.score)
+        return SCORED, f"{properties.score:.0f}"
     if name == HINT_USED and properties.helpful is not None:
         return HELPED, _yes(properties.helpful)
     if name == ANSWER_RATED and properties.solved is not None:

@@ -170,6 +170,18 @@ DO_NOT_CALL: Final = Key(
     "customers who want no calls",
     "kept until the wish is taken back",
 )
+JOURNEY_MAP: Final = Key(
+    "zy:map:{}",
+    "hash",
+    "one journey's map: 'length:beginning' of a pane (ms) to its counts and sketches (msgpack); newest (epoch ms)",
+    "panes removed after 28 days of event time",
+)
+PAIN_POINTS: Final = Key(
+    "zy:pain-points",
+    "hash",
+    "pain points, at most one a step: id to JSON",
+    "kept",
+)
 
 TABLE: Final = (
     BUS,
@@ -196,6 +208,8 @@ TABLE: Final = (
     OUTREACH_CUSTOMER,
     OUTREACH_VERSION,
     DO_NOT_CALL,
+    JOURNEY_MAP,
+    PAIN_POINTS,
 )
 
 CHATBOT_CHANNEL: Final = "chatbot"

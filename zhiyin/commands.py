@@ -6,6 +6,7 @@ words by ``zhiyin.command_line``.
 
 import argparse
 import secrets
+import signal
 import sys
 import time
 from pathlib import Path
@@ -48,8 +49,11 @@ def up(chosen: argparse.Namespace) -> int:
 def engine(chosen: argparse.Namespace) -> int:
     """``zhiyin engine``: alone, or as one process of a set."""
     settings = engine_settings(chosen)
+    # Libraries start threads as they are imported. A signal that such a thread may take ends the process at once.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     from flows.engine import run_engine
 
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     log_to_stderr(settings.log_level)
     run_engine(settings, __version__)
     return 0
