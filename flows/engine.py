@@ -165,6 +165,8 @@ def _rules(settings: Settings, metrics: EngineMetrics, layout: Layout) -> Rules:
         clock=_now_ms,
         watch=ShardWatch(metrics),
         journals=Journals(layout.journals, metrics.snapshot_seconds.observe, settings.epoch_ms / 1000),
+        watch_uplift=metrics.uplift,
+        questions_half_life_ms=settings.questions_half_life_s * 1000,
         keep_policies_ms=round(settings.policies_retention_days * DAY_MS),
     )
 
