@@ -36,20 +36,21 @@ def now_ms() -> int:
 class PageHouse:
     """A gateway on fixed ports over a Redis, hints to tell, and what its pages reported."""
 
-    def __init__(self, redis: RedisServer) -> None:
+    def __init__(self, redis: RedisServer, **more: object) -> None:
         self.redis = redis
         self.client = connect(redis.url)
         self.store = RedisHintStore(self.client, now_ms)
-        self._settings = Settings(
-            redis_url=redis.url,
-            write_keys=("key",),
-            token_secret=SECRET,
-            http_port=free_port(),
-            ws_port=free_port(),
-            gateway_metrics_port=0,
-            bus_partitions=1,
-            ping_interval_s=1.0,
-        )
+        given = {
+            "redis_url": redis.url,
+            "write_keys": ("key",),
+            "token_secret": SECRET,
+            "http_port": free_port(),
+            "ws_port": free_port(),
+            "gateway_metrics_port": 0,
+            "bus_partitions": 1,
+            "ping_interval_s": 1.0,
+        }
+        self._settings = msgspec.convert({**given, **more}, Settings)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway of a page test")
         self._thread.start()
@@ -109,9 +110,9 @@ class PageHouse:
 
 
 @contextmanager
-def open_page_house(redis: RedisServer) -> Iterator[PageHouse]:
-    """A page house that serves until the end of the block."""
-    house = PageHouse(redis)
+def open_page_house(redis: RedisServer, **more: object) -> Iterator[PageHouse]:
+    """A page house that serves until the end of the block; ``more``: settings."""
+    house = PageHouse(redis, **more)
     try:
         house.start()
         yield house
