@@ -11,12 +11,12 @@ One thread and one request for all partitions of a process, beside the engine: a
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final, NamedTuple
 
 import confluent_kafka.admin
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection, KafkaUnavailable
@@ -78,19 +78,37 @@ class KafkaEnds:
 
     def _look_after(self) -> None:
         admin = self._connection.admin()
-        told: Mapping[int, int] = {}
+        told: dict[int, int] = {}
+        teller = self._teller(told)
         while not self._nobody.is_set():
             try:
                 if self._away:
                     self._learn_leaders(admin)
                 self._ask(admin)
-                told = self._tell(admin, told)
+                self._tell(teller, told)
             except KafkaUnavailable as error:
                 self._say(error)
             else:
                 self._say(None)
             admin.poll(0)
+            teller.poll(0)
             self._nobody.wait(self._every_s)
+
+    def _teller(self, told: dict[int, int]) -> Consumer:
+        """A consumer of nothing that commits; ``told`` forgets what was refused.
+
+        Not the admin client: its requests to a group's coordinator end the process, by an assertion, when brokers
+        change under them (librdkafka's issue 3663).
+        """
+
+        def heard(error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+            for each in partitions:
+                if error is not None or each.error is not None:
+                    LOG.debug("group %s: offset not told: %s", self._group, error or each.error)
+                    told.pop(each.partition, None)
+
+        own: Any = {"group.id": self._group, "enable.auto.commit": False, "on_commit": heard}
+        return self._connection.consumer({}, own)
 
     def _learn_leaders(self, admin: AdminClient) -> None:
         """After an outage: an admin client goes on asking the leaders it knows, without a pause, for all its time.
@@ -137,20 +155,18 @@ class KafkaEnds:
             if partition in self._ends:
                 self._ends[partition] = end
 
-    def _tell(self, admin: AdminClient, told: Mapping[int, int]) -> Mapping[int, int]:
-        """Commits what is held beyond ``told``; what is told now."""
+    def _tell(self, teller: Consumer, told: dict[int, int]) -> None:
+        """Commits what is held beyond ``told``, without waiting; what fails is told with the next news."""
         held = dict(self._held)
         news = [TopicPartition(self._topic, each, offset) for each, offset in held.items() if told.get(each) != offset]
         if not news:
-            return told
-        group: Any = ConsumerGroupTopicPartitions(self._group, news)
-        [answer] = admin.alter_consumer_group_offsets([group], request_timeout=ANSWER_TIMEOUT_S).values()
+            return
         try:
-            answer.result()
+            teller.commit(offsets=news, asynchronous=True)
         except KafkaException as error:
             LOG.debug("group %s: offsets not told: %s", self._group, error)
-            return told
-        return held
+        else:
+            told.update(held)
 
     def _say(self, error: KafkaUnavailable | None) -> None:
         """Once when it begins, once when it is over, nothing when nobody looks any more."""

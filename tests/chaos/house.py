@@ -22,6 +22,7 @@ from tests.chaos.strikes import Moment, Victim
 from tests.chaos.tap import KafkaTap, RedisTap, Tap
 from tests.flows.engine_process import stream_documents
 from tests.flows.topic_house import TopicHouse
+from tests.kafka.cluster import KafkaCluster
 from tests.kafka_broker import KafkaBroker
 from tests.kafka_jars import broker_jars
 from tests.machine import ROOT
@@ -44,7 +45,7 @@ class House:
     """Runs inside its ``with``; ``bus`` is redis or kafka.
 
     ``variables``: of our programs' environment, instead of what they would get; ``before_engine``: words before its
-    command, to run it in something.
+    command, to run it in something; ``cluster``: that runs already, instead of one broker.
     """
 
     def __init__(
@@ -55,14 +56,16 @@ class House:
         redis_server: RedisServer | None = None,
         variables: Mapping[str, str] | None = None,
         before_engine: Sequence[str] = (),
+        cluster: KafkaCluster | None = None,
     ) -> None:
         self.folder = folder
         (folder / "redis").mkdir(parents=True)
         self.redis = redis_server or RedisServer(folder / "redis", append_only=True)
-        self.kafka = _broker(folder / "kafka") if bus == "kafka" else None
-        self._topics = TopicHouse(self.kafka.servers) if self.kafka is not None else None
+        self.kafka = _broker(folder / "kafka") if bus == "kafka" and cluster is None else None
+        kafka = self.kafka or cluster
+        self.topics = TopicHouse(kafka.servers) if kafka is not None else None
         ports = {name: free_port() for name in ("http_port", "ws_port", "gateway_metrics_port", "engine_metrics_port")}
-        topics = self._topics.settings if self._topics is not None else {}
+        topics = self.topics.settings if self.topics is not None else {}
         own = self._settings({**ports, "workers": workers, **topics}) | dict(variables or {})
         self.gateway = Program(["gateway"], folder / "gateway.log", own, "gateway: http ")
         self.engine = Program(["engine"], folder / "engine.log", own, "engine runs:", before_engine)
@@ -71,8 +74,8 @@ class House:
         self.desk = Desk(lambda: f"ws://127.0.0.1:{ports['ws_port']}", _token("desk-1", "agent"))
         self.tap: Tap = (
             RedisTap(self.redis.url, PARTITIONS)
-            if self._topics is None
-            else KafkaTap(self._topics.servers, self._topics.events, PARTITIONS)
+            if self.topics is None
+            else KafkaTap(self.topics.servers, self.topics.events, PARTITIONS)
         )
         headers = {"Authorization": f"Bearer {_token('bot', 'chatbot')}"}
         self._asking = httpx.Client(base_url=self.http, headers=headers, timeout=10)
@@ -100,7 +103,7 @@ class House:
 
         The lateness of the catalogue; on Kafka less what the gateway's producer may keep an event for, unseen.
         """
-        return LATE_ON_REDIS_MS if self.kafka is None else LATE_ON_KAFKA_MS
+        return LATE_ON_REDIS_MS if self.topics is None else LATE_ON_KAFKA_MS
 
     def part(self, name: Victim) -> Part:
         """A part by the name under which it is struck."""
@@ -137,14 +140,14 @@ class House:
 
     def documents(self) -> list[dict[str, Any]]:
         """The CloudEvents other systems can read."""
-        if self._topics is not None:
-            return self._topics.documents(self._topics.facts) + self._topics.documents(self._topics.hints)
+        if self.topics is not None:
+            return self.topics.documents(self.topics.facts) + self.topics.documents(self.topics.hints)
         return self._stream(keys.FACTS)
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """What could not be taken."""
-        if self._topics is not None:
-            return self._topics.documents(self._topics.dead_letters)
+        if self.topics is not None:
+            return self.topics.documents(self.topics.dead_letters)
         return self._stream(keys.DEAD_LETTERS)
 
     def next_hints(self, customer: str) -> list[dict[str, Any]]:

@@ -18,7 +18,9 @@ from tests.chaos.program import Program
 from tests.chaos.run import Plan, load, run, verdict_on
 from tests.chaos.small_disk import SmallDisk
 from tests.flows.engine_process import until
+from tests.kafka.cluster import KafkaCluster
 from tests.kafka_broker import KafkaBroker
+from tests.kafka_jars import broker_jars
 from tests.redis_server import RedisServer
 from tests.tcp_proxy import TcpProxy
 
@@ -157,6 +159,28 @@ def kafka_is_away_for_ten_minutes(folder: Path) -> Lines:
     return _away_for_ten_minutes(house, house.kafka, Clock(-AWAY_S * 1_000))
 
 
+def leaders_of_partitions_are_killed(folder: Path) -> Lines:
+    """Of three nodes that one is killed which leads, again and again, each while events flow; others take over."""
+    folder.mkdir(parents=True)
+    with KafkaCluster(broker_jars(), folder / "kafka") as cluster:
+        house = House(folder / "house", "kafka", variables={"ZHIYIN_KAFKA_REPLICATION": "3"}, cluster=cluster)
+        with house, load(house, "leaders", CUSTOMERS) as sender:
+            assert house.topics is not None
+            for topic in (house.topics.events, house.topics.facts, house.topics.events):
+                time.sleep(2.0)
+                _kill_the_leader(cluster, topic, house.topics.events)
+            return list(verdict_on(house, sender).lines())
+
+
+def _kill_the_leader(cluster: KafkaCluster, topic: str, events: str) -> None:
+    leader = cluster.leader(topic, 0)
+    leader.kill()
+    assert cluster.leader(topic, 0) is not leader
+    time.sleep(3.0)
+    leader.start()
+    cluster.wait_for_copies(events)
+
+
 def _away_for_ten_minutes(house: House, part: RedisServer | KafkaBroker, clock: Clock) -> Lines:
     with house, load(house, "away", 15, clock.now_ms, keeps=True) as sender:
         time.sleep(3.0)
@@ -208,6 +232,7 @@ ON_KAFKA: Final[tuple[Callable[[Path], Lines], ...]] = (
     killed_on_kafka_with_one_worker,
     killed_on_kafka_with_two_workers,
     kafka_is_away_for_ten_minutes,
+    leaders_of_partitions_are_killed,
 )
 ON_A_SMALL_DISK: Final[tuple[Callable[[Path], Lines], ...]] = (the_disk_is_full,)
 ON_A_CLOCK: Final[tuple[Callable[[Path], Lines], ...]] = (
