@@ -16,6 +16,7 @@ import msgspec
 import orjson
 
 from flows.dataflow import Outlets, Rules, journey_flow
+from flows.decide import Learns
 from flows.file_source import RecordingSource, RecordingUnreadable, read_lines
 from flows.running import run_dataflow
 from flows.sinks import ListSink
@@ -56,10 +57,11 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class Watching(msgspec.Struct, frozen=True):
-    """Who else is shown what a replay says: the facts that are wanted, and what hints are worth (None: nobody)."""
+    """Who else is shown what happens: the wanted facts, what hints are worth (None: nobody), what is learnt."""
 
     facts: Callable[[Sequence[Fact]], None] = lambda _: None
     uplift: WatchUplift | None = None
+    learns: Learns = Learns()
 
 
 class Replay:
@@ -104,6 +106,7 @@ class Replay:
             checkpoints="idle" in self._kinds,
             struggles="struggled" in self._kinds,
             watch=self._watch,
+            learns=self._watching.learns,
             watch_uplift=self._watching.uplift,
         )
         outlets = Outlets(

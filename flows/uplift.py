@@ -10,7 +10,8 @@ from operators.arbitration import Verdict
 from operators.catalogue import Catalogue
 from operators.facts import Fact, stable_id
 from operators.hints import Hint
-from operators.uplift import LABEL_TIMEOUT_MS, Uplift, UpliftCounts
+from operators.instants import duration_ms
+from operators.uplift import Uplift, UpliftCounts
 
 WatchUplift = Callable[[str, UpliftCounts], None]
 """Shown a journey's counts whenever they have changed, and when they are first known."""
@@ -56,12 +57,11 @@ def comparison(
     catalogue: Catalogue, shards: int, watch: WatchUplift, journals: Journals | None
 ) -> Callable[[bytes | None], UpliftLogic]:
     """What makes a journey's comparison, new or as it was when it was snapshotted."""
+    timeout_ms = duration_ms(catalogue.label_timeout)
 
     def compare(resumed: bytes | None) -> UpliftLogic:
         keeps = journals is not None
-        uplift = Uplift(
-            catalogue.control_group, LABEL_TIMEOUT_MS, lambda who: shard_of(who, shards), keeps_changes=keeps
-        )
+        uplift = Uplift(catalogue.control_group, timeout_ms, lambda who: shard_of(who, shards), keeps_changes=keeps)
         return UpliftLogic(uplift, watch, Remembering(uplift, journals, resumed))
 
     return compare

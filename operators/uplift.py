@@ -29,7 +29,6 @@ from operators.proportions import Difference, Proportion, difference_interval, s
 from operators.stored import ALL, taken, unpack, unpacked
 
 FORMAT: Final = "zhiyin-uplift-1"
-LABEL_TIMEOUT_MS: Final = 7_200_000
 GRACE_MS: Final = 60_000
 """So much longer a unit waits: events may come late, and later ones before them."""
 

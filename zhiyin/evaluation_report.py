@@ -22,6 +22,7 @@ QUESTIONS_IN_WORDS: Final[dict[Question, str]] = {
     "contact": "does the customer contact us within a day of the break-off?",
 }
 MINUTE_S: Final = 60
+NEARLY_TWICE: Final = 1.8
 _MODELS_IN_WORDS: Final[dict[Model, str]] = {
     "learned": "learned",
     "step": "step alone",
@@ -96,7 +97,10 @@ def _predictions(journey: str, question: Question, found: Sequence[Finding]) -> 
     compared = [each for each in found if each.span == "compared"]
     last = {(each.checkpoint_s, each.model): each.measures for each in found if each.span == "last_third"}
     silence: str | None = None
+    shown_s = spread([each.checkpoint_s for each in compared if each.checkpoint_s is not None])
     for each in sorted(compared, key=lambda one: one.checkpoint_s or float("inf")):
+        if each.checkpoint_s is not None and each.checkpoint_s not in shown_s:
+            continue
         said = "all" if each.checkpoint_s is None else seconds_in_words(each.checkpoint_s)
         shown = said if said != silence else ""
         silence = said
@@ -125,7 +129,10 @@ def _timing(timing: JourneyTiming) -> Iterator[str]:
     for ladder, same in zip(timing.ladder, timing.same_precision, strict=True):
         yield _prompt(f"learned, target precision {ladder.target_precision:g}", ladder)
         yield "  no fixed timeout is right as often" if same is None else _prompt("  fixed, right as often", same)
-    yield from (_prompt(f"fixed, {seconds_in_words(each.timeout_s or 0)}", each) for each in timing.fixed)
+    shown_s = spread([each.timeout_s for each in timing.fixed if each.timeout_s is not None])
+    for each in timing.fixed:
+        if each.timeout_s is not None and each.timeout_s in shown_s:
+            yield _prompt(f"fixed, {seconds_in_words(each.timeout_s)}", each)
 
 
 def _prompt(name: str, found: Promptness) -> str:
@@ -153,6 +160,16 @@ def _uplift(found: JourneyUplift) -> Iterator[str]:
         f"  uplift {found.uplift * 100:+.1f} points, 95 % interval {found.low * 100:+.1f} to {found.high * 100:+.1f}; "
         f"so many attempts show {found.smallest_detectable * 100:.1f} points four times in five"
     )
+
+
+def spread(seconds: Iterable[float]) -> set[float]:
+    """Those of ``seconds`` that are printed: the shortest, and each that is nearly twice the one before; the longest."""
+    ordered = sorted(set(seconds))
+    shown = ordered[:1]
+    for each in ordered:
+        if shown and each >= NEARLY_TWICE * shown[-1]:
+            shown.append(each)
+    return {*shown, *ordered[-1:]}
 
 
 def seconds_in_words(seconds: float) -> str:

@@ -13,10 +13,12 @@ from flows.replay import HINT, Pace, Replay, Watching
 from operators.arbitration import in_control_group
 from operators.catalogue import ControlGroup
 from operators.facts import FACT_KINDS, Fact
-from operators.uplift import GRACE_MS, LABEL_TIMEOUT_MS, UpliftCounts
+from operators.instants import duration_ms
+from operators.uplift import GRACE_MS, UpliftCounts
 from tests.streams import STREAM_CATALOGUE, lines, streams
 
 HALF = ControlGroup(share=0.5, salt="uplift")
+LABEL_TIMEOUT_MS = duration_ms(STREAM_CATALOGUE.label_timeout)
 CATALOGUE = msgspec.structs.replace(STREAM_CATALOGUE, control_group=HALF)
 
 
