@@ -233,7 +233,8 @@ def test_a_desk_that_is_not_wanted_is_told_so(redis_server: RedisServer) -> None
 
         with pytest.raises(module.DeskRefused) as error:
             await module.DeskClient(house.addresses.http, house.addresses.ws, token).run()
-        return error.value
+        found: BaseException = error.value
+        return found
 
     with open_page_house(redis_server) as house:
         error = asyncio.run(refused("cleaner"))
