@@ -1,15 +1,16 @@
 """Whether the world has changed: ADWIN over the error of the scores and over the main features.
 
-In: an error and numbers of what was known, label by label. Out: the names of what has drifted, when it is noticed.
+In: an error and what was known, label by label. Out: the names of what has drifted, when it is noticed.
 Refused: nothing. ADWIN is slow for a label each, so it is fed the means of ``MICRO_BATCH`` labels.
 It is not saved: after a restart it needs a few hundred labels before it notices anything again.
 Bifet and Gavalda, "Learning from time-changing data with adaptive windowing", 2007.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from river import drift
+
+from operators.situations import Known
 
 MICRO_BATCH: Final = 32
 DELTA: Final = 0.0005
@@ -21,20 +22,21 @@ class DriftWatch:
 
     def __init__(self) -> None:
         self._windows: dict[str, Any] = {}
-        self._sums: dict[str, float] = {}
         self._labels = 0
+        self._error = self._age = self._steps = 0.0
 
-    def see(self, numbers: Mapping[str, float]) -> list[str]:
-        """One label's numbers; the names of those that have drifted."""
-        for name, number in numbers.items():
-            self._sums[name] = self._sums.get(name, 0.0) + number
+    def see(self, error: float, known: Known) -> list[str]:
+        """One label: how far off the score was, and what was known; the names of what has drifted."""
         self._labels += 1
+        self._error += error
+        self._age += known.age
+        self._steps += len(known.trail)
         if self._labels < MICRO_BATCH:
             return []
-        drifted = [name for name, total in self._sums.items() if self._has_drifted(name, total / self._labels)]
-        self._sums.clear()
-        self._labels = 0
-        return drifted
+        means = {"error": self._error, "age": self._age, "steps": self._steps}
+        self._error = self._age = self._steps = 0.0
+        labels, self._labels = self._labels, 0
+        return [name for name, total in means.items() if self._has_drifted(name, total / labels)]
 
     def _has_drifted(self, name: str, mean: float) -> bool:
         window = self._windows.get(name)

@@ -32,7 +32,7 @@ LEAST_SILENCES: Final = 100
 """Before a step has seen so many it is told at ``idle_after``."""
 KIND_WEIGHT: Final = 5.0
 """So many silences of its step stand in for a kind that has seen none."""
-_REFRESH: Final = 32
+_REFRESH: Final = 128
 _DWELLS_A_KIND: Final = 4
 
 
@@ -77,7 +77,7 @@ class Ladder:
 
     def kind(self, step: str, trail: bytes) -> str:
         """What kind of silence it is: step, and the time at the step before in bins of two octaves."""
-        return f"{step}|{trail[-1] // _DWELLS_A_KIND}" if trail else f"{step}|"
+        return f"{step}|{trail[-1] // _DWELLS_A_KIND}" if trail else f"{step}|-"
 
     def verdicts(self, kind: str) -> Verdicts:
         """What holds for a kind of silence now."""
@@ -88,7 +88,7 @@ class Ladder:
 
     def ended(self, kind: str, silence_ms: int | None) -> None:
         """A silence that had reached a checkpoint is over; None: nothing came any more."""
-        step = kind.partition("|")[0]
+        step = step_of(kind)
         for name in (step, kind):
             counts = self._counts(name, step)
             if silence_ms is None:
@@ -117,7 +117,7 @@ class Ladder:
         known = {
             kind: counts
             for kind, counts in state.kinds.items()
-            if len(counts.reached) == len(self._checkpoints_s.get(kind.partition("|")[0], ()))
+            if len(counts.reached) == len(self._checkpoints_s.get(step_of(kind), ()))
         }
         self.state = msgspec.structs.replace(state, kinds=known)
         self._version += 1
@@ -135,7 +135,7 @@ class Ladder:
         return found
 
     def _judge(self, kind: str) -> Verdicts:
-        step = kind.partition("|")[0]
+        step = step_of(kind)
         checkpoints_s = self._checkpoints_s[step]
         of_step, own = self._counts(step, step), self._counts(kind, step)
         scale = KIND_WEIGHT / max(of_step.reached[0], 1.0)
@@ -147,3 +147,8 @@ class Ladder:
         tell_at = min(range(len(costs)), key=costs.__getitem__) if known else len(costs) - 1
         stays_away = tuple((away + 0.5) / (many + 1.0) for many in reached)
         return Verdicts(self._version, tell_at, stays_away)
+
+
+def step_of(kind: str) -> str:
+    """The step of a kind of silence."""
+    return kind.rpartition("|")[0] or kind

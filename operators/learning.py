@@ -19,11 +19,12 @@ import msgspec
 from operators.catalogue import Catalogue
 from operators.facts import Observation
 from operators.instants import duration_ms
-from operators.ladder import Ladder
+from operators.ladder import Ladder, Verdicts, step_of
 from operators.learning_contract import MODEL_FORMAT, LearningFigures, Quality, WatchScored
 from operators.learning_state import LearningHead, LearningState, WaitingRow, row_of, waiting_of
+from operators.models import count
 from operators.prequential import Prequential
-from operators.scorer import Prediction, Scorer
+from operators.scorer import ALL_LEARNT, LOOKS, Prediction, Scorer, Silence
 from operators.situations import Known, Question, Scored, known_of, situation
 from operators.stored import unpack
 
@@ -48,18 +49,24 @@ class Thought(msgspec.Struct, frozen=True, gc=False):
 class Waiting:
     """One attempt whose outcome is not known yet.
 
-    ``due_ms``: when its silence is long enough to say so (None: it goes on); ``kind``: of the present silence (None:
-    none); ``told``: whether that one was told as an abandonment; ``aways``: what the ladder said of it.
+    ``chance``: a stable hash of it. ``due_ms``: when its silence is long enough to be settled (None: it goes on).
+    ``kind``, ``verdicts``, ``silence``: of the present silence as ladder and scorer see it; ``reached``: how many
+    checkpoints it has reached; ``told``: whether it was told as an abandonment. ``past``: the steps of the silences
+    before, with the checkpoints they reached.
     """
 
-    __slots__ = ("aways", "due_ms", "kind", "predictions", "told")
+    __slots__ = ("chance", "due_ms", "kind", "past", "predictions", "reached", "silence", "told", "verdicts")
 
-    def __init__(self) -> None:
+    def __init__(self, chance: int) -> None:
+        self.chance = chance
         self.due_ms: int | None = None
         self.kind: str | None = None
+        self.verdicts: Verdicts | None = None
+        self.silence: Silence | None = None
+        self.reached = 0
         self.told = False
+        self.past: list[tuple[str, int]] = []
         self.predictions: list[Prediction] = []
-        self.aways: list[tuple[Known, int, float]] = []
 
 
 class JourneyLearning:
@@ -73,7 +80,7 @@ class JourneyLearning:
         idle_after_ms = {"": journey.idle_after_ms(None)}
         idle_after_ms |= {step.id: journey.idle_after_ms(step) for step in journey.steps}
         self.name = name
-        self.scorer = Scorer()
+        self.scorer = Scorer(len(ladder_ms) + 1)
         self.away_figures = Prequential()
         self.ladder = Ladder(
             {step: (*(each for each in ladder_ms if each < limit), limit) for step, limit in idle_after_ms.items()},
@@ -82,6 +89,8 @@ class JourneyLearning:
         self.waiting: dict[str, Waiting] = {}
         self.dropped = 0
         self._changed: set[str] = set()
+        self._ladder_ms = ladder_ms
+        self._last = len(ladder_ms)
         self._places = {each: place for place, each in enumerate(ladder_ms)}
         self._decides = catalogue.is_learned(journey)
         self._patience_ms = max(duration_ms(catalogue.label_timeout), *idle_after_ms.values())
@@ -165,9 +174,10 @@ class JourneyLearning:
     def put_rows(self, rows: Iterable[tuple[str, WaitingRow]]) -> None:
         """Takes up attempts that waited."""
         for attempt_id, row in rows:
-            waiting = Waiting()
-            waiting_of(row, waiting)
-            self.waiting[attempt_id] = waiting
+            waiting = self.waiting[attempt_id] = Waiting(int(attempt_id[:_CHANCE_HEX], 16))
+            waiting_of(row, waiting, self.scorer.rates)
+            if waiting.kind is not None and self._decides:
+                waiting.verdicts = self.ladder.verdicts(waiting.kind)
             if waiting.due_ms is not None:
                 heapq.heappush(self._due, (waiting.due_ms, attempt_id))
 
@@ -190,30 +200,38 @@ class JourneyLearning:
 
     def _silent(self, seen: Observation, *, is_last: bool) -> Thought:
         """A silence has reached a checkpoint, or ``idle_after``."""
-        waiting = self._waiting(seen.attempt_id)
-        known = known_of(seen)
-        at_ms = seen.at_ms
+        attempt_id, at_ms = seen.attempt_id, seen.at_ms
+        waiting = self.waiting.get(attempt_id)
+        if waiting is None or waiting.kind is None:
+            waiting = self._begin_silence(seen)
+        if self._keeps_changes:
+            self._changed.add(attempt_id)
         self._now_ms = at_ms
-        if waiting.kind is None:
-            waiting.kind = self.ladder.kind(seen.step or "", seen.trail)
-            waiting.told = False
-            waiting.due_ms = at_ms - seen.idle_ms + self._patience_ms
-            heapq.heappush(self._due, (waiting.due_ms, seen.attempt_id))
-        prediction = self.scorer.predict(known, at_ms, self._places.get(seen.idle_ms, 0))
+        place = self._last if is_last else self._places[seen.idle_ms]
+        silence = waiting.silence
+        if silence is None or place < LOOKS:
+            silence = waiting.silence = self.scorer.look(known_of(seen), place)
+        score = self.scorer.score(silence, place)
         tell = is_last
         if not is_last:
-            waiting.predictions.append(prediction)
-            if self._decides:
-                tell = self._judge(waiting, waiting.kind, known, at_ms)
-        waiting.told = waiting.told or tell
-        return Thought(known, prediction.score, tell, at_ms < self._drift_until_ms)
+            waiting.reached = place + 1
+            is_kept = place < LOOKS and self.scorer.keeps(place, waiting.chance)
+            if is_kept or self._watch_scored is not None:
+                waiting.predictions.append(self.scorer.prediction(silence, place, at_ms, score))
+            verdicts = waiting.verdicts
+            tell = verdicts is not None and place >= verdicts.tell_at
+        if tell:
+            waiting.told = True
+        return Thought(silence.features.known, score, tell, at_ms < self._drift_until_ms)
 
-    def _judge(self, waiting: Waiting, kind: str, known: Known, at_ms: int) -> bool:
-        """Whether the silence is an abandonment already."""
-        place = self._places[known.idle_ms]
-        verdicts = self.ladder.verdicts(kind)
-        waiting.aways.append((known, at_ms, verdicts.stays_away[place]))
-        return place >= verdicts.tell_at
+    def _begin_silence(self, seen: Observation) -> Waiting:
+        """The first checkpoint of a silence."""
+        waiting = self._waiting(seen.attempt_id)
+        waiting.kind = kind = self.ladder.kind(seen.step or "", seen.trail)
+        waiting.verdicts = self.ladder.verdicts(kind) if self._decides else None
+        waiting.due_ms = seen.at_ms - seen.idle_ms + self._patience_ms
+        heapq.heappush(self._due, (waiting.due_ms, seen.attempt_id))
+        return waiting
 
     def _heard_of(self, seen: Observation) -> None:
         """An attempt goes on, or is over."""
@@ -231,32 +249,50 @@ class JourneyLearning:
     def _end_silence(self, waiting: Waiting, kind: str, silence_ms: int | None, now_ms: int) -> None:
         """A silence is over (``silence_ms``: how long it was), or counts as one for good (None)."""
         stayed = silence_ms is None
-        waiting.kind, waiting.due_ms = None, None
-        if self._decides:
-            for known, at_ms, probability in waiting.aways:
-                self.away_figures.score(probability, probability, stayed)
-                self._show("away", known, at_ms, (probability, probability), stayed, now_ms, "ladder")
+        if waiting.verdicts is not None:
+            self._score_away(waiting, waiting.verdicts, stayed, now_ms)
             self.ladder.ended(kind, silence_ms)
             if waiting.told:
                 self.ladder.told(wrong=not stayed)
-        waiting.aways.clear()
-        waiting.told = False
+        waiting.past.append((step_of(kind), waiting.reached))
+        waiting.kind = waiting.due_ms = waiting.verdicts = waiting.silence = None
+        waiting.reached, waiting.told = 0, False
+
+    def _score_away(self, waiting: Waiting, verdicts: Verdicts, stayed: bool, now_ms: int) -> None:
+        """What the ladder said of a silence that is over: all of it, or at one checkpoint picked by the hash."""
+        reached = range(waiting.reached)
+        if self.away_figures.state.labels >= ALL_LEARNT and reached:
+            reached = reached[waiting.chance % len(reached) :][:1]
+        for place in reached:
+            probability = verdicts.stays_away[place]
+            self.away_figures.score(probability, probability, stayed)
+        if self._watch_scored is not None and waiting.silence is not None and waiting.due_ms is not None:
+            last_ms = waiting.due_ms - self._patience_ms
+            for place in range(waiting.reached):
+                known, at_ms = self._known_at(waiting.silence.features.known, place), last_ms + self._ladder_ms[place]
+                scores = verdicts.stays_away[place], verdicts.stays_away[place]
+                self._show("away", known, at_ms, scores, stayed, now_ms, "ladder")
 
     def _settle(self, attempt_id: str, waiting: Waiting, *, outcome: bool, now_ms: int) -> None:
         """The outcome of all that was predicted of an attempt."""
         del self.waiting[attempt_id]
         self._note(attempt_id)
-        if not waiting.predictions:
-            return
         if self._first_ms is None:
             self._first_ms = now_ms
         self._last_ms = now_ms
-        for each in waiting.predictions:
-            scores = each.score, each.base_rate
-            self._show("unfinished", each.features.known, each.at_ms, scores, outcome, now_ms, each.leader)
-        drifted = self.scorer.settle(waiting.predictions, outcome, int(attempt_id[:_CHANCE_HEX], 16))
+        if self._watch_scored is not None:
+            for each in waiting.predictions:
+                known, scores = self._known_at(each.features.known, each.place), (each.score, each.base_rate)
+                self._show("unfinished", known, each.at_ms, scores, outcome, now_ms, each.leader)
+        drifted = self.scorer.settle(waiting.predictions, outcome, waiting.chance)
+        for step, reached in waiting.past:
+            for counted in self.scorer.rates.of(step)[:reached]:
+                count(counted, outcome)
         if "error" in drifted:
             self._drift_until_ms = now_ms + DRIFT_NOTED_MS
+
+    def _known_at(self, known: Known, place: int) -> Known:
+        return msgspec.structs.replace(known, idle_ms=self._ladder_ms[place])
 
     def _show(
         self,
@@ -268,9 +304,8 @@ class JourneyLearning:
         now_ms: int,
         leader: str,
     ) -> None:
-        if self._watch_scored is not None:
-            told = situation(known, at_ms)
-            self._scored.append(Scored(question, self.name, told, *scores, outcome, at_ms, now_ms, leader))
+        told = situation(known, at_ms)
+        self._scored.append(Scored(question, self.name, told, *scores, outcome, at_ms, now_ms, leader))
 
     def _time_out(self, now_ms: int) -> None:
         """Attempts that have been silent for so long that they count as given up."""
@@ -282,14 +317,13 @@ class JourneyLearning:
                 self._settle(attempt_id, waiting, outcome=True, now_ms=due_ms)
 
     def _waiting(self, attempt_id: str) -> Waiting:
-        self._note(attempt_id)
         found = self.waiting.get(attempt_id)
         if found is None:
             if len(self.waiting) >= MOST_WAITING:
                 oldest = next(iter(self.waiting))
                 self.dropped += len(self.waiting.pop(oldest).predictions)
                 self._note(oldest)
-            found = self.waiting[attempt_id] = Waiting()
+            found = self.waiting[attempt_id] = Waiting(int(attempt_id[:_CHANCE_HEX], 16))
         return found
 
     def _note(self, attempt_id: str) -> None:
@@ -303,14 +337,16 @@ _OVER: Final = frozenset(("completed", "cancelled", "gone"))
 
 def _in_order(observations: Sequence[Observation]) -> list[int]:
     """Their places by event time; an attempt's own stay in their order, however late one of them came."""
+    times_ms: list[int] = []
     newest: dict[str, int] = {}
-    order: list[tuple[int, int]] = []
-    for place, seen in enumerate(observations):
-        at_ms = max(newest.get(seen.attempt_id, seen.at_ms), seen.at_ms)
-        newest[seen.attempt_id] = at_ms
-        order.append((at_ms, place))
-    order.sort()
-    return [place for _, place in order]
+    for seen in observations:
+        at_ms, attempt_id = seen.at_ms, seen.attempt_id
+        before_ms = newest.get(attempt_id, at_ms)
+        if before_ms > at_ms:  # noqa: PLR1730 - ``max`` is a call, an observation each
+            at_ms = before_ms
+        newest[attempt_id] = at_ms
+        times_ms.append(at_ms)
+    return sorted(range(len(times_ms)), key=times_ms.__getitem__)
 
 
 def _quality(question: Question, model: str, figures: Prequential) -> Quality:

@@ -9,9 +9,9 @@ from typing import Protocol
 import msgspec
 
 from operators.ladder import LadderState
-from operators.models import ModelName, features_of
+from operators.models import BaseRates, ModelName, features_of
 from operators.prequential import PrequentialState
-from operators.scorer import Prediction, ScorerState
+from operators.scorer import Prediction, ScorerState, Silence
 from operators.situations import Known
 
 
@@ -36,24 +36,27 @@ class LearningHead(msgspec.Struct, array_like=True, gc=False):
 
 
 class PredictionRow(msgspec.Struct, array_like=True, gc=False):
-    """One prediction, stored."""
+    """One prediction, stored. ``place``: of its checkpoint."""
 
     known: Known
+    place: int
     at_ms: int
     score: float
     base_rate: float
     leader: ModelName
-    number: int
 
 
 class WaitingRow(msgspec.Struct, array_like=True, gc=False):
-    """One attempt whose outcome is not known yet, stored."""
+    """One attempt whose outcome is not known yet, stored. ``known``, ``shift``: of the silence under way."""
 
     due_ms: int | None
     kind: str | None
     told: bool
     predictions: list[PredictionRow]
-    aways: list[tuple[Known, int, float]]
+    past: list[tuple[str, int]]
+    reached: int = 0
+    known: Known | None = None
+    shift: float = 0.0
 
 
 class WaitingRecord(Protocol):
@@ -63,23 +66,31 @@ class WaitingRecord(Protocol):
     kind: str | None
     told: bool
     predictions: list[Prediction]
-    aways: list[tuple[Known, int, float]]
+    past: list[tuple[str, int]]
+    reached: int
+    silence: Silence | None
 
 
 def row_of(waiting: WaitingRecord) -> WaitingRow:
     """For the journal."""
     predictions = [
-        PredictionRow(each.features.known, each.at_ms, each.score, each.base_rate, each.leader, each.number)
+        PredictionRow(each.features.known, each.place, each.at_ms, each.score, each.base_rate, each.leader)
         for each in waiting.predictions
     ]
-    return WaitingRow(waiting.due_ms, waiting.kind, waiting.told, predictions, waiting.aways)
+    silence = waiting.silence
+    known, shift = (None, 0.0) if silence is None else (silence.features.known, silence.shift)
+    state = waiting.due_ms, waiting.kind, waiting.told
+    return WaitingRow(*state, predictions, list(waiting.past), waiting.reached, known, shift)
 
 
-def waiting_of(row: WaitingRow, waiting: WaitingRecord) -> None:
-    """Fills ``waiting`` from the journal."""
+def waiting_of(row: WaitingRow, waiting: WaitingRecord, rates: BaseRates) -> None:
+    """Fills ``waiting`` from the journal; predictions at checkpoints there are no more are left out."""
     waiting.due_ms, waiting.kind, waiting.told = row.due_ms, row.kind, row.told
-    waiting.aways = list(row.aways)
-    waiting.predictions = [
-        Prediction(features_of(each.known), each.at_ms, each.score, each.base_rate, each.leader, each.number)
-        for each in row.predictions
-    ]
+    waiting.past, waiting.reached = list(row.past), row.reached
+    for each in row.predictions:
+        counts = rates.of(each.known.step or "")
+        if each.place < rates.places:
+            prediction = features_of(each.known), counts[each.place], each.place, each.at_ms, each.score
+            waiting.predictions.append(Prediction(*prediction, each.base_rate, each.leader))
+    if row.known is not None:
+        waiting.silence = Silence(features_of(row.known), row.shift, rates.of(row.known.step or ""))

@@ -1,6 +1,6 @@
 """The models behind the scores: a base rate, a linear model on binned features, and an adaptive tree.
 
-In: ``Features`` of what is known (``features_of``), later the outcome. Out: P(yes), between 0 and 1, exclusive.
+In: ``Features`` of what is known (``features_of``), later the outcome. Out: log-odds of yes.
 Refused: saved weights of another shape (``StateUnreadable``, by their reader).
 
 Every part of what is known is a bin, and each bin is crossed with the step and with the checkpoint, so that the linear
@@ -9,7 +9,8 @@ weights learn is only what the features add to it. The base rate forgets slowly,
 """
 
 import math
-from typing import Any, Final, Literal, Protocol
+from collections.abc import Iterable
+from typing import Any, Final, Literal
 
 import msgspec
 from river import linear_model, optim, tree
@@ -22,32 +23,22 @@ LEARNING_RATE: Final = 0.01
 """Of the linear model; chosen on recorded clients among 0.003, 0.01 and 0.02."""
 BASE_RATE_MEMORY: Final = 2_000
 """About so many outcomes of a step and checkpoint make its base rate."""
-_LEAST: Final = 0.005
+LEAST: Final = 0.005
+"""No probability is told nearer to 0 or 1 than this."""
 _ANCHOR: Final = "base"
 _OLDEST_STEPS: Final = 3
+_FARTHEST: Final = math.log((1.0 - LEAST) / LEAST)
+_KEPT: Final = 1.0 - 1.0 / BASE_RATE_MEMORY
+
+Counted = list[float]
+"""Outcomes of one step at one checkpoint, older ones counting less: how many, and how many of them yes."""
 
 
 class Features(msgspec.Struct, gc=False):
-    """What is known, in the shapes the models want.
-
-    ``key``: step and checkpoint; ``tokens``: crossed bins, for the linear model (1.0 each, and the anchor);
-    ``numbers``: for the tree.
-    """
+    """What is known, and its crossed bins (1.0 each, and the anchor)."""
 
     known: Known
-    key: str
     tokens: dict[str, float]
-    numbers: dict[str, float]
-
-
-class Model(Protocol):
-    """Predicts, then learns."""
-
-    def predict(self, features: Features) -> float:
-        """P(yes)."""
-
-    def learn(self, features: Features, outcome: bool) -> None:
-        """Learns what it turned out to be."""
 
 
 def features_of(known: Known) -> Features:
@@ -56,11 +47,16 @@ def features_of(known: Known) -> Features:
     parts = [f"age{known.age}", *_dwells(known.trail), *known.struggle]
     tokens = {f"{where}|{part}": 1.0 for where in (step, key) for part in parts}
     tokens[_ANCHOR] = 0.0
+    return Features(known, tokens)
+
+
+def numbers_of(known: Known) -> dict[str, float]:
+    """The same as numbers, for a tree."""
     numbers = {"age": float(known.age), "idle": known.idle_ms / 1000, "steps": float(len(known.trail))}
     numbers |= {f"dwell{place}": float(each) for place, each in enumerate(reversed(known.trail[-_OLDEST_STEPS:]))}
     numbers |= dict.fromkeys(known.struggle, 1.0)
-    numbers[f"step:{step}"] = 1.0
-    return Features(known, key, tokens, numbers)
+    numbers[f"step:{known.step or ''}"] = 1.0
+    return numbers
 
 
 def _dwells(trail: bytes) -> list[str]:
@@ -71,69 +67,83 @@ def _dwells(trail: bytes) -> list[str]:
 
 
 def log_odds(probability: float) -> float:
-    """ln(p / (1 - p)), with p kept a little away from 0 and 1."""
-    kept = min(max(probability, _LEAST), 1.0 - _LEAST)
-    return math.log(kept / (1.0 - kept))
+    """ln(p / (1 - p)); ``probability`` exclusive of 0 and 1."""
+    return math.log(probability / (1.0 - probability))
+
+
+def probability_of(odds: float) -> float:
+    """The probability of some log-odds, kept ``LEAST`` away from 0 and 1."""
+    return 1.0 / (1.0 + math.exp(-min(max(odds, -_FARTHEST), _FARTHEST)))
 
 
 class BaseRates:
-    """The base rate of each step and checkpoint, older outcomes counting less. ``counts``: outcomes, those of yes."""
+    """The outcomes of each step at each of ``places`` checkpoints. ``steps``: by step, then by checkpoint."""
 
-    def __init__(self) -> None:
-        self.counts: dict[str, list[float]] = {}
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self.steps: dict[str, list[Counted]] = {}
 
-    def rate(self, key: str) -> float:
-        """P(yes) at a step and checkpoint; a half where nothing is known."""
-        found = self.counts.get(key)
-        return 0.5 if found is None else (found[1] + 0.5) / (found[0] + 1.0)
-
-    def learn(self, key: str, outcome: bool) -> None:
-        """Counts one outcome."""
-        found = self.counts.get(key)
+    def of(self, step: str) -> list[Counted]:
+        """A step's counts, to be looked at (``rate``) and added to (``count``)."""
+        found = self.steps.get(step)
         if found is None:
-            found = self.counts[key] = [0.0, 0.0]
-        elif found[0] >= BASE_RATE_MEMORY:
-            found[0] *= 1.0 - 1.0 / BASE_RATE_MEMORY
-            found[1] *= 1.0 - 1.0 / BASE_RATE_MEMORY
-        found[0] += 1.0
-        found[1] += outcome
+            found = self.steps[step] = [[0.0, 0.0] for _ in range(self.places)]
+        return found
+
+    def put(self, steps: dict[str, list[Counted]]) -> None:
+        """Goes on from saved counts; those of other checkpoints are no use."""
+        self.steps = {step: counts for step, counts in steps.items() if len(counts) == self.places}
+
+
+def rate(counted: Counted) -> float:
+    """P(yes), a half where nothing is known."""
+    return (counted[1] + 0.5) / (counted[0] + 1.0)
+
+
+def count(counted: Counted, outcome: bool) -> None:
+    """Adds one outcome."""
+    if counted[0] >= BASE_RATE_MEMORY:
+        counted[0] *= _KEPT
+        counted[1] *= _KEPT
+    counted[0] += 1.0
+    counted[1] += outcome
 
 
 class LinearModel:
-    """River's logistic regression over the tokens, anchored at the base rate."""
+    """River's logistic regression over the tokens, anchored at the log-odds of the base rate."""
 
-    def __init__(self, rates: BaseRates) -> None:
-        self._rates = rates
+    def __init__(self) -> None:
         self._river = linear_model.LogisticRegression(optim.SGD(LEARNING_RATE), l2=0.0, intercept_lr=0.0)
+        self._weights: Any = None
         self.put({_ANCHOR: 1.0})
 
-    def predict(self, features: Features) -> float:
-        """P(yes)."""
-        return self.predict_from(features, self._rates.rate(features.key))
+    def predict(self, features: Features, base_odds: float) -> float:
+        """Log-odds of yes."""
+        tokens = features.tokens
+        tokens[_ANCHOR] = base_odds
+        odds: float = self._weights.dot(tokens)
+        return odds
 
-    def predict_from(self, features: Features, base_rate: float) -> float:
-        """P(yes), where the base rate is at hand."""
-        features.tokens[_ANCHOR] = log_odds(base_rate)
-        found: float = self._river.predict_proba_one(features.tokens)[True]
-        return min(max(found, _LEAST), 1.0 - _LEAST)
-
-    def learn(self, features: Features, outcome: bool) -> None:
+    def learn(self, features: Features, base_odds: float, outcome: bool) -> None:
         """One step of gradient descent."""
-        features.tokens[_ANCHOR] = log_odds(self._rates.rate(features.key))
+        features.tokens[_ANCHOR] = base_odds
         self._river.learn_one(features.tokens, outcome)
 
-    def moved(self, features: Features) -> list[tuple[str, float]]:
+    def moved(self, features: Features) -> Iterable[tuple[str, float]]:
         """What each token, the anchor left out, adds to the log-odds."""
-        weights = self._river._weights  # noqa: SLF001 - the public property copies all of them
-        return [(token, weights.get(token, 0.0)) for token in features.tokens if token != _ANCHOR]
+        return [(token, self._weights.get(token, 0.0)) for token in features.tokens if token != _ANCHOR]
 
     def weights(self) -> dict[str, float]:
         """All there is to save."""
         return dict(self._river.weights)
 
     def put(self, weights: dict[str, float]) -> None:
-        """Goes on from saved weights."""
-        self._river._weights = VectorDict(weights)  # noqa: SLF001 - River has no other way to put weights back
+        """Goes on from saved weights.
+
+        The model's own ``predict_proba_one`` makes a dictionary of two for the one number that is wanted here; the
+        weights themselves are as quick as it gets.
+        """
+        self._weights = self._river._weights = VectorDict(weights)  # noqa: SLF001 - River has no public way back
 
 
 class TreeModel:
@@ -142,16 +152,11 @@ class TreeModel:
     def __init__(self) -> None:
         self._river: Any = tree.HoeffdingAdaptiveTreeClassifier(grace_period=100, seed=1)
 
-    def predict(self, features: Features) -> float:
-        """P(yes)."""
-        found = float(self._river.predict_proba_one(features.numbers).get(True, 0.0 if self.has_learnt else 0.5))
-        return min(max(found, _LEAST), 1.0 - _LEAST)
+    def predict(self, known: Known, base_odds: float) -> float:
+        """Log-odds of yes; those of the base rate before it has learnt anything."""
+        found = self._river.predict_proba_one(numbers_of(known)).get(True)
+        return base_odds if found is None else log_odds(min(max(found, LEAST), 1.0 - LEAST))
 
-    def learn(self, features: Features, outcome: bool) -> None:
+    def learn(self, known: Known, outcome: bool) -> None:
         """Grows by one example."""
-        self._river.learn_one(features.numbers, outcome)
-
-    @property
-    def has_learnt(self) -> bool:
-        """Whether there is a tree at all."""
-        return bool(self._river.n_nodes)
+        self._river.learn_one(numbers_of(known), outcome)

@@ -3,46 +3,79 @@
 In: what is known at a checkpoint; later the outcome. Out: scores, figures, what has drifted.
 Refused: saved state of another format (``StateUnreadable``, by its reader).
 
-Every outcome is scored first, then learnt. The linear model learns all of the first ``ALL_LEARNT`` outcomes and then
-those whose attempt a stable hash picks: labels of one silence say nearly the same, and learning costs five times what
-predicting does. The tree sees fewer still. After a drift all are learnt again for a while.
+The models look at a silence at its first ``LOOKS`` checkpoints. After that its features say nothing new, and only the
+base rate moves: the score is the base rate of the checkpoint, shifted by what the features added at the last look.
+
+Every outcome is scored first, then learnt. What the first ``ALL_LEARNT`` looks turned out to be is all learnt; then it
+is one look a silence, picked by a stable hash of the attempt: the looks at one silence say nearly the same, and
+learning costs many times what predicting does. The challengers see fewer still. After a drift all are learnt again for
+a while. Base rates count all.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from operators.contenders import Contenders, Duel
 from operators.drift import DriftWatch
-from operators.models import BaseRates, Features, LinearModel, ModelName, TreeModel, features_of
+from operators.models import (
+    BaseRates,
+    Counted,
+    Features,
+    LinearModel,
+    ModelName,
+    TreeModel,
+    features_of,
+    log_odds,
+    probability_of,
+    rate,
+)
 from operators.prequential import Prequential, PrequentialState
 from operators.situations import Known
 
-ALL_LEARNT: Final = 10_000
-ONE_IN: Final = 3
-TREE_ONE_IN: Final = 48
+LOOKS: Final = 3
+ALL_LEARNT: Final = 5_000
+COMPARED_ONE_IN: Final = 8
+TREE_ONE_IN: Final = 64
 LEARNT_AFTER_DRIFT: Final = 5_000
-"""So many outcomes are all learnt after a drift of the error."""
+"""So many looks are all learnt after a drift of the error."""
 REMEMBERED: Final = 20_000
 """Features kept at hand; when there are more, they are forgotten and made anew."""
 
 
-class Prediction(msgspec.Struct, gc=False):
-    """What was said at a checkpoint, waiting for its outcome. ``number``: of the checkpoints of its attempt."""
+class Silence(msgspec.Struct, gc=False):
+    """One silence under way. ``features``, ``shift``: of the last look, and what they add to the base rate's log-odds.
+
+    ``rates``: of its step, by checkpoint.
+    """
 
     features: Features
+    shift: float
+    rates: list[Counted]
+
+
+class Prediction(msgspec.Struct, gc=False):
+    """What was said at a checkpoint, waiting for its outcome. ``place``: of the checkpoint; ``features``: of the look.
+
+    ``counted``: where such outcomes are counted.
+    """
+
+    features: Features
+    counted: Counted
+    place: int
     at_ms: int
     score: float
     base_rate: float
     leader: ModelName
-    number: int
 
 
 class ScorerState(msgspec.Struct, array_like=True, gc=False):
     """What is saved of a scorer: not the tree, nor what watches for drift."""
 
     weights: dict[str, float] = {}
-    rates: dict[str, list[float]] = {}
+    rates: dict[str, list[Counted]] = {}
     figures: PrequentialState = msgspec.field(default_factory=PrequentialState)
     leader: ModelName = "linear"
     duels: dict[ModelName, Duel] = {}
@@ -53,12 +86,12 @@ class ScorerState(msgspec.Struct, array_like=True, gc=False):
 
 
 class Scorer:
-    """The models of one question."""
+    """The models of one question. ``places``: how many checkpoints there are."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: int) -> None:
         self.figures = Prequential()
-        self.rates = BaseRates()
-        self.linear = LinearModel(self.rates)
+        self.rates = BaseRates(places)
+        self.linear = LinearModel()
         self.tree = TreeModel()
         self.contenders = Contenders("linear")
         self.learnt = 0
@@ -68,43 +101,56 @@ class Scorer:
         self._watch = DriftWatch()
         self._features: dict[Known, Features] = {}
 
-    def predict(self, known: Known, at_ms: int, number: int) -> Prediction:
-        """The score of what is known at ``at_ms``."""
+    def look(self, known: Known, place: int) -> Silence:
+        """A silence at one of its first checkpoints."""
         features = self._features.get(known)
         if features is None:
             features = self._remember(known)
-        base_rate = self.rates.rate(features.key)
-        leader = self.contenders.leader
-        linear = leader == "linear"
-        score = self.linear.predict_from(features, base_rate) if linear else self._said_by(leader, features)
-        return Prediction(features, at_ms, score, base_rate, leader, number)
+        rates = self.rates.of(known.step or "")
+        base_odds = log_odds(rate(rates[place]))
+        return Silence(features, self._odds(self.contenders.leader, features, base_odds) - base_odds, rates)
 
-    def settle(self, predictions: list[Prediction], outcome: bool, chance: int) -> list[str]:
-        """The outcome of one attempt's predictions: scored, then learnt. ``chance``: a stable hash of the attempt.
+    def score(self, silence: Silence, place: int) -> float:
+        """P(yes) for a silence at a checkpoint."""
+        counted = silence.rates[place]
+        yes = counted[1] + 0.5
+        odds = math.log(yes / (counted[0] + 1.0 - yes)) + silence.shift
+        return probability_of(odds)
 
-        Names what has drifted.
+    def keeps(self, place: int, chance: int) -> bool:
+        """Whether the prediction of a look is to be scored and learnt; if not, it is counted as sampled out.
+
+        ``chance``: a stable hash of the attempt.
         """
-        figures = self.figures
+        if self.learnt < self._learn_all_until or place == chance % LOOKS:
+            return True
+        self.sampled_out += 1
+        return False
+
+    def prediction(self, silence: Silence, place: int, at_ms: int, score: float) -> Prediction:
+        """A score that waits for its outcome."""
+        counted = silence.rates[place]
+        return Prediction(silence.features, counted, place, at_ms, score, rate(counted), self.contenders.leader)
+
+    def settle(self, predictions: Sequence[Prediction], outcome: bool, chance: int) -> list[str]:
+        """The outcome of one attempt's predictions: scored, then learnt. Names what has drifted."""
         for each in predictions:
-            figures.score(each.score, each.base_rate, outcome)
+            self.figures.score(each.score, each.base_rate, outcome)
         drifted: list[str] = []
         for each in predictions:
-            if self.learnt < self._learn_all_until or (chance + each.number) % ONE_IN == 0:
+            if each.place < LOOKS and (self.learnt < self._learn_all_until or each.place == chance % LOOKS):
                 drifted += self._learn(each, outcome, chance)
-            else:
-                self.sampled_out += 1
-            self.rates.learn(each.features.key, outcome)
         return drifted
 
     def effects(self, known: Known) -> list[tuple[str, float]]:
         """What each token adds to the log-odds, by the linear model."""
-        return self.linear.moved(self._features.get(known) or self._remember(known))
+        return list(self.linear.moved(self._features.get(known) or self._remember(known)))
 
     def state(self) -> ScorerState:
         """What there is to save."""
         return ScorerState(
             self.linear.weights(),
-            self.rates.counts,
+            self.rates.steps,
             self.figures.state,
             "linear" if self.contenders.leader == "tree" else self.contenders.leader,
             {name: duel for name, duel in self.contenders.duels.items() if name != "tree"},
@@ -117,7 +163,7 @@ class Scorer:
     def put(self, state: ScorerState) -> None:
         """Goes on from what was saved."""
         self.linear.put(state.weights)
-        self.rates.counts = state.rates
+        self.rates.put(state.rates)
         self.figures = Prequential(state.figures)
         self.contenders = Contenders(state.leader, state.duels)
         self.learnt, self.sampled_out = state.learnt, state.sampled_out
@@ -130,33 +176,33 @@ class Scorer:
         features = self._features[known] = features_of(known)
         return features
 
-    def _said_by(self, name: ModelName, features: Features) -> float:
-        if name == "base":
-            return self.rates.rate(features.key)
-        return self.linear.predict(features) if name == "linear" else self.tree.predict(features)
+    def _odds(self, name: ModelName, features: Features, base_odds: float) -> float:
+        if name == "linear":
+            return self.linear.predict(features, base_odds)
+        return base_odds if name == "base" else self.tree.predict(features.known, base_odds)
 
     def _learn(self, prediction: Prediction, outcome: bool, chance: int) -> list[str]:
         features = prediction.features
+        base_odds = log_odds(rate(prediction.counted))
         self.learnt += 1
-        leaders = self._said_by(self.contenders.leader, features)
-        for name in ("base", "linear"):
-            if name != self.contenders.leader:
-                self.contenders.seen(name, self._said_by(name, features), leaders, outcome)
         if (chance >> 8) % TREE_ONE_IN == 0:
-            self._challenge(features, leaders, outcome)
-        self.linear.learn(features, outcome)
-        known = features.known
-        numbers = {"error": abs(outcome - prediction.score), "age": float(known.age), "steps": float(len(known.trail))}
-        return self._notice(self._watch.see(numbers))
+            self._compare("tree", features, base_odds, outcome)
+            self.tree.learn(features.known, outcome)
+        if self.learnt % COMPARED_ONE_IN == 0:
+            self._compare("linear" if self.contenders.leader == "base" else "base", features, base_odds, outcome)
+        self.linear.learn(features, base_odds, outcome)
+        return self._notice(self._watch.see(abs(outcome - prediction.score), features.known))
 
-    def _challenge(self, features: Features, leaders: float, outcome: bool) -> None:
-        """The tree: it says what it thinks, then learns."""
-        if self.contenders.leader != "tree":
-            self.contenders.seen("tree", self.tree.predict(features), leaders, outcome)
-        self.tree.learn(features, outcome)
+    def _compare(self, challenger: ModelName, features: Features, base_odds: float, outcome: bool) -> None:
+        """A challenger and the leader say what they think, before either has learnt this outcome."""
+        leader = self.contenders.leader
+        if challenger != leader:
+            leaders = probability_of(self._odds(leader, features, base_odds))
+            said = probability_of(self._odds(challenger, features, base_odds))
+            self.contenders.seen(challenger, said, leaders, outcome)
 
     def _notice(self, drifted: list[str]) -> list[str]:
-        """A drift: counted; the challenger begins anew; if the error drifted, all is learnt for a while."""
+        """A drift: counted; if it is the error's, the challenger begins anew, and all is learnt for a while."""
         for name in drifted:
             self.drifts[name] = self.drifts.get(name, 0) + 1
             if name == "error":
