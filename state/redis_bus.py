@@ -101,6 +101,12 @@ class RedisBusReader:
             found: Any = self._client.get(self._taken_key)
         return BEGINNING if found is None else str(found, "ascii")
 
+    def last(self) -> str | None:
+        """The entry id of the last entry; None: there is none."""
+        with answering(f"reading {self._name}", self._client, BusUnavailable):
+            found: Any = self._client.xrevrange(self._key, count=1)
+        return found[0][0].decode() if found else None
+
     def length(self) -> int:
         """How many entries the partition holds: waiting, or read and not taken yet."""
         with answering(f"measuring {self._name}", self._client, BusUnavailable):
@@ -122,6 +128,11 @@ def _entry(entry_id: str, fields: dict[bytes, bytes]) -> BusEntry:
         arrived_ms=arrived_ms,
         raw=fields.get(b"e", b""),
     )
+
+
+def is_before(entry_id: str, other: str) -> bool:
+    """Whether one entry comes before another."""
+    return _order(entry_id) < _order(other)
 
 
 def _order(entry_id: str) -> tuple[int, int]:

@@ -264,6 +264,30 @@ def _of_actions(commands: "Commands", name: str, of: ModuleType) -> None:
     of.add_actions(actions, make)
 
 
+def _erase(commands: "Commands") -> None:
+    parser = _command(
+        commands,
+        "erase",
+        "forget a customer: in the stream, in Redis, in the engine's files",
+        "Puts the word on the bus, waits until the engine has forgotten, takes the customer out of every Redis key,\n"
+        "has the append-only file written anew, and waits until the engine's files are free of him. Needs REDIS_URL\n"
+        "and a running engine. From Kafka topics nothing single can be taken: it says how long they keep, or cuts\n"
+        "them.",
+        "zhiyin erase customer-17 --yes",
+    )
+    parser.add_argument("customer", metavar="CUSTOMER", help="the customer's id, as events have it")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--wait", metavar="S", type=positive, default=180.0, help="seconds to wait in all (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--cut-topics",
+        action="store_true",
+        help="on Kafka: delete all that is in the customer's partition of our topics now, whoever else reads them",
+    )
+    _settings(parser)
+
+
 def _doctor(commands: "Commands") -> None:
     parser = _command(
         commands,
@@ -303,6 +327,7 @@ _COMMANDS: Final[tuple[Callable[["Commands"], None], ...]] = (
     _check,
     _simulate,
     _dead_letters,
+    _erase,
     _models,
     _doctor,
     _token,

@@ -132,6 +132,15 @@ def models(chosen: argparse.Namespace) -> int:
     return run_models(settings_of(chosen), chosen)
 
 
+def erase(chosen: argparse.Namespace) -> int:
+    """``zhiyin erase``."""
+    settings = settings_of(chosen)
+    _need(settings, "erase", "redis_url")
+    from zhiyin.erase import run_erase
+
+    return run_erase(settings, chosen)
+
+
 def doctor(chosen: argparse.Namespace) -> int:
     """``zhiyin doctor``."""
     from zhiyin.doctor import examine, printed

@@ -11,7 +11,9 @@
     ├── KafkaUnfit
     ├── LetterMissing
     ├── RedriveNotAgreed
-    └── RedriveStopped
+    ├── RedriveStopped
+    ├── ErasureNotAgreed
+    └── ErasureUnfinished
 """
 
 from collections.abc import Sequence
@@ -123,4 +125,24 @@ class RedriveStopped(CommandFailure):
         super().__init__(
             f"{reason}; {done:,} of {total:,} letters were redriven and marked before that; "
             "the same command again goes on with the others"
+        )
+
+
+class ErasureNotAgreed(CommandFailure):
+    """Nobody said yes to an erasure. ``found``: what there was instead."""
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__(f"erase: found {found}, expected y; nothing was done; --yes agrees beforehand")
+
+
+class ErasureUnfinished(CommandFailure):
+    """Not everything could be reached in time. ``what``: what is still to come; ``within_s``: the time there was."""
+
+    def __init__(self, what: str, within_s: float) -> None:
+        self.what = what
+        self.within_s = within_s
+        super().__init__(
+            f"erase: {what} within {within_s:g} s, expected it to; see that the engine runs; "
+            "the same command again goes on with it (--wait S gives it more time)"
         )

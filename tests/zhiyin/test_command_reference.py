@@ -36,6 +36,7 @@ def test_every_command_and_every_option_is_explained() -> None:
             "check",
             "simulate",
             "dead-letters",
+            "erase",
             "models",
             "doctor",
             "token",

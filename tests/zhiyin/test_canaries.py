@@ -1,0 +1,149 @@
+"""Values that must turn up nowhere, sent through the whole running set-up; then a customer is erased from it.
+
+Sought in every Redis key and value, in every byte of the state folder (Redis's append-only file, the engine's
+snapshots and journals, logs), in what the processes said, in metrics, facts and hints.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from state.connections import connect
+from tests.flows.engine_process import until
+from tests.machine import ROOT
+from tests.zhiyin.house_up import HouseUp, broken_off, clean_environment, desk_of, event
+
+CANARIES = ("Zhang-San-Canary", "张三丰的名字", "13912345678", "110101199003076519")
+PERSON = dict(zip(("name", "holder", "phone", "id_number"), CANARIES, strict=True))
+CUSTOMER = "customer-to-be-erased"
+OTHER = "customer-who-stays"
+pytestmark = [pytest.mark.requires("redis"), pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HouseUp]:
+    state_dir = tmp_path_factory.mktemp("house")
+    # A short epoch: the files are written anew within some seconds.
+    environment = {"ZHIYIN_LOG_LEVEL": "debug", "ZHIYIN_EPOCH_MS": "200"}
+    with HouseUp(state_dir, "--catalog", "tests/recorded/quick.yaml", environment=environment) as running:
+        yield running
+        running.interrupt()
+
+
+def personal(given: dict[str, Any]) -> dict[str, Any]:
+    """The event as a careless website sends it."""
+    own = {**given.get("properties", {}), **PERSON, "person": PERSON}
+    page = {"url": f"https://www.example.com/?phone={PERSON['phone']}", "title": PERSON["name"]}
+    return {**given, **PERSON, "properties": own, "context": {"page": page, "traits": PERSON}}
+
+
+def careless_events(customer_id: str) -> list[dict[str, Any]]:
+    """All kinds of events: a break-off, a policy, traits, somebody else's, what becomes a dead letter."""
+    who = {**event("", customer_id), "type": "identify", "traits": {**PERSON, "region": "north"}}
+    policy = {**event("Policy Updated", customer_id), "properties": {"policy_id": "p-1", **PERSON}}
+    unknown = event("Transaction Started", customer_id, journey="no_such_journey")
+    return [
+        *map(personal, broken_off(customer_id)),
+        {**who, **PERSON},
+        {**policy, **PERSON},
+        personal(event("Order Completed", customer_id)),
+        personal(unknown),
+        personal({**event("Contact Started", customer_id), "properties": {"channel": "phone", "agent_id": "desk-1"}}),
+    ]
+
+
+def in_redis(house: HouseUp, words: tuple[str, ...]) -> list[str]:
+    """The keys whose name or value holds one of ``words``."""
+    found = []
+    with connect(house.addresses["redis"]) as client:
+        for key in client.scan_iter(count=1000):
+            held = key + b"\0" + content_of(client, key)
+            found += [f"{key.decode()} holds {word}" for word in words if word.encode() in held]
+    return found
+
+
+def content_of(client: Any, key: bytes) -> bytes:  # noqa: ANN401 - redis-py's answers have no one type
+    readers: dict[bytes, Callable[[], Any]] = {
+        b"string": lambda: client.get(key),
+        b"hash": lambda: client.hgetall(key),
+        b"set": lambda: client.smembers(key),
+        b"zset": lambda: client.zrange(key, 0, -1),
+        b"stream": lambda: client.xrange(key),
+        b"list": lambda: client.lrange(key, 0, -1),
+        b"none": lambda: b"",
+    }
+    return flat(readers[client.type(key)]())
+
+
+def flat(value: Any) -> bytes:  # noqa: ANN401 - whatever redis-py answers
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, dict):
+        return b"\0".join(flat(key) + b"\0" + flat(each) for key, each in value.items())
+    return b"\0".join(map(flat, value)) if isinstance(value, list | tuple | set) else b""
+
+
+def in_files(folder: Path, words: tuple[str, ...]) -> list[str]:
+    """The files below ``folder`` that hold one of ``words``."""
+    held = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return [f"{path} holds {word}" for path, content in held.items() for word in words if word.encode() in content]
+
+
+def spoken(house: HouseUp) -> str:
+    """Logs and metrics."""
+    metrics = house.addresses["metrics"]
+    urls = metrics.values() if isinstance(metrics, dict) else metrics
+    return "\n".join([*house.said, *(httpx.get(url, timeout=5).text for url in urls)])
+
+
+@pytest.fixture(scope="module")
+def busy_house(house: HouseUp) -> HouseUp:
+    """Everything has happened that can: facts, a hint on the desk, a bundle, a dead letter, a look-up."""
+    with desk_of(house) as desk:
+        for customer_id in (CUSTOMER, OTHER):
+            answer = house.post(*careless_events(customer_id)[:-1])
+            assert answer.json()["success"], answer.text
+            desk.event("created", customer_id)
+        assert house.post(careless_events(CUSTOMER)[-1]).json()["success"]
+        broken = httpx.post(f"{house.addresses['http']}/v1/track", content=b'{"name":"' + CANARIES[0].encode())
+        assert broken.status_code in (400, 401)
+        assert house.next_hints(CUSTOMER).json()["hints"]
+    with connect(house.addresses["redis"]) as client:
+        until(lambda: client.xlen("zy:dead-letters") >= 2, "dead letters")
+    return house
+
+
+def test_what_a_careless_website_sends_turns_up_nowhere(busy_house: HouseUp) -> None:
+    assert in_redis(busy_house, (CUSTOMER,)), "the test looks in the wrong place"
+    assert in_files(busy_house.state_dir, (CUSTOMER,)), "the test looks in the wrong place"
+    assert "zhiyin_events_accepted_total" in spoken(busy_house), "the test does not see the metrics"
+    assert in_redis(busy_house, CANARIES) == []
+    assert in_files(busy_house.state_dir, CANARIES) == []
+    assert [word for word in CANARIES if word in spoken(busy_house)] == []
+
+
+def test_an_erased_customer_is_nowhere_and_nobody_else_is_missing(busy_house: HouseUp) -> None:
+    environment = clean_environment() | {
+        "ZHIYIN_STATE_DIR": str(busy_house.state_dir),
+        "REDIS_URL": busy_house.addresses["redis"],
+    }
+    command = [sys.executable, "-m", "zhiyin", "erase", CUSTOMER, "--yes", "--wait", "60"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "engine: has forgotten" in done.stderr
+    assert "redis: zy:record: 1" in done.stderr
+    assert "redis: append-only file written anew" in done.stderr
+    assert "engine's files: nothing left" in done.stderr
+    assert in_redis(busy_house, (CUSTOMER,)) == []
+    assert in_files(busy_house.state_dir, (CUSTOMER,)) == []
+    assert busy_house.next_hints(CUSTOMER).json()["hints"] == []
+    assert busy_house.next_hints(OTHER).json()["hints"]
+    assert in_files(busy_house.state_dir, (OTHER,))
