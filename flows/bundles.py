@@ -5,6 +5,7 @@ whose customers are whose, in Redis and counted. Refused: nothing; what the deci
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from bytewax.operators import KeyedStream, stateful_batch
 
@@ -13,18 +14,29 @@ from flows.customers import Clock, CustomersLogic
 from flows.delivery import Concerning
 from flows.remembering import Journals, Remembering
 from flows.sinks import ListSink
-from operators.bundle import Attendance, Input, PolicyNews, Told, TraitNews
+from operators.bundle import AnswerNews, Attendance, Input, PolicyNews, TraitNews, Word
 from operators.bundle_decision import BundleDecision
 from operators.catalogue import Catalogue
-from operators.events import CONTACT_ENDED, CONTACT_STARTED, Properties
+from operators.events import (
+    ANSWER_RATED,
+    CONTACT_ENDED,
+    CONTACT_STARTED,
+    HINT_DISMISSED,
+    HINT_SHOWN,
+    HINT_USED,
+    Properties,
+)
 from operators.facts import Around, Fact
 from operators.policies import Policy, Traits
+from operators.questions import Asked, Rated
 from state.bundles import RedisBundleStore
 
 Patiently = Callable[[Callable[[], object]], object]
 """Makes a call until it gets through."""
 
-_NOTHING = Properties()
+_NOTHING: Final = Properties()
+_CONTACTS: Final = frozenset((CONTACT_STARTED, CONTACT_ENDED))
+_ANSWERED: Final = frozenset((ANSWER_RATED, HINT_USED, HINT_SHOWN, HINT_DISMISSED))
 
 
 def bundles(
@@ -33,10 +45,10 @@ def bundles(
     keep_ms: int,
     clock: Clock | None,
     journals: Journals | None,
-) -> KeyedStream[list[Told]]:
+) -> KeyedStream[list[Word]]:
     """Facts, contacts, policies and traits become bundles. ``keep_ms``: how long a policy is remembered."""
 
-    def bundle(resumed: bytes | None) -> CustomersLogic[Input, Told]:
+    def bundle(resumed: bytes | None) -> CustomersLogic[Input, Word]:
         decision = BundleDecision(catalogue, keep_ms, keeps_changes=journals is not None)
         return CustomersLogic("bundle", decision, about_contacts, clock, Remembering(decision, journals, resumed))
 
@@ -51,22 +63,36 @@ def about_contacts(given: Fact | Around) -> Input | None:
         return PolicyNews(given.customer_id, given.details, given.at_ms)
     if isinstance(given.details, Traits):
         return TraitNews(given.customer_id, given.details, given.at_ms)
-    if given.event.event not in (CONTACT_STARTED, CONTACT_ENDED):
+    if given.event.event not in _CONTACTS | _ANSWERED:
         return None
     said = given.event.properties or _NOTHING
+    if given.event.event in _ANSWERED:
+        return _answer(given, said)
     started = given.event.event == CONTACT_STARTED
     return Attendance(given.customer_id, started, given.at_ms, said.channel, said.agent_id, said.conversation_id)
 
 
-def bundle_sink(store: Callable[[], RedisBundleStore], insist: Patiently, counts: Counts) -> ListSink[Told]:
+def _answer(given: Around, said: Properties) -> AnswerNews | None:
+    """Whether an answer helped. A hint that was used did, unless it is said that it did not."""
+    name, solved = given.event.event, said.solved if given.event.event == ANSWER_RATED else said.helpful
+    if solved is None and name == HINT_USED:
+        solved = True
+    if solved is None or (name == HINT_DISMISSED and solved):
+        return None
+    return AnswerNews(given.customer_id, solved, given.at_ms, said.hint_id, said.question_id)
+
+
+def bundle_sink(store: Callable[[], RedisBundleStore], insist: Patiently, counts: Counts) -> ListSink[Word]:
     """Bundles in Redis, whatever the bus is. ``store()``: opens the way there, once a worker."""
 
-    def open_writer() -> Callable[[Sequence[Told]], None]:
+    def open_writer() -> Callable[[Sequence[Word]], None]:
         opened = store()
 
-        def write(told: Sequence[Told]) -> None:
-            insist(lambda: opened.write(told))
-            counts.bundles(told)
+        def write(words: Sequence[Word]) -> None:
+            told = [each for each in words if not isinstance(each, Asked | Rated)]
+            if told:
+                insist(lambda: opened.write(told))
+                counts.bundles(told)
 
         return write
 

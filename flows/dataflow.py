@@ -19,6 +19,7 @@ from flows.decide import Learns, arbitrable, deciding
 from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
 from flows.monitor import monitored
 from flows.outreach import about_calling
+from flows.questions import hot_questions
 from flows.remembering import Journals, Remembering
 from flows.track import TrackLogic
 from flows.uplift import WatchUplift, comparison, hints_by_journey
@@ -58,6 +59,7 @@ class Rules(msgspec.Struct, frozen=True):
     journals: Journals | None = None
     watch_uplift: WatchUplift | None = None
     keep_policies_ms: int = 800 * 86_400_000
+    questions_half_life_ms: float = 21_600_000
 
 
 class Outlets(msgspec.Struct, frozen=True):
@@ -72,6 +74,7 @@ class Outlets(msgspec.Struct, frozen=True):
     hints: Sink[Any] | None = None
     outreach: Sink[Any] | None = None
     bundles: Sink[Any] | None = None
+    questions: Sink[Any] | None = None
     monitor: Sink[Any] | None = None
     route: Callable[[list[Any]], Iterable[tuple[str, list[Any]]]] | None = None
 
@@ -161,6 +164,9 @@ def _tell_bundles(concerning: KeyedStream[Concerning], catalogue: Catalogue, rul
     if outlets.bundles is not None:
         told = bundles(concerning, catalogue, rules.keep_policies_ms, rules.clock, rules.journals)
         op.output("tell_bundles", op.map("told_bundles", told, _value), outlets.bundles)
+        if outlets.questions is not None:
+            hot = hot_questions(told, catalogue, rules.questions_half_life_ms, rules.clock, rules.journals)
+            op.output("tell_questions", op.map("hot", hot, _value), outlets.questions)
 
 
 def _compare(decided: KeyedStream[list[Fact]], told: Stream[list[Verdict]], catalogue: Catalogue, rules: Rules) -> None:

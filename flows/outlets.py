@@ -17,6 +17,7 @@ from flows.dataflow import Outlets
 from flows.kafka_outlets import KafkaOutlets, Topics
 from flows.monitor import monitor_sink
 from flows.outreach import outreach_sink
+from flows.questions import question_sink
 from flows.redis_outlets import HintDesks, Patiently, RedisOutlets
 from flows.topic_sink import TopicOpening
 from state.bundles import RedisBundleStore
@@ -30,6 +31,7 @@ from state.kafka_producers import TopicProducers
 from state.kafka_topics import KafkaTopics, WantedTopic
 from state.outreach import OutreachStore
 from state.pain_points import PainPointWriter
+from state.questions import RedisQuestionStore
 
 DAY_MS: Final = 86_400_000
 
@@ -54,14 +56,21 @@ def live_outlets(
         live = _kafka(settings, insist, counts, version, begin)
     outreach = outreach_sink(lambda: OutreachStore(connect(settings.redis_url or ""), _now_ms), insist, counts)
     bundles = bundle_sink(lambda: _bundle_store(settings), insist, counts)
+    questions = question_sink(lambda: _question_store(settings), insist)
     monitor = monitor_sink(lambda: _monitor_stores(settings), insist, counts)
-    outlets = msgspec.structs.replace(live.outlets, outreach=outreach, bundles=bundles, monitor=monitor)
+    outlets = msgspec.structs.replace(
+        live.outlets, outreach=outreach, bundles=bundles, questions=questions, monitor=monitor
+    )
     return LiveOutlets(outlets, live.ready)
 
 
 def _monitor_stores(settings: Settings) -> tuple[JourneyMapWriter, PainPointWriter]:
     client = connect(settings.redis_url or "")
     return JourneyMapWriter(client), PainPointWriter(client)
+
+
+def _question_store(settings: Settings) -> RedisQuestionStore:
+    return RedisQuestionStore(connect(settings.redis_url or ""), settings.questions_half_life_s * 1000)
 
 
 def _bundle_store(settings: Settings) -> RedisBundleStore:

@@ -13,6 +13,7 @@ from operators.hints import Hint, hint_document
 from operators.instants import iso_text
 from operators.needs import Need
 from operators.policies import Policy, Traits
+from operators.questions import Asked, Rated
 from operators.routing import Whereabouts
 
 
@@ -41,6 +42,16 @@ class TraitNews(msgspec.Struct, frozen=True):
     customer_id: str
     traits: Traits
     at_ms: int
+
+
+class AnswerNews(msgspec.Struct, frozen=True):
+    """Whether an answer helped: that of a hint, or of a hot question."""
+
+    customer_id: str
+    solved: bool
+    at_ms: int
+    hint_id: str | None = None
+    question_id: str | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +91,8 @@ class Belongs(msgspec.Struct, frozen=True):
 
 
 Told = Bundle | BundleEnd | Belongs
-Input = Fact | Attendance | PolicyNews | TraitNews
+Word = Told | Asked | Rated
+Input = Fact | Attendance | PolicyNews | TraitNews | AnswerNews
 
 
 def bundle_document(bundle: Bundle) -> dict[str, Any]:

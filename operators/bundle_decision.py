@@ -1,8 +1,9 @@
 """The decision of bundles: everything a customer needs, told once to the agent whose contact with the customer begins.
 
 In: policies and traits as events tell of them, break-offs and their ends, contacts, of one customer shard in order of
-arrival. Out: a ``Bundle`` for each contact that begins, a ``BundleEnd`` when it is over, and ``Belongs`` when whose
-customer he is has changed. Refused: saved state of another format (``StateUnreadable``).
+arrival. Out: a ``Bundle`` for each contact that begins, a ``BundleEnd`` when it is over, ``Belongs`` when whose
+customer he is has changed, ``Asked`` and ``Rated`` for the hot questions. Refused: saved state of another format
+(``StateUnreadable``).
 
 A bundle holds the open interruption, if there is one, with its reason and fix, and at most N needs read from the
 policies, the most important first; ``more`` says how many there are beyond. Customers of the control group get their
@@ -20,18 +21,22 @@ from typing import Any, Final
 import msgspec
 
 from operators.arbitration import CONTACT_ENDS_AFTER_MS, in_control_group
-from operators.bundle import Attendance, Belongs, Bundle, BundleEnd, Input, PolicyNews, Told
-from operators.catalogue import Catalogue
+from operators.bundle import AnswerNews, Attendance, Belongs, Bundle, BundleEnd, Input, PolicyNews, Word
+from operators.catalogue import UNKNOWN, Catalogue
 from operators.facts import Fact, stable_id
-from operators.hint_making import HintMaker
+from operators.hint_making import HintMaker, hint_id, top_reason
 from operators.hints import Hint
 from operators.needs import NeedRules
 from operators.policies import ENDED, Policy, Traits
+from operators.questions import Asked, Rated, groups_of, question_id
 from operators.routing import Whereabouts
 from operators.stored import ALL, taken, unpack, unpacked
 
 FORMAT: Final = "zhiyin-bundles-1"
 POLICIES_A_CUSTOMER: Final = 50
+QUESTIONS_A_CUSTOMER: Final = 8
+RATED_WITHIN_MS: Final = 86_400_000
+"""A word on an answer counts within a day of the question."""
 CHANNELS: Final = frozenset(("phone", "counter", "chat"))
 _OVER: Final = frozenset(("returned", "completed", "cancelled", "expired"))
 
@@ -54,6 +59,14 @@ class OpenBundle(msgspec.Struct, array_like=True, gc=False):
     region: str | None = None
 
 
+class Question(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a customer broke off for: so that a word on the hint is one on the answer."""
+
+    hint_id: str
+    question_id: str
+    at_ms: int
+
+
 class CustomerRow(msgspec.Struct, array_like=True, gc=False):
     """What is remembered of one customer; empty: he is forgotten."""
 
@@ -64,6 +77,7 @@ class CustomerRow(msgspec.Struct, array_like=True, gc=False):
     breaks: list[Fact] = []
     contact: OpenBundle | None = None
     wake_ms: int | None = None
+    questions: list[Question] = []
 
 
 class BundlesHead(msgspec.Struct, array_like=True, gc=False):
@@ -97,9 +111,9 @@ class BundleDecision:
         """When ``due`` has something to forget."""
         return self._wakes[0][0] if self._wakes else None
 
-    def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Told]:
+    def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Word]:
         """What follows from ``inputs``, in their order."""
-        told: list[Told] = []
+        told: list[Word] = []
         for given in inputs:
             row = self._customers.get(given.customer_id)
             if row is None:
@@ -110,7 +124,7 @@ class BundleDecision:
             self._note(row, now_ms)
         return told
 
-    def due(self, now_ms: int) -> list[Told]:
+    def due(self, now_ms: int) -> list[Word]:
         """Forgets what time has passed over; nothing is told of it."""
         while self._wakes and self._wakes[0][0] <= now_ms:
             wake_ms, customer_id = heapq.heappop(self._wakes)
@@ -120,7 +134,7 @@ class BundleDecision:
                 self._note(row, now_ms)
         return []
 
-    def forget(self, customer_id: str, now_ms: int) -> list[Told]:
+    def forget(self, customer_id: str, now_ms: int) -> list[Word]:
         """Forgets a customer whole; a bundle that is open is ended."""
         if self._keeps_changes:
             self._changed.add(customer_id)
@@ -161,11 +175,12 @@ class BundleDecision:
         self._wakes = [(row.wake_ms, row.customer_id) for row in self._customers.values() if row.wake_ms is not None]
         heapq.heapify(self._wakes)
 
-    def _take(self, row: CustomerRow, given: Input, now_ms: int) -> list[Told]:
+    def _take(self, row: CustomerRow, given: Input, now_ms: int) -> list[Word]:
         if isinstance(given, Fact):
             row.breaks = [each for each in row.breaks if each.attempt_id != given.attempt_id]
-            row.breaks += [given] if given.kind == "abandoned" else []
-            return []
+            return self._broken_off(row, given) if given.kind == "abandoned" else []
+        if isinstance(given, AnswerNews):
+            return _rated(row, given)
         if isinstance(given, Attendance):
             return self._contact(row, given, now_ms)
         before = whereabouts(row)
@@ -176,7 +191,17 @@ class BundleDecision:
         known = whereabouts(row)
         return [] if known == before else [Belongs(row.customer_id, known)]
 
-    def _contact(self, row: CustomerRow, given: Attendance, now_ms: int) -> list[Told]:
+    def _broken_off(self, row: CustomerRow, fact: Fact) -> list[Word]:
+        """The break-off is open, and it is a question asked, unless nobody knows which."""
+        row.breaks.append(fact)
+        reason = top_reason(fact).code
+        if reason == UNKNOWN:
+            return []
+        asked = Question(hint_id(fact), question_id(fact.journey, reason), fact.at_ms)
+        row.questions = [*row.questions[1 - QUESTIONS_A_CUSTOMER :], asked]
+        return [Asked(groups_of(fact.journey, row.traits.group), asked.question_id, fact.at_ms)]
+
+    def _contact(self, row: CustomerRow, given: Attendance, now_ms: int) -> list[Word]:
         under_way = row.contact
         if under_way is not None and given.at_ms < under_way.at_ms:
             return []
@@ -228,6 +253,7 @@ class BundleDecision:
         if any(each.at_ms <= kept_ms for each in row.policies.values()):
             row.policies = {name: each for name, each in row.policies.items() if each.at_ms > kept_ms}
         row.breaks = [each for each in row.breaks if each.at_ms > kept_ms]
+        row.questions = [each for each in row.questions if each.at_ms + RATED_WITHIN_MS > now_ms]
         if row.traits_at_ms <= kept_ms:
             row.traits, row.traits_at_ms = Traits(), 0
         if row.contact is not None and row.contact.at_ms + CONTACT_ENDS_AFTER_MS <= now_ms:
@@ -242,6 +268,7 @@ class BundleDecision:
     def _wake_ms(self, row: CustomerRow) -> int | None:
         ends_ms = [each.at_ms + self._keep_ms for each in row.policies.values()]
         ends_ms += [each.at_ms + self._keep_ms for each in row.breaks]
+        ends_ms += [each.at_ms + RATED_WITHIN_MS for each in row.questions]
         if not row.traits.is_empty:
             ends_ms.append(row.traits_at_ms + self._keep_ms)
         if row.contact is not None:
@@ -269,6 +296,16 @@ def _learn_policy(row: CustomerRow, news: PolicyNews) -> None:
     row.policies[name] = KnownPolicy(news.at_ms, news.policy)
     if len(row.policies) > POLICIES_A_CUSTOMER:
         del row.policies[min(row.policies, key=lambda each: (row.policies[each].at_ms, each))]
+
+
+def _rated(row: CustomerRow, given: AnswerNews) -> list[Word]:
+    """The rating of an answer, where it is known which question it answered."""
+    of_hint = next((each.question_id for each in row.questions if each.hint_id == given.hint_id), None)
+    rated = given.question_id or of_hint
+    if rated is None:
+        return []
+    groups = groups_of(rated.rpartition(".")[0], row.traits.group)
+    return [Rated(groups, rated, given.solved, given.at_ms)]
 
 
 def _joined(known: Traits, said: Traits) -> Traits:

@@ -109,6 +109,12 @@ BELONGS: Final = Key(
     "whose a customer is: owner, branch, region, group, as traits or policies last said",
     "policy_retention_days after it last changed",
 )
+HOT: Final = Key(
+    "zy:hot:{}",
+    "string",
+    "what one group of customers asks (all, journey:NAME, group:NAME), JSON: {group, questions: [hottest first], at}",
+    "eight half-lives (questions_half_life_s) after its last question",
+)
 FACTS: Final = Key(
     "zy:facts",
     "stream",
@@ -198,6 +204,7 @@ TABLE: Final = (
     BUNDLE,
     DESK_BUNDLES,
     BELONGS,
+    HOT,
     FACTS,
     TOLD,
     DEAD_LETTERS,

@@ -9,13 +9,14 @@ import pytest
 import redis
 
 from operators.instants import iso_text
-from tests.flows.engine_process import PARTITIONS, EngineProcess, post, stream_documents, until
+from tests.flows.engine_process import EngineProcess, post, stream_documents, until
 from tests.flows.quick_events import QUICK, event, now_ms
 from tests.machine import ROOT
 from tests.redis_server import RedisServer
 from tests.streams import wire
 
 CHANNEL = "zy:channel:desk:d1"
+pytestmark = pytest.mark.timeout(150)
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_a_contact_brings_interruption_and_needs_and_its_end_takes_them_away(
     tell(client, "Policy Updated", policy_id="p-1", has_beneficiary=False, unclaimed_benefit=True)
     tell(client, "Policy Updated", number=1, policy_id="p-2", claim_documents_missing="two")
     post(client, [event("anna", "Transaction Step Viewed", "face_check", now_ms())], wire)
-    until(lambda: client.exists("zy:hint:anna") == 1, "a hint for anna")
+    until(lambda: client.exists("zy:hint:anna") == 1, "a hint for anna", 60)
     until(lambda: client.hgetall("zy:customer:anna") == {b"owner": b"d7", b"branch": b"sh"}, "whose anna is")
     engine.kill()
     engine.start()
@@ -78,4 +79,32 @@ def test_a_contact_brings_interruption_and_needs_and_its_end_takes_them_away(
     letters = [each["failure"]["messages"][0]["path"] for each in stream_documents(client, "zy:dead-letters")]
     assert letters == ["$.properties.claim_documents_missing"]
     assert engine.stop() == 0
-    assert PARTITIONS == 2
+
+
+def hot(client: redis.Redis, group: str) -> list[tuple[str, float | None]]:
+    """The hot questions of a group, each with how often its answer helped."""
+    found = client.get(f"zy:hot:{group}")
+    questions = orjson.loads(found)["questions"] if isinstance(found, bytes) else []
+    return [(each["question_id"], each["helped"]) for each in questions]
+
+
+def test_what_customers_break_off_for_is_hot_in_their_groups_and_is_rated(
+    engine: EngineProcess, client: redis.Redis
+) -> None:
+    tell(client, None, group="gold")
+    until(lambda: client.exists("zy:customer:anna") == 1, "whose anna is", 60)
+    failed = {**event("anna", "Transaction Step Failed", "face_check", now_ms()), "error_code": "face_mismatch"}
+    post(client, [failed], _failed)
+    until(lambda: hot(client, "group:gold") == [("policy_loan.face_check", None)], "a hot question")
+    assert hot(client, "all") == hot(client, "journey:policy_loan") == [("policy_loan.face_check", None)]
+    engine.kill()
+    engine.start()
+    tell(client, "Answer Rated", question_id="policy_loan.face_check", solved=True)
+    until(lambda: hot(client, "group:gold") == [("policy_loan.face_check", 1.0)], "a rating")
+    assert client.pttl("zy:hot:all") > 0
+
+
+def _failed(told: Any) -> bytes:  # noqa: ANN401 - what ``post`` is given
+    raw = orjson.loads(wire(told))
+    raw["properties"]["error_code"] = told["error_code"]
+    return orjson.dumps(raw)

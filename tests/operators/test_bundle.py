@@ -8,11 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.bundle import Attendance, Belongs, Bundle, BundleEnd, Input, PolicyNews, Told, TraitNews, bundle_document
+from operators.bundle import (
+    AnswerNews,
+    Attendance,
+    Belongs,
+    Bundle,
+    BundleEnd,
+    Input,
+    PolicyNews,
+    TraitNews,
+    Word,
+    bundle_document,
+)
 from operators.bundle_decision import POLICIES_A_CUSTOMER, BundleDecision
 from operators.catalogue import Bundles, Catalogue, ControlGroup, NeedRule, Words
 from operators.facts import Fact, FactKind
+from operators.hint_making import hint_id
 from operators.policies import Policy, Traits
+from operators.questions import Asked, Rated
 from operators.routing import Whereabouts
 from operators.stored import StateUnreadable
 from tests.operators.samples import NO_CONTROL_GROUP, REASONS, catalogue, fact
@@ -50,11 +63,11 @@ def news(at_ms: int = NOW_MS - DAY_MS, name: str = "p1", **fields: object) -> Po
     return PolicyNews("u1", msgspec.convert({"policy_id": name, **fields}, Policy), at_ms)
 
 
-def told(made: BundleDecision, *inputs: Input) -> list[Told]:
+def told(made: BundleDecision, *inputs: Input) -> list[Word]:
     return list(chain.from_iterable(made.decide((each,), each.at_ms) for each in inputs))
 
 
-def one(said: list[Told]) -> Bundle:
+def one(said: list[Word]) -> Bundle:
     assert len(said) == 1
     assert isinstance(said[0], Bundle)
     return said[0]
@@ -63,7 +76,7 @@ def one(said: list[Told]) -> Bundle:
 def test_a_contact_brings_one_bundle_with_the_interruption_and_the_needs_that_matter_most() -> None:
     made = decision()
     everything = news(has_beneficiary=False, premium_due_on=date(2026, 1, 1), unclaimed_benefit=True)
-    assert told(made, everything, fact(at_ms=NOW_MS - 1000)) == []
+    assert [type(each) for each in told(made, everything, fact(at_ms=NOW_MS - 1000))] == [Asked]
     bundle = one(told(made, call()))
     assert [each.code for each in bundle.needs] == ["premium", "benefit"]
     assert bundle.more == 1
@@ -202,7 +215,7 @@ def test_a_decision_taken_up_from_its_packs_goes_on_as_if_nothing_had_been(some:
     assert sorted(_rows(after)) == sorted(_rows(one_piece))
 
 
-def _step(made: BundleDecision, given: Input) -> list[Told]:
+def _step(made: BundleDecision, given: Input) -> list[Word]:
     return [*made.due(given.at_ms), *made.decide((given,), given.at_ms)]
 
 
@@ -214,3 +227,22 @@ def test_facts_of_customers_nobody_knows_cost_nothing() -> None:
     made = decision()
     ends: list[Fact] = [fact("completed", customer=f"c{number}") for number in range(10)]
     assert (made.decide(ends, NOW_MS), len(made)) == ([], 0)
+
+
+def test_a_break_off_is_a_question_and_a_word_on_its_hint_rates_the_answer() -> None:
+    made = decision()
+    told(made, TraitNews("u1", Traits(group="gold"), NOW_MS - 50))
+    broken = fact(at_ms=NOW_MS)
+    groups = ("all", "journey:policy_loan", "group:gold")
+    assert told(made, broken) == [Asked(groups, "policy_loan.face_check", NOW_MS)]
+    assert told(made, fact("completed", at_ms=NOW_MS + 5)) == []
+    rated = AnswerNews("u1", False, NOW_MS + 9, hint_id=hint_id(broken))
+    assert told(made, rated) == [Rated(groups, "policy_loan.face_check", False, NOW_MS + 9)]
+    assert told(made, AnswerNews("u1", True, NOW_MS + 9, hint_id="another")) == []
+    assert told(made, AnswerNews("u2", True, NOW_MS, question_id="claim.sms_code")) == [
+        Rated(("all", "journey:claim"), "claim.sms_code", True, NOW_MS)
+    ]
+
+
+def test_a_break_off_for_no_known_reason_asks_nothing() -> None:
+    assert told(decision(), fact(reasons=())) == []
