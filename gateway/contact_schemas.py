@@ -49,6 +49,28 @@ CONTACT_SCHEMAS: Final[Schema] = {
             "region": _OR_NONE,
         }
     ),
+    "HotQuestion": _record(
+        {
+            "question_id": _TEXT,
+            "journey": _TEXT,
+            "reason": _TEXT,
+            "title": _WORDS,
+            "text": _WORDS,
+            "say": {"type": "string", "description": "`text` in the language that Accept-Language picked"},
+            "article": {"type": "object"},
+            "score": {"type": "number", "description": "how hot: asked, and how often the answer helped"},
+            "helped": {"type": ["number", "null"], "description": "share of ratings that say so; null: none"},
+        }
+    ),
+    "HotQuestions": _record(
+        {
+            "customer_id": _TEXT,
+            "group": {"type": "string", "description": "whose questions: group:NAME, journey:NAME or all"},
+            "questions": {"type": "array", "items": {"$ref": "#/components/schemas/HotQuestion"}, "maxItems": 5},
+            "at": {"type": ["string", "null"], "format": "date-time"},
+        }
+    ),
+    "Rating": {**_record({"customer_id": _TEXT, "solved": {"type": "boolean"}}), "additionalProperties": False},
     "DeskBundles": _record(
         {"bundles": {"type": "array", "items": {"$ref": "#/components/schemas/Bundle"}, "description": "newest first"}}
     ),

@@ -19,6 +19,16 @@ _CUSTOMER: Final = {
 }
 
 
+def _rating(asked: Asked) -> Operation:
+    question = {"name": "question_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    problems = (400, 401, 403, 408, 413, 503)
+    operation = asked("rateAnswer", "Say whether an answer helped a customer", "Rating", [question], problems)
+    del operation["responses"]["200"]
+    operation["responses"]["204"] = {"description": "on the bus"}
+    body = {"application/json": {"schema": {"$ref": "#/components/schemas/Rating"}}}
+    return {**operation, "requestBody": {"required": True, "content": body}}
+
+
 def contact_paths(asked: Asked, language: dict[str, Any]) -> dict[str, Any]:
     """The paths. ``asked``: lays out a GET with a token; ``language``: the parameter that picks the wording."""
     problems = (400, 401, 403, 404, 503)
@@ -28,6 +38,16 @@ def contact_paths(asked: Asked, language: dict[str, Any]) -> dict[str, Any]:
                 "bundle", "The bundle of the contact with a customer", "Bundle", [_CUSTOMER, language], problems
             )
         },
+        "/v1/customers/{customer_id}/hot-questions": {
+            "get": asked(
+                "hotQuestions",
+                "What customers like this one ask",
+                "HotQuestions",
+                [_CUSTOMER, language],
+                (400, 401, 403, 503),
+            )
+        },
+        "/v1/questions/{question_id}/ratings": {"post": _rating(asked)},
         "/v1/bundles": {
             "get": asked(
                 "deskBundles", "The bundles of the token's own desk", "DeskBundles", [language], (401, 403, 503)

@@ -45,6 +45,7 @@ from gateway.outreach import OutreachApi
 from gateway.outreach_calls import OutreachCalls
 from gateway.push import PushServer
 from gateway.push_counts import CountedFeedback, PushCounts
+from gateway.questions import QuestionApi
 from gateway.site import Site
 from gateway.tokens import SECRET_BYTES, TokenReader
 from gateway.write_keys import WriteKeys
@@ -55,6 +56,7 @@ from state.buses import gateway_bus
 from state.connections import WAIT_TIMEOUT_S, AsyncClient, connect_async
 from state.kafka_writer import KafkaBusWriter
 from state.outreach_board import OutreachBoard
+from state.questions import RedisQuestionBoard
 
 DRAIN_S: Final = 5
 KEEP_ALIVE_S: Final = 30
@@ -144,6 +146,9 @@ class Gateway:
             *collector.routes(),
             *Api(board, feedback, bearers, wall_clock_ms).routes(),
             *ContactApi(RedisBundleBoard(client), bearers, wall_clock_ms, self.metrics).routes(),
+            *QuestionApi(
+                RedisQuestionBoard(client), RedisBundleBoard(client), board, lane, bearers, wall_clock_ms
+            ).routes(),
             *self._outreach(OutreachBoard(client), lane, bearers).routes(),
             *Health({"redis": client.ping, **kafka_pings}).routes(),
             openapi_route(),

@@ -1,0 +1,102 @@
+"""Hot questions over HTTP: those of the customer's group, and ratings that go on the bus."""
+
+from collections.abc import Iterator
+
+import httpx
+import msgspec
+import pytest
+
+from gateway.collector import wall_clock_ms
+from operators.bundle import Belongs
+from operators.catalogue import Article, Words
+from operators.questions import HotList, HotQuestion
+from operators.routing import Whereabouts
+from state.bundles import RedisBundleStore
+from state.connections import connect
+from state.questions import RedisQuestionStore
+from tests.gateway.running import RunningGateway, agent, bearer, chatbot
+from tests.gateway.test_api import hint_now
+from tests.gateway.test_api import tell as tell_hint
+
+HOT = "/v1/customers/anna/hot-questions"
+WORDS = Words(zh="刷脸不过", en="The face check fails")
+
+
+def question(name: str) -> HotQuestion:
+    return HotQuestion(f"policy_loan.{name}", "policy_loan", name, WORDS, WORDS, Article("a", WORDS, WORDS), 1.5, None)
+
+
+def tell(gateway: RunningGateway, group: str, *names: str) -> None:
+    with connect(gateway.settings.redis_url or "") as client:
+        hot = HotList(group, tuple(question(name) for name in names), wall_clock_ms())
+        RedisQuestionStore(client, 60_000).write([hot])
+
+
+@pytest.fixture
+def api(gateway: RunningGateway) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=10) as client:
+        yield client
+
+
+def asked(api: httpx.Client) -> tuple[str, list[str]]:
+    document = api.get(HOT, headers=chatbot()).json()
+    return document["group"], [each["reason"] for each in document["questions"]]
+
+
+def test_nobody_has_asked_anything(api: httpx.Client) -> None:
+    assert api.get(HOT, headers=chatbot()).json() == {
+        "customer_id": "anna",
+        "group": "all",
+        "questions": [],
+        "at": None,
+    }
+
+
+def test_the_customers_own_group_goes_before_the_journey_and_everybody(
+    gateway: RunningGateway, api: httpx.Client
+) -> None:
+    tell(gateway, "all", "payment")
+    assert asked(api) == ("all", ["payment"])
+    tell(gateway, "journey:policy_loan", "sms_code")
+    tell_hint(gateway, hint_now())
+    assert asked(api) == ("journey:policy_loan", ["sms_code"])
+    with connect(gateway.settings.redis_url or "") as client:
+        RedisBundleStore(client, wall_clock_ms, 60_000).write([Belongs("anna", Whereabouts(group="gold"))])
+    assert asked(api) == ("journey:policy_loan", ["sms_code"])
+    tell(gateway, "group:gold", "face_check", "payment")
+    assert asked(api) == ("group:gold", ["face_check", "payment"])
+
+
+def test_the_wording_follows_the_language(gateway: RunningGateway, api: httpx.Client) -> None:
+    tell(gateway, "all", "face_check")
+    answer = api.get(HOT, headers=agent() | {"Accept-Language": "en"})
+    assert (answer.headers["content-language"], answer.json()["questions"][0]["say"]) == ("en", WORDS.en)
+
+
+def test_a_rating_goes_on_the_bus(gateway: RunningGateway, api: httpx.Client) -> None:
+    path = "/v1/questions/policy_loan.face_check/ratings"
+    assert api.post(path, json={"customer_id": "anna", "solved": False}, headers=chatbot()).status_code == 204
+    (entry,) = gateway.bus()
+    event = msgspec.json.decode(entry.raw)
+    assert (entry.customer_id, event["event"], event["userId"]) == ("anna", "Answer Rated", "anna")
+    assert event["properties"] == {"question_id": "policy_loan.face_check", "solved": False}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"customer_id":"anna"}', "no field solved"),
+        (b'{"customer_id":"","solved":true}', "$.customer_id"),
+        (b'{"customer_id":"anna","solved":true,"why":1}', "a field why"),
+        (b"solved", "one JSON object in UTF-8"),
+    ],
+)
+def test_what_is_no_rating_is_refused(api: httpx.Client, body: bytes, words: str) -> None:
+    answer = api.post("/v1/questions/x/ratings", content=body, headers=chatbot())
+    assert answer.status_code == 400
+    assert words in answer.json()["detail"]
+
+
+def test_who_has_no_business_here(api: httpx.Client) -> None:
+    assert api.get(HOT).status_code == 401
+    assert api.get(HOT, headers=bearer("x", "ops")).status_code == 403
