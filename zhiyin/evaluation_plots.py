@@ -27,6 +27,8 @@ _DOTS_AN_INCH: Final = 110
 _LARGEST_DOT: Final = 260
 _LEARNED: Final = "#0b6e4f"
 _FIXED: Final = "#b5532a"
+_ROOM: Final = 1.6
+_MARGIN: Final = 0.02
 _GREY: Final = "#8a8a8a"
 
 
@@ -99,7 +101,11 @@ def _promptness(axes: "Axes", timing: JourneyTiming) -> None:
     axes.plot(*zip(*fixed, strict=True), color=_FIXED, marker="s", markersize=4, label="fixed timeout")
     axes.plot([each[0] for each in learned], [each[1] for each in learned], color=_LEARNED, marker="o", label="learned")
     for delay_s, precision, target in learned:
-        axes.annotate(f"{target:g}", (delay_s, precision), fontsize=7, xytext=(4, -9), textcoords="offset points")
-    axes.set(xlabel="mean delay from the last event, s", ylabel="precision", xlim=(0, None))
+        axes.annotate(
+            f"{target:g}", (delay_s, precision), fontsize=7, ha="right", xytext=(-3, 5), textcoords="offset points"
+        )
+    axes.set(xlabel="mean delay from the last event, s", ylabel="precision")
+    axes.set_xlim(0, _ROOM * max(each[0] for each in learned))
+    axes.set_ylim(max(0.0, 1 - _ROOM * (1 - min(each[1] for each in learned)) - _MARGIN), 1 + _MARGIN)
     axes.set_title(f"{timing.journey}: when a break-off is told", fontsize=10)
     axes.legend(fontsize=8, loc="lower right")

@@ -23,7 +23,7 @@ LAST_STEPS: Final = 4
 
 SIGNAL_KINDS: Final[tuple[str, ...]] = get_args(SignalKind)
 FEATURES: Final = (
-    *("checkpoint_s", "step", "age", "hour", "weekday", "steps_before"),
+    *("step", "age", "steps_before"),
     *(f"dwell_{back}_back" for back in range(1, LAST_STEPS + 1)),
     *SIGNAL_KINDS,
 )
@@ -85,4 +85,4 @@ class Predictions:
         counts = {word[:-1]: int(word[-1]) for word in known.struggle}
         signals = [counts.get(kind, 0) for kind in SIGNAL_KINDS]
         before = len(known.trail)
-        return [known.idle_ms // 1_000, step, known.age, known.hour, known.weekday, before, *dwells, *signals]
+        return [step, known.age, before, *dwells, *signals]

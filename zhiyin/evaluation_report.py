@@ -163,7 +163,7 @@ def _uplift(found: JourneyUplift) -> Iterator[str]:
 
 
 def spread(seconds: Iterable[float]) -> set[float]:
-    """Those of ``seconds`` that are printed: the shortest, and each that is nearly twice the one before; the longest."""
+    """Those of ``seconds`` that are printed: the shortest, each that is nearly twice the one before, the longest."""
     ordered = sorted(set(seconds))
     shown = ordered[:1]
     for each in ordered:

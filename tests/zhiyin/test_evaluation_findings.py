@@ -26,7 +26,7 @@ def test_predictions_stand_in_columns_in_the_order_of_their_outcomes() -> None:
     assert (table.settled_ms - table.at_ms).tolist() == [10 * MINUTE_MS] * 5
     first = dict(zip(FEATURES, table.features[0].tolist(), strict=True))
     known = next(scored(1)).situation
-    assert first["checkpoint_s"] == known.idle_ms / 1_000
+    assert table.checkpoint_ms[0] == known.idle_ms
     assert (first["dwell_1_back"], first["dwell_2_back"]) == (known.trail[-1], -1)
     assert (first["hesitation"], first["step_failed"], first["steps_before"]) == (1, 0, 1)
 
@@ -77,7 +77,7 @@ def test_the_parts_hold_as_many_rows_each() -> None:
 
 
 def test_too_few_rows_are_not_trained_on_and_none_give_nothing() -> None:
-    assert np.isnan(batch_scores(table_of(150))).all()
+    assert np.isnan(batch_scores(table_of(300))).all()
     assert list(findings(Compared("loan", "unfinished", table_of(0), None))) == []
     assert set(found(Compared("loan", "unfinished", table_of(50), None), "last_third")) == {"learned", "step"}
 
