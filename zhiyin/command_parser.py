@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from zhiyin import __version__, dead_letters_parser, models_parser
+from zhiyin import __version__, dead_letters_parser, evaluate_parser, models_parser
 from zhiyin.argument_types import addresses, count, duration, port, positive, whole
 
 WIDTH: Final = 100
@@ -187,6 +187,14 @@ def _replay(commands: "Commands") -> None:
     _settings(parser)
 
 
+def _evaluate(commands: "Commands") -> None:
+    of = evaluate_parser
+    parser = _command(commands, "evaluate", of.DOES, of.MORE, *of.EXAMPLES)
+    of.add_options(parser)
+    _catalogue(parser)
+    _settings(parser)
+
+
 def _check(commands: "Commands") -> None:
     parser = _command(
         commands,
@@ -324,6 +332,7 @@ _COMMANDS: Final[tuple[Callable[["Commands"], None], ...]] = (
     _engine,
     _gateway,
     _replay,
+    _evaluate,
     _check,
     _simulate,
     _dead_letters,

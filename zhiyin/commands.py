@@ -90,6 +90,14 @@ def replay(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def evaluate(chosen: argparse.Namespace) -> int:
+    """``zhiyin evaluate``."""
+    from zhiyin.evaluate import run_evaluate
+
+    settings = settings_of(chosen)
+    return run_evaluate(load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours), chosen)
+
+
 def check(chosen: argparse.Namespace) -> int:
     """``zhiyin check``: settings and catalogue, every problem of both."""
     problems: list[object] = []

@@ -33,6 +33,7 @@ def test_every_command_and_every_option_is_explained() -> None:
             "engine",
             "gateway",
             "replay",
+            "evaluate",
             "check",
             "simulate",
             "dead-letters",
