@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.audit import Auditor
 from gateway.bearer import Bearers
 from gateway.bodies import read_body
 from gateway.feedback import Feedback, FeedbackRefused
@@ -41,9 +42,17 @@ class StateReport(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Api:
-    """The routes of hints. ``clock_ms``: epoch ms."""
+    """The routes of hints. ``clock_ms``: epoch ms; ``auditor``: notes who was shown what."""
 
-    def __init__(self, board: HintBoard, feedback: Feedback, bearers: Bearers, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        board: HintBoard,
+        feedback: Feedback,
+        bearers: Bearers,
+        clock_ms: Callable[[], int],
+        auditor: Auditor,
+    ) -> None:
+        self._auditor = auditor
         self._board = board
         self._feedback = feedback
         self._bearers = bearers
@@ -59,17 +68,20 @@ class Api:
         ]
 
     async def _next_hints(self, request: Request) -> Response:
-        self._bearers.token(request, LOOK_UP.roles)
+        token = self._bearers.token(request, LOOK_UP.roles)
         customer_id, surface = request.path_params["customer_id"], request.query_params.get("surface", "chatbot")
         _check_look_up(customer_id, surface)
         hints = await self._board.next_hints(customer_id, self._clock_ms(), surface)
+        await self._auditor.shown(token, "look_up", hints)
         return _hints_answer({"customer_id": customer_id, "surface": surface}, hints, request)
 
     async def _desk_hints(self, request: Request) -> Response:
-        desk_id = self._bearers.token(request, LIST_DESK.roles).subject
+        token = self._bearers.token(request, LIST_DESK.roles)
+        desk_id = token.subject
         # The position first: what is told in between comes again over the websocket, and is never missed.
         position = await self._board.position(desk_channel(desk_id))
         hints = await self._board.desk_hints(desk_id, self._clock_ms())
+        await self._auditor.shown(token, "list", hints)
         return _hints_answer({"epoch": position.epoch, "offset": position.offset}, hints, request)
 
     async def _report(self, request: Request) -> Response:

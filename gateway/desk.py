@@ -20,6 +20,7 @@ from gateway.outbox import Outbox
 from gateway.push_meter import PushMeter
 from gateway.session import PING, Begin, Clock, Close, End, Report, Send, Session, Step
 from gateway.subscription import Subscription
+from gateway.tokens import Token
 from state.bus import BusFull
 from state.connections import StoreUnavailable
 
@@ -38,6 +39,7 @@ class House(NamedTuple):
     queue_frames: int
     ping_interval_s: float
     delivered: Callable[[str], None]
+    seen: Callable[[Token, str], None] = lambda _token, _hint_id: None
 
 
 class Desk:
@@ -48,7 +50,7 @@ class Desk:
         self._session = session
         self._house = house
         self._outbox = Outbox(
-            connection, house.queue_frames, house.meter, self._steady_s, self._overflown, house.delivered
+            connection, house.queue_frames, house.meter, self._steady_s, self._overflown, self._delivered
         )
         self._subscriptions: dict[str, Subscription] = {}
         self._joining: dict[str, asyncio.Task[None]] = {}
@@ -94,6 +96,12 @@ class Desk:
             self._pinged_s = now.steady_s
             if self._outbox.is_empty:
                 self._outbox.put("ping", PING)
+
+    def _delivered(self, hint_id: str) -> None:
+        """A frame with a hint has gone out."""
+        self._house.delivered(hint_id)
+        if self._session.token is not None:
+            self._house.seen(self._session.token, hint_id)
 
     def _steady_s(self) -> float:
         return self._house.clock().steady_s

@@ -89,6 +89,9 @@ HOOK_CALLS: Final = Metric(
     ("outcome",),
     known=one_label("told", "over", "refused", "failed", "dropped"),
 )
+AUDIT_LOST: Final = Metric(
+    "zhiyin_audit_lost_total", "counter", "hint views that could not be noted in the audit trail"
+)
 BUILD: Final = Metric("zhiyin_gateway_info", "gauge", "always 1; the label says which version runs", ("version",))
 
 TABLE: Final = (
@@ -107,6 +110,7 @@ TABLE: Final = (
     OUTREACH_OUTCOMES,
     OUT_OF_REACH,
     HOOK_CALLS,
+    AUDIT_LOST,
     BUILD,
 )
 
@@ -132,4 +136,5 @@ class GatewayMetrics:
         self.outreach_outcomes = counter(OUTREACH_OUTCOMES, self.registry)
         self.out_of_reach = counter(OUT_OF_REACH, self.registry)
         self.hook_calls = counter(HOOK_CALLS, self.registry)
+        self.audit_lost = counter(AUDIT_LOST, self.registry)
         self.build = gauge(BUILD, self.registry)

@@ -25,7 +25,7 @@ from gateway.hub import Hub
 from gateway.push_door import PushDoor
 from gateway.push_meter import NoMeter, PushMeter
 from gateway.session import Clock, Session
-from gateway.tokens import TokenReader
+from gateway.tokens import Token, TokenReader
 from state.board import HintBoard
 
 LOOK_EVERY_S: Final = 1.0
@@ -51,6 +51,7 @@ class PushServer:
         meter: PushMeter | None = None,
         clock: Callable[[], Clock] = system_clock,
         reader: TokenReader | None = None,
+        seen: Callable[[Token, str], None] = lambda _token, _hint_id: None,
     ) -> None:
         self.hub = Hub(board, lambda: clock().wall_ms)
         self._settings = settings
@@ -68,6 +69,7 @@ class PushServer:
             settings.desk_queue_frames,
             settings.ping_interval_s,
             self._lives.delivered,
+            seen,
         )
         self._desks: set[Desk] = set()
         self._server: Server | None = None

@@ -26,9 +26,11 @@ from prometheus_client import start_http_server
 from starlette.types import ASGIApp
 
 from config import ConfigurationError, Problem
+from config.mask_key import mask_key
 from config.settings import Settings, variable_of
 from config.write_key_scopes import read_scope
 from gateway.api import Api
+from gateway.audit import Auditor
 from gateway.bearer import Bearers
 from gateway.browser_sdk import BrowserSdk
 from gateway.bus_lane import BusLane
@@ -37,6 +39,8 @@ from gateway.collector import Collector, wall_clock_ms
 from gateway.contacts import ContactApi
 from gateway.health import Health, Ping
 from gateway.http import build_app
+from gateway.journeys import JourneysApi
+from gateway.journeys_page import plotly_route
 from gateway.key_sets import KeySet, KeySetUnusable
 from gateway.limits import Rates
 from gateway.metrics import GatewayMetrics
@@ -49,13 +53,16 @@ from gateway.questions import QuestionApi
 from gateway.site import Site
 from gateway.tokens import SECRET_BYTES, TokenReader
 from gateway.write_keys import WriteKeys
+from state.audit import AuditTrail
 from state.board import RedisHintBoard
 from state.bundles import RedisBundleBoard
 from state.bus import BusWriter
 from state.buses import gateway_bus
 from state.connections import WAIT_TIMEOUT_S, AsyncClient, connect_async
+from state.journey_maps import JourneyMaps
 from state.kafka_writer import KafkaBusWriter
 from state.outreach_board import OutreachBoard
+from state.pain_points import PainPoints
 from state.questions import RedisQuestionBoard
 
 DRAIN_S: Final = 5
@@ -137,21 +144,25 @@ class Gateway:
         lane = BusLane(writer)
         feedback = CountedFeedback(board, lane, wall_clock_ms, self.metrics)
         reader = await self._start_reader()
-        push = PushServer(settings, board, feedback, PushCounts(self.metrics, wall_clock_ms), reader=reader)
+        auditor = self._start_auditor(client)
+        counts = PushCounts(self.metrics, wall_clock_ms)
+        push = PushServer(settings, board, feedback, counts, reader=reader, seen=auditor.pushed)
         await self._start_push(push)
         await self._start_hook(push, board)
         bearers = Bearers(reader, wall_clock_ms, Rates(settings.token_requests_per_s, time.monotonic))
         collector = self._collector(lane)
         routes = [
             *collector.routes(),
-            *Api(board, feedback, bearers, wall_clock_ms).routes(),
+            *Api(board, feedback, bearers, wall_clock_ms, auditor).routes(),
             *ContactApi(RedisBundleBoard(client), bearers, wall_clock_ms, self.metrics).routes(),
             *QuestionApi(
                 RedisQuestionBoard(client), RedisBundleBoard(client), board, lane, bearers, wall_clock_ms
             ).routes(),
             *self._outreach(OutreachBoard(client), lane, bearers).routes(),
+            *JourneysApi(JourneyMaps(client), PainPoints(client), lane, bearers, wall_clock_ms).routes(),
             *Health({"redis": client.ping, **kafka_pings}).routes(),
             openapi_route(),
+            plotly_route(),
             *BrowserSdk(settings.write_keys[0] if settings.demo_page else None).routes(),
             *Site(lambda: push.port).routes(),
         ]
@@ -171,6 +182,12 @@ class Gateway:
             settings.max_future_s * 1000,
             keeps_all=settings.keep_properties == "all",
         )
+
+    def _start_auditor(self, client: AsyncClient) -> Auditor:
+        auditor = Auditor(AuditTrail(client, mask_key(self._settings)), wall_clock_ms, self.metrics.audit_lost.inc)
+        auditor.start()
+        self._open.push_async_callback(auditor.stop)
+        return auditor
 
     async def _start_reader(self) -> TokenReader:
         settings, keys = self._settings, None

@@ -29,7 +29,14 @@ NAMED_AFTER_CUSTOMERS: Final = (
     keys.BELONGS,
     keys.OUTREACH_CUSTOMER,
 )
-WITHOUT_CUSTOMERS: Final = (keys.TOLD, keys.CHANNEL_EPOCH, keys.CHANNEL_OFFSET, keys.JOURNEY_MAP, keys.PAIN_POINTS)
+WITHOUT_CUSTOMERS: Final = (
+    keys.TOLD,
+    keys.CHANNEL_EPOCH,
+    keys.CHANNEL_OFFSET,
+    keys.JOURNEY_MAP,
+    keys.PAIN_POINTS,
+    keys.AUDIT,
+)
 """Not looked into: hashes, numbers, counts."""
 NAMES: Final = ("customer_id", "customer", "subject", "partitionkey", "userId", "anonymousId")
 """How documents of ours, and events, call whose they are."""

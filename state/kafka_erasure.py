@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import confluent_kafka.admin
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection
 
@@ -34,10 +34,13 @@ class KafkaErasure:
 
     def taken(self, topic: str, partition: int, group: str) -> int:
         """The offset up to which the engine said that it holds the partition. Raises KafkaUnavailable."""
-        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition)])
-        with self._connection.answering(_OPERATION):
-            [answer] = self._client.list_consumer_group_offsets([asked], request_timeout=ANSWER_TIMEOUT_S).values()
-            return max(0, int(answer.result().topic_partitions[0].offset))
+        consumer = self._connection.consumer({}, {"group.id": group})
+        try:
+            with self._connection.answering(_OPERATION):
+                [found] = consumer.committed([TopicPartition(topic, partition)], timeout=ANSWER_TIMEOUT_S)
+        finally:
+            consumer.close()
+        return max(0, int(found.offset))
 
     def kept_for_ms(self, topics: Sequence[str]) -> dict[str, int]:
         """How long each topic keeps a message, in ms; -1: for ever. Raises KafkaUnavailable."""

@@ -133,6 +133,12 @@ DEAD_LETTERS: Final = Key(
     "events that could not be taken, field e",
     "newest 100,000 kept",
 )
+AUDIT: Final = Key(
+    "zy:audit",
+    "stream",
+    "who saw which hint of whom: at (epoch ms), who, role, how, hint, customer (masked)",
+    "audit_retention_days",
+)
 REDRIVEN: Final = Key(
     "zy:redriven",
     "hash",
@@ -208,6 +214,7 @@ TABLE: Final = (
     FACTS,
     TOLD,
     DEAD_LETTERS,
+    AUDIT,
     REDRIVEN,
     OUTREACH,
     OUTREACH_JOURNEY,

@@ -296,6 +296,23 @@ def _erase(commands: "Commands") -> None:
     _settings(parser)
 
 
+def _audit(commands: "Commands") -> None:
+    parser = _command(
+        commands,
+        "audit",
+        "who saw which hint of whom, newest first",
+        "Customers stand in the trail masked; whoever has the mask's secret (the same settings) can ask for one.",
+        "zhiyin audit --customer customer-17",
+        "zhiyin audit --who desk-2 --json",
+    )
+    parser.add_argument("--customer", metavar="ID", help="only views of this customer's hints")
+    parser.add_argument("--who", metavar="NAME", help="only views by this desk or bot")
+    parser.add_argument("--hint", metavar="ID", help="only views of this hint")
+    parser.add_argument("--limit", metavar="N", type=count, default=100, help="at most so many (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="one JSON document a line")
+    _settings(parser)
+
+
 def _doctor(commands: "Commands") -> None:
     parser = _command(
         commands,
@@ -337,6 +354,7 @@ _COMMANDS: Final[tuple[Callable[["Commands"], None], ...]] = (
     _simulate,
     _dead_letters,
     _erase,
+    _audit,
     _models,
     _doctor,
     _token,

@@ -149,6 +149,15 @@ def erase(chosen: argparse.Namespace) -> int:
     return run_erase(settings, chosen)
 
 
+def audit(chosen: argparse.Namespace) -> int:
+    """``zhiyin audit``."""
+    settings = settings_of(chosen)
+    _need(settings, "audit", "redis_url")
+    from zhiyin.audit import run_audit
+
+    return run_audit(settings, chosen)
+
+
 def doctor(chosen: argparse.Namespace) -> int:
     """``zhiyin doctor``."""
     from zhiyin.doctor import examine, printed

@@ -38,6 +38,7 @@ def test_every_command_and_every_option_is_explained() -> None:
             "simulate",
             "dead-letters",
             "erase",
+            "audit",
             "models",
             "doctor",
             "token",

@@ -1,0 +1,44 @@
+"""``zhiyin audit``: who saw which hint of whom, newest first.
+
+In: settings and what was typed. Out: a line a view on stdout, or one JSON document a line. Refused: nothing here.
+A customer can be asked for by id, though the trail has only the mask.
+"""
+
+import argparse
+import itertools
+import sys
+
+import msgspec
+
+from config import Settings
+from config.mask_key import mask_key
+from operators.instants import iso_text
+from operators.masking import masked
+from state.audit import Seen, read_trail
+from state.connections import connect
+
+
+def run_audit(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Prints what was asked for; exit code 0. Raises StoreUnavailable."""
+    customer = None if chosen.customer is None else masked(chosen.customer, mask_key(settings))
+    with connect(settings.redis_url or "") as client:
+        found = (seen for seen in read_trail(client) if _is_asked_for(seen, chosen, customer))
+        for seen in itertools.islice(found, chosen.limit):
+            sys.stdout.write(_json_line(seen) if chosen.json else _line(seen))
+    return 0
+
+
+def _is_asked_for(seen: Seen, chosen: argparse.Namespace, customer: str | None) -> bool:
+    return (
+        (customer is None or seen.customer == customer)
+        and (chosen.who is None or seen.who == chosen.who)
+        and (chosen.hint is None or seen.hint_id == chosen.hint)
+    )
+
+
+def _line(seen: Seen) -> str:
+    return f"{iso_text(seen.at_ms)}  {seen.role} {seen.who}  {seen.how}  hint {seen.hint_id} of {seen.customer}\n"
+
+
+def _json_line(seen: Seen) -> str:
+    return msgspec.json.encode({**msgspec.structs.asdict(seen), "at": iso_text(seen.at_ms)}).decode() + "\n"
