@@ -1,5 +1,6 @@
 // The demo chatbot: opens with the customer's last interruption, speaks first when a new one comes.
 import "./chat-words.js";
+import { Questions, drawnQuestions } from "./chat-questions.js";
 import { el } from "./dom.js";
 import { api, enter, forgetToken, keepToken, socketAddress } from "./door.js";
 import { Link } from "./link.js";
@@ -36,10 +37,13 @@ function showLast() {
   talk.scrollTop = Math.min(talk.scrollHeight, top);
 }
 
-function drawn({ mine, words, article }) {
-  if (article) return help(article);
-  return el("li", { class: mine ? "line mine" : "line" }, words());
+function drawn(line) {
+  if (line.article) return help(line.article);
+  if (line.list) return drawnQuestions(line);
+  return el("li", { class: line.mine ? "line mine" : "line" }, line.words());
 }
+
+const questions = new Questions({ token: () => token, customer, speak, offer, after: async () => current || (await questions.offered()) });
 
 function help(article) {
   const steps = say(article.body).split("\n").filter((each) => each.trim());
@@ -111,7 +115,7 @@ async function solved() {
     throw error;
   }
   speak(line("chat.thanks"));
-  await openNext();
+  if (!(await openNext())) await questions.offered();
 }
 
 /** The hint stays open: an agent who meets the customer next can still help. */
@@ -147,6 +151,7 @@ async function lookUp() {
 async function openNext() {
   const [next] = await lookUp().catch(() => []);
   if (next && !current) open(next, false);
+  return Boolean(next);
 }
 
 /** At the tip of the channel: whatever arose before is in the look-up, whatever arises from now on is told. */
@@ -154,7 +159,10 @@ async function atTip() {
   try {
     const [hint] = await lookUp();
     if (hint && !current) open(hint, true);
-    else if (lines.length === 0 && waiting.length === 0 && !isTalking) speak(line("chat.hello"), line("chat.nothing"));
+    else if (lines.length === 0 && waiting.length === 0 && !isTalking) {
+      speak(line("chat.hello"), line("chat.nothing"));
+      await questions.offered();
+    }
   } catch (error) {
     if (error.status === 401 || error.status === 403) onState("refused", { reason: error.message });
     else setTimeout(atTip, PATIENCE_MS);
