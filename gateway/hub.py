@@ -25,8 +25,6 @@ VERIFY_EVERY_S: Final = 10.0
 RETRY_AFTER_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 AT_A_STRETCH: Final = 4
 """So many entries are told before the desks' writers have a turn: fewer than the smallest outbox holds."""
-PAUSE_A_CHANNEL_S: Final = 0.000_01
-"""A read names every channel: with many of them a pause lets entries gather, so that it pays."""
 
 log = logging.getLogger("zhiyin.push")
 
@@ -217,7 +215,7 @@ class Hub:
                     self._tell(channel, read_told(entry.offset, entry.event))
                 if count % AT_A_STRETCH == 0:
                     await asyncio.sleep(0)
-        await asyncio.sleep(len(positions) * PAUSE_A_CHANNEL_S if found else 0)
+        await asyncio.sleep(0)
 
     def _tell(self, channel: _Channel, told: Told) -> None:
         if told.offset != channel.offset + 1:

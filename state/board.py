@@ -19,6 +19,7 @@ from operators.hints import OPEN_STATES
 from state import keys
 from state.channels import KEPT_EVENTS, ChannelEntry, Position, channel_keys, offset_of
 from state.connections import LONGEST_BLOCK_MS, AsyncClient, answering
+from state.doorbell import Doorbell, Rung
 from state.hint_calls import (
     DOCUMENT_FIELDS,
     OWNER_FIELDS,
@@ -34,6 +35,10 @@ from state.hint_moves import Owner, state_move
 from state.scripts import run_async
 
 ENTRIES_A_WAIT: Final = 500
+CHANNELS_A_QUESTION: Final = 500
+CHANNEL_PREFIX: Final = keys.CHANNEL.of()
+SWEEP_EVERY_S: Final = 2.0
+"""All channels are looked at so often, rung or not: a Redis that has fallen silent is noticed by it too."""
 EXPIRED_AT_ONCE: Final = 200
 POLL_S: Final = 0.005
 
@@ -156,8 +161,10 @@ class RedisHintBoard(HintBoard):
 
     def __init__(self, client: AsyncClient, waiting: AsyncClient, kept_events: int = KEPT_EVENTS) -> None:
         self._client = client
-        self._waiting = waiting
         self._kept_events = kept_events
+        self._doorbell = Doorbell(waiting)
+        self._waited_for: set[str] = set()
+        self._swept_s = -SWEEP_EVERY_S
 
     async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
         """A customer's open hints for ``surface``, best first, at most three."""
@@ -234,15 +241,39 @@ class RedisHintBoard(HintBoard):
 
     async def wait(self, positions: Mapping[str, int], block_ms: int) -> dict[str, list[ChannelEntry]]:
         """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000)."""
-        block_ms = max(1, min(block_ms, LONGEST_BLOCK_MS))
+        wait_s = max(1, min(block_ms, LONGEST_BLOCK_MS)) / 1000
         if not positions:
-            await asyncio.sleep(block_ms / 1000)
+            await asyncio.sleep(wait_s)
             return {}
-        names = {channel_keys(name)[0].encode(): name for name in positions}
-        streams: dict[Any, Any] = {key: f"{positions[name]}-0" for key, name in names.items()}
-        with answering("waiting on channels", self._waiting):
-            found: Any = await self._waiting.xread(streams, count=ENTRIES_A_WAIT, block=block_ms)
-        return {names[key]: _entries(entries) for key, entries in found or ()}
+        new = positions.keys() - self._waited_for
+        self._waited_for = set(positions)
+        give_up_s = time.monotonic() + wait_s
+        with answering("waiting on channels", self._client):
+            found = await self._read_after({name: positions[name] for name in new})
+            while not found and (left_s := give_up_s - time.monotonic()) > 0:
+                rung = await self._doorbell.heard(left_s)
+                found = await self._read_after(self._looked_at(positions, rung))
+        return found
+
+    def _looked_at(self, positions: Mapping[str, int], rung: Rung) -> Mapping[str, int]:
+        """The channels that may have something new."""
+        now_s = time.monotonic()
+        if rung.missed or now_s - self._swept_s >= SWEEP_EVERY_S:
+            self._swept_s = now_s
+            return positions
+        names = (stream.decode().removeprefix(CHANNEL_PREFIX) for stream in rung.streams)
+        return {name: positions[name] for name in names if name in positions}
+
+    async def _read_after(self, positions: Mapping[str, int]) -> dict[str, list[ChannelEntry]]:
+        """What stands after the offset of each channel, so many channels a question."""
+        read: dict[str, list[ChannelEntry]] = {}
+        names = list(positions)
+        for start in range(0, len(names), CHANNELS_A_QUESTION):
+            keyed = {channel_keys(name)[0].encode(): name for name in names[start : start + CHANNELS_A_QUESTION]}
+            streams: dict[Any, Any] = {key: f"{positions[name]}-0" for key, name in keyed.items()}
+            found: Any = await self._client.xread(streams, count=ENTRIES_A_WAIT)
+            read |= {keyed[key]: _entries(entries) for key, entries in found or ()}
+        return read
 
     async def _records(self, ids: Sequence[bytes]) -> list[Found]:
         async with self._client.pipeline(transaction=False) as pipeline:

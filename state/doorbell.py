@@ -1,0 +1,60 @@
+"""Which channels have something new: Redis rings (``PUBLISH``) whenever a script writes into one.
+
+In: a connection to Redis. Out: the streams that were written, within a network's way. Refused: StoreUnavailable from
+whoever asks. A ring can be missed (while the connection is made anew): it is said so, and nothing hangs on it, for
+what is told stands in the stream. So thousands of channels cost one connection and no question each.
+"""
+
+from typing import Any, Final, NamedTuple
+
+from redis.asyncio.client import PubSub
+
+from state import keys
+from state.connections import AsyncClient
+
+PATTERN: Final = keys.CHANNEL.of("*")
+RINGS_AT_ONCE: Final = 1_000
+
+
+class Rung(NamedTuple):
+    """``streams``: their keys. ``missed``: there may have been others."""
+
+    streams: set[bytes]
+    missed: bool
+
+
+class Doorbell:
+    """One listener. ``client``: made with ``WAIT_TIMEOUT_S``."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self._listening: PubSub | None = None
+
+    async def heard(self, wait_s: float) -> Rung:
+        """What rang, as soon as something does; nothing after ``wait_s``. Raises what redis-py raises."""
+        try:
+            return await self._heard(wait_s)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Let go of the connection; the next question makes another."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            await listening.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it without types
+
+    async def _heard(self, wait_s: float) -> Rung:
+        if self._listening is None:
+            self._listening = self._client.pubsub()
+            await self._listening.psubscribe(PATTERN)
+        streams: set[bytes] = set()
+        missed = False
+        message: Any = await self._listening.get_message(timeout=wait_s)
+        while message is not None:
+            if message["type"] == "psubscribe":
+                missed = True
+            else:
+                streams.add(message["channel"])
+            message = await self._listening.get_message(timeout=0) if len(streams) < RINGS_AT_ONCE else None
+        return Rung(streams, missed)

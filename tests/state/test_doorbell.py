@@ -1,0 +1,56 @@
+"""News of channels by one connection: nothing hangs on a ring that is missed."""
+
+import asyncio
+
+import pytest
+
+from state.board import CHANNELS_A_QUESTION, SWEEP_EVERY_S
+from tests.state.houses import RedisHouse, make_hint
+
+pytestmark = pytest.mark.requires("redis")
+
+
+async def offsets(house: RedisHouse, positions: dict[str, int]) -> dict[str, list[int]]:
+    """What comes after the positions, within two seconds."""
+    found = await house.board.wait(positions, 2_000)
+    return {name: [entry.offset for entry in entries] for name, entries in found.items()}
+
+
+async def test_a_ring_that_is_missed_costs_nothing_but_time(redis_url: str) -> None:
+    house = RedisHouse(redis_url)
+    loop = asyncio.get_running_loop()
+    assert await house.board.wait({"desk:d1": 0}, 1) == {}
+    assert house.client.client_kill_filter(_type="pubsub") == 1
+    house.store.tell(make_hint("h1"), "d1")
+    began_s = loop.time()
+    found: dict[str, list[int]] = {}
+    while not found:
+        found = await offsets(house, {"desk:d1": 0})
+    assert found == {"desk:d1": [1]}
+    assert loop.time() - began_s < SWEEP_EVERY_S + 5
+    house.store.tell(make_hint("h2"), "d1")
+    assert await offsets(house, {"desk:d1": 1}) == {"desk:d1": [2]}
+    await house.close()
+
+
+async def test_a_channel_that_is_new_to_the_reader_is_read_at_once(redis_url: str) -> None:
+    house = RedisHouse(redis_url)
+    await house.board.wait({"desk:d1": 0}, 1)
+    house.store.tell(make_hint("h1"), "d2")
+    await house.board.wait({"desk:d1": 0}, 1)
+    assert await offsets(house, {"desk:d1": 0, "desk:d2": 0}) == {"desk:d2": [1]}
+    await house.close()
+
+
+async def test_more_channels_than_go_into_one_question(redis_url: str) -> None:
+    house = RedisHouse(redis_url)
+    names = [f"d{number}" for number in range(CHANNELS_A_QUESTION + 5)]
+    positions = {f"desk:{name}": 0 for name in names}
+    await house.board.wait(positions, 1)
+    for name in (names[0], names[-1]):
+        house.store.tell(make_hint(f"h-{name}"), name)
+    found: dict[str, list[int]] = {}
+    while len(found) < 2:
+        found |= await offsets(house, {name: after for name, after in positions.items() if name not in found})
+    assert found == {f"desk:{names[0]}": [1], f"desk:{names[-1]}": [1]}
+    await house.close()
