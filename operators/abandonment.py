@@ -25,8 +25,7 @@ FORMAT: Final = "zhiyin-away-1"
 LearningOf = Callable[[str], JourneyLearning | None]
 """A journey's learning, made when its first observation comes; None: it does not learn."""
 
-_PLAIN: dict[str, FactKind] = {"started": "started", "struggled": "struggled"}
-_SILENCES: Final = frozenset(("idle", "silent"))
+_PLAIN: dict[str, FactKind] = {"started": "started", "struggled": "struggled", "idle": "idle"}
 _ENDS: dict[str, FactKind] = {"completed": "completed", "cancelled": "cancelled", "gone": "expired"}
 
 
@@ -79,20 +78,13 @@ class JourneyDecision:
             self.begin(observations[0].journey)
         facts: list[Fact] = []
         for seen, thought in zip(observations, self._thoughts(observations), strict=True):
-            kind = seen.kind
-            if kind in _SILENCES:
-                self._silent(seen, thought, facts)
-            elif kind in _PLAIN:
-                facts.append(_fact(_PLAIN[kind], seen))
-            elif kind == "active":
-                if self.away.get(seen.attempt_id):
-                    self._set_away(seen.attempt_id, away=False)
-                    facts.append(_fact("returned", seen))
-            elif kind == "erased":
-                self._is_over(seen.attempt_id)
-            else:
-                recovered = self._is_over(seen.attempt_id)
-                facts.append(_fact(_ENDS[kind], seen, recovered=recovered))
+            kind = _PLAIN.get(seen.kind)
+            if kind is not None:
+                facts.append(_fact(kind, seen, None if thought is None else thought.score))
+            if seen.kind == "silent" or (thought is not None and thought.tell):
+                self._tell(seen, thought, facts)
+            elif kind is None:
+                self._heard_of(seen, facts)
         return facts
 
     def head(self) -> bytes:
@@ -160,12 +152,16 @@ class JourneyDecision:
         self._changed |= self.learning.take_changed()
         return thoughts
 
-    def _silent(self, seen: Observation, thought: Thought | None, facts: list[Fact]) -> None:
-        """A checkpoint, or ``idle_after``; told as abandoned then, unless this silence has been already."""
-        if seen.kind == "idle":
-            facts.append(_fact("idle", seen, score=None if thought is None else thought.score))
-            if thought is None or not thought.tell:
-                return
+    def _heard_of(self, seen: Observation, facts: list[Fact]) -> None:
+        """The attempt goes on, or is over."""
+        if seen.kind != "active":
+            facts.append(_fact(_ENDS[seen.kind], seen, recovered=self._is_over(seen.attempt_id)))
+        elif self.away.get(seen.attempt_id):
+            self._set_away(seen.attempt_id, away=False)
+            facts.append(_fact("returned", seen))
+
+    def _tell(self, seen: Observation, thought: Thought | None, facts: list[Fact]) -> None:
+        """The attempt is abandoned, unless this silence has been told already."""
         if not self.away.get(seen.attempt_id):
             self._set_away(seen.attempt_id, away=True)
             facts.append(self._abandoned(seen, thought))
@@ -186,12 +182,12 @@ class JourneyDecision:
             reasons=self._reasons.rank(seen.signals, seen.step, seen.journey),
             signals=seen.signals,
             cell=seen.cell,
-            moved=() if learning is None or thought is None else what_moved(learning.effects(thought.known)),
+            moved=() if learning is None or thought is None else what_moved(learning.effects(thought.silence)),
             drifting=thought is not None and thought.drifting,
         )
 
 
-def _fact(kind: FactKind, seen: Observation, *, recovered: bool = False, score: float | None = None) -> Fact:
+def _fact(kind: FactKind, seen: Observation, score: float | None = None, *, recovered: bool = False) -> Fact:
     return Fact(
         kind,
         seen.at_ms,

@@ -32,7 +32,9 @@ LEAST_SILENCES: Final = 100
 """Before a step has seen so many it is told at ``idle_after``."""
 KIND_WEIGHT: Final = 5.0
 """So many silences of its step stand in for a kind that has seen none."""
-_REFRESH: Final = 128
+_REFRESH: Final = 32
+"""What holds is worked out anew when a 32nd more outcomes are known than the last time."""
+_REFRESH_MOST: Final = 512
 _DWELLS_A_KIND: Final = 4
 
 
@@ -72,7 +74,7 @@ class Ladder:
         self._first_price = math.log(FIRST_PRICE * longest_s)
         self._verdicts: dict[str, Verdicts] = {}
         self._version = 0
-        self._since_refresh = 0
+        self._since_refresh = self._outcomes = 0
         self.state = LadderState(kinds={})
 
     def kind(self, step: str, trail: bytes) -> str:
@@ -124,7 +126,8 @@ class Ladder:
 
     def _count_down(self) -> None:
         self._since_refresh += 1
-        if self._since_refresh >= _REFRESH:
+        self._outcomes += 1
+        if self._since_refresh * _REFRESH >= min(self._outcomes, _REFRESH_MOST * _REFRESH):
             self._since_refresh = 0
             self._version += 1
 

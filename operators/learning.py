@@ -40,7 +40,7 @@ class Thought(msgspec.Struct, frozen=True, gc=False):
     ``drifting``: the scores' error has changed lately.
     """
 
-    known: Known
+    silence: Silence
     score: float
     tell: bool
     drifting: bool
@@ -80,7 +80,7 @@ class JourneyLearning:
         idle_after_ms = {"": journey.idle_after_ms(None)}
         idle_after_ms |= {step.id: journey.idle_after_ms(step) for step in journey.steps}
         self.name = name
-        self.scorer = Scorer(len(ladder_ms) + 1)
+        self.scorer = Scorer((*ladder_ms, max(idle_after_ms.values())))
         self.away_figures = Prequential()
         self.ladder = Ladder(
             {step: (*(each for each in ladder_ms if each < limit), limit) for step, limit in idle_after_ms.items()},
@@ -122,9 +122,9 @@ class JourneyLearning:
             self._watch_scored(self.name, scored)
         return thoughts
 
-    def effects(self, known: Known) -> list[tuple[str, float]]:
-        """What each feature of what is known adds to the log-odds of not completing."""
-        return self.scorer.effects(known)
+    def effects(self, silence: Silence) -> Iterable[tuple[str, float]]:
+        """What each feature of a silence adds to the log-odds of not completing."""
+        return self.scorer.effects(silence.features(LOOKS))
 
     def take_changed(self) -> set[str]:
         """The attempts whose rows have changed since the last call."""
@@ -175,7 +175,7 @@ class JourneyLearning:
         """Takes up attempts that waited."""
         for attempt_id, row in rows:
             waiting = self.waiting[attempt_id] = Waiting(int(attempt_id[:_CHANCE_HEX], 16))
-            waiting_of(row, waiting, self.scorer.rates)
+            waiting_of(row, waiting, self.scorer)
             if waiting.kind is not None and self._decides:
                 waiting.verdicts = self.ladder.verdicts(waiting.kind)
             if waiting.due_ms is not None:
@@ -209,8 +209,10 @@ class JourneyLearning:
         self._now_ms = at_ms
         place = self._last if is_last else self._places[seen.idle_ms]
         silence = waiting.silence
-        if silence is None or place < LOOKS:
-            silence = waiting.silence = self.scorer.look(known_of(seen), place)
+        if silence is None:
+            silence = waiting.silence = self.scorer.silence(known_of(seen))
+        if place < LOOKS:
+            self.scorer.look(silence, place)
         score = self.scorer.score(silence, place)
         tell = is_last
         if not is_last:
@@ -222,7 +224,7 @@ class JourneyLearning:
             tell = verdicts is not None and place >= verdicts.tell_at
         if tell:
             waiting.told = True
-        return Thought(silence.features.known, score, tell, at_ms < self._drift_until_ms)
+        return Thought(silence, score, tell, at_ms < self._drift_until_ms)
 
     def _begin_silence(self, seen: Observation) -> Waiting:
         """The first checkpoint of a silence."""
@@ -269,7 +271,8 @@ class JourneyLearning:
         if self._watch_scored is not None and waiting.silence is not None and waiting.due_ms is not None:
             last_ms = waiting.due_ms - self._patience_ms
             for place in range(waiting.reached):
-                known, at_ms = self._known_at(waiting.silence.features.known, place), last_ms + self._ladder_ms[place]
+                known = self._known_at(waiting.silence.looks[0].known, place)
+                at_ms = last_ms + self._ladder_ms[place]
                 scores = verdicts.stays_away[place], verdicts.stays_away[place]
                 self._show("away", known, at_ms, scores, stayed, now_ms, "ladder")
 

@@ -9,9 +9,9 @@ from typing import Protocol
 import msgspec
 
 from operators.ladder import LadderState
-from operators.models import BaseRates, ModelName, features_of
+from operators.models import ModelName, features_of
 from operators.prequential import PrequentialState
-from operators.scorer import Prediction, ScorerState, Silence
+from operators.scorer import Prediction, Scorer, ScorerState, Silence
 from operators.situations import Known
 
 
@@ -47,7 +47,7 @@ class PredictionRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class WaitingRow(msgspec.Struct, array_like=True, gc=False):
-    """One attempt whose outcome is not known yet, stored. ``known``, ``shift``: of the silence under way."""
+    """One attempt whose outcome is not known yet, stored. ``known``, ``factor``: of the silence under way."""
 
     due_ms: int | None
     kind: str | None
@@ -56,7 +56,7 @@ class WaitingRow(msgspec.Struct, array_like=True, gc=False):
     past: list[tuple[str, int]]
     reached: int = 0
     known: Known | None = None
-    shift: float = 0.0
+    factor: float = 1.0
 
 
 class WaitingRecord(Protocol):
@@ -78,19 +78,20 @@ def row_of(waiting: WaitingRecord) -> WaitingRow:
         for each in waiting.predictions
     ]
     silence = waiting.silence
-    known, shift = (None, 0.0) if silence is None else (silence.features.known, silence.shift)
+    known, factor = (None, 1.0) if silence is None else (silence.looks[0].known, silence.factor)
     state = waiting.due_ms, waiting.kind, waiting.told
-    return WaitingRow(*state, predictions, list(waiting.past), waiting.reached, known, shift)
+    return WaitingRow(*state, predictions, list(waiting.past), waiting.reached, known, factor)
 
 
-def waiting_of(row: WaitingRow, waiting: WaitingRecord, rates: BaseRates) -> None:
+def waiting_of(row: WaitingRow, waiting: WaitingRecord, scorer: Scorer) -> None:
     """Fills ``waiting`` from the journal; predictions at checkpoints there are no more are left out."""
     waiting.due_ms, waiting.kind, waiting.told = row.due_ms, row.kind, row.told
     waiting.past, waiting.reached = list(row.past), row.reached
     for each in row.predictions:
-        counts = rates.of(each.known.step or "")
-        if each.place < rates.places:
+        counts = scorer.rates.of(each.known.step or "")
+        if each.place < scorer.rates.places:
             prediction = features_of(each.known), counts[each.place], each.place, each.at_ms, each.score
             waiting.predictions.append(Prediction(*prediction, each.base_rate, each.leader))
     if row.known is not None:
-        waiting.silence = Silence(features_of(row.known), row.shift, rates.of(row.known.step or ""))
+        waiting.silence = scorer.silence(row.known)
+        waiting.silence.factor = row.factor

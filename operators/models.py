@@ -27,7 +27,7 @@ LEAST: Final = 0.005
 """No probability is told nearer to 0 or 1 than this."""
 _ANCHOR: Final = "base"
 _OLDEST_STEPS: Final = 3
-_FARTHEST: Final = math.log((1.0 - LEAST) / LEAST)
+FARTHEST: Final = math.log((1.0 - LEAST) / LEAST)
 _KEPT: Final = 1.0 - 1.0 / BASE_RATE_MEMORY
 
 Counted = list[float]
@@ -73,7 +73,7 @@ def log_odds(probability: float) -> float:
 
 def probability_of(odds: float) -> float:
     """The probability of some log-odds, kept ``LEAST`` away from 0 and 1."""
-    return 1.0 / (1.0 + math.exp(-min(max(odds, -_FARTHEST), _FARTHEST)))
+    return 1.0 / (1.0 + math.exp(-min(max(odds, -FARTHEST), FARTHEST)))
 
 
 class BaseRates:

@@ -13,7 +13,7 @@ a while. Base rates count all.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -21,6 +21,8 @@ import msgspec
 from operators.contenders import Contenders, Duel
 from operators.drift import DriftWatch
 from operators.models import (
+    FARTHEST,
+    LEAST,
     BaseRates,
     Counted,
     Features,
@@ -46,14 +48,18 @@ REMEMBERED: Final = 20_000
 
 
 class Silence(msgspec.Struct, gc=False):
-    """One silence under way. ``features``, ``shift``: of the last look, and what they add to the base rate's log-odds.
+    """One silence under way. ``looks``: its features at the first checkpoints; ``rates``: of its step, by checkpoint.
 
-    ``rates``: of its step, by checkpoint.
+    ``factor``: what the features of the last look make of the base rate's odds.
     """
 
-    features: Features
-    shift: float
+    looks: tuple[Features, ...]
     rates: list[Counted]
+    factor: float = 1.0
+
+    def features(self, place: int) -> Features:
+        """Those of the look at a checkpoint, or the last before it."""
+        return self.looks[min(place, len(self.looks) - 1)]
 
 
 class Prediction(msgspec.Struct, gc=False):
@@ -86,11 +92,11 @@ class ScorerState(msgspec.Struct, array_like=True, gc=False):
 
 
 class Scorer:
-    """The models of one question. ``places``: how many checkpoints there are."""
+    """The models of one question. ``checkpoints_ms``: the silences at which something is said, rising."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, checkpoints_ms: Sequence[int]) -> None:
         self.figures = Prequential()
-        self.rates = BaseRates(places)
+        self.rates = BaseRates(len(checkpoints_ms))
         self.linear = LinearModel()
         self.tree = TreeModel()
         self.contenders = Contenders("linear")
@@ -99,23 +105,28 @@ class Scorer:
         self.drifts: dict[str, int] = {}
         self._learn_all_until = ALL_LEARNT
         self._watch = DriftWatch()
-        self._features: dict[Known, Features] = {}
+        self._looks: dict[Known, tuple[Features, ...]] = {}
+        self._looks_ms = tuple(checkpoints_ms[:LOOKS])
 
-    def look(self, known: Known, place: int) -> Silence:
-        """A silence at one of its first checkpoints."""
-        features = self._features.get(known)
-        if features is None:
-            features = self._remember(known)
-        rates = self.rates.of(known.step or "")
-        base_odds = log_odds(rate(rates[place]))
-        return Silence(features, self._odds(self.contenders.leader, features, base_odds) - base_odds, rates)
+    def silence(self, known: Known) -> Silence:
+        """A silence at its first checkpoint."""
+        looks = self._looks.get(known)
+        if looks is None:
+            looks = self._remember(known)
+        return Silence(looks, self.rates.of(known.step or ""))
+
+    def look(self, silence: Silence, place: int) -> None:
+        """A silence has reached one of the first checkpoints."""
+        base_odds = log_odds(rate(silence.rates[place]))
+        odds = self._odds(self.contenders.leader, silence.looks[place], base_odds)
+        silence.factor = math.exp(min(max(odds - base_odds, -FARTHEST), FARTHEST))
 
     def score(self, silence: Silence, place: int) -> float:
         """P(yes) for a silence at a checkpoint."""
         counted = silence.rates[place]
         yes = counted[1] + 0.5
-        odds = math.log(yes / (counted[0] + 1.0 - yes)) + silence.shift
-        return probability_of(odds)
+        odds = yes / (counted[0] + 1.0 - yes) * silence.factor
+        return min(max(odds / (1.0 + odds), LEAST), 1.0 - LEAST)
 
     def keeps(self, place: int, chance: int) -> bool:
         """Whether the prediction of a look is to be scored and learnt; if not, it is counted as sampled out.
@@ -130,7 +141,7 @@ class Scorer:
     def prediction(self, silence: Silence, place: int, at_ms: int, score: float) -> Prediction:
         """A score that waits for its outcome."""
         counted = silence.rates[place]
-        return Prediction(silence.features, counted, place, at_ms, score, rate(counted), self.contenders.leader)
+        return Prediction(silence.features(place), counted, place, at_ms, score, rate(counted), self.contenders.leader)
 
     def settle(self, predictions: Sequence[Prediction], outcome: bool, chance: int) -> list[str]:
         """The outcome of one attempt's predictions: scored, then learnt. Names what has drifted."""
@@ -142,9 +153,9 @@ class Scorer:
                 drifted += self._learn(each, outcome, chance)
         return drifted
 
-    def effects(self, known: Known) -> list[tuple[str, float]]:
+    def effects(self, features: Features) -> Iterable[tuple[str, float]]:
         """What each token adds to the log-odds, by the linear model."""
-        return list(self.linear.moved(self._features.get(known) or self._remember(known)))
+        return self.linear.moved(features)
 
     def state(self) -> ScorerState:
         """What there is to save."""
@@ -170,11 +181,13 @@ class Scorer:
         self._learn_all_until = state.learn_all_until
         self.drifts = state.drifts
 
-    def _remember(self, known: Known) -> Features:
-        if len(self._features) >= REMEMBERED:
-            self._features.clear()
-        features = self._features[known] = features_of(known)
-        return features
+    def _remember(self, known: Known) -> tuple[Features, ...]:
+        """The features of a silence at its first checkpoints, whichever of them ``known`` is at."""
+        if len(self._looks) >= REMEMBERED:
+            self._looks.clear()
+        looks = tuple(features_of(msgspec.structs.replace(known, idle_ms=each)) for each in self._looks_ms)
+        self._looks[known] = looks
+        return looks
 
     def _odds(self, name: ModelName, features: Features, base_odds: float) -> float:
         if name == "linear":
