@@ -123,6 +123,14 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
     return problem_response(Problem("invalid", str(error.detail), headers=error.headers))
 
 
+def _template(request: Request) -> str:
+    """The path without whom it is about."""
+    path = request.url.path
+    for name, value in request.path_params.items():
+        path = path.replace(str(value), f"{{{name}}}")
+    return path
+
+
 async def _internal(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed: %r", request.method, request.url.path, error)  # uvicorn adds the traceback
+    log.error("%s %s failed: %r", request.method, _template(request), error)  # uvicorn adds the traceback
     return problem_response(Problem("internal", "it has been written to the log; the same request may work later"))

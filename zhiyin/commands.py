@@ -54,7 +54,7 @@ def engine(chosen: argparse.Namespace) -> int:
     from flows.engine import run_engine
 
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings)
     run_engine(settings, __version__)
     return 0
 
@@ -76,7 +76,7 @@ def gateway(chosen: argparse.Namespace) -> int:
     _need(settings, "gateway", "redis_url", "write_keys", "token_secret")
     from gateway.server import run_gateway
 
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings)
     return run_gateway(settings, version=__version__)
 
 

@@ -1,6 +1,6 @@
 """What a process says of itself, one line each on stderr, in UTC.
 
-In: the setting ``log_level``. Out: lines. Refused: nothing.
+In: the settings, for ``log_level`` and for what must not be said. Out: lines. Refused: nothing.
 """
 
 import logging
@@ -8,15 +8,18 @@ import sys
 import time
 from typing import Final
 
+from config import Settings
+from zhiyin.log_masking import formatter_for
+
 FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 TIME: Final = "%Y-%m-%dT%H:%M:%S"
 
 
-def log_to_stderr(level: str) -> None:
-    """Every log of this process from ``level`` (debug, info, warning, error) up; other people's from warning up."""
-    formatter = logging.Formatter(FORMAT, TIME)
+def log_to_stderr(settings: Settings) -> None:
+    """Every log of this process from ``log_level`` up, other people's from warning up; secrets and customers masked."""
+    formatter = formatter_for(settings, FORMAT, TIME)
     formatter.converter = time.gmtime
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("zhiyin").setLevel(level.upper())
+    logging.getLogger("zhiyin").setLevel(settings.log_level.upper())

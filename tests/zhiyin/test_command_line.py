@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from config import Settings
 from gateway.tokens import read_token
 from tests.machine import ROOT
 from tests.zhiyin.house_up import QUICK, clean_environment
@@ -241,7 +242,7 @@ def test_logs_are_lines_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     try:
-        log_to_stderr("info")
+        log_to_stderr(Settings())
         logging.getLogger("zhiyin.test").info("ready")
         logging.getLogger("zhiyin.test").debug("not this")
         logging.getLogger("somebody.else").info("nor this")
