@@ -33,6 +33,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "without it `recovery` in state_dir.",
         ),
     ] = None
+    models_every_s: Annotated[
+        float,
+        Meta(gt=0, le=86_400, description="Seconds between savings of what has been learnt, in state_dir/models."),
+    ] = 300
+    models_kept: Annotated[
+        int, Meta(ge=1, le=1_000, description="Versions of a journey's models that are kept, and the pinned one.")
+    ] = 20
     host: Annotated[str, Meta(min_length=1, description="Address the collector, pages and desks listen on.")] = (
         "127.0.0.1"
     )

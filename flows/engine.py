@@ -22,9 +22,11 @@ from config import Settings, load_catalogue
 from flows.bus_source import BusSource, Lag
 from flows.counts import Counts
 from flows.dataflow import Rules, journey_flow
+from flows.decide import Learns
 from flows.meeting import Meeting
 from flows.member import Member, MemberLost, MemberStopped
 from flows.metrics import EngineMetrics
+from flows.model_keeper import ModelKeeper, Origin, fingerprints
 from flows.outlets import DAY_MS, live_outlets
 from flows.recovery_folder import Layout
 from flows.remembering import Journals
@@ -33,8 +35,10 @@ from flows.shard_watch import ShardWatch
 from flows.stale_snapshots import forget_stale
 from flows.stopping import Stopping, stop_on_signals
 from operators.catalogue import Catalogue
+from operators.learning_contract import MODEL_FORMAT
 from state.buses import EngineBus, engine_bus
 from state.connections import StoreUnavailable
+from state.model_store import ModelStore, models_folder
 from state.patience import patiently
 
 LOG: Final = logging.getLogger("zhiyin.engine")
@@ -58,6 +62,7 @@ def run_engine(settings: Settings, version: str = "") -> None:
         layout.held(member),
         stop_on_signals(meeting) as stopping,
         metrics_served(settings, metrics),
+        _models(settings, catalogue, metrics, version) as keeper,
     ):
         bus = _bus(settings, metrics)
 
@@ -69,7 +74,7 @@ def run_engine(settings: Settings, version: str = "") -> None:
             return patiently(operation, stopping.is_set, stopping.wait, LOG)
 
         out = live_outlets(settings, insist, Counts(metrics), version, begin)
-        rules = _rules(settings, metrics, layout)
+        rules = _rules(settings, metrics, layout, keeper)
         flow = journey_flow(_source(bus, settings, metrics, stopping), catalogue, rules, out.outlets)
         with _ends_in_words(member, stopping):
             insist(bus.ready)
@@ -153,13 +158,19 @@ def _source(bus: EngineBus, settings: Settings, metrics: EngineMetrics, stopping
     )
 
 
-def _rules(settings: Settings, metrics: EngineMetrics, layout: Layout) -> Rules:
+def _models(settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, version: str) -> ModelKeeper:
+    store = ModelStore(models_folder(settings.state_dir), MODEL_FORMAT, settings.models_kept)
+    return ModelKeeper(store, Origin(version, fingerprints(catalogue)), settings.models_every_s, metrics.models)
+
+
+def _rules(settings: Settings, metrics: EngineMetrics, layout: Layout, keeper: ModelKeeper) -> Rules:
     ahead_ms = settings.max_future_s * 1000
     return Rules(
         shards=settings.shards,
         run_out=lambda: False,
         latest_ms=lambda arrived_ms: (arrived_ms if arrived_ms is not None else _now_ms()) + ahead_ms,
         checkpoints=False,
+        learns=Learns(keeper=keeper),
         struggles=True,
         duplicate_memory_ms=settings.duplicate_memory_s * 1000,
         clock=_now_ms,

@@ -8,15 +8,18 @@ Which one it begins with: the pinned version, at every start; without a pin what
 where there is none the newest version. The dataflow waits only for the packing: a thread writes.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import msgspec
 
 from flows.model_metrics import ModelMetrics
+from operators.catalogue import Catalogue
 from operators.learning_contract import MODEL_FORMAT, Learning, LearningFigures
 from operators.stored import StateUnreadable
 from state.model_store import (
@@ -36,6 +39,16 @@ class Origin(msgspec.Struct, frozen=True):
 
     program: str
     fingerprints: Mapping[str, str]
+
+
+def fingerprints(catalogue: Catalogue) -> dict[str, str]:
+    """For each journey 8 hex digits of what its models hang on: its steps, and when they are looked at."""
+    return {
+        name: hashlib.sha256(
+            msgspec.json.encode(([step.id for step in journey.steps], catalogue.checkpoints_ms(journey)))
+        ).hexdigest()[:8]
+        for name, journey in catalogue.journeys.items()
+    }
 
 
 class ModelKeeper:
@@ -62,6 +75,14 @@ class ModelKeeper:
         self._labels: dict[str, int] = {}
         self._writing: Future[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="models")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def begin(self, journey: str, learning: Learning, *, resumed: bool) -> None:
         """Before a journey's first batch. ``resumed``: its learning comes from the engine's snapshot."""
