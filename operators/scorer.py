@@ -7,7 +7,7 @@ The models look at a silence at its first ``LOOKS`` checkpoints. After that its 
 base rate moves: the score is the base rate of the checkpoint, shifted by what the features added at the last look.
 
 Every outcome is scored first, then learnt. What the first ``ALL_LEARNT`` looks turned out to be is all learnt; then it
-is one look a silence, picked by a stable hash of the attempt: the looks at one silence say nearly the same, and
+is all of the last, rarest ones, half of those before, a quarter of the first, picked by a stable hash of the attempt:
 learning costs many times what predicting does. The challengers see fewer still. After a drift all are learnt again for
 a while. Base rates count all.
 """
@@ -133,7 +133,7 @@ class Scorer:
 
         ``chance``: a stable hash of the attempt.
         """
-        if self.learnt < self._learn_all_until or place == chance % LOOKS:
+        if self.learnt < self._learn_all_until or _is_picked(place, chance):
             return True
         self.sampled_out += 1
         return False
@@ -149,7 +149,7 @@ class Scorer:
             self.figures.score(each.score, each.base_rate, outcome)
         drifted: list[str] = []
         for each in predictions:
-            if each.place < LOOKS and (self.learnt < self._learn_all_until or each.place == chance % LOOKS):
+            if each.place < LOOKS and (self.learnt < self._learn_all_until or _is_picked(each.place, chance)):
                 drifted += self._learn(each, outcome, chance)
         return drifted
 
@@ -224,3 +224,8 @@ class Scorer:
                     self.tree = TreeModel()
                     self.contenders.forget("tree")
         return drifted
+
+
+def _is_picked(place: int, chance: int) -> bool:
+    """Whether a look is among those learnt: every one of the last, half of those before it, a quarter ..."""
+    return chance % (1 << (LOOKS - 1 - place)) == 0
