@@ -39,7 +39,7 @@ Beyond the limits in the table: `shards` is a multiple of `bus_partitions`; port
 `token_secret` has 32 characters or more; write keys are ASCII without colon, comma or space; desks are
 named with letters, digits, dots, dashes and underscores; `bus: kafka` needs `kafka_servers`, and four
 topics that differ; `engine_process_id` is the place of one of `engine_addresses`, which differ. Secrets
-(`token_secret`, `write_keys`, `redis_url`, `kafka_options`) are never shown in messages.
+(`token_secret`, `write_keys`, `redis_url`, `kafka_options`, `chatbot_redis_password`) are never shown in messages.
 
 `kafka_options` go to [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md)
 as they are, but for those on which a promise rests, which are refused

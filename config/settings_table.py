@@ -8,7 +8,12 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-SECRET: Final = frozenset(("token_secret", "write_keys", "write_key_scopes", "mask_key", "redis_url", "kafka_options"))
+SECRET: Final = frozenset(
+    (
+        *("token_secret", "write_keys", "write_key_scopes", "mask_key"),
+        *("redis_url", "kafka_options", "chatbot_redis_password"),
+    )
+)
 """Settings whose values are never shown."""
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]

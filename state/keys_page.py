@@ -11,8 +11,8 @@ INTRODUCTION: Final = """\
 <!-- Made by `python -m state.keys_page`; change state/keys.py or state/keys_page.py, not this page. -->
 
 Everything Zhiyin remembers between processes, one row a kind of key. `{}` stands for an id. Redis 6.2 or newer, one
-database, no cluster: a change of a hint touches several keys in one script. Only `zy:hint:{}` is meant to be read by
-others; the rest may change with a line in the CHANGELOG.
+database, no cluster: a change of a hint touches several keys in one script. Only `zy:hint:{}` and `zy:hot:{}` are meant
+to be read by others; the rest may change with a line in the CHANGELOG.
 
 """
 
@@ -27,10 +27,20 @@ READING: Final = """
 
 `hints` holds the customer's open hints for chatbots, best first (priority, then the newest), at most three. The key
 lives as long as the last of them: when there are several, look at `expires_at` of each. A hint that is retired, used
-or dismissed anywhere is gone from the document in the same moment. A read-only user for a bot (`ACL SETUSER`):
+or dismissed anywhere is gone from the document in the same moment.
+
+`GET zy:hot:all` (or `zy:hot:journey:NAME`, `zy:hot:group:NAME`) gives what a group of customers asks, hottest first:
+
+```json
+{"group": "all", "questions": [{"question_id": "...", "text": {"zh": "...", "en": "..."}, "score": 1.5}], "at": "..."}
+```
+
+Give the bot a user that can read these and nothing else. The embedded Redis has the user `chatbot` when
+`chatbot_redis_password` is set. For one of your own there is `deploy/redis/users.acl` (`aclfile`), with that user
+turned off until you give it a password; or tell a Redis that runs:
 
 ```
-ACL SETUSER bot on >PASSWORD ~zy:hint:* +get +mget +pttl +ping
+ACL SETUSER chatbot on >PASSWORD resetchannels ~zy:hint:* ~zy:hot:* -@all +get +mget +pttl +ping
 ```
 
 ## Channels

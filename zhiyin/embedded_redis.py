@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from state.access import acl_file
 from zhiyin.failures import CommandFailure, RedisMissing
 from zhiyin.supervisor import Part
 
@@ -34,8 +35,11 @@ def redis_executable() -> str:
     return found
 
 
-def redis_command(executable: str, folder: Path, port: int) -> tuple[str, ...]:
-    """Serve ``folder`` on the ``port``; writes are in its append-only file at once, or 2 s later on a busy disk."""
+def redis_command(executable: str, folder: Path, port: int, acl: Path | None = None) -> tuple[str, ...]:
+    """Serve ``folder`` on the ``port``; writes are in its append-only file at once, or 2 s later on a busy disk.
+
+    ``acl``: the file that says who may do what (None: whoever reaches it, everything).
+    """
     options = {
         "bind": LOOPBACK,
         "port": str(port),
@@ -46,24 +50,38 @@ def redis_command(executable: str, folder: Path, port: int) -> tuple[str, ...]:
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
         "logfile": str(folder / "redis.log"),
+        **({} if acl is None else {"aclfile": str(acl)}),
     }
     return (executable, *(word for name, value in options.items() for word in (f"--{name}", value)))
 
 
-def redis_part(folder: Path, port: int) -> Part:
-    """Redis as a part of the set-up; ends orderly (SIGTERM) even when the supervisor is killed."""
+def redis_part(folder: Path, port: int, chatbot_password: str | None = None) -> Part:
+    """Redis as a part of the set-up; ends orderly (SIGTERM) even when the supervisor is killed.
+
+    ``chatbot_password``: that of the user for chatbots (None: there is no such user).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
     executable = redis_executable()
     _refuse_newer_data(executable, folder)
+    acl = None if chatbot_password is None else _acl(folder, chatbot_password)
     return Part(
         name="redis",
-        command=redis_command(executable, folder, port),
+        command=redis_command(executable, folder, port, acl),
         ready=lambda: answers(LOOPBACK, port),
         log=folder / "redis.log",
         orphan_signal=signal.SIGTERM,
         held=lambda: (data_lock(folder),),
     )
+
+
+def _acl(folder: Path, chatbot_password: str) -> Path:
+    """The file of Redis's users, for its owner's eyes alone."""
+    path = folder / "users.acl"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(acl_file(chatbot_password))
+    return path
 
 
 def answers(host: str, port: int) -> bool:

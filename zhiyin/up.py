@@ -124,7 +124,7 @@ def parts(chosen: Chosen, options: UpOptions) -> list[Part]:
     settings = chosen.settings
     environment = child_environment(settings)
     site = f"http://{reachable_host(settings.host)}"
-    started = [] if chosen.redis_port is None else [redis_part(Path(settings.state_dir) / "redis", chosen.redis_port)]
+    started = [] if chosen.redis_port is None else [_redis_part(settings, chosen.redis_port)]
     started += [
         _own_part("engine", ("engine",), environment, _answers_at(f"{site}:{settings.engine_metrics_port}/metrics")),
         _own_part("gateway", ("gateway",), environment, _answers_at(f"{site}:{settings.http_port}/ready")),
@@ -133,6 +133,10 @@ def parts(chosen: Chosen, options: UpOptions) -> list[Part]:
         words = simulate_words(f"{site}:{settings.http_port}", options.demo)
         started.append(_own_part("customers", words, environment, lambda: True))
     return started
+
+
+def _redis_part(settings: Settings, port: int) -> Part:
+    return redis_part(Path(settings.state_dir) / "redis", port, settings.chatbot_redis_password)
 
 
 def simulate_words(url: str, plan: Plan) -> tuple[str, ...]:

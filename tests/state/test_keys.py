@@ -1,15 +1,12 @@
 """The table of keys: no two kinds can meet, every script names its keys, and the page says what the table says."""
 
 import re
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 
 import pytest
-import redis
 
 from state import keys
-from state.connections import connect
 from state.keys_page import redis_keys_page
 from tests.machine import ROOT
 
@@ -53,22 +50,3 @@ def test_scripts_spell_no_key_and_encode_no_document(script: Path) -> None:
     text = script.read_text("utf-8")
     assert f"'{keys.PREFIX}:" not in text
     assert "cjson" not in text
-
-
-def test_a_bot_may_read_hints_and_nothing_else(any_redis_url: str) -> None:
-    found = re.search(r"^ACL SETUSER bot .*$", redis_keys_page(), re.MULTILINE)
-    assert found is not None
-    with connect(any_redis_url) as client:
-        client.acl_setuser("bot", enabled=True, nopass=True, reset=True)
-        rules = found[0].split()[3:]
-        client.execute_command("ACL", "SETUSER", "bot", *rules)
-        client.set(keys.CHATBOT_HINT.of("anna"), "{}")
-        with redis.Redis.from_url(any_redis_url.replace("//", "//bot:PASSWORD@")) as bot:
-            assert bot.get(keys.CHATBOT_HINT.of("anna")) == b"{}"
-            for refused in (
-                partial(bot.get, keys.OPEN_HINTS.of("anna")),
-                partial(bot.delete, keys.CHATBOT_HINT.of("anna")),
-            ):
-                with pytest.raises(redis.exceptions.NoPermissionError):
-                    refused()
-        client.acl_deluser("bot")

@@ -95,3 +95,17 @@ def test_data_of_a_newer_redis_are_not_started_over(tmp_path: Path, monkeypatch:
         CommandFailure, match=r"found written by Redis 7 or newer, expected what .* \(Redis 6\) can read"
     ):
         redis_part(tmp_path, free_ports(LOOPBACK, 1)[0])
+
+
+def test_with_a_password_chatbots_have_a_user_that_only_reads(supervisor: Supervisor, tmp_path: Path) -> None:
+    port = free_ports(LOOPBACK, 1)[0]
+    supervisor.start([redis_part(tmp_path, port, "a password of more than sixteen")])
+    assert (tmp_path / "users.acl").stat().st_mode & 0o777 == 0o600
+    with redis.Redis(host=LOOPBACK, port=port) as ours:
+        ours.set("zy:hint:anna", "{}")
+        ours.set("zy:customer:anna", "{}")
+    named = {"username": "chatbot", "password": "a password of more than sixteen"}
+    with redis.Redis(host=LOOPBACK, port=port, username=named["username"], password=named["password"]) as bot:
+        assert bot.get("zy:hint:anna") == b"{}"
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            bot.get("zy:customer:anna")
