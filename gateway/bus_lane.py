@@ -1,7 +1,8 @@
 """Puts what several requests bring at the same moment on the bus in one go.
 
 In: the events of one request. Out: nothing, once the bus has them. Refused: as the bus
-refuses, each request for itself. While one append is under way the next requests
+refuses, each request for itself; and with ``LaneFull`` what would make a bus that does not
+answer fill this process's memory. While one append is under way the next requests
 gather; they share the append after it. A lone request waits for nobody.
 """
 
@@ -14,6 +15,22 @@ from state.bus import BusFull, OutgoingEvent
 
 GROUP_EVENTS: Final = 2_500
 """Events after which a shared append takes no further request."""
+
+
+WAITING_BYTES: Final = 32 << 20
+"""Events that may wait here for their bus; a bus that hangs is found out within seconds."""
+
+
+class LaneFull(BusFull):
+    """As many events wait in this gateway for a slow bus as may; nothing of the call was kept."""
+
+    def __init__(self, waiting: int, adding: int) -> None:
+        super().__init__(None, waiting, adding, WAITING_BYTES)
+        told = (
+            f"waiting for the bus: found {waiting} bytes of at most {WAITING_BYTES}, no room for {adding} more; "
+            "send again later; if it stays so, see that Redis or Kafka keeps up, or run more gateways"
+        )
+        self.args = (told,)
 
 
 class Bus(Protocol):
@@ -30,9 +47,20 @@ class BusLane:
         self._bus = bus
         self._waiting: deque[tuple[Sequence[OutgoingEvent], asyncio.Future[None]]] = deque()
         self._sending: asyncio.Task[None] | None = None
+        self._held_bytes = 0
 
     async def append(self, events: Sequence[OutgoingEvent]) -> None:
-        """Return when the bus has all of ``events``. Raises BusFull or BusUnavailable: then it has none."""
+        """Return when the bus has all of ``events``. Raises BusFull, LaneFull or BusUnavailable."""
+        size = sum(len(event.raw) for event in events)
+        if self._held_bytes and self._held_bytes + size > WAITING_BYTES:
+            raise LaneFull(self._held_bytes, size)
+        self._held_bytes += size
+        try:
+            await self._append(events)
+        finally:
+            self._held_bytes -= size
+
+    async def _append(self, events: Sequence[OutgoingEvent]) -> None:
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((events, kept))
         if self._sending is None:

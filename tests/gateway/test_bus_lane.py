@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.bus_lane import GROUP_EVENTS, BusLane
+from gateway.bus_lane import GROUP_EVENTS, WAITING_BYTES, BusLane, LaneFull
 from state.bus import BusFull, BusUnavailable, OutgoingEvent
 
 
@@ -99,3 +99,20 @@ async def test_a_mistake_of_ours_reaches_the_request_and_not_the_lane() -> None:
     bus.error = None
     await lane.append(events("b"))
     assert bus.appends == [["b"]]
+
+
+async def test_what_waits_for_a_bus_that_hangs_is_bounded_and_there_is_room_again_afterwards() -> None:
+    bus = SlowBus()
+    lane = BusLane(bus)
+    half = [OutgoingEvent("a", 0, b"x" * (WAITING_BYTES // 2))]
+    tasks = await begun(lane, half, half)
+    with pytest.raises(LaneFull) as full:
+        await lane.append(events("late"))
+    assert str(full.value) == (
+        f"waiting for the bus: found {WAITING_BYTES} bytes of at most {WAITING_BYTES}, no room for 2 more; "
+        "send again later; if it stays so, see that Redis or Kafka keeps up, or run more gateways"
+    )
+    bus.open.set()
+    await asyncio.gather(*tasks)
+    await lane.append(events("later"))
+    assert bus.appends[-1] == ["later"]
