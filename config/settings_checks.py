@@ -106,6 +106,11 @@ def _scopes(settings: Settings) -> Iterator[SettingDifference]:
                 yield "write_key_scopes", f"another key in line {index}", "one of write_keys"
 
 
+def _kept(settings: Settings) -> Iterator[SettingDifference]:
+    if settings.kafka_retention_days is not None and settings.kafka_retention_days <= 0:
+        yield "kafka_retention_days", f"{settings.kafka_retention_days:g}", "more than 0"
+
+
 def _is_network(text: str) -> bool:
     try:
         ip_network(text, strict=False)
@@ -122,6 +127,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[SettingDifference]], ...]] = 
     _names,
     _from_where,
     _scopes,
+    _kept,
     kafka_differences,
     cluster_differences,
 )

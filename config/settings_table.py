@@ -89,6 +89,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kafka_replication: Annotated[
         int, Meta(ge=1, le=100, description="Brokers that keep a copy of each topic made here.")
     ] = 1
+    kafka_retention_days: Annotated[
+        float | None,
+        Meta(description="Days that topics made here keep messages; without it as the broker does."),
+    ] = None
     kafka_options: Annotated[
         tuple[str, ...], Meta(description="More of librdkafka's options, each name=value: TLS, SASL, sizes, timeouts.")
     ] = ()

@@ -48,6 +48,7 @@ from gateway.outreach_calls import OutreachCalls
 from gateway.push import PushServer
 from gateway.push_counts import CountedFeedback, PushCounts
 from gateway.questions import QuestionApi
+from gateway.retention import Retention
 from gateway.site import Site
 from gateway.tokens import SECRET_BYTES, TokenReader
 from gateway.write_keys import WriteKeys
@@ -181,6 +182,9 @@ class Gateway:
         auditor = Auditor(AuditTrail(client, mask_key(self._settings)), wall_clock_ms, self.metrics.audit_lost.inc)
         auditor.start()
         self._open.push_async_callback(auditor.stop)
+        retention = Retention(client, self._settings, wall_clock_ms)
+        retention.start()
+        self._open.push_async_callback(retention.stop)
         return auditor
 
     async def _start_reader(self) -> TokenReader:

@@ -5,7 +5,7 @@ does not take (``ConfigurationError``).
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from config import Settings
 from config.kafka_checks import TOPICS
@@ -17,6 +17,8 @@ from state.kafka_ends import KafkaEnds, wall_clock_ms
 from state.kafka_topics import KafkaTopics, WantedTopic
 from state.kafka_writer import KafkaBusWriter
 from state.redis_bus import RedisBusReader, RedisBusWriter
+
+DAY_MS: Final = 86_400_000
 
 
 class EngineBus(NamedTuple):
@@ -59,9 +61,11 @@ def kafka_connection(settings: Settings) -> KafkaConnection:
 
 def kafka_topics(settings: Settings) -> list[WantedTopic]:
     """All topics that Zhiyin has on Kafka, the events' first."""
+    days = settings.kafka_retention_days
+    kept_ms = None if days is None else int(days * DAY_MS)
+    partitions, replication = settings.bus_partitions, settings.kafka_replication
     return [
-        WantedTopic(getattr(settings, name), settings.bus_partitions, settings.kafka_replication, setting=name)
-        for name in TOPICS
+        WantedTopic(getattr(settings, name), partitions, replication, setting=name, kept_ms=kept_ms) for name in TOPICS
     ]
 
 

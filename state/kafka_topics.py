@@ -22,7 +22,7 @@ ClusterMetadata = Any
 class WantedTopic(msgspec.Struct, frozen=True):
     """A topic as it should be; ``exact``: whether one that is there already must have just these partitions.
 
-    ``setting``: what names it.
+    ``setting``: what names it; ``kept_ms``: how long one that is made here keeps messages (None: the broker's rule).
     """
 
     name: str
@@ -30,6 +30,12 @@ class WantedTopic(msgspec.Struct, frozen=True):
     replication: int
     exact: bool = True
     setting: str = "kafka_topic"
+    kept_ms: int | None = None
+
+    def new(self) -> NewTopic:
+        """As it is made."""
+        config = {} if self.kept_ms is None else {"retention.ms": str(self.kept_ms)}
+        return NewTopic(self.name, self.partitions, self.replication, config=config)
 
 
 class TopicMismatch(Exception):
@@ -113,7 +119,7 @@ class KafkaTopics:
         }
 
     def _make(self, missing: Sequence[WantedTopic]) -> None:
-        made = [NewTopic(topic.name, topic.partitions, topic.replication) for topic in missing]
+        made = [topic.new() for topic in missing]
         for name, done in self._admin.create_topics(made, request_timeout=self._answer_s).items():
             with self._connection.answering(f"making topic {name}"):
                 try:

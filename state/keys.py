@@ -65,7 +65,7 @@ CHANNEL: Final = Key(
     "zy:channel:{}",
     "stream",
     "what one desk (desk:ID) or the chatbot is told, ids OFFSET-0, field e (CloudEvent JSON)",
-    "newest 10,000 kept",
+    "newest 10,000 kept, for channels_retention_days",
 )
 CHANNEL_EPOCH: Final = Key(
     "zy:channel-epoch:{}",
@@ -119,7 +119,7 @@ FACTS: Final = Key(
     "zy:facts",
     "stream",
     "public facts and hints as CloudEvents for other systems, field e",
-    "newest 100,000 kept",
+    "newest 100,000 kept, for facts_retention_days",
 )
 TOLD: Final = Key(
     "zy:told:{}",
@@ -131,7 +131,7 @@ DEAD_LETTERS: Final = Key(
     "zy:dead-letters",
     "stream",
     "events that could not be taken, field e",
-    "newest 100,000 kept",
+    "newest 100,000 kept, for dead_letters_retention_days",
 )
 AUDIT: Final = Key(
     "zy:audit",

@@ -13,6 +13,9 @@ from websockets.sync.client import connect
 from config import ConfigurationError
 from config.settings import variable_of
 from gateway.server import CannotListen, check_settings, listening_socket, serve
+from state.connections import connect as redis_client
+from tests.flows.engine_process import until
+from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json
 from tests.gateway.gateway_process import Process
 from tests.gateway.running import WRITE_KEY, RunningGateway, gateway_settings
@@ -150,3 +153,11 @@ def test_ipv6_addresses_are_written_as_urls_are(redis_url: str) -> None:
         assert running.http.get("/live").status_code == 200
     finally:
         running.stop()
+
+
+def test_what_was_kept_long_enough_is_gone_soon_after_the_start(started: Started, redis_url: str) -> None:
+    with redis_client(redis_url) as client:
+        client.xadd("zy:facts", {"e": "{}"}, id="1-0")
+        client.xadd("zy:facts", {"e": "{}"})
+        started(redis_url)
+        until(lambda: client.xlen("zy:facts") == 1, "the old fact to go")
