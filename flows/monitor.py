@@ -20,7 +20,7 @@ from operators.catalogue import Catalogue
 from operators.cells import Cells
 from operators.events import PAIN_POINT_REPORTED
 from operators.facts import Around, Fact, stable_id
-from operators.journey_monitor import JourneyMonitor, MapChanged, PainPointChanged, Told
+from operators.journey_monitor import JourneyKnown, JourneyMonitor, MapChanged, PainPointChanged, Told
 from operators.moves import Move, fact_moves
 from operators.pain_points import MAY_BECOME, Report, Word
 from operators.pain_watch import watch_rules
@@ -132,7 +132,7 @@ def monitor_sink(
         maps, points = stores()
 
         def write(words: Sequence[Told]) -> None:
-            panes = [each for each in words if isinstance(each, MapChanged)]
+            panes = [each for each in words if isinstance(each, MapChanged | JourneyKnown)]
             changed = [each for each in words if isinstance(each, PainPointChanged)]
             if panes:
                 insist(lambda: maps.write(panes))

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.collector import SINGLE_TYPES
+from gateway.journey_schemas import journey_paths
 from gateway.openapi_contacts import contact_paths
 from gateway.openapi_schemas import SCHEMAS, ref
 from gateway.outreach_requests import MOST, USUAL
@@ -63,6 +64,7 @@ def openapi_document() -> dict[str, Any]:
             **_hint_paths(),
             **contact_paths(_asked, _LANGUAGE),
             **_outreach_paths(),
+            **journey_paths(_asked),
             **_other_paths(),
         },
         "components": {"schemas": SCHEMAS, "securitySchemes": SECURITY_SCHEMES},

@@ -5,6 +5,7 @@ from typing import Any, Final
 from gateway.admission import EVENT_BYTES
 from gateway.batches import BATCH_EVENTS, CONTEXT_BYTES
 from gateway.contact_schemas import CONTACT_SCHEMAS
+from gateway.journey_schemas import JOURNEY_SCHEMAS
 from gateway.outreach_schemas import OUTREACH_SCHEMAS
 from operators.events import CUSTOMER_ID_CHARS, MESSAGE_ID_CHARS, TYPES
 from operators.hints import OPEN_STATES
@@ -135,6 +136,11 @@ SCHEMAS: Final[Schema] = {
             "speak_after": _or_null(_TIME),
             "explanation": {"type": "array", "items": _WORDS},
             "step_titles": {"type": "object", "additionalProperties": _WORDS},
+            "wording": {
+                "type": ["object", "null"],
+                "description": "which of the reason's wordings it is, where they are learnt, and how probable the choice was",
+                "properties": {"variant": {"type": "integer"}, "propensity": {"type": "number"}},
+            },
             "state": {"enum": sorted(OPEN_STATES)},
             "version": {"type": "integer"},
         },
@@ -169,6 +175,7 @@ SCHEMAS: Final[Schema] = {
         },
     ),
     **OUTREACH_SCHEMAS,
+    **JOURNEY_SCHEMAS,
     "Live": _record(("status",), {"status": {"const": "live"}}),
     "Ready": _record(
         ("status", "dependencies"),

@@ -51,9 +51,31 @@ FORBID_CALLS: Final = Right(
     "`PUT`, `DELETE /v1/customers/{id}/do-not-call`",
     (AGENT, SUPERVISOR),
 )
+SEE_JOURNEYS: Final = Right(
+    "see journey maps, pain points and satisfaction",
+    "`GET /v1/journeys`, `GET /v1/journeys/{journey}/map`, `GET /v1/pain-points`, page `/journeys`",
+    (SUPERVISOR, OPS, ADMIN),
+)
+WORK_PAIN_POINTS: Final = Right(
+    "say who takes a pain point, that it is fixed, or that it is none",
+    "`POST /v1/pain-points/{id}/states`",
+    (SUPERVISOR, ADMIN),
+)
 READ_AUDIT: Final = Right("read who saw which hint", "`GET /v1/audit`", (ADMIN,))
 
-TABLE: Final = (HEAR_DESK, HEAR_CHATBOT, LOOK_UP, LIST_DESK, REPORT, LIST_OUTREACH, CALL, FORBID_CALLS, READ_AUDIT)
+TABLE: Final = (
+    HEAR_DESK,
+    HEAR_CHATBOT,
+    LOOK_UP,
+    LIST_DESK,
+    REPORT,
+    LIST_OUTREACH,
+    CALL,
+    FORBID_CALLS,
+    SEE_JOURNEYS,
+    WORK_PAIN_POINTS,
+    READ_AUDIT,
+)
 
 
 def roles_page() -> str:

@@ -39,6 +39,8 @@ from gateway.collector import Collector, wall_clock_ms
 from gateway.contacts import ContactApi
 from gateway.health import Health, Ping
 from gateway.http import build_app
+from gateway.journeys import JourneysApi
+from gateway.journeys_page import plotly_route
 from gateway.key_sets import KeySet, KeySetUnusable
 from gateway.limits import Rates
 from gateway.metrics import GatewayMetrics
@@ -58,8 +60,10 @@ from state.bundles import RedisBundleBoard
 from state.bus import BusWriter
 from state.buses import gateway_bus
 from state.connections import WAIT_TIMEOUT_S, AsyncClient, connect_async
+from state.journey_maps import JourneyMaps
 from state.kafka_writer import KafkaBusWriter
 from state.outreach_board import OutreachBoard
+from state.pain_points import PainPoints
 from state.questions import RedisQuestionBoard
 
 DRAIN_S: Final = 5
@@ -156,8 +160,10 @@ class Gateway:
                 RedisQuestionBoard(client), RedisBundleBoard(client), board, lane, bearers, wall_clock_ms
             ).routes(),
             *self._outreach(OutreachBoard(client), lane, bearers).routes(),
+            *JourneysApi(JourneyMaps(client), PainPoints(client), lane, bearers, wall_clock_ms).routes(),
             *Health({"redis": client.ping, **kafka_pings}).routes(),
             openapi_route(),
+            plotly_route(),
             *BrowserSdk(settings.write_keys[0] if settings.demo_page else None).routes(),
             *Site(lambda: push.port).routes(),
         ]

@@ -19,7 +19,20 @@ from starlette.staticfiles import StaticFiles
 from gateway.frames import PROTOCOL
 
 FOLDER: Final = Path(__file__).parent / "pages"
-PAGES: Final = {"/": "index.html", "/desk": "desk.html", "/chat": "chat.html", "/outreach": "outreach.html"}
+PAGES: Final = {
+    "/": "index.html",
+    "/desk": "desk.html",
+    "/chat": "chat.html",
+    "/outreach": "outreach.html",
+    "/journeys": "journeys.html",
+}
+PAGE_STYLES: Final = {
+    "/journeys": (
+        "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+        "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='",
+    )
+}
+"""Style elements that plotly.js makes: an empty one that it fills by itself, and one of its map charts. By hash."""
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+")
 
 
@@ -50,7 +63,8 @@ class Site:
         if _HOST.fullmatch(host):
             name = f"[{host}]" if ":" in host else host
             sockets = f" ws://{name}:{self._ws_port()} wss://{name}:{self._ws_port()}"
+        styles = " ".join(("'self'", *PAGE_STYLES.get(request.url.path, ())))
         return (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+            f"default-src 'none'; script-src 'self'; style-src {styles}; img-src 'self' data:; font-src 'self'; "
             f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )

@@ -33,6 +33,13 @@ class MapChanged(msgspec.Struct, frozen=True):
     gone: tuple[str, ...]
 
 
+class JourneyKnown(msgspec.Struct, frozen=True):
+    """A journey as the catalogue has it, for whoever shows its map."""
+
+    journey: str
+    document: dict[str, Any]
+
+
 class PainPointChanged(msgspec.Struct, frozen=True):
     """A pain point as it is now; ``word``: what happened to it, None when only its figures moved on."""
 
@@ -41,7 +48,7 @@ class PainPointChanged(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-Told = MapChanged | PainPointChanged
+Told = JourneyKnown | MapChanged | PainPointChanged
 
 
 class MonitorHead(msgspec.Struct, array_like=True, gc=False):
@@ -73,6 +80,7 @@ class JourneyMonitor:
         self.watch = JourneyWatch("", None, rules)
         self._journeys = journeys
         self._rules = rules
+        self._is_known = True
         self._keeps_changes = keeps_changes
         self._next_hour_ms: int | None = None
         self._unwritten: set[str] = set()
@@ -85,6 +93,7 @@ class JourneyMonitor:
         """Which journey it watches; the same for ever."""
         if name != self.name:
             self.name = name
+            self._is_known = False
             self.watch = JourneyWatch(name, self._journeys.get(name), self._rules)
 
     def take(self, moves: Sequence[Move]) -> None:
@@ -117,6 +126,10 @@ class JourneyMonitor:
     def tell(self) -> list[Told]:
         """What has changed since the last call."""
         words: list[Told] = []
+        journey = self._journeys.get(self.name)
+        if journey is not None and not self._is_known:
+            self._is_known = True
+            words.append(JourneyKnown(self.name, journey_document(self.name, journey)))
         if self._untold_panes or self._gone_panes:
             panes = {str(key): pack_pane(self.map.panes[key]) for key in sorted(self._untold_panes)}
             words.append(MapChanged(self.name, self.map.newest_ms, panes, tuple(map(str, sorted(self._gone_panes)))))
@@ -247,3 +260,17 @@ _STEP: Final = tuple[Slowness | None, PainPoint | None]
 def _copy(point: PainPoint) -> PainPoint:
     """As it is now: the monitor goes on writing into its own."""
     return msgspec.msgpack.decode(msgspec.msgpack.encode(point), type=PainPoint)
+
+
+def journey_document(name: str, journey: Journey) -> dict[str, Any]:
+    """What a page needs to know of a journey: its title, its steps in order, who owns them."""
+    steps = [
+        {
+            "id": step.id,
+            "title": msgspec.to_builtins(step.title),
+            "final": step.final,
+            "owner": None if step.owner is None else msgspec.to_builtins(step.owner),
+        }
+        for step in journey.steps
+    ]
+    return {"journey": name, "title": msgspec.to_builtins(journey.title), "steps": steps}

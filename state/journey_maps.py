@@ -7,8 +7,10 @@ Refused: ``StoreUnavailable`` when Redis is away; the same words may then be wri
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from operators.journey_map import Pane, PaneKey, Window, parse_key, unpack_pane
-from operators.journey_monitor import MapChanged
+from operators.journey_monitor import JourneyKnown, MapChanged
 from state import keys
 from state.connections import AsyncClient, Client, answering
 
@@ -21,10 +23,13 @@ class JourneyMapWriter:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def write(self, words: Sequence[MapChanged]) -> None:
+    def write(self, words: Sequence[MapChanged | JourneyKnown]) -> None:
         """What has changed, all at once. Raises StoreUnavailable."""
         with answering("writing journey maps", self._client), self._client.pipeline(transaction=True) as pipeline:
             for word in words:
+                if isinstance(word, JourneyKnown):
+                    pipeline.hset(keys.JOURNEYS.of(), word.journey, msgspec.json.encode(word.document))
+                    continue
                 key = keys.JOURNEY_MAP.of(word.journey)
                 fields: dict[Any, Any] = {**word.panes, NEWEST: word.newest_ms}
                 pipeline.hset(key, mapping=fields)
@@ -38,6 +43,12 @@ class JourneyMaps:
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
+
+    async def journeys(self) -> dict[str, dict[str, Any]]:
+        """The journeys that somebody has begun, by name, as the engine knows them. Raises StoreUnavailable."""
+        with answering("reading journeys", self._client):
+            found: Any = await self._client.hgetall(keys.JOURNEYS.of())
+        return {name.decode(): msgspec.json.decode(document) for name, document in sorted(found.items())}
 
     async def newest_ms(self, journeys: Iterable[str]) -> dict[str, int]:
         """When the newest move of each journey was; journeys without any are left out. Raises StoreUnavailable."""

@@ -182,6 +182,12 @@ DO_NOT_CALL: Final = Key(
     "customers who want no calls",
     "kept until the wish is taken back",
 )
+JOURNEYS: Final = Key(
+    "zy:journeys",
+    "hash",
+    "journeys that somebody has begun: name to JSON (title, steps, owners), as the engine's catalogue has them",
+    "kept",
+)
 JOURNEY_MAP: Final = Key(
     "zy:map:{}",
     "hash",
@@ -222,6 +228,7 @@ TABLE: Final = (
     OUTREACH_CUSTOMER,
     OUTREACH_VERSION,
     DO_NOT_CALL,
+    JOURNEYS,
     JOURNEY_MAP,
     PAIN_POINTS,
 )

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from gateway.site import FOLDER, PAGES
+from gateway.site import FOLDER, PAGE_STYLES, PAGES
 from tests.gateway.running import RunningGateway
 
 
@@ -13,8 +13,10 @@ def test_pages_load_from_here_alone_and_talk_to_their_websocket(gateway: Running
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.headers["cache-control"] == "no-cache"
     port = gateway.addresses.ws.rpartition(":")[2]
+    styles = " ".join(("'self'", *PAGE_STYLES.get(path, ())))
+    assert "unsafe" not in styles
     assert answer.headers["content-security-policy"] == (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        f"default-src 'none'; script-src 'self'; style-src {styles}; img-src 'self' data:; font-src 'self'; "
         f"connect-src 'self' ws://127.0.0.1:{port} wss://127.0.0.1:{port}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
