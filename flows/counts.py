@@ -12,7 +12,7 @@ from operators.bundle import Told as ToldOfContacts
 from operators.bundle_decision import CHANNELS
 from operators.dead_letters import DeadLetter
 from operators.facts import Fact
-from operators.hints import HeldBack, Hint, Retirement
+from operators.hints import HeldBack, Hint, Retirement, WordingReward
 from operators.journey_monitor import PainPointChanged
 from operators.outreach_words import CallFirst, NoCall, OutreachWord
 from state.facts import Told
@@ -48,10 +48,17 @@ class Counts:
         for verdict in verdicts:
             if isinstance(verdict, Hint):
                 self._metrics.hints.labels(verdict.journey, "created").inc()
+                if verdict.wording is not None:
+                    variant = str(verdict.wording.variant)
+                    self._metrics.wordings.labels(verdict.journey, verdict.reason.code, variant).inc()
             elif isinstance(verdict, HeldBack):
                 self._metrics.hints_held_back.labels(verdict.journey, verdict.why_not).inc()
             elif isinstance(verdict, Retirement):
                 self._metrics.retirements.labels(verdict.cause).inc()
+            elif isinstance(verdict, WordingReward):
+                outcome = "completed" if verdict.reward else "not_completed"
+                labels = (verdict.journey, verdict.reason, str(verdict.variant), outcome)
+                self._metrics.wording_outcomes.labels(*labels).inc()
 
     def outreach(self, words: Sequence[OutreachWord]) -> None:
         """Customers put on the outreach list, those who went from it, and those kept off it."""

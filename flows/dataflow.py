@@ -23,6 +23,7 @@ from flows.questions import hot_questions
 from flows.remembering import Journals, Remembering
 from flows.track import TrackLogic
 from flows.uplift import WatchUplift, comparison, hints_by_journey
+from flows.wording import worded
 from operators.arbitration import Arbitration, Input, Verdict
 from operators.catalogue import Catalogue
 from operators.dead_letters import DeadLetter
@@ -117,7 +118,10 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     _tell_monitor(tracked, decided, catalogue, rules, outlets)
     if outlets.hints is not None:
         concerning = _concerning(facts, tracked, rules)
-        told = op.map("verdicts", _arbitrated(concerning, catalogue, rules), _value)
+        verdicts = _arbitrated(concerning, catalogue, rules)
+        if catalogue.hints.wording == "bandit":
+            verdicts = worded(verdicts, decided, catalogue, rules.journals)
+        told = op.map("verdicts", verdicts, _value)
         _tell("tell_hints", told, outlets.hints, outlets)
         _tell_outreach(concerning, catalogue, rules, outlets)
         _tell_bundles(concerning, catalogue, rules, outlets)

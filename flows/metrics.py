@@ -54,6 +54,18 @@ PAIN_POINTS: Final = Metric(
     "what happened to pain points, by journey and word (opened, assigned, fixed, verified, dismissed, reopened)",
     ("journey", "word"),
 )
+WORDINGS: Final = Metric(
+    "zhiyin_hint_wordings_total",
+    "counter",
+    "hints whose wording the bandit chose, by variant (0: `say`)",
+    ("journey", "reason", "variant"),
+)
+WORDING_OUTCOMES: Final = Metric(
+    "zhiyin_hint_wording_outcomes_total",
+    "counter",
+    "how the attempts of those hints ended (completed, not_completed): what the bandit learns from",
+    ("journey", "reason", "variant", "outcome"),
+)
 UNTOLD: Final = Metric(
     "zhiyin_untold_total", "counter", "facts and hints too large for their Kafka topic, by topic", ("topic",)
 )
@@ -122,6 +134,8 @@ TABLE: Final = (
     HINTS_HELD_BACK,
     RETIREMENTS,
     PAIN_POINTS,
+    WORDINGS,
+    WORDING_OUTCOMES,
     UNTOLD,
     OUTREACH,
     OUTREACH_ENDED,
@@ -155,6 +169,8 @@ class EngineMetrics:
         self.hints_held_back = counter(HINTS_HELD_BACK, self.registry)
         self.retirements = counter(RETIREMENTS, self.registry)
         self.pain_points = counter(PAIN_POINTS, self.registry)
+        self.wordings = counter(WORDINGS, self.registry)
+        self.wording_outcomes = counter(WORDING_OUTCOMES, self.registry)
         self.untold = counter(UNTOLD, self.registry)
         self.outreach = counter(OUTREACH, self.registry)
         self.outreach_ended = counter(OUTREACH_ENDED, self.registry)

@@ -12,7 +12,7 @@ from flows.sinks import ListSink
 from operators.arbitration import Verdict
 from operators.dead_letters import DeadLetter
 from operators.facts import Fact
-from operators.hints import HeldBack, Hint, Retirement
+from operators.hints import HeldBack, Hint, Retirement, WordingReward
 from operators.routing import desk_of
 from state.dead_letters import RedisDeadLetters
 from state.facts import RedisFactStream
@@ -90,7 +90,7 @@ class HintDesks:
 
     def write(self, verdicts: Sequence[Verdict]) -> None:
         """What of ``verdicts`` is of any use to a desk or bot."""
-        orders = [self._order(each) for each in verdicts if not isinstance(each, HeldBack)]
+        orders = [self._order(each) for each in verdicts if not isinstance(each, HeldBack | WordingReward)]
         if orders:
             self._insist(lambda: self._hints.write(orders))
 

@@ -138,7 +138,7 @@ SCHEMAS: Final[Schema] = {
             "step_titles": {"type": "object", "additionalProperties": _WORDS},
             "wording": {
                 "type": ["object", "null"],
-                "description": "which of the reason's wordings it is, where they are learnt, and how probable the choice was",
+                "description": "the wording chosen, where wordings are learnt, and how probable the choice was",
                 "properties": {"variant": {"type": "integer"}, "propensity": {"type": "number"}},
             },
             "state": {"enum": sorted(OPEN_STATES)},

@@ -24,7 +24,7 @@ import xxhash
 from operators.catalogue import Catalogue
 from operators.facts import Fact
 from operators.hint_making import HintMaker, top_reason
-from operators.hints import OPEN_STATES, HeldBack, Hint, RetireCause, Retirement, Speak, WhyNot
+from operators.hints import OPEN_STATES, HeldBack, Hint, RetireCause, Retirement, Speak, WhyNot, WordingReward
 from operators.instants import duration_ms
 from operators.quiet_hours import quiet_until
 from operators.stored import ALL, taken, unpack, unpacked
@@ -62,7 +62,9 @@ class HintFeedback(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-Verdict = Hint | Retirement | Speak | HeldBack
+Verdict = Hint | Retirement | Speak | HeldBack | WordingReward
+"""The last is said by the wordings alone, in the place where the others pass."""
+
 Input = Fact | Contact | HintFeedback
 
 
@@ -162,7 +164,7 @@ class Arbitration:
             self._changed.add(customer_id)
         memory = self._customers.pop(customer_id, None)
         open_hints = memory.open_hints if memory is not None else []
-        return [Retirement(hint.hint_id, customer_id, "cancelled", now_ms) for hint in open_hints]
+        return [Retirement(hint.hint_id, customer_id, "cancelled", now_ms, hint.journey) for hint in open_hints]
 
     def head(self) -> bytes:
         """Nothing beside the customers but the format's name."""
@@ -236,7 +238,8 @@ class Arbitration:
         over = [hint for hint in memory.open_hints if hint.attempt_id == fact.attempt_id]
         if over:
             memory.open_hints = [hint for hint in memory.open_hints if hint.attempt_id != fact.attempt_id]
-        return [Retirement(hint.hint_id, fact.customer_id, _RETIRES[fact.kind], now_ms) for hint in over]
+        cause = _RETIRES[fact.kind]
+        return [Retirement(hint.hint_id, fact.customer_id, cause, now_ms, hint.journey) for hint in over]
 
     def _remember_contact(self, contact: Contact) -> None:
         """The latest word on the contact counts, whatever the order it arrives in."""
@@ -271,7 +274,7 @@ class Arbitration:
             if hint.speak_after_ms is not None and hint.speak_after_ms <= now_ms:
                 hint.speak_after_ms = later_ms
                 if later_ms is None:
-                    verdicts.append(Speak(hint.hint_id, memory.customer_id, now_ms))
+                    verdicts.append(Speak(hint.hint_id, memory.customer_id, now_ms, hint.journey))
         return verdicts
 
     def _memory(self, customer_id: str) -> CustomerMemory:

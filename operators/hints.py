@@ -25,6 +25,13 @@ _NEXT: Final[dict[str, frozenset[str]]] = {
 }
 
 
+class Wording(msgspec.Struct, frozen=True):
+    """Which of a reason's wordings a hint has (0: ``say``, then ``variants``), and how probable that choice was."""
+
+    variant: int
+    propensity: float
+
+
 class Hint(msgspec.Struct, frozen=True, kw_only=True):
     """One hint; times in epoch milliseconds.
 
@@ -56,6 +63,7 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
     explanation: tuple[Words, ...] = ()
     step_titles: dict[str, Words] = {}
     cause: str | None = None
+    wording: Wording | None = None
     version: int = 1
 
 
@@ -66,6 +74,7 @@ class Retirement(msgspec.Struct, frozen=True):
     customer_id: str
     cause: RetireCause
     at_ms: int
+    journey: str = ""
 
 
 class Speak(msgspec.Struct, frozen=True):
@@ -73,6 +82,20 @@ class Speak(msgspec.Struct, frozen=True):
 
     hint_id: str
     customer_id: str
+    at_ms: int
+    journey: str = ""
+
+
+class WordingReward(msgspec.Struct, frozen=True, kw_only=True):
+    """What a hint in a chosen wording was worth: 1 when its attempt was completed, else 0."""
+
+    hint_id: str
+    customer_id: str
+    journey: str
+    reason: str
+    variant: int
+    propensity: float
+    reward: float
     at_ms: int
 
 

@@ -170,7 +170,9 @@ def test_what_ends_a_break_off_retires_its_hint_once(
     arbitration = Arbitration(catalogue())
     hint = hint_of(decide(arbitration, NOON_MS, fact()))
     over = fact(kind, at_ms=5_000)
-    assert decide(arbitration, NOON_MS + 9, over, over) == [Retirement(hint.hint_id, "u1", kind, NOON_MS + 9)]
+    assert decide(arbitration, NOON_MS + 9, over, over) == [
+        Retirement(hint.hint_id, "u1", kind, NOON_MS + 9, "policy_loan")
+    ]
 
 
 @pytest.mark.parametrize("kind", ["started", "idle", "struggled"])
@@ -188,7 +190,7 @@ def test_only_the_attempts_own_hint_is_retired() -> None:
     assert decide(arbitration, NOON_MS, fact("completed", attempt="a3")) == []
     assert decide(arbitration, NOON_MS, fact("completed", customer="u2", attempt="a1")) == []
     assert decide(arbitration, NOON_MS, fact("completed", attempt="a1")) == [
-        Retirement(first.hint_id, "u1", "completed", NOON_MS)
+        Retirement(first.hint_id, "u1", "completed", NOON_MS, "policy_loan")
     ]
 
 
@@ -205,8 +207,8 @@ def test_catching_up_on_two_break_offs_and_the_end_gives_two_hints_as_they_came(
     first, back, second, over = decide(Arbitration(catalogue()), NOON_MS, *inputs)
     assert isinstance(first, Hint)
     assert isinstance(second, Hint)
-    assert back == Retirement(first.hint_id, "u1", "returned", NOON_MS)
-    assert over == Retirement(second.hint_id, "u1", "completed", NOON_MS)
+    assert back == Retirement(first.hint_id, "u1", "returned", NOON_MS, "policy_loan")
+    assert over == Retirement(second.hint_id, "u1", "completed", NOON_MS, "policy_loan")
 
 
 def test_a_used_or_dismissed_hint_is_open_no_longer() -> None:
@@ -245,7 +247,7 @@ def test_quiet_hours_defer_only_the_speaking() -> None:
     assert why_nots(verdicts) == []
     assert arbitration.next_due_ms == EIGHT_AM_MS
     assert arbitration.due(EIGHT_AM_MS - 1) == []
-    assert arbitration.due(EIGHT_AM_MS) == [Speak(hint.hint_id, "u1", EIGHT_AM_MS)]
+    assert arbitration.due(EIGHT_AM_MS) == [Speak(hint.hint_id, "u1", EIGHT_AM_MS, "policy_loan")]
     assert arbitration.due(EIGHT_AM_MS + 1) == []
 
 
@@ -291,7 +293,7 @@ def test_woken_late_it_waits_for_the_next_morning() -> None:
     hint = hint_of(decide(arbitration, TEN_PM_MS, fact()))
     assert arbitration.due(TEN_PM_MS + DAY_MS) == []
     assert arbitration.next_due_ms == EIGHT_AM_MS + DAY_MS
-    assert arbitration.due(EIGHT_AM_MS + DAY_MS) == [Speak(hint.hint_id, "u1", EIGHT_AM_MS + DAY_MS)]
+    assert arbitration.due(EIGHT_AM_MS + DAY_MS) == [Speak(hint.hint_id, "u1", EIGHT_AM_MS + DAY_MS, "policy_loan")]
 
 
 def test_nobody_speaks_into_a_conversation() -> None:
@@ -300,7 +302,7 @@ def test_nobody_speaks_into_a_conversation() -> None:
     decide(arbitration, EIGHT_AM_MS, Contact("u1", True, EIGHT_AM_MS - 60_000, "phone"))
     over_ms = EIGHT_AM_MS - 60_000 + CONTACT_ENDS_AFTER_MS
     assert arbitration.due(EIGHT_AM_MS) == []
-    assert arbitration.due(over_ms) == [Speak(hint.hint_id, "u1", over_ms)]
+    assert arbitration.due(over_ms) == [Speak(hint.hint_id, "u1", over_ms, "policy_loan")]
 
 
 def test_taken_up_again_it_goes_on_as_before_with_the_same_ids() -> None:
@@ -374,4 +376,4 @@ def test_a_return_that_ends_at_once_retires_the_hint_for_its_end() -> None:
     arbitration = Arbitration(catalogue())
     hint = hint_of(decide(arbitration, NOON_MS, fact()))
     over = decide(arbitration, NOON_MS + 1, fact("returned"), fact("completed"))
-    assert over == [Retirement(hint.hint_id, hint.customer_id, "completed", NOON_MS + 1)]
+    assert over == [Retirement(hint.hint_id, hint.customer_id, "completed", NOON_MS + 1, "policy_loan")]

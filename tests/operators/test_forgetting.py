@@ -89,7 +89,9 @@ def test_hints_are_taken_from_those_who_have_them() -> None:
     arbitration = Arbitration(catalogue(), keeps_changes=True)
     (hint,) = arbitration.decide((fact(),), NOON_MS)
     assert isinstance(hint, Hint)
-    assert arbitration.forget("u1", NOON_MS + 1) == [Retirement(hint.hint_id, "u1", "cancelled", NOON_MS + 1)]
+    assert arbitration.forget("u1", NOON_MS + 1) == [
+        Retirement(hint.hint_id, "u1", "cancelled", NOON_MS + 1, "policy_loan")
+    ]
     assert arbitration.forget("u1", NOON_MS + 2) == []
     arbitration.changes()
     assert b"u1" not in everything(arbitration)
