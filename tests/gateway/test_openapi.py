@@ -64,7 +64,9 @@ def test_operations_have_names_of_their_own() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])
 def test_every_path_is_served(gateway: RunningGateway, path: str) -> None:
-    concrete = path.format(customer_id="anna", hint_id="h1", question_id="q1", outreach_id="o1", journey="claim", pain_point_id="p1")
+    concrete = path.format(
+        customer_id="anna", hint_id="h1", question_id="q1", outreach_id="o1", journey="claim", pain_point_id="p1"
+    )
     for method in ("get", "post", "put", "delete"):
         answer = gateway.http.request(method, concrete)
         assert (answer.status_code != 405) == (method in DOCUMENT["paths"][path])
