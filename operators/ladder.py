@@ -91,7 +91,7 @@ class Ladder:
     def ended(self, kind: str, silence_ms: int | None) -> None:
         """A silence that had reached a checkpoint is over; None: nothing came any more."""
         step = step_of(kind)
-        for name in (step, kind):
+        for name in (_all_of(step), kind):
             counts = self._counts(name, step)
             if silence_ms is None:
                 counts.away += 1.0
@@ -140,7 +140,7 @@ class Ladder:
     def _judge(self, kind: str) -> Verdicts:
         step = step_of(kind)
         checkpoints_s = self._checkpoints_s[step]
-        of_step, own = self._counts(step, step), self._counts(kind, step)
+        of_step, own = self._counts(_all_of(step), step), self._counts(kind, step)
         scale = KIND_WEIGHT / max(of_step.reached[0], 1.0)
         reached = [mine + scale * theirs for mine, theirs in zip(own.reached, of_step.reached, strict=True)]
         away = own.away + scale * of_step.away
@@ -152,6 +152,11 @@ class Ladder:
         return Verdicts(self._version, tell_at, stays_away)
 
 
+def _all_of(step: str) -> str:
+    """The name under which all silences of a step are counted."""
+    return f"{step}|all"
+
+
 def step_of(kind: str) -> str:
     """The step of a kind of silence."""
-    return kind.rpartition("|")[0] or kind
+    return kind.rpartition("|")[0]

@@ -1,0 +1,207 @@
+"""Learning from silences: nothing from later, scored before learnt, fixed as before, the same after a restart."""
+
+from collections.abc import Sequence
+from itertools import chain
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operators import learning
+from operators.abandonment import JourneyDecision
+from operators.catalogue import Catalogue
+from operators.events import Event, read_event
+from operators.facts import Fact, Observation, ObservationKind
+from operators.journey import JourneyShard
+from operators.journey_plan import journey_plans
+from operators.learning import JourneyLearning
+from operators.learning_contract import MODEL_FORMAT
+from operators.reasons import ReasonRules
+from operators.situations import Scored
+from operators.stored import StateUnreadable
+from tests.oracle import expected_facts
+from tests.streams import BEGIN_MS, STREAM_CATALOGUE, oracle_journeys, streams, told, wire
+
+LEARNED = msgspec.structs.replace(STREAM_CATALOGUE, decision="learned", label_timeout="30s")
+BY_JOURNEY = sorted(STREAM_CATALOGUE.journeys)
+
+
+def observed(events: Sequence[dict[str, Any]], catalogue: Catalogue, batch: int) -> list[list[Observation]]:
+    """What the tracker sees of a stream, batch by batch."""
+    shard = JourneyShard(journey_plans(catalogue))
+    batches: list[list[Observation]] = []
+    for start in range(0, len(events), batch):
+        taken = events[start : start + batch]
+        read = [read_event(wire(event)) for event in taken]
+        shard.take([each for each in read if isinstance(each, Event)], [event["at_ms"] for event in taken])
+        shard.settle()
+        batches.append(shard.collect())
+    shard.run_out()
+    return [*batches, shard.collect()]
+
+
+def decided(batches: Sequence[Sequence[Observation]], catalogue: Catalogue, *, learns: bool) -> list[Fact]:
+    facts: list[Fact] = []
+    for journey in BY_JOURNEY:
+        decision = JourneyDecision(
+            ReasonRules(catalogue), lambda name: JourneyLearning(name, catalogue) if learns else None
+        )
+        for batch in batches:
+            facts += decision.decide([seen for seen in batch if seen.journey == journey])
+    return facts
+
+
+@settings(max_examples=30)
+@given(events=streams(), batch=st.integers(1, 12))
+def test_a_fixed_decision_that_learns_tells_the_oracles_facts(events: list[dict[str, Any]], batch: int) -> None:
+    facts = decided(observed(events, STREAM_CATALOGUE, batch), STREAM_CATALOGUE, learns=True)
+    assert told(facts) == expected_facts(events, oracle_journeys(STREAM_CATALOGUE))
+    assert all(0 < (fact.score or 0) < 1 for fact in facts if fact.kind in ("idle", "abandoned"))
+
+
+@settings(max_examples=30)
+@given(events=streams(), batch=st.integers(1, 12))
+def test_a_learned_decision_differs_only_in_when_it_tells(events: list[dict[str, Any]], batch: int) -> None:
+    batches = observed(events, LEARNED, batch)
+    plain = [fact for fact in decided(batches, LEARNED, learns=True) if fact.kind in ("started", "idle", "expired")]
+    fixed = decided(observed(events, STREAM_CATALOGUE, batch), STREAM_CATALOGUE, learns=False)
+    assert told(plain) == told([fact for fact in fixed if fact.kind in ("started", "idle", "expired")])
+
+
+@settings(max_examples=30)
+@given(events=streams(), cut=st.integers(0, 100), randomness=st.randoms(use_true_random=False))
+def test_another_future_leaves_every_score_as_it_was(
+    events: list[dict[str, Any]], cut: int, randomness: Random
+) -> None:
+    seen = [each for each in chain.from_iterable(observed(events, LEARNED, 5)) if each.journey == "loan"]
+    seen.sort(key=lambda each: each.at_ms)
+    cut_ms = seen[min(cut, len(seen) - 1)].at_ms if seen else 0
+    past = [each for each in seen if each.at_ms < cut_ms]
+    future = [each for each in seen if each.at_ms >= cut_ms]
+    kinds = [each.kind for each in future]
+    randomness.shuffle(kinds)
+    idle_ms = [3_000 if kind == "idle" else each.idle_ms for kind, each in zip(kinds, future, strict=True)]
+    other = [
+        msgspec.structs.replace(each, kind=kind, idle_ms=idle)
+        for each, kind, idle in zip(future, kinds, idle_ms, strict=True)
+    ]
+    first = JourneyLearning("loan", LEARNED).hear([*past, *future])[: len(past)]
+    second = JourneyLearning("loan", LEARNED).hear([*past, *other])[: len(past)]
+    assert [each and (each.score, each.tell) for each in first] == [each and (each.score, each.tell) for each in second]
+
+
+@settings(max_examples=30)
+@given(events=streams(), batch=st.integers(1, 12))
+def test_how_a_stream_is_cut_up_changes_no_score(events: list[dict[str, Any]], batch: int) -> None:
+    def scores(batch: int) -> list[tuple[str, float | None]]:
+        facts = decided(observed(events, LEARNED, batch), LEARNED, learns=True)
+        return sorted((fact.id, fact.score) for fact in facts if fact.kind == "idle")
+
+    ordered = sorted(events, key=lambda event: int(event["at_ms"]))
+    events = [{**event, "at_ms": event["at_ms"] + number} for number, event in enumerate(ordered)]
+    assert scores(batch) == scores(len(events))
+
+
+@settings(max_examples=30)
+@given(events=streams(), cut=st.integers(0, 8))
+def test_restored_from_its_journal_it_tells_the_same_facts(events: list[dict[str, Any]], cut: int) -> None:
+    batches = [[each for each in batch if each.journey == "loan"] for batch in observed(events, LEARNED, 4)]
+
+    def fresh() -> JourneyDecision:
+        return JourneyDecision(
+            ReasonRules(LEARNED), lambda name: JourneyLearning(name, LEARNED, keeps_changes=True), keeps_changes=True
+        )
+
+    whole, decision = fresh(), fresh()
+    packs: list[bytes] = []
+    for number, batch in enumerate(batches):
+        assert [(fact.id, fact.score) for fact in whole.decide(batch)] == [
+            (fact.id, fact.score) for fact in decision.decide(batch)
+        ]
+        if number % 2 == 0:
+            packs.append(decision.changes()[1])
+        if number == cut:
+            before, decision = decision, fresh()
+            decision.restore(before.head(), [*packs, before.changes()[1]])
+            packs = [decision.rows(decision.all_keys())]
+            assert sorted(decision.all_keys()) == sorted(before.all_keys())
+            assert all(decision.rows([key]) == before.rows([key]) for key in before.all_keys())
+            assert decision.head() == before.head()
+
+
+def seen(
+    kind: ObservationKind, at_s: float, idle_s: float = 0, attempt: str = "00000000aaaaaaaa", step: str = "apply"
+) -> Observation:
+    at_ms = BEGIN_MS + round(at_s * 1000)
+    return Observation(
+        kind, at_ms, attempt, "anna", "loan", None, step, None, round(idle_s * 1000), started_ms=BEGIN_MS
+    )
+
+
+def attempt_id(number: int) -> str:
+    return f"{number:08x}00000000"
+
+
+def test_a_prediction_is_scored_as_it_was_made_and_then_learnt() -> None:
+    scored: list[Scored] = []
+    loan = JourneyLearning("loan", LEARNED, lambda _, each: scored.extend(each))
+    said = [thought for thought in loan.hear([seen("idle", 3, 3), seen("idle", 8, 8)]) if thought is not None]
+    assert [each.score for each in said] == [0.5, 0.5], "nothing has been learnt"
+    loan.hear([seen("active", 9, 9), seen("completed", 10)])
+    told = [each for each in scored if each.question == "unfinished"]
+    assert [(each.score, each.outcome, each.situation.idle_ms) for each in told] == [
+        (0.5, False, 3_000),
+        (0.5, False, 8_000),
+    ]
+    assert loan.figures().quality[0].labels == 2
+    [again] = loan.hear([seen("idle", 13, 3, attempt_id(2))])
+    assert again is not None
+    assert again.score < 0.5, "now it has"
+
+
+def test_a_silence_is_settled_after_the_label_timeout_of_event_time() -> None:
+    loan = JourneyLearning("loan", LEARNED)
+    loan.hear([seen("idle", 3, 3)])
+    assert loan.figures().pending == 1
+    loan.hear([seen("started", 29, attempt=attempt_id(2))])
+    assert loan.figures().pending == 1
+    loan.hear([seen("started", 31, attempt=attempt_id(2))])
+    assert (loan.figures().pending, loan.figures().learnt) == (0, 1)
+    loan.hear([seen("completed", 40)])
+    assert loan.figures().learnt == 1, "too late: it has been settled"
+
+
+def test_what_waits_is_bounded_and_what_is_dropped_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "MOST_WAITING", 10)
+    loan = JourneyLearning("loan", LEARNED)
+    loan.hear([seen("idle", 3, 3, attempt_id(number)) for number in range(25)])
+    assert (len(loan.waiting), loan.figures().dropped, loan.figures().pending) == (10, 15, 10)
+
+
+def test_what_was_learnt_is_taken_up_by_another() -> None:
+    first, second = JourneyLearning("loan", LEARNED), JourneyLearning("loan", LEARNED)
+    for number in range(60):
+        at_s = 100 * number
+        first.hear([seen("idle", at_s + 3, 3, attempt_id(number)), seen("gone", at_s + 50, 0, attempt_id(number))])
+    second.take_up(first.saved())
+    assert second.saved() == first.saved()
+    assert second.figures() == first.figures()
+    one, other = (each.hear([seen("idle", 9_000, 3, attempt_id(99))])[0] for each in (first, second))
+    assert one is not None
+    assert other is not None
+    assert one.score == other.score > 0.9
+
+
+def test_another_format_is_refused_by_name() -> None:
+    with pytest.raises(StateUnreadable, match=f"found format 'zhiyin-learning-9', expected '{MODEL_FORMAT}'"):
+        JourneyLearning("loan", LEARNED).take_up(msgspec.msgpack.encode(["zhiyin-learning-9"]))
+
+
+def test_once_told_the_same_break_is_not_told_again_however_early_it_is_noticed() -> None:
+    early = Fact("abandoned", BEGIN_MS + 3_000, "a1", "anna", "loan", None, "apply", idle_ms=3_000)
+    late = Fact("abandoned", BEGIN_MS + 8_000, "a1", "anna", "loan", None, "apply", idle_ms=8_000)
+    assert early.id == late.id
+    assert early.id != msgspec.structs.replace(late, idle_ms=7_999).id
