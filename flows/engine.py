@@ -23,6 +23,7 @@ from flows.bus_source import BusSource, Lag
 from flows.counts import Counts
 from flows.dataflow import Rules, journey_flow
 from flows.decide import Learns
+from flows.learning_metrics import Keepers
 from flows.meeting import Meeting
 from flows.member import Member, MemberLost, MemberStopped
 from flows.metrics import EngineMetrics
@@ -170,7 +171,7 @@ def _rules(settings: Settings, metrics: EngineMetrics, layout: Layout, keeper: M
         run_out=lambda: False,
         latest_ms=lambda arrived_ms: (arrived_ms if arrived_ms is not None else _now_ms()) + ahead_ms,
         checkpoints=False,
-        learns=Learns(keeper=keeper),
+        learns=Learns(keeper=Keepers((keeper, metrics.learning))),
         struggles=True,
         duplicate_memory_ms=settings.duplicate_memory_s * 1000,
         clock=_now_ms,

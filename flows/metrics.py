@@ -10,7 +10,7 @@ from typing import Final, get_args
 from prometheus_client import CollectorRegistry
 
 from config.metric import Metric, counter, gauge, histogram, one_label, process_metrics
-from flows import model_metrics, uplift_metrics
+from flows import learning_metrics, model_metrics, uplift_metrics
 from operators.hints import RetireCause, WhyNot
 
 LATENCY_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
@@ -149,6 +149,7 @@ TABLE: Final = (
     BUS_LOST,
     SNAPSHOT_SECONDS,
     BUILD,
+    *learning_metrics.TABLE,
     *uplift_metrics.TABLE,
     *model_metrics.TABLE,
 )
@@ -184,6 +185,7 @@ class EngineMetrics:
         self.bus_lost = counter(BUS_LOST, self.registry)
         self.snapshot_seconds = histogram(SNAPSHOT_SECONDS, self.registry)
         self.build = gauge(BUILD, self.registry)
+        self.learning = learning_metrics.LearningMetrics(self.registry)
         self.uplift = uplift_metrics.UpliftMetrics(self.registry)
         self.models = model_metrics.ModelMetrics(self.registry)
 

@@ -1,0 +1,52 @@
+"""What Prometheus reads of the learning."""
+
+from prometheus_client import CollectorRegistry
+
+from flows.learning_metrics import EVERY_S, Keepers, LearningMetrics
+from operators.learning_contract import LearningFigures, Quality
+
+
+class Figures:
+    """A learning that only has figures."""
+
+    def __init__(self) -> None:
+        self.labels = 10
+
+    def figures(self) -> LearningFigures:
+        linear = Quality("unfinished", "linear", True, self.labels, 0.41, 0.45, 0.13, 0.02, 0.83)
+        tree = Quality("unfinished", "tree", False, 3, 0.47, 0.45, 0.15, 0.04, 0.80)
+        return LearningFigures("loan", (linear, tree), self.labels, 5, 1, 7, {"error": 2}, 1, 2)
+
+    def saved(self) -> bytes:
+        return b""
+
+    def take_up(self, saved: bytes) -> None:
+        """Nothing to take up."""
+
+
+def test_the_figures_are_shown_by_model_every_few_seconds() -> None:
+    registry, now, learning = CollectorRegistry(), [0.0], Figures()
+    metrics = Keepers([LearningMetrics(registry, lambda: now[0])])
+
+    def read(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"zhiyin_{name}", {"journey": "loan", **labels})
+
+    metrics.begin("loan", learning, resumed=False)
+    linear = {"question": "unfinished", "model": "linear"}
+    names = (
+        "log_loss",
+        "base_log_loss",
+        "brier",
+        "calibration_error_ratio",
+        "auc_ratio",
+        "scored_predictions",
+        "leads",
+    )
+    assert [read(f"model_{name}", **linear) for name in names] == [0.41, 0.45, 0.13, 0.02, 0.83, 10, 1]
+    assert read("model_leads", question="unfinished", model="tree") == 0
+    assert [read("learning_labels", outcome=each) for each in ("learnt", "sampled_out", "dropped")] == [10, 5, 1]
+    assert (read("learning_pending_predictions"), read("learning_drifts", of="error")) == (7, 2)
+
+    for now[0], learning.labels, shown in ((0.0, 11, 11), (EVERY_S - 0.1, 12, 11), (EVERY_S, 13, 13)):
+        metrics("loan", learning)
+        assert read("learning_labels", outcome="learnt") == shown
