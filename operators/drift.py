@@ -12,8 +12,8 @@ from river import drift
 
 from operators.situations import Known
 
-MICRO_BATCH: Final = 32
-DELTA: Final = 0.0005
+MICRO_BATCH: Final = 8
+DELTA: Final = 0.001
 """How likely a false alarm is at each look; chosen small, for there are many looks."""
 
 
@@ -41,6 +41,6 @@ class DriftWatch:
     def _has_drifted(self, name: str, mean: float) -> bool:
         window = self._windows.get(name)
         if window is None:
-            window = self._windows[name] = drift.ADWIN(delta=DELTA, clock=4, grace_period=8, min_window_length=4)
+            window = self._windows[name] = drift.ADWIN(delta=DELTA, clock=4, grace_period=16, min_window_length=4)
         window.update(mean)
         return bool(window.drift_detected)

@@ -1,0 +1,71 @@
+"""Champion, challengers and drift."""
+
+from random import Random
+
+from operators.contenders import LEAST_LABELS, Contenders
+from operators.drift import MICRO_BATCH, DriftWatch
+from operators.scorer import LEARNT_AFTER_DRIFT, LOOKS, Scorer
+from operators.situations import Known
+
+
+def test_the_lead_changes_only_for_a_clear_and_lasting_advantage() -> None:
+    contenders = Contenders("linear")
+    leaders: list[str] = []
+    for _ in range(LEAST_LABELS):
+        contenders.seen("base", 0.9, 0.6, outcome=True)
+        leaders.append(contenders.leader)
+    assert leaders == ["linear"] * (LEAST_LABELS - 1) + ["base"]
+    for number in range(2_000):
+        contenders.seen("linear", 0.501, 0.5, outcome=number % 2 == 0)
+    assert contenders.leader == "base", "as good as equal"
+
+
+def settled(scorer: Scorer, known: Known, outcome: bool, chance: int) -> float:
+    silence = scorer.silence(known)
+    scorer.look(silence, 0)
+    score = scorer.score(silence, 0)
+    scorer.settle([scorer.prediction(silence, 0, 0, score)], outcome, chance)
+    return score
+
+
+def test_the_tree_leads_where_only_two_features_together_say_anything() -> None:
+    random, scorer = Random(3), Scorer((30_000, 60_000))
+    for _ in range(9_000):
+        age, dwell = random.choice((4, 14)), random.choice((4, 14))
+        settled(scorer, Known("pay", 30_000, age, bytes((dwell,))), (age == dwell) == (random.random() < 0.95), 0)
+    assert scorer.contenders.leader == "tree"
+    said = {
+        (age, dwell): settled(scorer, Known("pay", 30_000, age, bytes((dwell,))), outcome=True, chance=1)
+        for age in (4, 14)
+        for dwell in (4, 14)
+    }
+    assert min(said[4, 4], said[14, 14]) > 0.7
+    assert max(said[4, 14], said[14, 4]) < 0.3
+
+
+def test_a_drift_of_the_error_is_noticed_and_all_is_learnt_again() -> None:
+    random, scorer = Random(4), Scorer((30_000, 60_000))
+    for number in range(12_000):
+        age = random.choice((4, 14))
+        settled(scorer, Known("pay", 30_000, age, b"\x05"), (age == 4) == (random.random() < 0.9), number)
+    assert "error" not in scorer.drifts
+    before = scorer.learnt
+    for number in range(3_000):
+        age = random.choice((4, 14))
+        settled(scorer, Known("pay", 30_000, age, b"\x05"), (age == 14) == (random.random() < 0.9), number)
+    assert scorer.drifts["error"] >= 1
+    assert before + 1_000 < scorer.learnt <= before + 3_000 < before + LEARNT_AFTER_DRIFT
+
+
+def test_nothing_drifts_where_nothing_changes() -> None:
+    random, watch = Random(5), DriftWatch()
+    found = [watch.see(random.random(), Known("pay", 1, random.randrange(20), b"")) for _ in range(400 * MICRO_BATCH)]
+    assert sum(map(len, found)) == 0
+
+
+def test_of_many_looks_the_rarer_are_learnt_more_often() -> None:
+    scorer = Scorer((30_000, 60_000, 120_000, 300_000))
+    scorer.learnt = 10**6
+    kept = [sum(scorer.keeps(place, chance) for chance in range(400)) for place in range(LOOKS)]
+    assert kept == [100, 200, 400]
+    assert scorer.sampled_out == 300 + 200
