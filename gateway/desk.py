@@ -45,6 +45,18 @@ class House(NamedTuple):
 class Desk:
     """One connection; ``serve`` returns when it has ended."""
 
+    __slots__ = (
+        "_closing",
+        "_connection",
+        "_house",
+        "_joining",
+        "_outbox",
+        "_pinged_s",
+        "_role",
+        "_session",
+        "_subscriptions",
+    )
+
     def __init__(self, connection: ServerConnection, session: Session, house: House) -> None:
         self._connection = connection
         self._session = session
@@ -60,7 +72,6 @@ class Desk:
 
     async def serve(self) -> None:
         """Talk until either side ends it."""
-        writer = asyncio.create_task(self._outbox.write_on())
         try:
             async for text in self._connection:
                 if self._closing is None:
@@ -68,7 +79,7 @@ class Desk:
         except ConnectionClosed:
             pass
         finally:
-            writer.cancel()
+            self._outbox.close()
             self._end()
             await self.closed()
 

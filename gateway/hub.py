@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from gateway.told import Told, read_told
 from state.board import HintBoard
+from state.channels import ChannelEntry, Position
 from state.connections import StoreUnavailable
 
 BLOCK_MS: Final = 200
@@ -22,6 +23,8 @@ PAGE: Final = 100
 RECOVERED_AT_MOST: Final = 1_000
 """Who missed more than this reloads: that is less to send than what was missed."""
 VERIFY_EVERY_S: Final = 10.0
+QUESTIONS_AT_ONCE: Final = 32
+"""Thousands who come back at once ask one after the other: fewer than the store has connections, so nobody fails."""
 RETRY_AFTER_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 AT_A_STRETCH: Final = 4
 """So many entries are told before the desks' writers have a turn: fewer than the smallest outbox holds."""
@@ -62,6 +65,8 @@ class Listener(Protocol):
 class _Channel:
     """One channel: what has been read of it, and who is on it (``live`` maps to what each had when it went live)."""
 
+    __slots__ = ("epoch", "live", "members", "name", "offset")
+
     def __init__(self, name: str, epoch: str, offset: int) -> None:
         self.name = name
         self.epoch = epoch
@@ -78,6 +83,9 @@ class Hub:
         self._board = board
         self._now_ms = now_ms
         self._channels: dict[str, _Channel] = {}
+        self._offsets: dict[str, int] = {}
+        self._opened: set[str] = set()
+        self._questions = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._somebody = asyncio.Event()
         self._read_ms = now_ms()
         self._is_on = False
@@ -122,8 +130,12 @@ class Hub:
         channel = self._channels.get(name)
         if channel is not None:
             return channel
-        position = await self._board.position(name)
-        channel = self._channels.setdefault(name, _Channel(name, position.epoch, position.offset))
+        position = await self._position(name)
+        if name not in self._channels:
+            self._channels[name] = _Channel(name, position.epoch, position.offset)
+            self._offsets[name] = position.offset
+            self._opened.add(name)
+        channel = self._channels[name]
         self._read_ms = max(self._read_ms, self._now_ms()) if self.stale_since_ms is None else self._read_ms
         self._somebody.set()
         return channel
@@ -131,7 +143,7 @@ class Hub:
     async def _start(self, channel: _Channel, epoch: str | None, offset: int | None) -> Start:
         if epoch is None or offset is None:
             return Start(channel.epoch, channel.offset, recovered=False)
-        position = await self._board.position(channel.name)
+        position = await self._position(channel.name)
         if position.epoch != channel.epoch:
             self._lose(channel)
         if position.recovers(epoch, offset) and position.offset - offset <= RECOVERED_AT_MOST:
@@ -142,7 +154,7 @@ class Hub:
         """What was missed, without hints that have expired or ended meanwhile: nobody shows them as new."""
         ended = await self._ended(channel, after)
         while after < channel.offset:
-            entries = await self._board.read(channel.name, after, PAGE)
+            entries = await self._page(channel.name, after)
             if listener not in channel.members:
                 return
             if not entries or entries[0].offset != after + 1:
@@ -157,11 +169,19 @@ class Hub:
             after = entries[-1].offset
         self._go_live(channel, listener, after)
 
+    async def _position(self, name: str) -> Position:
+        async with self._questions:
+            return await self._board.position(name)
+
+    async def _page(self, name: str, after: int) -> list[ChannelEntry]:
+        async with self._questions:
+            return await self._board.read(name, after, PAGE)
+
     async def _ended(self, channel: _Channel, after: int) -> set[str]:
         """The hints whose end is among what was missed; looked up first, so that a replay is not held in memory."""
         ended: set[str] = set()
         while after < channel.offset:
-            entries = await self._board.read(channel.name, after, PAGE)
+            entries = await self._page(channel.name, after)
             if not entries:
                 break
             ended.update(told.ends for told in (read_told(each.offset, each.event) for each in entries) if told.ends)
@@ -180,9 +200,14 @@ class Hub:
         channel.members.discard(listener)
         channel.live.pop(listener, None)
         if not channel.members and self._channels.get(channel.name) is channel:
-            del self._channels[channel.name]
+            self._forget(channel.name)
         if not self._channels:
             self._somebody.clear()
+
+    def _forget(self, name: str) -> None:
+        del self._channels[name]
+        del self._offsets[name]
+        self._opened.discard(name)
 
     async def _read_on(self) -> None:
         failures = 0
@@ -205,8 +230,8 @@ class Hub:
         if self.stale_since_ms is not None:
             await self._verify()
             self._is_fresh()
-        positions = {name: channel.offset for name, channel in self._channels.items()}
-        found = await self._board.wait(positions, BLOCK_MS)
+        opened, self._opened = self._opened, set()
+        found = await self._board.wait(self._offsets, BLOCK_MS, opened)
         self._read_ms = self._now_ms()
         for name, entries in found.items():
             channel = self._channels.get(name)
@@ -221,7 +246,7 @@ class Hub:
         if told.offset != channel.offset + 1:
             self._lose(channel)
             return
-        channel.offset = told.offset
+        channel.offset = self._offsets[channel.name] = told.offset
         for listener, after in list(channel.live.items()):
             if told.offset > after:
                 self._hear(channel, listener, told)
@@ -246,13 +271,13 @@ class Hub:
     async def _verify(self) -> None:
         for channel in list(self._channels.values()):
             offset = channel.offset
-            position = await self._board.position(channel.name)
+            position = await self._position(channel.name)
             if position.epoch != channel.epoch or position.offset < offset:
                 self._lose(channel)
 
     def _lose(self, channel: _Channel) -> None:
         if self._channels.get(channel.name) is channel:
-            del self._channels[channel.name]
+            self._forget(channel.name)
         members, channel.members, channel.live = list(channel.members), set(), {}
         log.warning("push: channel %s has begun a new life or lost entries; %d reload", channel.name, len(members))
         for listener in members:

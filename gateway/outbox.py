@@ -1,7 +1,9 @@
-"""What one desk is still to be sent: a bounded queue and the one writer that empties it.
+"""What one desk is still to be sent: a bounded queue, and a writer that is there while something waits.
 
 In: frames. Out: frames on the socket, in order. Refused: a frame for which there is no room;
 ``on_overflow`` is called then, so that whoever holds the connection closes it.
+
+Most desks wait for nothing most of the time: an empty queue costs a list and no task.
 """
 
 import asyncio
@@ -26,6 +28,19 @@ class Waiting(NamedTuple):
 class Outbox:
     """The queue of one connection. ``steady_s``: a clock that never goes back; ``delivered``: told of hints sent."""
 
+    __slots__ = (
+        "_connection",
+        "_delivered",
+        "_frames",
+        "_meter",
+        "_on_overflow",
+        "_room",
+        "_sending_since_s",
+        "_steady_s",
+        "_writer",
+        "room_frames",
+    )
+
     def __init__(
         self,
         connection: ServerConnection,
@@ -41,40 +56,62 @@ class Outbox:
         self._steady_s = steady_s
         self._on_overflow = on_overflow
         self._delivered = delivered
-        self._queue: asyncio.Queue[Waiting] = asyncio.Queue(room_frames)
+        self._frames: list[Waiting] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._room: asyncio.Event | None = None
         self._sending_since_s: float | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return self._queue.empty()
+        return not self._frames
 
     def put(self, kind: str, frame: bytes, event_ms: int | None = None, hint_id: str | None = None) -> None:
         """Queue a frame, or report that there is no room."""
-        try:
-            self._queue.put_nowait(Waiting(kind, frame, event_ms, hint_id))
-        except asyncio.QueueFull:
+        if len(self._frames) < self.room_frames:
+            self._add(Waiting(kind, frame, event_ms, hint_id))
+        else:
             self._meter.overflowed()
             self._on_overflow()
 
     async def put_when_there_is_room(self, kind: str, frame: bytes, hint_id: str | None = None) -> None:
         """Queue a frame of a replay: a desk that catches up is not slow, it may take its time."""
-        await self._queue.put(Waiting(kind, frame, None, hint_id))
+        while len(self._frames) >= self.room_frames:
+            self._room = self._room or asyncio.Event()
+            await self._room.wait()
+        self._add(Waiting(kind, frame, None, hint_id))
 
     def sending_for_s(self) -> float:
         """How long the socket has been taking to take the frame it has."""
         return 0.0 if self._sending_since_s is None else self._steady_s() - self._sending_since_s
 
-    async def write_on(self) -> None:
-        """Send what comes until the connection has ended."""
+    def close(self) -> None:
+        """Send nothing more; the connection has ended."""
+        if self._writer is not None:
+            self._writer.cancel()
+
+    def _add(self, waiting: Waiting) -> None:
+        self._frames.append(waiting)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_on())
+
+    async def _write_on(self) -> None:
+        """Send what waits. When the connection has ended this stays the writer, and nothing is sent any more."""
         try:
-            while True:
-                kind, frame, event_ms, hint_id = await self._queue.get()
+            while self._frames:
+                kind, frame, event_ms, hint_id = self._frames.pop(0)
                 self._sending_since_s = self._steady_s()
                 await self._connection.send(frame, text=True)
                 self._sending_since_s = None
                 self._meter.sent(kind, event_ms)
                 if hint_id is not None:
                     self._delivered(hint_id)
+                self._say_that_there_is_room()
         except ConnectionClosed:
             return
+        self._writer = None
+
+    def _say_that_there_is_room(self) -> None:
+        room, self._room = self._room, None
+        if room is not None:
+            room.set()

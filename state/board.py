@@ -10,7 +10,7 @@ channel's, as it is after Redis lost data: when a wait comes back empty, look at
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -88,8 +88,13 @@ class HintBoard(Protocol):
     async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
         """At most ``count`` entries of a channel after an offset, oldest first."""
 
-    async def wait(self, positions: Mapping[str, int], block_ms: int) -> dict[str, list[ChannelEntry]]:
-        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000)."""
+    async def wait(
+        self, positions: Mapping[str, int], block_ms: int, new: Collection[str] | None = None
+    ) -> dict[str, list[ChannelEntry]]:
+        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+
+        ``new``: those that were not waited for the last time (None: all); ``positions`` may change meanwhile.
+        """
 
 
 class MemoryHintBoard(HintBoard):
@@ -145,8 +150,13 @@ class MemoryHintBoard(HintBoard):
         """At most ``count`` entries of a channel after an offset, oldest first."""
         return self._memory.channel(channel).after(after, count)
 
-    async def wait(self, positions: Mapping[str, int], block_ms: int) -> dict[str, list[ChannelEntry]]:
-        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000)."""
+    async def wait(
+        self, positions: Mapping[str, int], block_ms: int, new: Collection[str] | None = None
+    ) -> dict[str, list[ChannelEntry]]:
+        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+
+        ``new``: those that were not waited for the last time (None: all); ``positions`` may change meanwhile.
+        """
         deadline = time.monotonic() + min(block_ms, LONGEST_BLOCK_MS) / 1000
         while True:
             found = {name: self._memory.channel(name).after(after, ENTRIES_A_WAIT) for name, after in positions.items()}
@@ -161,9 +171,9 @@ class RedisHintBoard(HintBoard):
 
     def __init__(self, client: AsyncClient, waiting: AsyncClient, kept_events: int = KEPT_EVENTS) -> None:
         self._client = client
+        self._waiting = waiting
         self._kept_events = kept_events
         self._doorbell = Doorbell(waiting)
-        self._waited_for: set[str] = set()
         self._swept_s = -SWEEP_EVERY_S
 
     async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
@@ -239,17 +249,20 @@ class RedisHintBoard(HintBoard):
             found: Any = await self._client.xrange(channel_keys(channel)[0], f"{after + 1}-0", "+", count)
         return _entries(found)
 
-    async def wait(self, positions: Mapping[str, int], block_ms: int) -> dict[str, list[ChannelEntry]]:
-        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000)."""
+    async def wait(
+        self, positions: Mapping[str, int], block_ms: int, new: Collection[str] | None = None
+    ) -> dict[str, list[ChannelEntry]]:
+        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+
+        ``new``: those that were not waited for the last time (None: all); ``positions`` may change meanwhile.
+        """
         wait_s = max(1, min(block_ms, LONGEST_BLOCK_MS)) / 1000
         if not positions:
             await asyncio.sleep(wait_s)
             return {}
-        new = positions.keys() - self._waited_for
-        self._waited_for = set(positions)
         give_up_s = time.monotonic() + wait_s
-        with answering("waiting on channels", self._client):
-            found = await self._read_after({name: positions[name] for name in new})
+        with answering("waiting on channels", self._waiting):
+            found = await self._read_after({name: positions[name] for name in (positions if new is None else new)})
             while not found and (left_s := give_up_s - time.monotonic()) > 0:
                 rung = await self._doorbell.heard(left_s)
                 found = await self._read_after(self._looked_at(positions, rung))
@@ -260,7 +273,7 @@ class RedisHintBoard(HintBoard):
         now_s = time.monotonic()
         if rung.missed or now_s - self._swept_s >= SWEEP_EVERY_S:
             self._swept_s = now_s
-            return positions
+            return dict(positions)
         names = (stream.decode().removeprefix(CHANNEL_PREFIX) for stream in rung.streams)
         return {name: positions[name] for name in names if name in positions}
 
@@ -271,7 +284,7 @@ class RedisHintBoard(HintBoard):
         for start in range(0, len(names), CHANNELS_A_QUESTION):
             keyed = {channel_keys(name)[0].encode(): name for name in names[start : start + CHANNELS_A_QUESTION]}
             streams: dict[Any, Any] = {key: f"{positions[name]}-0" for key, name in keyed.items()}
-            found: Any = await self._client.xread(streams, count=ENTRIES_A_WAIT)
+            found: Any = await self._waiting.xread(streams, count=ENTRIES_A_WAIT)
             read |= {keyed[key]: _entries(entries) for key, entries in found or ()}
         return read
 
