@@ -6,7 +6,7 @@ that is under way, or one whom the token may not see (both 404: who may not see 
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -17,12 +17,10 @@ from gateway.bearer import Bearers
 from gateway.languages import TAGS, picked_language
 from gateway.metrics import GatewayMetrics
 from gateway.problems import ErrorDetail, Problem
-from gateway.tokens import AGENT, CHATBOT, Token
+from gateway.roles import LIST_BUNDLES, SEE_BUNDLE
+from gateway.tokens import Token
 from operators.events import CUSTOMER_ID_CHARS
 from state.bundles import RedisBundleBoard
-
-SUPERVISOR: Final = "supervisor"
-MAY_ASK: Final = (AGENT, SUPERVISOR, CHATBOT)
 
 Document = dict[str, Any]
 
@@ -46,7 +44,7 @@ class ContactApi:
         ]
 
     async def _bundle(self, request: Request) -> Response:
-        token = self._bearers.token(request, MAY_ASK)
+        token = self._bearers.token(request, SEE_BUNDLE.roles)
         customer_id = known_customer_id(request)
         bundle = await self._board.bundle(customer_id)
         if bundle is None or not self._sees(token, bundle):
@@ -55,7 +53,7 @@ class ContactApi:
         return spoken_answer(request, lambda language: _spoken(bundle, language))
 
     async def _desk_bundles(self, request: Request) -> Response:
-        token = self._bearers.token(request, (AGENT,))
+        token = self._bearers.token(request, LIST_BUNDLES.roles)
         found = await self._board.desk_bundles(token.subject, self._clock_ms())
         bundles = [bundle for bundle in found if self._sees(token, bundle)]
         return spoken_answer(request, lambda language: {"bundles": [_spoken(each, language) for each in bundles]})

@@ -39,6 +39,9 @@ ALLOWED_HEADERS: Final = (
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 NO_PAGE: Final = b"default-src 'none'; frame-ancestors 'none'"
 _CSP: Final = b"content-security-policy"

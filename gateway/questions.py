@@ -19,7 +19,7 @@ from gateway.bodies import read_body
 from gateway.contacts import known_customer_id, spoken_answer
 from gateway.feedback import BusWriter
 from gateway.problems import ErrorDetail, Problem
-from gateway.tokens import AGENT, CHATBOT
+from gateway.roles import HOT_QUESTIONS
 from operators.events import ANSWER_RATED, CUSTOMER_ID_CHARS, excerpt, wrong_type
 from operators.instants import iso_text
 from state.board import HintBoard
@@ -28,7 +28,6 @@ from state.bus import OutgoingEvent
 from state.questions import RedisQuestionBoard
 
 RATING_BYTES: Final = 4 * 1024
-MAY_ASK: Final = (CHATBOT, AGENT)
 
 
 class Rating(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,7 +64,7 @@ class QuestionApi:
         ]
 
     async def _hot(self, request: Request) -> Response:
-        self._bearers.token(request, MAY_ASK)
+        self._bearers.token(request, HOT_QUESTIONS.roles)
         customer_id = known_customer_id(request)
         hot = await self._questions.hot(await self._groups(customer_id))
         return spoken_answer(request, lambda language: _spoken(hot, customer_id, language))
@@ -78,7 +77,7 @@ class QuestionApi:
         return [*own, *(f"journey:{hint['journey']}" for hint in hints[:1])]
 
     async def _rate(self, request: Request) -> Response:
-        token = self._bearers.token(request, MAY_ASK)
+        token = self._bearers.token(request, HOT_QUESTIONS.roles)
         rating = _read_rating(await read_body(request, RATING_BYTES))
         now_ms = self._clock_ms()
         event = {

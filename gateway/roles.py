@@ -19,7 +19,7 @@ WHO: Final = {
     SUPERVISOR: "who leads agents: sees where journeys hurt, and works the lists with them",
     CHATBOT: "a program that talks to customers",
     OPS: "who runs Zhiyin: sees figures, never a customer",
-    ADMIN: "who answers for the data: may ask who saw what",
+    ADMIN: "who answers for the house: sees figures and decides on fixes, never a customer",
 }
 
 
@@ -61,7 +61,15 @@ WORK_PAIN_POINTS: Final = Right(
     "`POST /v1/pain-points/{id}/states`",
     (SUPERVISOR, ADMIN),
 )
-READ_AUDIT: Final = Right("read who saw which hint", "`GET /v1/audit`", (ADMIN,))
+SEE_BUNDLE: Final = Right(
+    "see the bundle of a customer in contact", "`GET /v1/customers/{id}/bundle`", (AGENT, SUPERVISOR, CHATBOT)
+)
+LIST_BUNDLES: Final = Right("list a desk's bundles (its own)", "`GET /v1/bundles`", (AGENT,))
+HOT_QUESTIONS: Final = Right(
+    "see what is asked most, and say whether an answer solved it",
+    "`GET /v1/customers/{id}/hot-questions`, `POST /v1/questions/{id}/ratings`",
+    (CHATBOT, AGENT),
+)
 
 TABLE: Final = (
     HEAR_DESK,
@@ -74,7 +82,9 @@ TABLE: Final = (
     FORBID_CALLS,
     SEE_JOURNEYS,
     WORK_PAIN_POINTS,
-    READ_AUDIT,
+    SEE_BUNDLE,
+    LIST_BUNDLES,
+    HOT_QUESTIONS,
 )
 
 

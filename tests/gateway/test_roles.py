@@ -1,8 +1,11 @@
 """The table of roles: the page says what the code asks, and no role may do what no row gives it."""
 
+import re
+
 import httpx
 import pytest
 
+from gateway.openapi import openapi_document
 from gateway.roles import ADMIN, OPS, ROLES, TABLE, WHO, roles_page
 from tests.gateway.running import RunningGateway, bearer
 from tests.machine import ROOT
@@ -18,6 +21,19 @@ def test_every_row_names_roles_that_exist() -> None:
     assert set(WHO) == set(ROLES)
     assert all(right.roles and set(right.roles) <= set(ROLES) for right in TABLE)
     assert len({right.action for right in TABLE}) == len(TABLE)
+
+
+def test_every_path_that_wants_a_token_is_in_the_table() -> None:
+    said = " ".join(right.where for right in TABLE)
+    wants = [
+        path
+        for path, methods in openapi_document()["paths"].items()
+        if any({"token": []} in operation.get("security", ()) for operation in methods.values())
+    ]
+    assert len(wants) >= 3
+    assert [
+        path for path in wants if re.sub(r"\{[a-z_]+\}", "{id}", path) not in re.sub(r"\{[a-z_]+\}", "{id}", said)
+    ] == []
 
 
 @pytest.mark.parametrize("role", [OPS, ADMIN, "stranger"])
