@@ -56,6 +56,7 @@ SENTENCES: Final = {
         "idle_checkpoints": "Its own; left out: the catalogue's.",
         "target_precision": "Its own; left out: the catalogue's.",
         "priority": "How much it matters, 0 to 100: which hint comes first for a customer who broke off several.",
+        "skill": "Which skill a desk needs to take its hints from a queue; left out: none.",
     },
     "Step": {
         "id": "The name events carry in `properties.step`, once in a journey.",

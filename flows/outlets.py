@@ -31,6 +31,7 @@ from state.kafka_producers import TopicProducers
 from state.kafka_topics import KafkaTopics, WantedTopic
 from state.outreach import OutreachStore
 from state.pain_points import PainPointWriter
+from state.presence import Routes
 from state.questions import RedisQuestionStore
 
 DAY_MS: Final = 86_400_000
@@ -69,6 +70,10 @@ def _monitor_stores(settings: Settings) -> tuple[JourneyMapWriter, PainPointWrit
     return JourneyMapWriter(client), PainPointWriter(client)
 
 
+def _routes(settings: Settings) -> Routes:
+    return Routes(connect(settings.redis_url or ""), _now_ms, settings.desks, settings.away_after_s * 1000)
+
+
 def _question_store(settings: Settings) -> RedisQuestionStore:
     return RedisQuestionStore(connect(settings.redis_url or ""), settings.questions_half_life_s * 1000)
 
@@ -86,7 +91,7 @@ def _redis(
         client = connect(settings.redis_url or "")
         return RedisFactStream(client), RedisHintStore(client, _now_ms), RedisDeadLetters(client, version)
 
-    return RedisOutlets(stores, settings.desks, insist, counts)
+    return RedisOutlets(stores, lambda: _routes(settings), insist, counts)
 
 
 def _kafka(
@@ -102,7 +107,7 @@ def _kafka(
     ]
 
     def desks() -> HintDesks:
-        return HintDesks(RedisHintStore(connect(settings.redis_url or ""), _now_ms), settings.desks, insist)
+        return HintDesks(RedisHintStore(connect(settings.redis_url or ""), _now_ms), _routes(settings), insist)
 
     opening = TopicOpening(TopicProducers(connection), settings.bus_partitions, insist, begin)
     outlets = KafkaOutlets(opening, topics, desks, counts, version).outlets()

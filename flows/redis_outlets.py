@@ -13,11 +13,11 @@ from operators.arbitration import Verdict
 from operators.dead_letters import DeadLetter
 from operators.facts import Fact
 from operators.hints import HeldBack, Hint, Retirement, WordingReward
-from operators.routing import desk_of
 from state.dead_letters import RedisDeadLetters
 from state.facts import RedisFactStream
-from state.hint_moves import Order, Telling
+from state.hint_moves import Order
 from state.hints import RedisHintStore
+from state.presence import Routes
 
 Patiently = Callable[[Callable[[], object]], object]
 """Makes a call until it gets through."""
@@ -29,12 +29,12 @@ class RedisOutlets:
     def __init__(
         self,
         stores: Callable[[], tuple[RedisFactStream, RedisHintStore, RedisDeadLetters]],
-        desks: Sequence[str],
+        routes: Callable[[], Routes],
         insist: Patiently,
         counts: Counts,
     ) -> None:
         self._stores = stores
-        self._desks = tuple(desks)
+        self._routes = routes
         self._insist = insist
         self._counts = counts
 
@@ -59,7 +59,7 @@ class RedisOutlets:
 
     def _verdict_writer(self) -> Callable[[Sequence[Verdict]], None]:
         stream, hints, _ = self._stores()
-        desks = HintDesks(hints, self._desks, self._insist)
+        desks = HintDesks(hints, self._routes(), self._insist)
 
         def write(verdicts: Sequence[Verdict]) -> None:
             desks.write(verdicts)
@@ -83,18 +83,19 @@ class RedisOutlets:
 class HintDesks:
     """Hints on their way to desks and bots, which are reached by Redis whatever the bus is."""
 
-    def __init__(self, hints: RedisHintStore, desks: Sequence[str], insist: Patiently) -> None:
+    def __init__(self, hints: RedisHintStore, routes: Routes, insist: Patiently) -> None:
         self._hints = hints
-        self._desks = tuple(desks)
+        self._routes = routes
         self._insist = insist
 
     def write(self, verdicts: Sequence[Verdict]) -> None:
         """What of ``verdicts`` is of any use to a desk or bot."""
-        orders = [self._order(each) for each in verdicts if not isinstance(each, HeldBack | WordingReward)]
+        orders = [each for each in verdicts if not isinstance(each, HeldBack | WordingReward)]
         if orders:
-            self._insist(lambda: self._hints.write(orders))
+            self._insist(lambda: self._hints.write(self._routed(orders)))
 
-    def _order(self, verdict: Order | Hint) -> Order:
-        if isinstance(verdict, Hint):
-            return Telling(verdict, desk_of(verdict.customer_id, self._desks))
-        return verdict
+    def _routed(self, orders: Sequence[Order | Hint]) -> list[Order]:
+        """Hints with where they go, the rest as it is."""
+        hints = [each for each in orders if isinstance(each, Hint)]
+        tellings = iter(self._routes.tellings(hints) if hints else ())
+        return [next(tellings) if isinstance(each, Hint) else each for each in orders]

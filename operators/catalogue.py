@@ -74,6 +74,7 @@ class Journey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_checkpoints: tuple[Duration, ...] | None = None
     target_precision: Precision | None = None
     priority: Annotated[int, msgspec.Meta(ge=0, le=100)] = 50
+    skill: Code | None = None
 
     @property
     def forget_after_ms(self) -> int:

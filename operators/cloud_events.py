@@ -23,6 +23,7 @@ HINT_RETIRED: Final = "zhiyin.hint.retired"
 HINT_SHOWN: Final = "zhiyin.hint.shown"
 HINT_USED: Final = "zhiyin.hint.used"
 HINT_DISMISSED: Final = "zhiyin.hint.dismissed"
+HINT_MOVED: Final = "zhiyin.hint.moved"
 BUNDLE_CREATED: Final = "zhiyin.bundle.created"
 BUNDLE_CLOSED: Final = "zhiyin.bundle.closed"
 
@@ -51,6 +52,26 @@ def hint_created_event(hint: Hint) -> dict[str, Any]:
         correlationid=hint.transaction_id,
         causationid=hint.cause,
         expirytime=iso_text(hint.expires_at_ms),
+        branch=hint.branch,
+        region=hint.region,
+        skill=hint.skill,
+    )
+
+
+def document_created_event(document: dict[str, Any], event_id: str, at: str) -> dict[str, Any]:
+    """``zhiyin.hint.created`` of a hint that goes to another desk at ``at``."""
+    return _cloud_event(
+        HINT_CREATED,
+        event_id,
+        at,
+        document["customer_id"],
+        document,
+        correlationid=document["transaction_id"],
+        causationid=document["cause"],
+        expirytime=document["expires_at"],
+        branch=document["branch"],
+        region=document["region"],
+        skill=document["skill"],
     )
 
 

@@ -74,11 +74,16 @@ class HintMaker:
             explanation=explanation(ranked.evidence or _most_frequent_first(fact.signals), steps),
             step_titles=_titles((*ranked.evidence, *fact.signals), steps),
             cause=fact.cause,
+            skill=self._skill(fact.journey),
         )
 
     def _journey_title(self, name: str) -> Words:
         journey = self._journeys.get(name)
         return Words(name, name) if journey is None else journey.title
+
+    def _skill(self, name: str) -> str | None:
+        journey = self._journeys.get(name)
+        return None if journey is None else journey.skill
 
     def _priority(self, name: str, reason: Reason, need: float) -> int:
         journey = self._journeys.get(name)

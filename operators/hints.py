@@ -65,6 +65,9 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
     cause: str | None = None
     wording: Wording | None = None
     version: int = 1
+    branch: str | None = None
+    region: str | None = None
+    skill: str | None = None
 
 
 class Retirement(msgspec.Struct, frozen=True):

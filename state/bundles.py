@@ -17,7 +17,9 @@ from operators.routing import NOWHERE, Whereabouts
 from state import keys
 from state.channels import KEPT_EVENTS, channel_keys, fresh_epoch
 from state.connections import AsyncClient, Client, answering
+from state.hint_calls import OWNER_FIELDS
 from state.once import REMEMBERED_MS
+from state.rerouting import handing_call, handing_from
 from state.scripts import BUNDLE, BUNDLE_END, Call, run
 
 Document = dict[str, Any]
@@ -41,8 +43,25 @@ class RedisBundleStore:
     def _write(self, told: Told) -> bool:
         if isinstance(told, Belongs):
             return self._belongs(told)
-        call = self._created(told) if isinstance(told, Bundle) else self._ended(told)
-        return bool(run(self._client, (call,))[0][0])
+        if isinstance(told, BundleEnd):
+            return bool(run(self._client, (self._ended(told),))[0][0])
+        is_new = bool(run(self._client, (self._created(told),))[0][0])
+        if is_new and told.agent_id and told.expires_at_ms > self._now_ms():
+            self._hand_over(told.customer_id, told.agent_id)
+        return is_new
+
+    def _hand_over(self, customer_id: str, agent_id: str) -> None:
+        """The customer's open hints go to the desk that talks to him."""
+        hints: Any = self._client.zrange(keys.OPEN_HINTS.of(customer_id), 0, -1)
+        with self._client.pipeline(transaction=False) as pipeline:
+            for hint_id in hints:
+                pipeline.hmget(keys.HINT_RECORD.of(hint_id.decode()), (*OWNER_FIELDS, "document"))
+            records = pipeline.execute()
+        handings = [
+            handing_from(each.decode(), found, agent_id, "contact") for each, found in zip(hints, records, strict=True)
+        ]
+        now_ms = self._now_ms()
+        run(self._client, [handing_call(each, now_ms, self._kept_events) for each in handings if each is not None])
 
     def _created(self, bundle: Bundle) -> Call:
         customer_id, agent_id = bundle.customer_id, bundle.agent_id or ""

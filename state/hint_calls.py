@@ -15,7 +15,7 @@ from state.hint_moves import Card, Move, Owner
 from state.scripts import DELIVER, DROP_EXPIRED, MOVE, POSITION, SPEAK, TELL, Call
 
 KEPT_AFTER_EXPIRY_MS: Final = 86_400_000
-OWNER_FIELDS: Final = ("customer", "desk", "transaction", "surfaces")
+OWNER_FIELDS: Final = ("customer", "desk", "transaction", "surfaces", "branch", "region")
 DOCUMENT_FIELDS: Final = ("document", "state", "expires_at_ms")
 
 
@@ -27,7 +27,7 @@ def tell_call(card: Card, now_ms: int, kept_events: int) -> Call:
         *(card.hint_id, owner.customer_id, msgspec.json.encode(owner.customer_id), owner.desk_id),
         *(msgspec.json.encode(owner.transaction_id), ",".join(owner.surfaces), card.rank),
         *(int("desk" in owner.surfaces), int("chatbot" in owner.surfaces), card.speaks),
-        *(card.document, card.event),
+        *(card.document, card.event, owner.branch or "", owner.region or ""),
     )
     return Call(TELL, _hint_keys(card.hint_id, owner), arguments)
 
@@ -65,7 +65,7 @@ def position_call(channel: str) -> Call:
 
 def owner_from(found: Sequence[bytes | None]) -> Owner | None:
     """The ``OWNER_FIELDS`` of a record; None: there is no such record."""
-    customer, desk, transaction, surfaces = found
+    customer, desk, transaction, surfaces, branch, region = found
     if customer is None or desk is None or transaction is None or surfaces is None:
         return None
     return Owner(
@@ -73,6 +73,8 @@ def owner_from(found: Sequence[bytes | None]) -> Owner | None:
         desk_id=desk.decode(),
         transaction_id=msgspec.json.decode(transaction, type=str | None),
         surfaces=tuple(surfaces.decode().split(",")),
+        branch=branch.decode() or None if branch is not None else None,
+        region=region.decode() or None if region is not None else None,
     )
 
 

@@ -45,6 +45,8 @@ class Owner(msgspec.Struct, frozen=True):
     desk_id: str
     transaction_id: str | None
     surfaces: tuple[str, ...]
+    branch: str | None = None
+    region: str | None = None
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -79,7 +81,9 @@ def card_of(telling: Telling, now_ms: int) -> Card:
     hint = telling.hint
     return Card(
         hint_id=hint.hint_id,
-        owner=Owner(hint.customer_id, telling.desk_id, hint.transaction_id, hint.surfaces),
+        owner=Owner(
+            hint.customer_id, telling.desk_id, hint.transaction_id, hint.surfaces, hint.branch, hint.region
+        ),
         rank=hint.priority * CREATED_RANGE + hint.created_at_ms,
         expires_at_ms=hint.expires_at_ms,
         speaks=_speaks(hint.speak_after_ms, now_ms),
@@ -108,13 +112,14 @@ def _move(
     hint_id: str, wanted: str, cause: str, owner: Owner, desk: dict[str, Any] | None, chatbot: dict[str, Any]
 ) -> Move:
     ends = wanted not in OPEN_STATES
+    places = {name: place for name in ("branch", "region") if (place := getattr(owner, name))}
     return Move(
         hint_id=hint_id,
         wanted=wanted,
         cause=cause,
         origins=frozenset(state for state in STATES if may_become(state, wanted)),
         ends=ends,
-        desk_event=msgspec.json.encode(desk) if desk and "desk" in owner.surfaces else b"",
+        desk_event=msgspec.json.encode({**desk, **places}) if desk and "desk" in owner.surfaces else b"",
         chatbot_event=msgspec.json.encode(chatbot) if ends and "chatbot" in owner.surfaces else b"",
     )
 

@@ -109,6 +109,24 @@ BELONGS: Final = Key(
     "whose a customer is: owner, branch, region, group, as traits or policies last said",
     "policy_retention_days after it last changed",
 )
+PRESENCE: Final = Key(
+    "zy:presence:{}",
+    "string",
+    "one desk that is on line, JSON: {desk_id, skills, branch, region}",
+    "15 s after the desk was last heard of",
+)
+ON_LINE: Final = Key(
+    "zy:on-line",
+    "sorted set",
+    "desks that are on line; score: until when, unless they are heard of again (epoch ms)",
+    "expired members removed on reading",
+)
+AWAITED: Final = Key(
+    "zy:awaited",
+    "sorted set",
+    "ids of hints at their owner's desk; score: when to see whether the owner is still there (epoch ms)",
+    "removed when the hint is over or elsewhere",
+)
 HOT: Final = Key(
     "zy:hot:{}",
     "string",
@@ -216,6 +234,9 @@ TABLE: Final = (
     BUNDLE,
     DESK_BUNDLES,
     BELONGS,
+    PRESENCE,
+    ON_LINE,
+    AWAITED,
     HOT,
     FACTS,
     TOLD,

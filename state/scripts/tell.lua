@@ -14,7 +14,7 @@ end
 local is_open = expiry > now
 redis.call('HSET', record, 'document', document, 'state', is_open and 'created' or 'expired', 'cause', '',
   'customer', customer, 'desk', desk_id, 'transaction', transaction, 'surfaces', surfaces, 'rank', rank,
-  'expires_at_ms', ARGV[2])
+  'expires_at_ms', ARGV[2], 'branch', ARGV[18], 'region', ARGV[19])
 redis.call('PEXPIRE', record, string.format('%.0f', math.max(expiry - now, 0) + kept_after))
 if not is_open then
   return {1}

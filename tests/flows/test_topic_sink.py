@@ -25,6 +25,7 @@ from state.connections import connect
 from state.hints import RedisHintStore
 from state.kafka_connection import KafkaConnection, KafkaUnavailable
 from state.kafka_producers import TopicProducers
+from state.presence import Routes
 from state.topic_documents import CLOUD_EVENT
 from tests.flows.topic_house import read_partition
 from tests.kafka_servers import NewTopicNamed
@@ -100,7 +101,7 @@ def test_redis_is_told_before_the_topic_and_a_death_in_between_costs_nothing(
 ) -> None:
     topic = new_topic(name="hints")
     client = connect(redis_url)
-    desks = HintDesks(RedisHintStore(client, lambda: NOON_MS), ("desk-1",), insist)
+    desks = HintDesks(RedisHintStore(client, lambda: NOON_MS), Routes(client, lambda: NOON_MS, ("desk-1",)), insist)
     part_of = partition_of("anna", PARTITIONS)
 
     def opened(telling: Telling[Verdict]) -> TopicPart[Verdict]:
