@@ -47,7 +47,7 @@ class BatchModelMissing(Exception):
     def __init__(self) -> None:
         super().__init__(
             "batch model: found no package lightgbm, expected it for the comparison with a batch model; "
-            "install the evaluation packages (make dev), or read on without it"
+            "install the evaluation packages (make setup), or read on without it"
         )
 
 

@@ -38,7 +38,7 @@ class PlotsMissing(Exception):
     def __init__(self) -> None:
         super().__init__(
             "pictures: found no package matplotlib, expected it for reliability.png and delay-precision.png; "
-            "install the evaluation packages (make dev), or read report.json"
+            "install the evaluation packages (make setup), or read report.json"
         )
 
 
