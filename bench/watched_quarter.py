@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bench.quarter import BEGINS_MS, DAYS, HOUR_MS, Problem, Quarter
+from bench.quarter import BEGINS_MS, HOUR_MS, Problem, Quarter
 from operators.abandonment import JourneyDecision
 from operators.catalogue import Catalogue
 from operators.facts import Observation
@@ -142,8 +142,3 @@ def _outcome(problem: Problem, openings: Sequence[Opening], house: House, days: 
         return Outcome(problem, None, "", None, None)
     fix = pain_point_document(point)["fix"]
     return Outcome(problem, found.hour - problem.first_hour, point.scope, point.state, fix)
-
-
-def rest_of_quarter() -> int:
-    """How many days a whole quarter has."""
-    return DAYS

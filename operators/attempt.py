@@ -86,7 +86,8 @@ class Attempt:
         was_away = pause_ms > self.place.silent_ms
         if place is not self.place:
             dwell_ms = UNKNOWN_DWELL if was_away else at_ms - self.entered_ms
-            moves.append((self.plan.name, MOVED, self.place.id or "", place.id or "", at_ms, self.cell, dwell_ms))
+            counted = (MOVED, self.place.id or "", place.id or "")
+            moves.append((self.plan.name, counted, at_ms, self.cell, dwell_ms))
         elif not was_away:
             return
         self.entered_ms = at_ms
@@ -95,10 +96,10 @@ class Attempt:
     def fail(self, code: str, at_ms: int, moves: list[Move]) -> None:
         """Notes a failure at the step, and the first since it was entered."""
         step = self.place.id or ""
-        moves.append((self.plan.name, FAILED, step, code, at_ms, self.cell, UNKNOWN_DWELL))
+        moves.append((self.plan.name, (FAILED, step, code), at_ms, self.cell, UNKNOWN_DWELL))
         if not self.has_failed:
             self.has_failed = True
-            moves.append((self.plan.name, STUMBLED, step, "", at_ms, self.cell, UNKNOWN_DWELL))
+            moves.append((self.plan.name, (STUMBLED, step, ""), at_ms, self.cell, UNKNOWN_DWELL))
 
 
 @dataclass(slots=True, eq=False)

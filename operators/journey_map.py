@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from operators.cells import channel_of, group_of
-from operators.moves import FAILED, UNKNOWN_DWELL, Move
+from operators.moves import FAILED, UNKNOWN_DWELL, Counted, Move
 from operators.sketches import Dwell, DwellRow, stored_dwell
 
 MINUTE_MS: Final = 60_000
@@ -26,9 +26,6 @@ DAYS_KEPT: Final = 28
 MOST_CODES: Final = 64
 """Codes told apart in a cell of a pane: a sender that makes up a new one each time cannot fill the memory."""
 OTHER_CODE: Final = "other"
-
-Count = tuple[str, str, str]
-"""What is counted: kind, step, other."""
 
 
 class PaneKey(NamedTuple):
@@ -70,21 +67,15 @@ class Tally:
     __slots__ = ("counts", "dwells")
 
     def __init__(self) -> None:
-        self.counts: dict[Count, int] = {}
+        self.counts: dict[Counted, int] = {}
         self.dwells: dict[str, Dwell] = {}
 
-    def add(self, kind: str, step: str, other: str, dwell_ms: int) -> None:
-        """One move."""
-        counted = (kind, step, other)
-        if counted in self.counts:
-            self.counts[counted] += 1
-        else:
-            self._count_new(counted, 1)
-        if dwell_ms != UNKNOWN_DWELL:
-            dwell = self.dwells.get(step)
-            if dwell is None:
-                dwell = self.dwells[step] = Dwell()
-            dwell.add(dwell_ms)
+    def stay(self, step: str, dwell_ms: int) -> None:
+        """One stay at a step."""
+        dwell = self.dwells.get(step)
+        if dwell is None:
+            dwell = self.dwells[step] = Dwell()
+        dwell.add(dwell_ms)
 
     def merge(self, other: "Tally") -> None:
         """All that ``other`` has counted."""
@@ -92,7 +83,7 @@ class Tally:
             if counted in self.counts:
                 self.counts[counted] += number
             else:
-                self._count_new(counted, number)
+                self.count_new(counted, number)
         for step, dwell in other.dwells.items():
             self.dwells.setdefault(step, Dwell()).merge(dwell)
 
@@ -102,7 +93,8 @@ class Tally:
             number for counted, number in self.counts.items() if counted[0] == kind and step in (None, counted[1])
         )
 
-    def _count_new(self, counted: Count, number: int) -> None:
+    def count_new(self, counted: Counted, number: int) -> None:
+        """What may not have been counted before; a code too many counts as another."""
         kind, step, _ = counted
         if kind == FAILED and sum(each[0] == FAILED for each in self.counts) >= MOST_CODES:
             counted = (kind, step, OTHER_CODE)
@@ -142,19 +134,26 @@ class JourneyMap:
         """Counts moves of this journey."""
         start_ms, end_ms = 0, 0
         pane: Pane = {}
-        for _, kind, step, other, at_ms, cell, dwell_ms in moves:
+        cell_before, tally, counts = None, Tally(), Tally().counts
+        for _, counted, at_ms, cell, dwell_ms in moves:
             if not start_ms <= at_ms < end_ms:
                 found = self._pane_at(at_ms)
                 if found is None:
                     self.too_old += 1
                     continue
                 key, pane = found
-                start_ms, end_ms = key.start_ms, key.start_ms + key.span_ms
-            tally = pane.get(cell)
-            if tally is None:
-                tally = pane[cell] = Tally()
-            tally.add(kind, step, other, dwell_ms)
-        self.newest_ms = max([self.newest_ms, *(move[4] for move in moves)])
+                start_ms, end_ms, cell_before = key.start_ms, key.start_ms + key.span_ms, None
+            if cell != cell_before:
+                tally = pane[cell] if cell in pane else pane.setdefault(cell, Tally())
+                cell_before, counts = cell, tally.counts
+            if counted in counts:
+                counts[counted] += 1
+            else:
+                tally.count_new(counted, 1)
+            if dwell_ms != UNKNOWN_DWELL:
+                tally.stay(counted[1], dwell_ms)
+        if moves:
+            self.newest_ms = max(self.newest_ms, moves[-1][2])
 
     def restore(self, key: PaneKey, packed: bytes) -> None:
         """Takes up a pane that was written down; it counts as changed. Raises ValueError."""

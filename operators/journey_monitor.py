@@ -215,7 +215,8 @@ class JourneyMonitor:
         return msgspec.msgpack.encode((self.watch.slowness.get(name), self.watch.points.get(name)))
 
     def _judge(self, start_ms: int) -> None:
-        told = self.watch.see_hour(start_ms, self._cells(start_ms, start_ms + HOUR_MS))
+        cells = self._cells(start_ms, start_ms + HOUR_MS)
+        told = self.watch.see_hour(start_ms, cells) if cells else []
         if (start_ms + HOUR_MS) % DAY_MS == 0:
             end_ms = start_ms + HOUR_MS
             told += self.watch.see_week(end_ms, self._cells(end_ms - NEIGHBOURS_DAYS * DAY_MS, end_ms))

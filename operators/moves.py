@@ -10,8 +10,10 @@ from typing import Final
 from operators.events import FIELD_ERROR, STEP_FAILED, Event, Properties
 from operators.facts import LIFE_CYCLE, Fact
 
-Move = tuple[str, str, str, str, int, str, int]
-"""Journey, kind, step, other (the step gone to, the code of the failure), epoch ms, cell, dwell in ms."""
+Counted = tuple[str, str, str]
+"""What is counted: kind, step, other (the step gone to, the code of a failure)."""
+Move = tuple[str, Counted, int, str, int]
+"""Journey, what is counted, epoch ms, cell, dwell in ms."""
 
 MOVED: Final = "moved"
 FAILED: Final = "failed"
@@ -35,7 +37,7 @@ def failure_code(event: Event) -> str:
 def fact_moves(facts: Iterable[Fact]) -> list[Move]:
     """Facts as moves: ``started abandoned returned completed cancelled expired`` at a step."""
     return [
-        (fact.journey, fact.kind, fact.step or "", "", fact.at_ms, fact.cell, UNKNOWN_DWELL)
+        (fact.journey, (fact.kind, fact.step or "", ""), fact.at_ms, fact.cell, UNKNOWN_DWELL)
         for fact in facts
         if fact.kind in LIFE_CYCLE
     ]

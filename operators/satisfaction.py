@@ -34,7 +34,7 @@ def answer_moves(around: Iterable[Around], cells: Cells, journeys: Collection[st
             context = each.event.context
             channel = properties.channel or (context.channel if context is not None else None)
             cell = cells.named(channel, context.group_id if context is not None else None)
-            moves.append((journey, *answer, "", each.at_ms, cell, UNKNOWN_DWELL))
+            moves.append((journey, (*answer, ""), each.at_ms, cell, UNKNOWN_DWELL))
     return moves
 
 

@@ -8,7 +8,7 @@ Source: Z. Karnin, K. Lang, E. Liberty, "Optimal quantile approximation in strea
 """
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -79,9 +79,17 @@ class Dwell:
         """Feeds what is pending to the sketch and the ranges."""
         if self.pending:
             self.sketch.update(array("f", self.pending))
+            self._count_ranges()
+            self.pending.clear()
+
+    def _count_ranges(self) -> None:
+        if len(self.pending) < len(EDGES_MS):
             for dwell_ms in self.pending:
                 self.ranges[bisect_right(EDGES_MS, dwell_ms)] += 1
-            self.pending.clear()
+            return
+        self.pending.sort()
+        below = [0, *(bisect_left(self.pending, edge) for edge in EDGES_MS), len(self.pending)]
+        self.ranges = [number + below[place + 1] - below[place] for place, number in enumerate(self.ranges)]
 
 
 def stored_dwell(row: DwellRow) -> Dwell:

@@ -31,7 +31,7 @@ steps = st.sampled_from(("a", "b", "c"))
 def move(
     at_ms: int, kind: str = MOVED, step: str = "a", other: str = "b", cell: str = CELLS[0], dwell: int = 5
 ) -> Move:
-    return ("loan", kind, step, other, at_ms, cell, dwell)
+    return ("loan", (kind, step, other), at_ms, cell, dwell)
 
 
 moves = st.builds(
@@ -54,12 +54,12 @@ def counted(journey: JourneyMap, window: Window, channel: str | None = None) -> 
 
 
 def expected(given_moves: list[Move], window: Window, channel: str | None = None) -> dict[tuple[str, str, str], int]:
-    newest_ms = max(each[4] for each in given_moves)
+    newest_ms = max(each[2] for each in given_moves)
     last_pane_ends_ms = newest_ms // window.pane_ms * window.pane_ms + window.pane_ms
     start_ms = last_pane_ends_ms - window.panes * window.pane_ms
     return dict(
         Counter(
-            each[1:4] for each in given_moves if each[4] >= start_ms and channel in (None, each[5].partition("\t")[0])
+            each[1] for each in given_moves if each[2] >= start_ms and channel in (None, each[3].partition("\t")[0])
         )
     )
 
