@@ -19,7 +19,7 @@ class Subscription:
     Once ``has_ended`` it says nothing more: joining may still be under way then.
     """
 
-    __slots__ = ("_head", "_on_lost", "_outbox", "channel", "has_ended", "id")
+    __slots__ = ("_head", "_on_lost", "_outbox", "_sees", "channel", "has_ended", "id")
 
     def __init__(self, subscription_id: str, channel: str, outbox: Outbox, on_lost: Callable[[str], None]) -> None:
         self.id = subscription_id
