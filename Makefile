@@ -1,6 +1,6 @@
 # Zhiyin's own commands. Each does all the set-up it needs: `.venv`, filled from the hash-pinned locks.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench chaos lock clean
+.PHONY: help setup run test check bench chaos audit lock clean
 SHELL := /bin/sh
 
 PORT ?= 8080
@@ -49,6 +49,9 @@ bench: $(DEV_STAMP) ## the figures, as a report with this machine's line
 
 chaos: $(DEV_STAMP) ## kill every part again and again, and count what was not told exactly once
 	@$(BIN)/python -m tests.chaos --kills $(KILLS) $(ARGS)
+
+audit: $(DEV_STAMP) ## the locked packages against the public advisories (where the package index answers that)
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement requirements/run.txt
 
 lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
 	@$(UV) --version >/dev/null 2>&1 || { echo "make lock: no '$(UV)' to run; install uv, or name it: make lock UV=/path/to/uv" >&2; exit 1; }
