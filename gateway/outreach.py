@@ -27,6 +27,7 @@ from gateway.roles import CALL, FORBID_CALLS, LIST_OUTREACH
 from gateway.tokens import Token
 from operators.events import CUSTOMER_ID_CHARS
 from operators.instants import iso_text
+from operators.routing import EVERYBODY
 from state.outreach_board import OutreachBoard
 
 Answer = TypeVar("Answer")
@@ -81,8 +82,9 @@ class OutreachApi:
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**headers, "Cache-Control": "no-store"})
         page = await self._board.page(wanted.journey, wanted.after, wanted.limit, now_ms)
+        seen = await self._seen(token, page.entries)
         document = {
-            "outreach": [_shown(each, token, language, now_ms) for each in page.entries],
+            "outreach": [_shown(each, token, language, now_ms) for each in seen],
             "next_cursor": cursor_of(page.after),
         }
         return _json(document, {**headers, "Cache-Control": "no-store"})
@@ -95,6 +97,7 @@ class OutreachApi:
         outreach_id = request.path_params["outreach_id"]
 
         async def made() -> bytes:
+            await self._require_reach(token, outreach_id)
             claim = await _allowed(self._calls.claim(outreach_id, token.subject), self._metrics)
             self._metrics.outreach_claims.labels("renewed" if claim.renewed else "claimed").inc()
             answer = {"outreach_id": outreach_id, "claimed_by": token.subject}
@@ -104,7 +107,9 @@ class OutreachApi:
 
     async def _release(self, request: Request) -> Response:
         token = self._bearers.token(request, CALL.roles)
-        released = await _allowed(self._calls.release(request.path_params["outreach_id"], token.subject), self._metrics)
+        outreach_id = request.path_params["outreach_id"]
+        await self._require_reach(token, outreach_id)
+        released = await _allowed(self._calls.release(outreach_id, token.subject), self._metrics)
         if released:
             self._metrics.outreach_claims.labels("released").inc()
         return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -115,6 +120,7 @@ class OutreachApi:
         outcome = read_outcome(await read_body(request, BODY_BYTES))
 
         async def made() -> bytes:
+            await self._require_reach(token, outreach_id)
             ending = await _allowed(self._calls.end(outreach_id, token.subject, outcome), self._metrics)
             if ending.changed:
                 self._metrics.outreach_outcomes.labels(outcome).inc()
@@ -130,11 +136,36 @@ class OutreachApi:
             raise Problem("invalid", f"customer_id: found {wrong.found}, expected {wrong.expected}", [wrong])
 
         async def made() -> bytes:
+            if not (await self._reached(token, [customer_id]))[0]:
+                wrong = ErrorDetail("customer_id", "a customer of another branch", "one whom this token may see")
+                raise Problem("forbidden", f"customer_id: found {wrong.found}, expected {wrong.expected}", [wrong])
             wish = self._calls.forbid if is_set else self._calls.allow
             changed = await wish(customer_id, token.subject)
             return msgspec.json.encode({"customer_id": customer_id, "do_not_call": is_set, "changed": changed})
 
         return await self._once(request, token, ("do-not-call", customer_id, str(is_set)), made)
+
+    async def _seen(self, token: Token, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of ``entries`` whose customers the token may see."""
+        reached = await self._reached(token, [each["customer_id"] for each in entries])
+        return [entry for entry, is_reached in zip(entries, reached, strict=True) if is_reached]
+
+    async def _require_reach(self, token: Token, outreach_id: str) -> None:
+        """To who may not see its customer, an entry is unknown. Raises Problem."""
+        whose = None if token.reach == EVERYBODY else await self._board.whose(outreach_id)
+        if whose is not None and not (await self._reached(token, [whose.customer_id]))[0]:
+            wrong = ErrorDetail("outreach_id", "no such entry", "one of the list")
+            raise Problem(
+                "not_found", f"outreach {outreach_id}: found {wrong.found}, expected {wrong.expected}", [wrong]
+            )
+
+    async def _reached(self, token: Token, customer_ids: list[str]) -> list[bool]:
+        """For each customer, whether the token may see him; who may not is counted."""
+        if token.reach == EVERYBODY:
+            return [True] * len(customer_ids)
+        reached = [token.reach.allows(branch, region) for branch, region in await self._board.places(customer_ids)]
+        self._metrics.out_of_reach.labels("rest").inc(reached.count(False))
+        return reached
 
     async def _once(
         self, request: Request, token: Token, about: tuple[str, ...], made: Callable[[], Awaitable[bytes]]

@@ -102,6 +102,15 @@ class OutreachBoard:
             return None
         return Whose(customer.decode(), journey.decode(), msgspec.json.decode(document))
 
+    async def places(self, customer_ids: Sequence[str]) -> list[tuple[str | None, str | None]]:
+        """The branch and region of each customer, as far as anybody has said."""
+        with answering("asking whose customers are", self._client):
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for each in customer_ids:
+                    pipeline.hmget(keys.BELONGS.of(each), ("branch", "region"))
+                found: list[Sequence[bytes | None]] = await pipeline.execute()
+        return [(_text(branch), _text(region)) for branch, region in found]
+
     async def claim(self, outreach_id: str, agent: str, now_ms: int) -> Claim:
         """Claim an entry for the lease it names, or renew one's own claim."""
         with answering("claiming an entry of the outreach list", self._client):
@@ -184,6 +193,10 @@ def _document(found: Sequence[bytes | None], now_ms: int) -> dict[str, Any] | No
         "claimed_by": claimed_by.decode() if claimed_by is not None and is_held else None,
         "claimed_until_ms": int(claimed_until_ms or 0) if is_held else None,
     }
+
+
+def _text(found: bytes | None) -> str | None:
+    return None if found is None else found.decode()
 
 
 def _claim_keys(outreach_id: str) -> tuple[str, str]:
