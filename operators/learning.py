@@ -29,6 +29,8 @@ from operators.situations import Known, Question, Scored, known_of, situation
 from operators.stored import unpack
 
 MOST_WAITING: Final = 100_000
+AWAY_ONE_IN: Final = 8
+"""Of so many attempts, beyond the first labels, the ladder's word is scored."""
 DRIFT_NOTED_MS: Final = 86_400_000
 """So long after a drift of the error, facts say so."""
 _CHANCE_HEX: Final = 8
@@ -52,10 +54,11 @@ class Waiting:
     ``chance``: a stable hash of it. ``due_ms``: when its silence is long enough to be settled (None: it goes on).
     ``kind``, ``verdicts``, ``silence``: of the present silence as ladder and scorer see it; ``reached``: how many
     checkpoints it has reached; ``told``: whether it was told as an abandonment. ``past``: the steps of the silences
-    before, with the checkpoints they reached.
+    before, with the checkpoints they reached. ``shown``: every prediction, where somebody watches; ``predictions``:
+    those to be scored and learnt, whoever watches.
     """
 
-    __slots__ = ("chance", "due_ms", "kind", "past", "predictions", "reached", "silence", "told", "verdicts")
+    __slots__ = ("chance", "due_ms", "kind", "past", "predictions", "reached", "shown", "silence", "told", "verdicts")
 
     def __init__(self, chance: int) -> None:
         self.chance = chance
@@ -67,6 +70,7 @@ class Waiting:
         self.told = False
         self.past: list[tuple[str, int]] = []
         self.predictions: list[Prediction] = []
+        self.shown: list[Prediction] = []
 
 
 class JourneyLearning:
@@ -217,14 +221,19 @@ class JourneyLearning:
         tell = is_last
         if not is_last:
             waiting.reached = place + 1
-            is_kept = place < LOOKS and self.scorer.keeps(place, waiting.chance)
-            if is_kept or self._watch_scored is not None:
-                waiting.predictions.append(self.scorer.prediction(silence, place, at_ms, score))
+            self._await(waiting, silence, place, at_ms, score)
             verdicts = waiting.verdicts
             tell = verdicts is not None and place >= verdicts.tell_at
         if tell:
             waiting.told = True
         return Thought(silence, score, tell, at_ms < self._drift_until_ms)
+
+    def _await(self, waiting: Waiting, silence: Silence, place: int, at_ms: int, score: float) -> None:
+        """The outcome of what was said is waited for, where it is to be learnt or somebody watches."""
+        if place < LOOKS and self.scorer.keeps(place, waiting.chance):
+            waiting.predictions.append(self.scorer.prediction(silence, place, at_ms, score))
+        if self._watch_scored is not None:
+            waiting.shown.append(self.scorer.prediction(silence, place, at_ms, score))
 
     def _begin_silence(self, seen: Observation) -> Waiting:
         """The first checkpoint of a silence."""
@@ -261,13 +270,10 @@ class JourneyLearning:
         waiting.reached, waiting.told = 0, False
 
     def _score_away(self, waiting: Waiting, verdicts: Verdicts, stayed: bool, now_ms: int) -> None:
-        """What the ladder said of a silence that is over: all of it, or at one checkpoint picked by the hash."""
-        reached = range(waiting.reached)
-        if self.away_figures.state.labels >= ALL_LEARNT and reached:
-            reached = reached[waiting.chance % len(reached) :][:1]
-        for place in reached:
-            probability = verdicts.stays_away[place]
-            self.away_figures.score(probability, probability, stayed)
+        """What the ladder said of a silence that is over; whole silences, for long ones end otherwise than short ones."""
+        if self.away_figures.state.labels < ALL_LEARNT or waiting.chance % AWAY_ONE_IN == 0:
+            for probability in verdicts.stays_away[: waiting.reached]:
+                self.away_figures.score(probability, probability, stayed)
         if self._watch_scored is not None and waiting.silence is not None and waiting.due_ms is not None:
             last_ms = waiting.due_ms - self._patience_ms
             for place in range(waiting.reached):
@@ -284,7 +290,7 @@ class JourneyLearning:
             self._first_ms = now_ms
         self._last_ms = now_ms
         if self._watch_scored is not None:
-            for each in waiting.predictions:
+            for each in waiting.shown:
                 known, scores = self._known_at(each.features.known, each.place), (each.score, each.base_rate)
                 self._show("unfinished", known, each.at_ms, scores, outcome, now_ms, each.leader)
         drifted = self.scorer.settle(waiting.predictions, outcome, waiting.chance)
