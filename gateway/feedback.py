@@ -62,27 +62,36 @@ class Feedback:
             raise FeedbackRefused(hint_id, state, "unknown_hint", "no such hint")
         if change.state != state:
             raise FeedbackRefused(hint_id, state, "not_open", f"a hint that is {change.state}")
-        await self._bus.append((_event(hint_id, state, helpful, by, change.customer_id, now_ms),))
+        journey = await self._journey(hint_id) if helpful is not None else None
+        properties = _properties(hint_id, helpful, journey, by)
+        await self._bus.append((_event(hint_id, state, properties, change.customer_id, now_ms),))
         return change
 
+    async def _journey(self, hint_id: str) -> str | None:
+        """What the hint was about, so that thumbs count there."""
+        hint = await self._board.hint(hint_id)
+        return None if hint is None else hint.get("journey")
 
-def _event(hint_id: str, state: str, helpful: bool | None, by: Token, customer_id: str, now_ms: int) -> OutgoingEvent:
+
+def _event(hint_id: str, state: str, properties: dict[str, str | bool], customer_id: str, now_ms: int) -> OutgoingEvent:
     event = {
         "type": "track",
         "event": EVENTS[state],
-        "messageId": stable_id("feedback", hint_id, state, str(helpful)),
+        "messageId": stable_id("feedback", hint_id, state, str(properties.get("helpful"))),
         "userId": customer_id,
         "timestamp": iso_text(now_ms),
-        "properties": _properties(hint_id, helpful, by),
+        "properties": properties,
         "context": {"channel": "server", "library": {"name": "zhiyin-gateway"}},
     }
     return OutgoingEvent(customer_id, now_ms, msgspec.json.encode(event))
 
 
-def _properties(hint_id: str, helpful: bool | None, by: Token) -> dict[str, str | bool]:
+def _properties(hint_id: str, helpful: bool | None, journey: str | None, by: Token) -> dict[str, str | bool]:
     properties: dict[str, str | bool] = {"hint_id": hint_id}
     if by.role == AGENT:
         properties |= {"surface": "desk", "agent_id": by.subject}
     else:
         properties |= {"surface": "chatbot"}
+    if journey is not None:
+        properties["journey"] = journey
     return properties if helpful is None else properties | {"helpful": helpful}

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from config import Settings
-from gateway.tokens import AGENT, CHATBOT, issue_token
+from gateway.roles import SUPERVISOR
+from gateway.tokens import AGENT, CHATBOT, issue_token, purpose
 
 
 class Addresses(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class Addresses(msgspec.Struct, frozen=True):
     desk: str
     desk_token: str
     chatbot_token: str
+    supervisor_token: str
     write_key: str
     metrics: dict[str, str]
 
@@ -34,6 +36,11 @@ class Addresses(msgspec.Struct, frozen=True):
         """The page of customers to call first, signed in as the desk."""
         return f"{self.http}/outreach#{urlencode({'token': self.desk_token})}"
 
+    @property
+    def journeys_page(self) -> str:
+        """The page of journey maps, signed in as a supervisor."""
+        return f"{self.http}/journeys#{urlencode({'token': self.supervisor_token})}"
+
     def chat_page(self, customer_id: str) -> str:
         """The chat page of one customer, signed in as the chatbot."""
         words = {"token": self.chatbot_token, "ws": self.ws}
@@ -43,9 +50,10 @@ class Addresses(msgspec.Struct, frozen=True):
 def addresses_of(settings: Settings, now_s: int) -> Addresses:
     """The addresses of a set-up with these settings; tokens valid from ``now_s`` (epoch seconds)."""
     host = reachable_host(settings.host)
+    more = purpose(settings.token_issuer, settings.token_audience)
 
     def token(subject: str, role: str) -> str:
-        return issue_token(settings.token_secret, subject, role, settings.token_lifetime_s, now_s)
+        return issue_token(settings.token_secret, subject, role, settings.token_lifetime_s, now_s, more)
 
     return Addresses(
         http=f"http://{host}:{settings.http_port}",
@@ -54,6 +62,7 @@ def addresses_of(settings: Settings, now_s: int) -> Addresses:
         desk=settings.desks[0],
         desk_token=token(settings.desks[0], AGENT),
         chatbot_token=token("chatbot", CHATBOT),
+        supervisor_token=token("supervisor", SUPERVISOR),
         write_key=settings.write_keys[0],
         metrics={
             "gateway": f"http://{host}:{settings.gateway_metrics_port}/metrics",
@@ -93,6 +102,7 @@ def banner(addresses: Addresses, settings: Settings, demo_customer: str | None) 
         "",
         f"  agent desk   {addresses.desk_page}",
         f"  call first   {addresses.outreach_page}",
+        f"  journeys     {addresses.journeys_page}",
         f"  chat page    {addresses.chat_page(demo_customer or 'CUSTOMER')}",
         f"  collector    POST {addresses.http}/v1/track   (write key {addresses.write_key})",
         f"  websocket    {addresses.ws}",

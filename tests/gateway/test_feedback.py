@@ -60,7 +60,8 @@ async def test_a_report_changes_the_state_and_tells_the_engine(
 
 async def test_a_bot_is_no_agent_and_helpful_is_passed_on(bus: Bus, feedback: Feedback) -> None:
     await feedback.report("h1", "used", False, BOT_TOKEN)
-    assert bus.events[0]["properties"] == {"hint_id": "h1", "surface": "chatbot", "helpful": False}
+    expected = {"hint_id": "h1", "surface": "chatbot", "journey": "policy_loan", "helpful": False}
+    assert bus.events[0]["properties"] == expected
 
 
 async def test_the_engine_can_read_what_it_is_told(bus: Bus, feedback: Feedback) -> None:
