@@ -4,6 +4,7 @@ from typing import Final
 
 from zhiyin.dashboards.gateway import GATEWAY
 from zhiyin.dashboards.journeys import JOURNEYS
+from zhiyin.dashboards.learning import LEARNING
 from zhiyin.dashboards.service import SERVICE
 
-DASHBOARDS: Final = (SERVICE, GATEWAY, JOURNEYS)
+DASHBOARDS: Final = (SERVICE, GATEWAY, JOURNEYS, LEARNING)

@@ -96,5 +96,24 @@ JOURNEYS: Final = Dashboard(
                 ),
             ),
         ),
+        Row(
+            "Contacts",
+            (
+                Panel(
+                    "Put on the outreach list",
+                    "Customers to be called first.",
+                    (Query(f"sum by (journey) (increase(zhiyin_outreach_total{{{JOURNEY}}}[{RATE}]))", "{{journey}}"),),
+                    stacked=True,
+                    width=12,
+                ),
+                Panel(
+                    "Bundles at contacts",
+                    "Told to the agent as a contact began, by its channel.",
+                    (Query(f"sum by (channel) (increase(zhiyin_bundles_total[{RATE}]))", "{{channel}}"),),
+                    stacked=True,
+                    width=12,
+                ),
+            ),
+        ),
     ),
 )

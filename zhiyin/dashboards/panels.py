@@ -22,7 +22,11 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Panel(msgspec.Struct, frozen=True):
-    """One panel. ``unit``: Grafana's name of it. ``width``: of 24 columns. ``limit``: red from there on."""
+    """One panel.
+
+    ``unit``: Grafana's name of it. ``width``: of 24 columns. ``limit``: red from there on. ``below_zero``: its values
+    may be negative.
+    """
 
     title: str
     says: str
@@ -33,6 +37,7 @@ class Panel(msgspec.Struct, frozen=True):
     height: int = 8
     limit: float | None = None
     stacked: bool = False
+    below_zero: bool = False
 
 
 class Row(msgspec.Struct, frozen=True):
