@@ -30,11 +30,14 @@ FIRST_PRICE: Final = 4.0
 """Of the longest ``idle_after``."""
 LEAST_SILENCES: Final = 100
 """Before a step has seen so many it is told at ``idle_after``."""
+MEMORY: Final = 1_000
+"""About so many silences of a kind are remembered: customers change with the season."""
 KIND_WEIGHT: Final = 5.0
 """So many silences of its step stand in for a kind that has seen none."""
 _REFRESH: Final = 32
 """What holds is worked out anew when a 32nd more outcomes are known than the last time."""
 _REFRESH_MOST: Final = 512
+_KEPT: Final = 1.0 - 1.0 / MEMORY
 _DWELLS_A_KIND: Final = 4
 
 
@@ -93,6 +96,9 @@ class Ladder:
         step = step_of(kind)
         for name in (_all_of(step), kind):
             counts = self._counts(name, step)
+            if counts.reached[0] >= MEMORY:
+                counts.reached = [each * _KEPT for each in counts.reached]
+                counts.away *= _KEPT
             if silence_ms is None:
                 counts.away += 1.0
                 counts.reached = [each + 1.0 for each in counts.reached]

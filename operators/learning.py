@@ -270,7 +270,7 @@ class JourneyLearning:
         waiting.reached, waiting.told = 0, False
 
     def _score_away(self, waiting: Waiting, verdicts: Verdicts, stayed: bool, now_ms: int) -> None:
-        """What the ladder said of a silence that is over; whole silences, for long ones end otherwise than short ones."""
+        """What the ladder said of a silence that is over: of all of it, for long ones end otherwise than short ones."""
         if self.away_figures.state.labels < ALL_LEARNT or waiting.chance % AWAY_ONE_IN == 0:
             for probability in verdicts.stays_away[: waiting.reached]:
                 self.away_figures.score(probability, probability, stayed)

@@ -41,7 +41,7 @@ LOOKS: Final = 3
 ALL_LEARNT: Final = 5_000
 COMPARED_ONE_IN: Final = 8
 TREE_ONE_IN: Final = 64
-LEARNT_AFTER_DRIFT: Final = 5_000
+LEARNT_AFTER_DRIFT: Final = 2_000
 """So many looks are all learnt after a drift of the error."""
 REMEMBERED: Final = 20_000
 """Features kept at hand; when there are more, they are forgotten and made anew."""
