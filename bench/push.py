@@ -10,6 +10,7 @@ import math
 import random
 import secrets
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -214,10 +215,9 @@ async def _faults(swarm: Swarm, told: Sequence[Told]) -> tuple[int, int]:
 
 def _cut(transport: asyncio.Transport | None) -> None:
     """End a connection with a reset, as a network that breaks does."""
-    if transport is not None:
-        raw = transport.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    if transport is not None and not transport.is_closing():
+        linger = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         transport.abort()
 
 

@@ -72,6 +72,7 @@ class Desk(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
+        self.transport = None
         self.subscribed.clear()
         self._swarm.lost(self)
 
