@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from bench import latency, memory, push, recovery, replay, snapshot, stock_window
+from bench import latency, learning, memory, monitoring, push, recovery, replay, snapshot, stock_window
 from bench.figures import Figure, table
 from bench.machine import Machine, this_machine
 from bench.not_measured import NotMeasured
@@ -34,6 +34,8 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "memory": memory.measure,
     "snapshot": snapshot.measure,
     "recovery": recovery.measure,
+    "monitoring": monitoring.measure,
+    "learning": learning.measure,
     "push": push.measure,
 }
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from operators.catalogue import UNKNOWN, Catalogue, Reason, Words
+from operators.explaining import explained
 from operators.facts import Evidence, Fact, RankedReason, Signal, stable_id
 from operators.hints import Hint
 from operators.instants import duration_ms
@@ -71,7 +72,10 @@ class HintMaker:
             created_at_ms=now_ms,
             expires_at_ms=now_ms + self.lifetime_ms,
             speak_after_ms=speak_after_ms,
-            explanation=explanation(ranked.evidence or _most_frequent_first(fact.signals), steps),
+            explanation=(
+                *explanation(ranked.evidence or _most_frequent_first(fact.signals), steps),
+                *map(explained, fact.moved),
+            ),
             step_titles=_titles((*ranked.evidence, *fact.signals), steps),
             cause=fact.cause,
             skill=self._skill(fact.journey),
