@@ -4,11 +4,11 @@ In: an error and what was known, label by label. Out: the names of what has drif
 Refused: nothing. ADWIN is slow for a label each, so it is fed the means of ``MICRO_BATCH`` labels.
 It is not saved: after a restart it needs a few hundred labels before it notices anything again.
 Bifet and Gavalda, "Learning from time-changing data with adaptive windowing", 2007.
+
+River is imported by what needs it: it takes seconds, and a process that learns nothing starts without it.
 """
 
 from typing import Any, Final
-
-from river import drift
 
 from operators.situations import Known
 
@@ -41,6 +41,8 @@ class DriftWatch:
     def _has_drifted(self, name: str, mean: float) -> bool:
         window = self._windows.get(name)
         if window is None:
+            from river import drift
+
             window = self._windows[name] = drift.ADWIN(delta=DELTA, clock=4, grace_period=16, min_window_length=4)
         window.update(mean)
         return bool(window.drift_detected)

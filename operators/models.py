@@ -6,6 +6,8 @@ Refused: saved weights of another shape (``StateUnreadable``, by their reader).
 Every part of what is known is a bin, and each bin is crossed with the step and with the checkpoint, so that the linear
 model learns a curve for each of them. Its anchor is the log-odds of the base rate of step and checkpoint: what the
 weights learn is only what the features add to it. The base rate forgets slowly, so that a change of season is followed.
+
+River is imported by what needs it: it takes seconds, and a process that learns nothing starts without it.
 """
 
 import math
@@ -13,8 +15,6 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import msgspec
-from river import linear_model, optim, tree
-from river.utils import VectorDict
 
 from operators.situations import Known
 
@@ -113,6 +113,8 @@ class LinearModel:
     """River's logistic regression over the tokens, anchored at the log-odds of the base rate."""
 
     def __init__(self) -> None:
+        from river import linear_model, optim
+
         self._river = linear_model.LogisticRegression(optim.SGD(LEARNING_RATE), l2=0.0, intercept_lr=0.0)
         self._weights: Any = None
         self.put({_ANCHOR: 1.0})
@@ -143,6 +145,8 @@ class LinearModel:
         The model's own ``predict_proba_one`` makes a dictionary of two for the one number that is wanted here; the
         weights themselves are as quick as it gets.
         """
+        from river.utils import VectorDict
+
         self._weights = self._river._weights = VectorDict(weights)  # noqa: SLF001 - River has no public way back
 
 
@@ -150,6 +154,8 @@ class TreeModel:
     """River's Hoeffding adaptive tree: slow to learn, but it finds what no single feature says. Never saved."""
 
     def __init__(self) -> None:
+        from river import tree
+
         self._river: Any = tree.HoeffdingAdaptiveTreeClassifier(grace_period=100, seed=1)
 
     def predict(self, known: Known, base_odds: float) -> float:

@@ -12,14 +12,16 @@ reach nothing outside themselves.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-import cel
 import msgspec
 
 from operators.catalogue import Article, Catalogue, ContactChannel, NeedRule, Words
 from operators.policies import FIELDS, Policy
+
+if TYPE_CHECKING:
+    import cel
 
 VARIABLES: Final = frozenset(("policy", "today", "now"))
 _SAMPLE_DAY: Final = date(2026, 1, 1)
@@ -58,7 +60,7 @@ class Needs(msgspec.Struct, frozen=True):
 class _Rule(msgspec.Struct, frozen=True):
     code: str
     rule: NeedRule
-    program: cel.Program
+    program: "cel.Program"
 
 
 class NeedRules:
@@ -85,11 +87,13 @@ class NeedRules:
         return Needs(tuple(found), failures)
 
 
-def compiled(expression: str) -> cel.Program:
+def compiled(expression: str) -> "cel.Program":
     """The program of ``expression``, tried on a policy of which nothing and one of which all is known.
 
     Raises NotAnExpression.
     """
+    import cel
+
     try:
         program = cel.compile(expression)
         unknown = sorted(set(program.variables()) - VARIABLES)
@@ -107,7 +111,7 @@ def as_variable(policy: Policy) -> dict[str, Any]:
     return {name: _value(getattr(policy, name)) for name in FIELDS}
 
 
-def _concerned(program: cel.Program, seen: Iterable[tuple[str, dict[str, Any]]]) -> tuple[list[str], int]:
+def _concerned(program: "cel.Program", seen: Iterable[tuple[str, dict[str, Any]]]) -> tuple[list[str], int]:
     """The policies the rule applies to, and how many it could not be held against."""
     concerned, failed = [], 0
     for policy_id, variables in seen:
@@ -126,7 +130,7 @@ def _need(each: _Rule, policies: Iterable[str]) -> Need:
     return Need(each.code, rule.title, rule.say, rule.article, rule.priority, tuple(policies))
 
 
-def _try_on(program: cel.Program, expression: str, policy: Policy) -> None:
+def _try_on(program: "cel.Program", expression: str, policy: Policy) -> None:
     today = _midnight(_SAMPLE_DAY)
     answer = program.execute({"policy": as_variable(policy), "today": today, "now": today})
     if not isinstance(answer, bool):

@@ -15,16 +15,11 @@ empirical evaluation of Thompson sampling", NIPS 2011.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, cast
 
 import msgspec
-import xxhash
 from river import bandit, proba
-
-from operators.catalogue import Words
-from operators.facts import stable_id
-from operators.hints import WordingReward
 
 EXPLORATION: Final = 0.1
 """The part of the hints that is spread evenly."""
@@ -33,22 +28,12 @@ CELLS: Final = 200
 HALVED_AT: Final = 4_000
 """Outcomes of one wording after which half of them are forgotten: customers change."""
 
-_HASHES: Final = float(1 << 64)
-
 
 class Choice(msgspec.Struct, frozen=True):
     """The wording chosen, and how probable it was."""
 
     arm: str
     propensity: float
-
-
-class Estimate(msgspec.Struct, frozen=True):
-    """What a wording would be worth if every hint had it. ``count``: hints in the log."""
-
-    value: float
-    standard_error: float
-    count: int
 
 
 class WordingPolicy(bandit.ThompsonSampling):
@@ -122,27 +107,6 @@ class WordingPolicy(bandit.ThompsonSampling):
         return cast("proba.Beta", self._rewards[arm])
 
 
-def drawn(hint_id: str) -> float:
-    """A number from 0 to 1 that belongs to the hint for ever."""
-    return xxhash.xxh3_64_intdigest(f"wording\0{hint_id}".encode("utf-8", "surrogatepass")) / _HASHES
-
-
-def inverse_propensity(log: Iterable[WordingReward], variant: int) -> Estimate:
-    """What one variant is worth by the log of any policy, without bias.
-
-    It is the mean of reward / propensity over all hints, counting 0 where another variant was shown.
-
-    Horvitz and Thompson, "A generalization of sampling without replacement from a finite universe", JASA 47, 1952.
-    """
-    worths = [each.reward / each.propensity if each.variant == variant else 0.0 for each in log]
-    count = len(worths)
-    if count == 0:
-        return Estimate(math.nan, math.nan, 0)
-    mean = math.fsum(worths) / count
-    variance = math.fsum((each - mean) ** 2 for each in worths) / max(1, count - 1)
-    return Estimate(mean, math.sqrt(variance / count), count)
-
-
 def _probability_best(place: int, below: Sequence[Sequence[float]]) -> float:
     """The integral of one density times the others' distributions, by cells."""
     own = below[place]
@@ -154,8 +118,3 @@ def _probability_best(place: int, below: Sequence[Sequence[float]]) -> float:
                 mass *= (distribution[cell] + distribution[cell + 1]) / 2
         total += mass
     return total
-
-
-def arm_of(words: Words) -> str:
-    """One wording's name: a changed text is another wording."""
-    return stable_id("wording", words.zh, words.en)[:16]

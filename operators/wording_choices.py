@@ -9,7 +9,7 @@ memory follows the hints of that time.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,7 +18,10 @@ from operators.facts import Fact
 from operators.hints import Hint, Wording, WordingReward
 from operators.stored import ALL, taken, unpack, unpacked
 from operators.wording import say
-from operators.wording_bandit import WordingPolicy, arm_of, drawn
+from operators.wording_worth import arm_of, drawn
+
+if TYPE_CHECKING:
+    from operators.wording_bandit import WordingPolicy
 
 FORMAT: Final = "zhiyin-wording-1"
 FORGOTTEN_AFTER_MS: Final = 8 * 86_400_000
@@ -145,9 +148,11 @@ class WordingChoices:
             else:
                 self._chosen.pop(row.name, None)
 
-    def _policy(self, reason: str) -> WordingPolicy:
+    def _policy(self, reason: str) -> "WordingPolicy":
         policy = self._policies.get(reason)
         if policy is None:
+            from operators.wording_bandit import WordingPolicy
+
             policy = self._policies[reason] = WordingPolicy()
         return policy
 

@@ -15,8 +15,9 @@ from operators.facts import Fact, FactKind, stable_id
 from operators.hint_making import HintMaker
 from operators.hints import Hint, Wording, WordingReward
 from operators.stored import StateUnreadable
-from operators.wording_bandit import EXPLORATION, HALVED_AT, WordingPolicy, arm_of, drawn, inverse_propensity
+from operators.wording_bandit import EXPLORATION, HALVED_AT, WordingPolicy
 from operators.wording_choices import FORGOTTEN_AFTER_MS, MOST_OVERTAKING, WordingChoices
+from operators.wording_worth import arm_of, drawn, inverse_propensity
 from tests.operators.samples import catalogue, fact
 
 SHORT = Words("{journey}只差一步", "One step left of your {journey}")
