@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from config import load_catalogue
+from flows.decide import Learns
 from flows.replay import Replay, Watching
 from operators.facts import Fact
 from operators.uplift import UpliftCounts
@@ -20,6 +21,7 @@ from tests.machine import RECORDED_DATA, ROOT
 from tests.zhiyin.house_up import clean_environment
 from tests.zhiyin.predictions_made import scored
 from zhiyin.command_line import main
+from zhiyin.evaluate import Witness
 from zhiyin.evaluation_catalogues import looks_ms, shortest_ms, with_shortest_timeout, with_target
 from zhiyin.evaluation_findings import Compared, findings, reliability_of
 from zhiyin.evaluation_plots import PlotsMissing, plot
@@ -108,6 +110,23 @@ def test_what_it_says_of_the_ladder_is_what_a_replay_tells(typed: Typed, few_day
     assert ladder["told"] == len(told)
     assert ladder["precision"] == pytest.approx(1 - (len(facts) - len(told)) / len(told))
     assert ladder["mean_delay_s"] == pytest.approx(sum(each.idle_ms for each in told) / len(told) / 1_000)
+
+
+@pytest.mark.requires("recorded_data")
+@pytest.mark.timeout(180)
+def test_scores_are_the_same_whether_somebody_watches_or_not(tmp_path: Path) -> None:
+    path, catalogue = tmp_path / "weeks.ndjson", load_catalogue(LEARNED)
+    with lzma.open(RECORDED_DATA) as lines:
+        path.write_bytes(b"".join(islice(lines, 30_000)))  # a drift is noticed in these
+
+    def scores(learns: Learns) -> list[tuple[str, float | None]]:
+        facts: list[Fact] = []
+        Replay(catalogue, None, ("idle", "abandoned"), watching=Watching(facts.extend, learns=learns)).run([path])
+        return [(each.id, each.score) for each in facts]
+
+    witness = Witness()
+    assert scores(Learns(witness.scored, witness)) == scores(Learns())
+    assert witness.predictions
 
 
 def test_without_the_evaluation_packages_it_does_the_rest(
