@@ -75,7 +75,7 @@ def run_engine(settings: Settings, version: str = "") -> None:
             return patiently(operation, stopping.is_set, stopping.wait, LOG)
 
         out = live_outlets(settings, insist, Counts(metrics), version, begin)
-        rules = _rules(settings, metrics, layout, keeper)
+        rules = _rules(settings, catalogue, metrics, layout, keeper)
         flow = journey_flow(_source(bus, settings, metrics, stopping), catalogue, rules, out.outlets)
         with _ends_in_words(member, stopping):
             insist(bus.ready)
@@ -164,13 +164,15 @@ def _models(settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, ve
     return ModelKeeper(store, Origin(version, fingerprints(catalogue)), settings.models_every_s, metrics.models)
 
 
-def _rules(settings: Settings, metrics: EngineMetrics, layout: Layout, keeper: ModelKeeper) -> Rules:
+def _rules(
+    settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, layout: Layout, keeper: ModelKeeper
+) -> Rules:
     ahead_ms = settings.max_future_s * 1000
     return Rules(
         shards=settings.shards,
         run_out=lambda: False,
         latest_ms=lambda arrived_ms: (arrived_ms if arrived_ms is not None else _now_ms()) + ahead_ms,
-        checkpoints=False,
+        checkpoints=catalogue.learning,
         learns=Learns(keeper=Keepers((keeper, metrics.learning))),
         struggles=True,
         duplicate_memory_ms=settings.duplicate_memory_s * 1000,
