@@ -13,8 +13,9 @@ class Scale(msgspec.Struct, frozen=True):
     attempts, smallest first; ``turn_events``: events of a turn of the speed at those sizes;
     ``snapshot_attempts``: open attempts while snapshots are made; ``snapshot_events``: events timed meanwhile;
     ``snapshot_repeats``: rounds of it; ``recovery_attempts``: open while the engine is killed ``recovery_kills`` times;
-    ``recovery_customers``: at the restart that has a limit; ``push_desks``: on one gateway, told ``push_rate`` hints a
-    second for ``push_seconds``; ``push_resets``: connections reset.
+    ``recovery_customers``: at the restart that has a limit; ``transactions_an_hour``: begun in a watched quarter;
+    ``push_desks``: on one gateway, told ``push_rate`` hints a second for ``push_seconds``; ``push_resets``: connections
+    reset.
     """
 
     repeats: int = 5
@@ -31,6 +32,7 @@ class Scale(msgspec.Struct, frozen=True):
     recovery_attempts: int = 100_000
     recovery_kills: int = 20
     recovery_customers: int = 1_000_000
+    transactions_an_hour: float = 400.0
     push_desks: int = 5_000
     push_rate: int = 1_000
     push_seconds: float = 10.0
@@ -51,6 +53,7 @@ QUICK: Final = Scale(
     recovery_attempts=20_000,
     recovery_kills=5,
     recovery_customers=100_000,
+    transactions_an_hour=60.0,
     push_desks=1_000,
     push_seconds=5.0,
     push_resets=200,
