@@ -159,6 +159,11 @@ def issue_token(
     return jwt.encode(claims, secret, algorithm=SHARED)
 
 
+def purpose(issuer: str | None, audience: str | None) -> dict[str, str]:
+    """The claims that a reader with these asks for, to be issued with."""
+    return {name: value for name, value in (("iss", issuer), ("aud", audience)) if value is not None}
+
+
 def read_token(secret: str, token: str, now_s: int) -> Token:
     """What a token signed with ``secret`` says. Raises TokenRefused, or WeakSecret as ``issue_token`` does."""
     return TokenReader(secret).read(token, now_s)

@@ -328,15 +328,18 @@ def _token(commands: "Commands") -> None:
     parser = _command(
         commands,
         "token",
-        "print a token for a desk or a chatbot",
+        "print a token for a desk, a chatbot or another role",
         "Signed with setting token_secret, else with the secret 'zhiyin up' made in the state folder.",
         "zhiyin token --subject desk-2",
         "zhiyin token --role chatbot",
     )
     parser.add_argument(
-        "--role", choices=("agent", "chatbot"), default="agent", help="who it is for (default: %(default)s)"
+        "--role",
+        choices=("agent", "supervisor", "chatbot", "ops", "admin"),
+        default="agent",
+        help="who it is for (default: %(default)s)",
     )
-    parser.add_argument("--subject", metavar="NAME", help="desk or bot (default: the first desk; chatbot)")
+    parser.add_argument("--subject", metavar="NAME", help="desk, bot or name (default: the first desk, else the role)")
     _settings(parser)
 
 

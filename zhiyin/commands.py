@@ -169,12 +169,13 @@ def doctor(chosen: argparse.Namespace) -> int:
 
 def token(chosen: argparse.Namespace) -> int:
     """``zhiyin token``."""
-    from gateway.tokens import issue_token
+    from gateway.tokens import issue_token, purpose
 
     settings = settings_of(chosen)
+    more = purpose(settings.token_issuer, settings.token_audience)
     subject = chosen.subject or (settings.desks[0] if chosen.role == "agent" else chosen.role)
     secret = _token_secret(settings)
-    text = issue_token(secret, subject, chosen.role, settings.token_lifetime_s, round(time.time()))
+    text = issue_token(secret, subject, chosen.role, settings.token_lifetime_s, round(time.time()), more)
     sys.stdout.write(text + "\n")
     return 0
 

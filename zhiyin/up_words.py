@@ -10,7 +10,7 @@ import msgspec
 
 from config import Settings
 from gateway.roles import SUPERVISOR
-from gateway.tokens import AGENT, CHATBOT, issue_token
+from gateway.tokens import AGENT, CHATBOT, issue_token, purpose
 
 
 class Addresses(msgspec.Struct, frozen=True):
@@ -50,9 +50,10 @@ class Addresses(msgspec.Struct, frozen=True):
 def addresses_of(settings: Settings, now_s: int) -> Addresses:
     """The addresses of a set-up with these settings; tokens valid from ``now_s`` (epoch seconds)."""
     host = reachable_host(settings.host)
+    more = purpose(settings.token_issuer, settings.token_audience)
 
     def token(subject: str, role: str) -> str:
-        return issue_token(settings.token_secret, subject, role, settings.token_lifetime_s, now_s)
+        return issue_token(settings.token_secret, subject, role, settings.token_lifetime_s, now_s, more)
 
     return Addresses(
         http=f"http://{host}:{settings.http_port}",

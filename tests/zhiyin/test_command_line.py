@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from config import Settings
-from gateway.tokens import read_token
+from gateway.tokens import TokenReader, read_token
 from tests.machine import ROOT
 from tests.zhiyin.house_up import QUICK, clean_environment
 from zhiyin import __version__, commands
@@ -106,10 +106,22 @@ def test_a_token_is_signed_with_the_secret_that_up_made(tmp_path: Path, capsys: 
         ([], "desk-1", "agent"),
         (["--subject", "desk-2"], "desk-2", "agent"),
         (["--role", "chatbot"], "chatbot", "chatbot"),
+        (["--role", "supervisor", "--subject", "lin"], "lin", "supervisor"),
     ):
         assert main(["token", *arguments]) == 0
         token = read_token(kept.token_secret, capsys.readouterr().out.strip(), 0)
         assert (token.subject, token.role) == (subject, role)
+
+
+def test_a_token_says_what_the_gateway_will_ask_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ZHIYIN_TOKEN_SECRET", "s" * 32)
+    monkeypatch.setenv("ZHIYIN_TOKEN_ISSUER", "https://id.example")
+    monkeypatch.setenv("ZHIYIN_TOKEN_AUDIENCE", "zhiyin")
+    assert main(["token", "--role", "ops"]) == 0
+    reader = TokenReader("s" * 32, None, "https://id.example", "zhiyin")
+    assert reader.read(capsys.readouterr().out.strip(), 0).role == "ops"
 
 
 def test_without_any_secret_there_is_no_token(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
