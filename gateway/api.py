@@ -20,8 +20,10 @@ from gateway.bodies import read_body
 from gateway.feedback import Feedback, FeedbackRefused
 from gateway.idempotency import IdempotentAnswers, idempotency_key
 from gateway.languages import TAGS, picked_language
+from gateway.metrics import GatewayMetrics
 from gateway.problems import ErrorDetail, Problem
 from gateway.roles import LIST_DESK, LOOK_UP, REPORT
+from gateway.routing import may_see
 from gateway.tokens import Token
 from operators.catalogue import Surface
 from operators.events import CUSTOMER_ID_CHARS, excerpt, wrong_type
@@ -51,8 +53,10 @@ class Api:
         bearers: Bearers,
         clock_ms: Callable[[], int],
         auditor: Auditor,
+        metrics: GatewayMetrics,
     ) -> None:
         self._auditor = auditor
+        self._metrics = metrics
         self._board = board
         self._feedback = feedback
         self._bearers = bearers
@@ -71,7 +75,8 @@ class Api:
         token = self._bearers.token(request, LOOK_UP.roles)
         customer_id, surface = request.path_params["customer_id"], request.query_params.get("surface", "chatbot")
         _check_look_up(customer_id, surface)
-        hints = await self._board.next_hints(customer_id, self._clock_ms(), surface)
+        found = await self._board.next_hints(customer_id, self._clock_ms(), surface)
+        hints = [hint for hint in found if may_see(token, hint, self._metrics)]
         await self._auditor.shown(token, "look_up", hints)
         return _hints_answer({"customer_id": customer_id, "surface": surface}, hints, request)
 
@@ -80,7 +85,8 @@ class Api:
         desk_id = token.subject
         # The position first: what is told in between comes again over the websocket, and is never missed.
         position = await self._board.position(desk_channel(desk_id))
-        hints = await self._board.desk_hints(desk_id, self._clock_ms())
+        found = await self._board.desk_hints(desk_id, self._clock_ms())
+        hints = [hint for hint in found if may_see(token, hint, self._metrics)]
         await self._auditor.shown(token, "list", hints)
         return _hints_answer({"epoch": position.epoch, "offset": position.offset}, hints, request)
 

@@ -71,6 +71,24 @@ CONTACT_SCHEMAS: Final[Schema] = {
         }
     ),
     "Rating": {**_record({"customer_id": _TEXT, "solved": {"type": "boolean"}}), "additionalProperties": False},
+    "Queue": _record(
+        {
+            "queue": {"type": "string", "description": "queue:BRANCH or queue:general"},
+            "epoch": _TEXT,
+            "offset": {"type": "integer", "description": "where to go on in channel `queue`"},
+            "hints": {"type": "array", "items": {"$ref": "#/components/schemas/Hint"}, "description": "newest first"},
+        }
+    ),
+    "Claimed": _record({"hint_id": _TEXT, "taken_by": {"type": "string", "description": "the desk that has it now"}}),
+    "Seat": _record(
+        {
+            "desk_id": _TEXT,
+            "skills": {"type": ["array", "null"], "items": _TEXT, "description": "null: every skill"},
+            "branch": _OR_NONE,
+            "region": _OR_NONE,
+        }
+    ),
+    "Desks": _record({"desks": {"type": "array", "items": {"$ref": "#/components/schemas/Seat"}}}),
     "DeskBundles": _record(
         {"bundles": {"type": "array", "items": {"$ref": "#/components/schemas/Bundle"}, "description": "newest first"}}
     ),

@@ -21,6 +21,8 @@ from gateway.push_meter import PushMeter
 from gateway.session import PING, Begin, Clock, Close, End, Report, Send, Session, Step
 from gateway.subscription import Subscription
 from gateway.tokens import Token
+from gateway.told import Told
+from operators.routing import has_skill
 from state.bus import BusFull
 from state.connections import StoreUnavailable
 
@@ -114,6 +116,21 @@ class Desk:
         if self._session.token is not None:
             self._house.seen(self._session.token, hint_id)
 
+    @property
+    def token(self) -> Token | None:
+        """Whose it is; None until it has said so, and once it is being closed."""
+        return self._session.token if self._closing is None else None
+
+    def _sees(self, told: Told) -> bool:
+        """Whether an entry is of a customer that this desk may see, and asks no skill that it lacks."""
+        token = self._session.token
+        if token is None or not has_skill(token.skills, told.skill if told.announces else None):
+            return False
+        if not token.reach.allows(told.branch, told.region):
+            self._house.meter.withheld()
+            return False
+        return True
+
     def _steady_s(self) -> float:
         return self._house.clock().steady_s
 
@@ -154,7 +171,7 @@ class Desk:
             self._house.meter.opened(self._role)
 
     def _begin(self, begin: Begin) -> None:
-        subscription = Subscription(begin.id, begin.channel, self._outbox, self._drop)
+        subscription = Subscription(begin.id, begin.channel, self._outbox, self._drop, self._sees)
         self._subscriptions[begin.id] = subscription
         self._joining[begin.id] = asyncio.create_task(self._join(begin, subscription))
 

@@ -19,6 +19,9 @@ _CUSTOMER: Final = {
 }
 
 
+_HINT: Final = {"name": "hint_id", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
 def _rating(asked: Asked) -> Operation:
     question = {"name": "question_id", "in": "path", "required": True, "schema": {"type": "string"}}
     problems = (400, 401, 403, 408, 413, 503)
@@ -31,7 +34,7 @@ def _rating(asked: Asked) -> Operation:
 
 def contact_paths(asked: Asked, language: dict[str, Any]) -> dict[str, Any]:
     """The paths. ``asked``: lays out a GET with a token; ``language``: the parameter that picks the wording."""
-    problems = (400, 401, 403, 404, 503)
+    problems = (400, 401, 403, 404, 409, 503)
     return {
         "/v1/customers/{customer_id}/bundle": {
             "get": asked(
@@ -48,6 +51,15 @@ def contact_paths(asked: Asked, language: dict[str, Any]) -> dict[str, Any]:
             )
         },
         "/v1/questions/{question_id}/ratings": {"post": _rating(asked)},
+        "/v1/queue": {
+            "get": asked(
+                "queue", "The hints that wait for a desk of the token's branch", "Queue", [language], (401, 403, 503)
+            )
+        },
+        "/v1/hints/{hint_id}/claims": {
+            "post": asked("claim", "Take a hint from the queue", "Claimed", [_HINT], problems)
+        },
+        "/v1/desks": {"get": asked("desks", "Who is on line", "Desks", [], (401, 403, 503))},
         "/v1/bundles": {
             "get": asked(
                 "deskBundles", "The bundles of the token's own desk", "DeskBundles", [language], (401, 403, 503)

@@ -25,7 +25,7 @@ from gateway.hub import Hub
 from gateway.push_door import PushDoor
 from gateway.push_meter import NoMeter, PushMeter
 from gateway.session import Clock, Session
-from gateway.tokens import Token, TokenReader
+from gateway.tokens import AGENT, Token, TokenReader
 from state.board import HintBoard
 
 LOOK_EVERY_S: Final = 1.0
@@ -74,6 +74,11 @@ class PushServer:
         self._desks: set[Desk] = set()
         self._server: Server | None = None
         self._looking: asyncio.Task[None] | None = None
+
+    def desks_on_line(self) -> list[Token]:
+        """The tokens of the desks that are connected now; bots are no desks."""
+        tokens = [desk.token for desk in self._desks]
+        return [token for token in tokens if token is not None and token.role == AGENT]
 
     @property
     def port(self) -> int:

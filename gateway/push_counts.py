@@ -42,6 +42,10 @@ class PushCounts(PushMeter):
         """See PushMeter."""
         self._metrics.desk_queue_overflows.inc()
 
+    def withheld(self) -> None:
+        """See PushMeter."""
+        self._metrics.out_of_reach.labels("push").inc()
+
 
 class CountedFeedback(Feedback):
     """Feedback whose reports are counted by state and by whether they changed anything."""

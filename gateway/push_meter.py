@@ -24,6 +24,9 @@ class PushMeter(Protocol):
     def overflowed(self) -> None:
         """A desk did not read what was waiting for it."""
 
+    def withheld(self) -> None:
+        """An entry was not for the eyes of a desk."""
+
 
 class NoMeter:
     """Counts nothing."""
@@ -41,4 +44,7 @@ class NoMeter:
         """See PushMeter."""
 
     def overflowed(self) -> None:
+        """See PushMeter."""
+
+    def withheld(self) -> None:
         """See PushMeter."""

@@ -64,6 +64,12 @@ WORK_PAIN_POINTS: Final = Right(
 SEE_BUNDLE: Final = Right(
     "see the bundle of a customer in contact", "`GET /v1/customers/{id}/bundle`", (AGENT, SUPERVISOR, CHATBOT)
 )
+TAKE_HINT: Final = Right(
+    "take a hint from the queue of its branch",
+    "`GET /v1/queue`, `POST /v1/hints/{id}/claims`, websocket channel `queue`",
+    (AGENT,),
+)
+LIST_DESKS: Final = Right("see which desks are on line", "`GET /v1/desks`", (AGENT, SUPERVISOR, OPS))
 LIST_BUNDLES: Final = Right("list a desk's bundles (its own)", "`GET /v1/bundles`", (AGENT,))
 HOT_QUESTIONS: Final = Right(
     "see what is asked most, and say whether an answer solved it",
@@ -83,6 +89,8 @@ TABLE: Final = (
     SEE_JOURNEYS,
     WORK_PAIN_POINTS,
     SEE_BUNDLE,
+    TAKE_HINT,
+    LIST_DESKS,
     LIST_BUNDLES,
     HOT_QUESTIONS,
 )

@@ -47,10 +47,12 @@ from gateway.metrics import GatewayMetrics
 from gateway.openapi import openapi_route
 from gateway.outreach import OutreachApi
 from gateway.outreach_calls import OutreachCalls
+from gateway.presence import PresenceBeats
 from gateway.push import PushServer
 from gateway.push_counts import CountedFeedback, PushCounts
 from gateway.questions import QuestionApi
 from gateway.retention import Retention
+from gateway.routing import RoutingApi
 from gateway.site import Site
 from gateway.tokens import SECRET_BYTES, TokenReader
 from gateway.write_keys import WriteKeys
@@ -64,7 +66,9 @@ from state.journey_maps import JourneyMaps
 from state.kafka_writer import KafkaBusWriter
 from state.outreach_board import OutreachBoard
 from state.pain_points import PainPoints
+from state.presence import Presence
 from state.questions import RedisQuestionBoard
+from state.rerouting import Rerouting
 
 DRAIN_S: Final = 5
 KEEP_ALIVE_S: Final = 30
@@ -150,11 +154,14 @@ class Gateway:
         push = PushServer(settings, board, feedback, counts, reader=reader, seen=auditor.pushed)
         await self._start_push(push)
         await self._start_hook(push, board)
+        presence, rerouting = Presence(client), Rerouting(client, settings.away_after_s * 1000)
+        await self._start_beats(PresenceBeats(presence, rerouting, push.desks_on_line, wall_clock_ms))
         bearers = Bearers(reader, wall_clock_ms, Rates(settings.token_requests_per_s, time.monotonic))
         collector = self._collector(lane)
         routes = [
             *collector.routes(),
-            *Api(board, feedback, bearers, wall_clock_ms, auditor).routes(),
+            *Api(board, feedback, bearers, wall_clock_ms, auditor, self.metrics).routes(),
+            *RoutingApi(board, presence, rerouting, bearers, wall_clock_ms, self.metrics).routes(),
             *ContactApi(RedisBundleBoard(client), bearers, wall_clock_ms, self.metrics).routes(),
             *QuestionApi(
                 RedisQuestionBoard(client), RedisBundleBoard(client), board, lane, bearers, wall_clock_ms
@@ -232,6 +239,10 @@ class Gateway:
         with _listening("ws_port", host, port):
             await push.start(host, port)
         self._open.push_async_callback(push.stop)
+
+    async def _start_beats(self, beats: PresenceBeats) -> None:
+        beats.start()
+        self._open.push_async_callback(beats.stop)
 
     async def _start_hook(self, push: PushServer, board: RedisHintBoard) -> None:
         url = self._settings.chatbot_hook_url

@@ -24,6 +24,7 @@ from gateway.frames import (
 from gateway.roles import HEAR_CHATBOT, HEAR_DESK
 from gateway.tokens import Token, TokenRefused
 from operators.instants import iso_text
+from operators.routing import QUEUE, queue_of
 from state.keys import CHATBOT_CHANNEL, desk_channel
 
 INIT_WITHIN_S: Final = 10.0
@@ -176,6 +177,8 @@ def channel_for(token: Token, name: str) -> str | None:
     """The channel that ``name`` means for this token; None when it may not hear it."""
     if name == DESK and token.role in HEAR_DESK.roles:
         return desk_channel(token.subject)
+    if name == QUEUE and token.role in HEAR_DESK.roles:
+        return queue_of(token.branch)
     if name == CHATBOT_CHANNEL and token.role in HEAR_CHATBOT.roles:
         return CHATBOT_CHANNEL
     return None
@@ -192,6 +195,6 @@ def _acknowledged(token: Token, ping_interval_s: float) -> bytes:
 
 
 def _not_yours(frame: Subscribe, token: Token) -> bytes:
-    expected = DESK if token.role in HEAR_DESK.roles else CHATBOT_CHANNEL
-    message = f"channel: found {frame.channel!r}, expected {expected!r} for a token with role {token.role}"
+    expected = f"{DESK!r} or {QUEUE!r}" if token.role in HEAR_DESK.roles else f"{CHATBOT_CHANNEL!r}"
+    message = f"channel: found {frame.channel!r}, expected {expected} for a token with role {token.role}"
     return error_frame(frame.id, "forbidden", message, temporary=False)

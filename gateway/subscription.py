@@ -16,17 +16,26 @@ from operators.instants import iso_text
 class Subscription:
     """A listener of the hub. ``on_lost``: called when the hub has taken it off its channel.
 
+    ``sees(told)``: whether this entry is for its desk's eyes; asked of each, whatever the channel.
     Once ``has_ended`` it says nothing more: joining may still be under way then.
     """
 
     __slots__ = ("_head", "_on_lost", "_outbox", "_sees", "channel", "has_ended", "id")
 
-    def __init__(self, subscription_id: str, channel: str, outbox: Outbox, on_lost: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        subscription_id: str,
+        channel: str,
+        outbox: Outbox,
+        on_lost: Callable[[str], None],
+        sees: Callable[[Told], bool] = lambda _: True,
+    ) -> None:
         self.id = subscription_id
         self.has_ended = False
         self.channel = channel
         self._outbox = outbox
         self._on_lost = on_lost
+        self._sees = sees
         self._head = next_head(subscription_id)
 
     def begun(self, start: Start) -> None:
@@ -36,13 +45,14 @@ class Subscription:
 
     async def replay(self, told: Told) -> None:
         """An entry that was missed."""
-        if not self.has_ended:
+        if not self.has_ended and self._sees(told):
             frame = next_frame(self._head, told.offset, told.event)
             await self._outbox.put_when_there_is_room("next", frame, told.announces)
 
     def heard(self, told: Told) -> None:
         """An entry, live."""
-        self._put("next", next_frame(self._head, told.offset, told.event), told.time_ms, told.announces)
+        if self._sees(told):
+            self._put("next", next_frame(self._head, told.offset, told.event), told.time_ms, told.announces)
 
     def stale(self, since_ms: int) -> None:
         """The store is away."""

@@ -16,7 +16,10 @@ ENDINGS: Final = frozenset(("zhiyin.hint.retired", "zhiyin.hint.used", "zhiyin.h
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
-    """One entry. ``time_ms``: when its event happened, ``expires_ms``: when it is of no more use (None: not said)."""
+    """One entry. ``time_ms``: when its event happened, ``expires_ms``: when it is of no more use (None: not said).
+
+    ``branch``, ``region``: where its customer belongs; ``skill``: what a desk needs to take it from a queue.
+    """
 
     offset: int
     event: bytes
@@ -24,6 +27,9 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     time_ms: int | None
     expires_ms: int | None
     hint_id: str = ""
+    branch: str | None = None
+    region: str | None = None
+    skill: str | None = None
 
     @property
     def announces(self) -> str | None:
@@ -49,6 +55,9 @@ class _Outline(msgspec.Struct, gc=False):
     data: _About = _About()
     time: datetime | None = None
     expirytime: datetime | None = None
+    branch: str | None = None
+    region: str | None = None
+    skill: str | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(_Outline)
@@ -60,7 +69,17 @@ def read_told(offset: int, event: bytes) -> Told:
         outline = _DECODER.decode(event)
     except (msgspec.DecodeError, UnicodeError):
         return Told(offset, event, "", None, None)
-    return Told(offset, event, outline.type, _ms(outline.time), _ms(outline.expirytime), outline.data.hint_id)
+    return Told(
+        offset,
+        event,
+        outline.type,
+        _ms(outline.time),
+        _ms(outline.expirytime),
+        outline.data.hint_id,
+        outline.branch,
+        outline.region,
+        outline.skill,
+    )
 
 
 def _ms(moment: datetime | None) -> int | None:

@@ -81,9 +81,7 @@ def card_of(telling: Telling, now_ms: int) -> Card:
     hint = telling.hint
     return Card(
         hint_id=hint.hint_id,
-        owner=Owner(
-            hint.customer_id, telling.desk_id, hint.transaction_id, hint.surfaces, hint.branch, hint.region
-        ),
+        owner=Owner(hint.customer_id, telling.desk_id, hint.transaction_id, hint.surfaces, hint.branch, hint.region),
         rank=hint.priority * CREATED_RANGE + hint.created_at_ms,
         expires_at_ms=hint.expires_at_ms,
         speaks=_speaks(hint.speak_after_ms, now_ms),

@@ -144,9 +144,9 @@ def test_a_place_to_go_on_from_is_handed_on() -> None:
 @pytest.mark.parametrize(
     ("role", "channel", "expected"),
     [
-        ("agent", "chatbot", "'desk'"),
-        ("agent", "desk:desk-2", "'desk'"),
-        ("agent", "desk:desk-1", "'desk'"),
+        ("agent", "chatbot", "'desk' or 'queue'"),
+        ("agent", "desk:desk-2", "'desk' or 'queue'"),
+        ("agent", "desk:desk-1", "'desk' or 'queue'"),
         ("chatbot", "desk", "'chatbot'"),
         ("chatbot", "x", "'chatbot'"),
     ],
