@@ -153,8 +153,10 @@ class JourneyDecision:
         return thoughts
 
     def _heard_of(self, seen: Observation, facts: list[Fact]) -> None:
-        """The attempt goes on, or is over."""
-        if seen.kind != "active":
+        """The attempt goes on, is over, or is forgotten without a word."""
+        if seen.kind == "erased":
+            self._is_over(seen.attempt_id)
+        elif seen.kind != "active":
             facts.append(_fact(_ENDS[seen.kind], seen, recovered=self._is_over(seen.attempt_id)))
         elif self.away.get(seen.attempt_id):
             self._set_away(seen.attempt_id, away=False)
