@@ -3,7 +3,7 @@
 In: tables of predictions. Out: findings, and one sentence where something could not be compared. Refused: nothing.
 
 Spans: ``all``; ``compared``: the rows the batch model could score, where it is here (else all but the first sixth), the
-only span in which the three models stand side by side; ``last_third``: the last third of the rows by time, likewise;
+only span in which the three models stand side by side; ``last_third``: of these, those of the last third of the time;
 ``after_10000``: all but the first 10,000 outcomes.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from operators.situations import Question
-from zhiyin.evaluation_batch import PARTS, Rows, spans
+from zhiyin.evaluation_batch import Rows, spans
 from zhiyin.evaluation_measures import Measures, ReliabilityBin, Scores, measures, reliability
 from zhiyin.evaluation_predictions import Table
 
@@ -85,10 +85,10 @@ def _spans(given: Compared) -> dict[Span, Rows]:
     compared = np.full(rows, True) if given.batch is None else np.isfinite(given.batch)
     if parts:
         compared &= table.at_ms >= parts[0][0]
-    last_third = table.at_ms >= parts[PARTS * 2 // 3 - 1][0] if parts else compared
+    begin_ms, end_ms = (int(table.at_ms.min()), int(table.at_ms.max())) if rows else (0, 0)
     return {
         "all": np.full(rows, True),
         "compared": compared,
-        "last_third": compared & last_third,
+        "last_third": compared & (3 * table.at_ms >= begin_ms + 2 * end_ms),
         "after_10000": np.arange(rows) >= SETTLED_FIRST,
     }
