@@ -342,20 +342,27 @@ class JourneyLearning:
 
 _SILENCES: Final = frozenset(("idle", "silent"))
 _OVER: Final = frozenset(("completed", "cancelled", "gone"))
+_BY_TIME: Final = frozenset(("idle", "silent", "gone"))
+"""What time alone brings."""
 
 
 def _in_order(observations: Sequence[Observation]) -> list[int]:
-    """Their places by event time; an attempt's own stay in their order, however late one of them came."""
-    times_ms: list[int] = []
+    """Their places by event time; an attempt's own stay in their order, however late one of them came.
+
+    At the same instant events come before silences, as they do where the watermark decides; then by attempt.
+    """
     newest: dict[str, int] = {}
-    for seen in observations:
-        at_ms, attempt_id = seen.at_ms, seen.attempt_id
-        before_ms = newest.get(attempt_id, at_ms)
-        if before_ms > at_ms:  # noqa: PLR1730 - ``max`` is a call, an observation each
-            at_ms = before_ms
-        newest[attempt_id] = at_ms
-        times_ms.append(at_ms)
-    return sorted(range(len(times_ms)), key=times_ms.__getitem__)
+    order: list[tuple[int, str, int]] = []
+    for place, seen in enumerate(observations):
+        attempt_id = seen.attempt_id
+        instant = 2 * seen.at_ms + (seen.kind in _BY_TIME)
+        before = newest.get(attempt_id, instant)
+        if before > instant:  # noqa: PLR1730 - ``max`` is a call, an observation each
+            instant = before
+        newest[attempt_id] = instant
+        order.append((instant, attempt_id, place))
+    order.sort()
+    return [place for _, _, place in order]
 
 
 def _quality(question: Question, model: str, figures: Prequential) -> Quality:

@@ -93,16 +93,19 @@ def test_another_future_leaves_every_score_as_it_was(
     assert [each and (each.score, each.tell) for each in first] == [each and (each.score, each.tell) for each in second]
 
 
-@settings(max_examples=30)
-@given(events=streams(), batch=st.integers(1, 12))
-def test_how_a_stream_is_cut_up_changes_no_score(events: list[dict[str, Any]], batch: int) -> None:
-    def scores(batch: int) -> list[tuple[str, float | None]]:
-        facts = decided(observed(events, LEARNED, batch), LEARNED, learns=True)
-        return sorted((fact.id, fact.score) for fact in facts if fact.kind == "idle")
-
-    ordered = sorted(events, key=lambda event: int(event["at_ms"]))
-    events = [{**event, "at_ms": event["at_ms"] + number} for number, event in enumerate(ordered)]
-    assert scores(batch) == scores(len(events))
+@pytest.mark.parametrize("places", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_a_batch_is_heard_in_the_order_of_event_time(places: tuple[int, ...]) -> None:
+    loan = JourneyLearning("loan", LEARNED)
+    loan.hear([seen("idle", 3, 3, attempt_id(number)) for number in range(4)])
+    batch = [
+        seen("completed", 10, attempt=attempt_id(0)),
+        seen("idle", 10, 3, attempt_id(7)),
+        seen("idle", 9.999, 3, attempt_id(8)),
+    ]
+    thoughts = loan.hear([batch[place] for place in places])
+    scores = {places[at]: each.score for at, each in enumerate(thoughts) if each is not None}
+    assert scores[2] == 0.5, "before the outcome"
+    assert scores[1] < 0.5, "after it: at the same instant events come first"
 
 
 @settings(max_examples=30)

@@ -54,7 +54,7 @@ def test_a_drift_of_the_error_is_noticed_and_all_is_learnt_again() -> None:
         age = random.choice((4, 14))
         settled(scorer, Known("pay", 30_000, age, b"\x05"), (age == 14) == (random.random() < 0.9), number)
     assert scorer.drifts["error"] >= 1
-    assert before + 1_000 < scorer.learnt <= before + 3_000 < before + LEARNT_AFTER_DRIFT
+    assert scorer.learnt > before + min(LEARNT_AFTER_DRIFT, 1_500)
 
 
 def test_nothing_drifts_where_nothing_changes() -> None:
