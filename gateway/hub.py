@@ -23,6 +23,7 @@ PAGE: Final = 100
 RECOVERED_AT_MOST: Final = 1_000
 """Who missed more than this reloads: that is less to send than what was missed."""
 VERIFY_EVERY_S: Final = 10.0
+VERIFIED_AT_ONCE: Final = 200
 QUESTIONS_AT_ONCE: Final = 32
 """Thousands who come back at once ask one after the other: fewer than the store has connections, so nobody fails."""
 RETRY_AFTER_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -269,11 +270,13 @@ class Hub:
                 continue
 
     async def _verify(self) -> None:
-        for channel in list(self._channels.values()):
-            offset = channel.offset
-            position = await self._position(channel.name)
-            if position.epoch != channel.epoch or position.offset < offset:
-                self._lose(channel)
+        channels = list(self._channels.values())
+        for start in range(0, len(channels), VERIFIED_AT_ONCE):
+            some = [(channel, channel.offset) for channel in channels[start : start + VERIFIED_AT_ONCE]]
+            stands = await self._board.stands([channel.name for channel, _ in some])
+            for (channel, offset), (epoch, last) in zip(some, stands, strict=True):
+                if epoch != channel.epoch or last < offset:
+                    self._lose(channel)
 
     def _lose(self, channel: _Channel) -> None:
         if self._channels.get(channel.name) is channel:

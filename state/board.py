@@ -35,7 +35,7 @@ from state.hint_moves import Owner, state_move
 from state.scripts import run_async
 
 ENTRIES_A_WAIT: Final = 500
-CHANNELS_A_QUESTION: Final = 500
+CHANNELS_A_QUESTION: Final = 200
 CHANNEL_PREFIX: Final = keys.CHANNEL.of()
 SWEEP_EVERY_S: Final = 2.0
 """All channels are looked at so often, rung or not: a Redis that has fallen silent is noticed by it too."""
@@ -84,6 +84,9 @@ class HintBoard(Protocol):
 
     async def position(self, channel: str) -> Position:
         """Where a channel stands; a channel that never was begins."""
+
+    async def stands(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
+        """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
 
     async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
         """At most ``count`` entries of a channel after an offset, oldest first."""
@@ -146,6 +149,11 @@ class MemoryHintBoard(HintBoard):
         """Where a channel stands; a channel that never was begins."""
         return self._memory.channel(channel).position()
 
+    async def stands(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
+        """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
+        positions = [await self.position(channel) for channel in channels]
+        return [(position.epoch, position.offset) for position in positions]
+
     async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
         """At most ``count`` entries of a channel after an offset, oldest first."""
         return self._memory.channel(channel).after(after, count)
@@ -175,6 +183,7 @@ class RedisHintBoard(HintBoard):
         self._kept_events = kept_events
         self._doorbell = Doorbell(waiting)
         self._swept_s = -SWEEP_EVERY_S
+        self._to_sweep: list[str] = []
 
     async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
         """A customer's open hints for ``surface``, best first, at most three."""
@@ -243,6 +252,14 @@ class RedisHintBoard(HintBoard):
             epoch, offset, oldest = await run_async(self._client, position_call(channel))
         return Position(epoch.decode(), int(offset), int(oldest))
 
+    async def stands(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
+        """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
+        asked = [key for channel in channels for key in channel_keys(channel)[1:]]
+        with answering("asking where channels stand", self._client):
+            found: Any = await self._client.mget(asked) if asked else []
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return [(None if epoch is None else epoch.decode(), int(offset or 0)) for epoch, offset in pairs]
+
     async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
         """At most ``count`` entries of a channel after an offset, oldest first."""
         with answering("reading a channel", self._client):
@@ -270,12 +287,23 @@ class RedisHintBoard(HintBoard):
 
     def _looked_at(self, positions: Mapping[str, int], rung: Rung) -> Mapping[str, int]:
         """The channels that may have something new."""
-        now_s = time.monotonic()
-        if rung.missed or now_s - self._swept_s >= SWEEP_EVERY_S:
-            self._swept_s = now_s
+        if rung.missed:
+            self._to_sweep = []
             return dict(positions)
-        names = (stream.decode().removeprefix(CHANNEL_PREFIX) for stream in rung.streams)
+        names = {stream.decode().removeprefix(CHANNEL_PREFIX) for stream in rung.streams}
+        names.update(self._swept(positions))
         return {name: positions[name] for name in names if name in positions}
+
+    def _swept(self, positions: Mapping[str, int]) -> list[str]:
+        """Some of all channels, in turn: often enough that all come up every ``SWEEP_EVERY_S``."""
+        now_s = time.monotonic()
+        rounds = 1 + len(positions) // CHANNELS_A_QUESTION
+        if now_s - self._swept_s < SWEEP_EVERY_S / rounds:
+            return []
+        self._swept_s = now_s
+        self._to_sweep = self._to_sweep or list(positions)
+        some, self._to_sweep = self._to_sweep[:CHANNELS_A_QUESTION], self._to_sweep[CHANNELS_A_QUESTION:]
+        return some
 
     async def _read_after(self, positions: Mapping[str, int]) -> dict[str, list[ChannelEntry]]:
         """What stands after the offset of each channel, so many channels a question."""
