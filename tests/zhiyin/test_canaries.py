@@ -4,7 +4,6 @@ Sought in every Redis key and value, in every byte of the state folder (Redis's 
 snapshots and journals, logs), in what the processes said, in metrics, facts and hints.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,11 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from state.connections import connect
 from tests.flows.engine_process import until
+from tests.kafka_broker import KafkaBroker
 from tests.machine import ROOT
 from tests.zhiyin.house_up import HouseUp, broken_off, clean_environment, desk_of, event
+from tests.zhiyin.test_up_kafka import kafka_environment
 
 CANARIES = ("Zhang-San-Canary", "张三丰的名字", "13912345678", "110101199003076519")
 PERSON = dict(zip(("name", "holder", "phone", "id_number"), CANARIES, strict=True))
@@ -45,7 +47,7 @@ def personal(given: dict[str, Any]) -> dict[str, Any]:
 
 def careless_events(customer_id: str) -> list[dict[str, Any]]:
     """All kinds of events: a break-off, a policy, traits, somebody else's, what becomes a dead letter."""
-    who = {**event("", customer_id), "type": "identify", "traits": {**PERSON, "region": "north"}}
+    who = {**event("", customer_id), "type": "identify", "traits": {**PERSON, "group": "retail"}}
     policy = {**event("Policy Updated", customer_id), "properties": {"policy_id": "p-1", **PERSON}}
     unknown = event("Transaction Started", customer_id, journey="no_such_journey")
     return [
@@ -109,7 +111,7 @@ def busy_house(house: HouseUp) -> HouseUp:
         for customer_id in (CUSTOMER, OTHER):
             answer = house.post(*careless_events(customer_id)[:-1])
             assert answer.json()["success"], answer.text
-            desk.event("created", customer_id)
+            desk.event("created", customer_id, within_s=40)
         assert house.post(careless_events(CUSTOMER)[-1]).json()["success"]
         broken = httpx.post(f"{house.addresses['http']}/v1/track", content=b'{"name":"' + CANARIES[0].encode())
         assert broken.status_code in (400, 401)
@@ -129,14 +131,7 @@ def test_what_a_careless_website_sends_turns_up_nowhere(busy_house: HouseUp) -> 
 
 
 def test_an_erased_customer_is_nowhere_and_nobody_else_is_missing(busy_house: HouseUp) -> None:
-    environment = clean_environment() | {
-        "ZHIYIN_STATE_DIR": str(busy_house.state_dir),
-        "REDIS_URL": busy_house.addresses["redis"],
-    }
-    command = [sys.executable, "-m", "zhiyin", "erase", CUSTOMER, "--yes", "--wait", "60"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=90, check=False
-    )
+    done = erased(busy_house, {})
     assert done.returncode == 0, done.stderr
     assert "engine: has forgotten" in done.stderr
     assert "redis: zy:record: 1" in done.stderr
@@ -147,3 +142,53 @@ def test_an_erased_customer_is_nowhere_and_nobody_else_is_missing(busy_house: Ho
     assert busy_house.next_hints(CUSTOMER).json()["hints"] == []
     assert busy_house.next_hints(OTHER).json()["hints"]
     assert in_files(busy_house.state_dir, (OTHER,))
+
+
+def test_on_kafka_the_topics_are_cut_and_hold_him_no_more(kafka_broker: KafkaBroker, tmp_path: Path) -> None:
+    topics = kafka_environment(kafka_broker.servers) | {"ZHIYIN_EPOCH_MS": "200"}
+    with HouseUp(tmp_path, "--catalog", "tests/recorded/quick.yaml", environment=topics) as running:
+        with desk_of(running) as desk:
+            assert running.post(*careless_events(CUSTOMER)[:-1]).json()["success"]
+            desk.event("created", CUSTOMER, within_s=40)
+        names = [name for variable, name in topics.items() if variable.endswith("_TOPIC")]
+        until(lambda: in_topics(kafka_broker, names, (CUSTOMER,)) != [], "the customer in a topic")
+        assert in_topics(kafka_broker, names, CANARIES) == []
+        done = erased(running, topics, "--cut-topics")
+        assert done.returncode == 0, done.stderr
+        assert "cut in 4 topics" in done.stderr
+        assert in_topics(kafka_broker, names, (CUSTOMER,)) == []
+        assert in_redis(running, (CUSTOMER,)) == []
+        assert in_files(tmp_path, (CUSTOMER,)) == []
+        running.interrupt()
+
+
+def in_topics(broker: KafkaBroker, names: list[str], words: tuple[str, ...]) -> list[str]:
+    """The topics in which anybody can still read one of ``words``."""
+    reader = Consumer({"bootstrap.servers": broker.servers, "group.id": "canaries", "auto.offset.reset": "earliest"})
+    found = []
+    for name in names:
+        for partition in reader.list_topics(name, timeout=10).topics[name].partitions:
+            place = TopicPartition(name, partition)
+            first, end = reader.get_watermark_offsets(place, timeout=10)
+            reader.assign([TopicPartition(name, partition, first)])
+            held = (
+                b"".join(message_bytes(each) for each in reader.consume(end - first, timeout=10))
+                if end > first
+                else b""
+            )
+            found += [f"{name} holds {word}" for word in words if word.encode() in held]
+    reader.close()
+    return found
+
+
+def message_bytes(message: Message) -> bytes:
+    headers: Any = message.headers() or []
+    parts = [message.key(), message.value(), *(value for _, value in headers)]
+    return b"\0".join(part if isinstance(part, bytes) else str(part).encode() for part in parts)
+
+
+def erased(house: HouseUp, settings: dict[str, str], *more: str) -> subprocess.CompletedProcess[str]:
+    own = {"ZHIYIN_STATE_DIR": str(house.state_dir), "REDIS_URL": house.addresses["redis"]}
+    command = [sys.executable, "-m", "zhiyin", "erase", CUSTOMER, "--yes", "--wait", "80", *more]
+    environment = clean_environment() | settings | own
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
