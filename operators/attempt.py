@@ -81,13 +81,13 @@ class Attempt:
     def stay(self, place: StepPlan, at_ms: int, pause_ms: int, moves: list[Move]) -> None:
         """Notes an event at ``place``, ``pause_ms`` after the last: another step, or the same after a silence.
 
-        A silence that counts as broken off is no time spent at a step: the dwell is then not known.
+        A silence that counts as broken off (the last rung but one) is no time spent at a step: the dwell is not known.
         """
-        was_away = pause_ms > self.place.silent_ms
-        if place is not self.place:
+        here = self.place
+        was_away = pause_ms > here.rungs[-2]
+        if place is not here:
             dwell_ms = UNKNOWN_DWELL if was_away else at_ms - self.entered_ms
-            counted = (MOVED, self.place.id or "", place.id or "")
-            moves.append((self.plan.name, counted, at_ms, self.cell, dwell_ms))
+            moves.append((self.plan.name, (MOVED, here.id or "", place.id or ""), at_ms, self.cell, dwell_ms))
         elif not was_away:
             return
         self.entered_ms = at_ms

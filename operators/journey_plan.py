@@ -23,11 +23,6 @@ class StepPlan(msgspec.Struct, frozen=True, gc=False):
     rungs: tuple[int, ...]
     order: int
 
-    @property
-    def silent_ms(self) -> int:
-        """Silence that counts as broken off: the last rung but one."""
-        return self.rungs[-2]
-
 
 class JourneyPlan:
     """What the tracker needs to know of one journey.
