@@ -90,6 +90,12 @@ class Shop:
 
 
 @pytest.fixture
+def gateway(started: Started, redis_url: str) -> RunningGateway:
+    """One that keeps on the bus whatever it is sent, so that it can be looked at."""
+    return started(redis_url, keep_properties="all")
+
+
+@pytest.fixture
 def shop(gateway: RunningGateway, tmp_path: Path) -> Iterator[Shop]:
     """Another site: a page with a form, and the script from the gateway."""
     handler = functools.partial(QuietFiles, directory=str(tmp_path))
