@@ -17,6 +17,7 @@ from operators.events import (
     OUTREACH_CLAIMED,
     OUTREACH_ENDED,
     OUTREACH_RELEASED,
+    Properties,
 )
 from operators.facts import Around, Fact, Observation, stable_id
 from operators.learning import JourneyLearning
@@ -92,8 +93,9 @@ def arbitrable(given: Fact | Around) -> Fact | Contact | HintFeedback | None:
         return given
     event, properties = given.event, given.event.properties
     if event.event in (CONTACT_STARTED, CONTACT_ENDED):
-        channel = properties.channel if properties is not None else None
-        return Contact(given.customer_id, event.event == CONTACT_STARTED, given.at_ms, channel)
+        said = properties or Properties()
+        started = event.event == CONTACT_STARTED
+        return Contact(given.customer_id, started, given.at_ms, said.channel, said.agent_id or None)
     if event.event in (OUTREACH_CLAIMED, OUTREACH_RELEASED, OUTREACH_ENDED):
         return Contact(given.customer_id, event.event == OUTREACH_CLAIMED, given.at_ms, "phone")
     if event.event in (HINT_USED, HINT_DISMISSED) and properties is not None and properties.hint_id:

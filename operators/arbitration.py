@@ -6,9 +6,10 @@ for each abandonment, a ``Retirement`` when an open hint is of no more use, a ``
 hours are over. Refused: saved state of another format (``StateUnreadable``).
 
 Asked in this order, the first that applies holds the hint back: ``control`` (the group that never
-gets hints; nothing is remembered of it), ``in_contact`` (somebody is talking to the customer now),
-``duplicate`` (an open hint says the same already), ``cap``. Quiet hours hold back no hint: they only
-defer the speaking first, or drop it; then a ``HeldBack`` of ``quiet_hours`` comes beside the hint.
+gets hints; nothing is remembered of it), ``in_contact`` (somebody is talking to the customer now, nobody knows
+at which desk; a desk that is known gets the hint, and no bot speaks), ``duplicate`` (an open hint says the same
+already), ``cap``. Quiet hours hold back no hint: they only defer the speaking first, or drop it; then a
+``HeldBack`` of ``quiet_hours`` comes beside the hint.
 
 A customer is forgotten when no hint is open, the budget's window is past and no contact was within
 the hour: memory follows the customers of one window, however long it runs.
@@ -44,12 +45,16 @@ _HASHES: Final = float(1 << 64)
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """A conversation with a customer began (or ended) on ``channel`` (phone, counter, chat)."""
+    """A conversation with a customer began (or ended) on ``channel`` (phone, counter, chat).
+
+    ``agent_id``: the desk that talks to him, where it is known: it gets the hints that arise meanwhile.
+    """
 
     customer_id: str
     started: bool
     at_ms: int
     channel: str | None
+    agent_id: str | None = None
 
 
 class HintFeedback(msgspec.Struct, frozen=True):
@@ -88,6 +93,7 @@ class CustomerMemory(msgspec.Struct, array_like=True, gc=False):
     contact_at_ms: int | None = None
     contact_until_ms: int = 0
     wake_ms: int | None = None
+    contact_agent: str | None = None
 
 
 class ArbitrationHead(msgspec.Struct, array_like=True, gc=False):
@@ -203,16 +209,17 @@ class Arbitration:
         why_not = self._why_not(fact, reason, now_ms)
         if why_not is not None:
             return [_held_back(fact, why_not, now_ms)]
-        speak_after_ms = self._speak_after_ms(now_ms)
-        hint = self._hints.make(fact, now_ms, speak_after_ms)
         memory = self._memory(fact.customer_id)
+        is_talked_to = memory.contact_until_ms > now_ms
+        speak_after_ms = None if is_talked_to else self._speak_after_ms(now_ms)
+        hint = self._hints.make(fact, now_ms, speak_after_ms)
         memory.told_at_ms.append(now_ms)
         deferred_ms = speak_after_ms if speak_after_ms is not None and speak_after_ms > now_ms else None
         memory.open_hints.append(
             OpenHint(hint.hint_id, fact.attempt_id, fact.journey, reason, hint.expires_at_ms, deferred_ms)
         )
         self._wake_later(memory)
-        if self._speaks and speak_after_ms is None:
+        if self._speaks and speak_after_ms is None and not is_talked_to:
             return [hint, _held_back(fact, "quiet_hours", now_ms)]
         return [hint]
 
@@ -223,7 +230,7 @@ class Arbitration:
         if memory is None:
             return None
         self._forget_past(memory, now_ms)
-        if memory.contact_until_ms > now_ms:
+        if memory.contact_until_ms > now_ms and memory.contact_agent is None:
             return "in_contact"
         if any(hint.journey == fact.journey and hint.reason == reason for hint in memory.open_hints):
             return "duplicate"
@@ -247,6 +254,7 @@ class Arbitration:
         if memory.contact_at_ms is None or contact.at_ms >= memory.contact_at_ms:
             memory.contact_at_ms = contact.at_ms
             memory.contact_until_ms = contact.at_ms + CONTACT_ENDS_AFTER_MS if contact.started else contact.at_ms
+            memory.contact_agent = contact.agent_id if contact.started else None
         self._wake_later(memory)
 
     def _remember_feedback(self, feedback: HintFeedback) -> None:

@@ -3,7 +3,7 @@
 In: a customer, what is known of whose he is, who is on line, the desks there are. Out: one desk or one queue,
 the same on every machine. Refused: an empty list of desks (ValueError) when nothing else says where.
 
-A hint goes to the desk that is in contact with the customer, else to the owner when on line, else to the queue of
+A hint goes to the desk that is in contact with the customer, else to the owner, each when on line; else to the queue of
 the customer's branch (``queue:general`` where none is known). Of whom nobody has said an owner, a branch or a
 region, a desk is drawn by rendezvous hashing: one that leaves gives its customers to the others evenly, one that
 joins takes an even share, nobody else moves. So one laptop needs no set-up.
@@ -53,7 +53,7 @@ EVERYBODY: Final = Reach()
 
 def destination(customer_id: str, known: Whereabouts, on_line: Collection[str], desks: Iterable[str]) -> str:
     """The desk, or the queue, that a customer's hint goes to. Raises ValueError as ``desk_of`` does."""
-    if known.in_contact:
+    if known.in_contact and known.in_contact in on_line:
         return known.in_contact
     if not known.is_known:
         return desk_of(customer_id, desks)

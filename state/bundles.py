@@ -46,12 +46,12 @@ class RedisBundleStore:
         if isinstance(told, BundleEnd):
             return bool(run(self._client, (self._ended(told),))[0][0])
         is_new = bool(run(self._client, (self._created(told),))[0][0])
-        if is_new and told.agent_id and told.expires_at_ms > self._now_ms():
+        if is_new and told.agent_id and self._client.exists(keys.PRESENCE.of(told.agent_id)):
             self._hand_over(told.customer_id, told.agent_id)
         return is_new
 
     def _hand_over(self, customer_id: str, agent_id: str) -> None:
-        """The customer's open hints go to the desk that talks to him."""
+        """The customer's open hints go to the desk that talks to him; where nobody sits they would be lost."""
         hints: Any = self._client.zrange(keys.OPEN_HINTS.of(customer_id), 0, -1)
         with self._client.pipeline(transaction=False) as pipeline:
             for hint_id in hints:

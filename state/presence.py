@@ -87,7 +87,7 @@ class Routes:
         """Each hint with its desk or queue, and where its customer belongs."""
         with answering("asking where hints go", self._client):
             known = self._whereabouts([hint.customer_id for hint in hints])
-            on_line = self._on_line({each.owner for each in known if each.owner})
+            on_line = self._on_line({desk for each in known for desk in (each.owner, each.in_contact) if desk})
             routed = [self._telling(*each, on_line) for each in zip(hints, known, strict=True)]
             self._await([each for each, whose in zip(routed, known, strict=True) if each.desk_id == whose.owner])
         return routed

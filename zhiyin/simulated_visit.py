@@ -131,13 +131,18 @@ class Story:
         channel = self._random.choice(CONTACT_CHANNELS)
         more = {
             "channel": channel,
-            "agent_id": f"a-{self._random.randint(1, 40):02d}",
+            "agent_id": self._desk(),
             "conversation_id": f"v-{self._whose.transaction_id}",
         }
         self._now_ms += after_ms
         self._tell(events.CONTACT_STARTED, more)
         self._now_ms += self._random.randint(90_000, 480_000)
         self._tell(events.CONTACT_ENDED, more)
+
+    def _desk(self) -> str:
+        """Half of the contacts are at the first desk, where a demo is watched."""
+        number = self._random.randint(1, 40)
+        return "desk-1" if number % 2 else f"desk-{number}"
 
     def come_back(self, after_ms: int) -> None:
         """Take the transaction up again where it stopped."""

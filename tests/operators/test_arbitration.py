@@ -123,6 +123,16 @@ def test_nobody_in_contact_gets_a_hint_until_the_contact_ends() -> None:
     assert has_hint(verdicts)
 
 
+def test_a_desk_that_is_in_contact_gets_the_hint_and_no_bot_speaks() -> None:
+    arbitration = Arbitration(catalogue())
+    decide(arbitration, NOON_MS, Contact("u1", True, NOON_MS, "phone", "d1"))
+    (hint,) = decide(arbitration, NOON_MS + 1_000, fact())
+    assert isinstance(hint, Hint)
+    assert hint.speak_after_ms is None
+    decide(arbitration, NOON_MS + 2_000, Contact("u1", True, NOON_MS + 2_000, "counter"))
+    assert why_nots(decide(arbitration, NOON_MS + 3_000, fact(attempt="a2"))) == ["in_contact"]
+
+
 def test_a_contact_nobody_ended_is_over_after_an_hour() -> None:
     arbitration = Arbitration(catalogue())
     decide(arbitration, NOON_MS, Contact("u1", True, NOON_MS, "phone"))

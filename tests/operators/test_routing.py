@@ -55,7 +55,8 @@ def test_no_desks_is_refused_in_plain_words() -> None:
 
 def test_a_hint_goes_to_the_desk_in_contact_else_to_the_owner_on_line_else_to_a_queue() -> None:
     known = Whereabouts(owner="d7", branch="sh", in_contact="d3")
-    assert destination("u1", known, {"d7"}, DESKS) == "d3"
+    assert destination("u1", known, {"d7", "d3"}, DESKS) == "d3"
+    assert destination("u1", known, {"d7"}, DESKS) == "d7"
     known = Whereabouts(owner="d7", branch="sh")
     assert destination("u1", known, {"d7"}, DESKS) == "d7"
     assert destination("u1", known, {"d8"}, DESKS) == "queue:sh"

@@ -67,7 +67,10 @@ async def test_hints_go_to_the_owner_on_line_else_to_the_queue(
     assert client.zrange(keys.AWAITED.of(), 0, -1, withscores=True) == [(b"h1", NOON_MS + 60_000)]
 
 
-def test_hints_go_to_the_desk_in_contact_and_those_told_before_follow(routes: Routes, client: redis.Redis) -> None:
+async def test_hints_go_to_the_desk_in_contact_and_those_told_before_follow(
+    routes: Routes, client: redis.Redis, any_redis_url: str
+) -> None:
+    await on_line(any_redis_url, Seat("d9"))
     hints = RedisHintStore(client, lambda: NOON_MS)
     hints.tell(make_hint(), "desk-1")
     hints.tell(make_hint("bot-only", surfaces=("chatbot",)), "desk-1")
@@ -78,6 +81,13 @@ def test_hints_go_to_the_desk_in_contact_and_those_told_before_follow(routes: Ro
     assert [client.zcard(keys.DESK_OPEN.of(desk)) for desk in ("desk-1", "d9")] == [0, 1]
     (telling,) = routes.tellings([make_hint("h2")])
     assert telling.desk_id == "d9"
+
+
+def test_a_contact_at_a_desk_where_nobody_sits_moves_nothing(routes: Routes, client: redis.Redis) -> None:
+    RedisHintStore(client, lambda: NOON_MS).tell(make_hint(), "desk-1")
+    RedisBundleStore(client, lambda: NOON_MS + 10, HOUR_MS).write([bundle(agent="crm-17")])
+    assert client.hget(keys.HINT_RECORD.of("h1"), "desk") == b"desk-1"
+    assert routes.tellings([make_hint("h2")])[0].desk_id == desk_of("anna", DESKS)
 
 
 async def test_who_is_on_line_is_listed_until_it_falls_silent_or_goes(any_redis_url: str, client: redis.Redis) -> None:
