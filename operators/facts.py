@@ -111,7 +111,7 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     """One public fact about one attempt.
 
     ``score``: P(it does not complete), on ``idle`` and ``abandoned`` (None where nothing is learnt); ``moved``: what
-    moved it most; ``drifting``: what it was learnt from has changed lately; ``need``: P(the customer contacts us).
+    moved it most; ``drifting``: what it was learnt from has changed lately.
     """
 
     kind: FactKind
@@ -130,7 +130,6 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     cell: str = ""
     moved: tuple[Moved, ...] = ()
     drifting: bool = False
-    need: float | None = None
 
     @property
     def id(self) -> str:

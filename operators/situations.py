@@ -10,10 +10,10 @@ import msgspec
 
 from operators.facts import Observation, Signal
 
-Question = Literal["unfinished", "away", "contact"]
+Question = Literal["unfinished", "away"]
 """``unfinished``: the attempt never completes. ``away``: nothing more comes of it after this silence (it neither
-goes on nor ends). ``contact``: the customer contacts us within a day of the break-off."""
-QUESTIONS: Final[tuple[Question, ...]] = ("unfinished", "away", "contact")
+goes on nor ends)."""
+QUESTIONS: Final[tuple[Question, ...]] = ("unfinished", "away")
 
 _SECOND_MS: Final = 1_000
 _HOUR_MS: Final = 3_600_000

@@ -20,7 +20,6 @@ PROMPTNESS: Final = "delay-precision.png"
 _TITLES: Final[dict[Question, str]] = {
     "unfinished": "never completes",
     "away": "does not come back",
-    "contact": "contacts us within a day",
 }
 _INCHES: Final = 4.2
 _DOTS_AN_INCH: Final = 110

@@ -19,7 +19,6 @@ from zhiyin.evaluation_timeouts import Promptness
 QUESTIONS_IN_WORDS: Final[dict[Question, str]] = {
     "unfinished": "does the attempt never complete?",
     "away": "does the customer not come back from this silence?",
-    "contact": "does the customer contact us within a day of the break-off?",
 }
 MINUTE_S: Final = 60
 NEARLY_TWICE: Final = 1.8
