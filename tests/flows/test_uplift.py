@@ -50,7 +50,7 @@ def brute_force(facts: Iterable[Fact], journey: str, shards: int) -> tuple[int, 
     return tuple(counted)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(early=streams(), pace=st.builds(Pace, st.integers(1, 4), st.integers(1, 9), st.sampled_from((1, 2))))
 def test_any_stream_gives_the_counts_of_brute_force(early: list[dict[str, Any]], pace: Pace) -> None:
     later = [

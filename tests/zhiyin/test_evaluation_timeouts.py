@@ -40,7 +40,7 @@ def with_timeout(timeout_ms: int) -> Catalogue:
 journeys = STREAM_CATALOGUE.journeys
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(events=streams(), timeout_ms=st.integers(SHORTEST_MS, 60_000))
 def test_a_timeout_worked_out_is_what_a_replay_with_it_tells(events: list[dict[str, Any]], timeout_ms: int) -> None:
     silences, ladder = Silences(SHORTEST_MS), Ladder()
