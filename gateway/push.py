@@ -30,6 +30,8 @@ from state.board import HintBoard
 
 LOOK_EVERY_S: Final = 1.0
 HANDSHAKE_WITHIN_S: Final = 10.0
+BACKLOG: Final = 4_096
+"""What the kernel holds for us: with too few, many of thousands that come back at once try again for a minute."""
 
 sockets_log = logging.getLogger("zhiyin.push.sockets")
 sockets_log.setLevel(logging.WARNING)  # below it stands a line for every connection that comes or goes
@@ -100,6 +102,7 @@ class PushServer:
             server_header=None,
             logger=sockets_log,
             open_timeout=HANDSHAKE_WITHIN_S,
+            backlog=BACKLOG,
             ping_interval=None,
             close_timeout=CLOSE_WITHIN_S,
             max_size=FRAME_BYTES,
