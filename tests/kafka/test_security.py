@@ -35,7 +35,7 @@ REFUSALS = {
     "ssl/tls alert bad certificate",
     "a certificate of another authority": "ssl/tls alert bad certificate",
     "no TLS": "it hung up on the first request, as one that speaks TLS does when kafka_options do not",
-    "TLS where there is none": "connecting to a PLAINTEXT broker listener?",
+    "TLS where there is none": "in state SSL_HANDSHAKE",
     "an authority that is no file": "found Failed to create admin client: ssl.ca.location failed",
 }
 
