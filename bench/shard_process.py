@@ -82,7 +82,7 @@ def _track(shard: JourneyShard) -> TrackLogic:
 
 def _decide(catalogue: Catalogue) -> DecideLogic:
     decision = JourneyDecision(ReasonRules(catalogue))
-    return DecideLogic(decision, Remembering(decision, None, None))
+    return DecideLogic(decision, Remembering(decision, None, None), None, resumed=False)
 
 
 class Holder:

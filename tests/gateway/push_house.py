@@ -51,6 +51,7 @@ class Counts(PushMeter):
         self.frames: list[tuple[str, int | None]] = []
         self.codes: list[int] = []
         self.overflows = 0
+        self.out_of_reach = 0
 
     def opened(self, role: str) -> None:
         self.open[role] = self.open.get(role, 0) + 1
@@ -68,6 +69,9 @@ class Counts(PushMeter):
 
     def overflowed(self) -> None:
         self.overflows += 1
+
+    def withheld(self) -> None:
+        self.out_of_reach += 1
 
     async def until_open(self, role: str, count: int) -> None:
         async with asyncio.timeout(8):
