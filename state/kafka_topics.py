@@ -5,6 +5,7 @@ partitions (``TopicMismatch``: customers would change places), one that can't be
 everything while Kafka is away (``KafkaUnavailable``), to be asked again later.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -34,8 +35,9 @@ class WantedTopic(msgspec.Struct, frozen=True):
 
     def new(self) -> NewTopic:
         """As it is made."""
-        config = {} if self.kept_ms is None else {"retention.ms": str(self.kept_ms)}
-        return NewTopic(self.name, self.partitions, self.replication, config=config)
+        if self.kept_ms is None:
+            return NewTopic(self.name, self.partitions, self.replication)
+        return NewTopic(self.name, self.partitions, self.replication, config={"retention.ms": str(self.kept_ms)})
 
 
 class TopicMismatch(Exception):
@@ -63,6 +65,9 @@ class TopicRefused(Exception):
         )
 
 
+_STUCK_AFTER_S: Final = 5.0
+
+
 class Survey(NamedTuple):
     """What a Kafka has: how many brokers, and the partitions of those of the wanted topics that are there."""
 
@@ -80,6 +85,7 @@ class KafkaTopics:
         self._wanted = wanted
         self._answer_s = answer_s
         self._admin = connection.admin()
+        self._failing_since_s: float | None = None
 
     def ensure(self) -> dict[str, int]:
         """Each topic's partitions, all there and led; those that are missing are made.
@@ -106,9 +112,22 @@ class KafkaTopics:
         with self._connection.answering("asking for topics"):
             try:
                 # All topics: a client that asks for one by its name may have the broker make it, of any size.
-                return self._admin.list_topics(timeout=self._answer_s)
+                found = self._admin.list_topics(timeout=self._answer_s)
+            except KafkaException:
+                self._take_another_if_stuck()
+                raise
             finally:
                 self._admin.poll(0)  # brings what librdkafka has to say
+        self._failing_since_s = None
+        return found
+
+    def _take_another_if_stuck(self) -> None:
+        """A client that met a broker that hung may get no answer ever after, when others do."""
+        now_s = time.monotonic()
+        if self._failing_since_s is None:
+            self._failing_since_s = now_s
+        elif now_s - self._failing_since_s > _STUCK_AFTER_S:
+            self._admin, self._failing_since_s = self._connection.admin(), now_s
 
     def _among(self, cluster: ClusterMetadata) -> dict[str, dict[int, int]]:
         names = {topic.name for topic in self._wanted}
