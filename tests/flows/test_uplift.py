@@ -53,8 +53,14 @@ def brute_force(facts: Iterable[Fact], journey: str, shards: int) -> tuple[int, 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(early=streams(), pace=st.builds(Pace, st.integers(1, 4), st.integers(1, 9), st.sampled_from((1, 2))))
 def test_any_stream_gives_the_counts_of_brute_force(early: list[dict[str, Any]], pace: Pace) -> None:
-    later = [{**each, "id": f"late-{each['id']}", "at_ms": each["at_ms"] + 2 * LABEL_TIMEOUT_MS} for each in early]
-    counts, facts = replayed([*early, *later], pace)
+    end_ms = early[-1]["at_ms"] + 4 * LABEL_TIMEOUT_MS
+    each = early[0] | {"name": "Transaction Started", "transaction_id": "last", "step": None, "at_ms": end_ms}
+    last = [
+        each | {"id": f"last-{customer}-{journey}", "customer": customer, "journey": journey}
+        for customer in ("anna", "bo", "chen")
+        for journey in CATALOGUE.journeys
+    ]
+    counts, facts = replayed([*early, *last], pace)
     for journey, counted in counts.items():
         found = (counted.control, counted.control_completed, counted.offered, counted.offered_completed)
         assert found == brute_force(facts, journey, pace.shards)
