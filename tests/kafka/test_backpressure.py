@@ -17,7 +17,7 @@ from tests.flows.engine_process import until
 from tests.flows.topic_house import read_partition
 from tests.kafka_broker import KafkaBroker
 from tests.zhiyin.house_up import HouseUp
-from tests.zhiyin.test_backpressure import SENDING_S, hardly_running, metric
+from tests.zhiyin.test_backpressure import SENDING_S, metric
 from tests.zhiyin.test_up_kafka import PARTITIONS, kafka_environment
 
 pytestmark = [pytest.mark.requires("redis", "kafka"), pytest.mark.timeout(240)]
@@ -68,6 +68,17 @@ def send(house: HouseUp) -> Sent:
     return Sent(ids, house.post(*events))
 
 
+@contextmanager
+def standing_still(pid: int) -> Iterator[None]:
+    """The process does nothing while the block runs."""
+    process = psutil.Process(pid)
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
+
+
 class Memory:
     """What engine and gateway use, and the most they have used."""
 
@@ -113,15 +124,14 @@ def test_what_the_engine_cannot_take_yet_waits_on_the_topic(kafka_broker: KafkaB
         assert send(house).taken
         memory, sent = Memory(house), list[Sent]()
         engine = house.addresses["metrics"]["engine"]
-        with hardly_running(memory.engine), ThreadPoolExecutor(SENDERS) as senders:
+        with standing_still(memory.engine), ThreadPoolExecutor(SENDERS) as senders:
             give_up = time.monotonic() + SENDING_S
             while time.monotonic() < give_up:
                 sent += senders.map(lambda _: send(house), range(SENDERS))
                 memory.look()
-            lag = metric(engine, "zhiyin_bus_lag_events")
         check_answers(sent)
         kept = BATCH_EVENTS * (1 + sum(each.taken for each in sent))
-        assert lag > 2 * NOT_WITH_KAFKA_YET, "the engine was never far behind"
+        assert kept > 2 * NOT_WITH_KAFKA_YET, "too little waited on the topic to show anything"
         until(lambda: metric(engine, "zhiyin_engine_events_total", outcome="ignored") >= kept, "all taken", 90)
         assert metric(engine, "zhiyin_engine_events_total") == kept, "exactly what was answered with yes"
         until(lambda: metric(engine, "zhiyin_bus_lag_events") == 0, "no lag any more", 30)
