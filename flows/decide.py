@@ -22,6 +22,7 @@ from operators.events import (
 from operators.facts import Around, Fact, Observation, stable_id
 from operators.learning import JourneyLearning
 from operators.learning_contract import LearningKeeper, WatchScored
+from operators.models import import_river
 from operators.reasons import ReasonRules
 
 
@@ -73,6 +74,8 @@ def deciding(
     """What makes the decision of each journey; it learns where the catalogue says so."""
     reasons = ReasonRules(catalogue)
     keeps = journals is not None
+    if any(catalogue.learns(journey, checkpoints=checkpoints) for journey in catalogue.journeys.values()):
+        import_river()
 
     def learning_of(journey: str) -> JourneyLearning | None:
         if not catalogue.learns(catalogue.journeys[journey], checkpoints=checkpoints):

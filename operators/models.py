@@ -109,6 +109,11 @@ def count(counted: Counted, outcome: bool) -> None:
     counted[1] += outcome
 
 
+def import_river() -> None:
+    """Before the first observation, which would wait for it."""
+    from river import linear_model, tree  # noqa: F401 - it is there from now on
+
+
 class LinearModel:
     """River's logistic regression over the tokens, anchored at the log-odds of the base rate."""
 
