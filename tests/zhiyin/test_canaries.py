@@ -122,8 +122,8 @@ def busy_house(house: HouseUp) -> HouseUp:
 
 
 def test_what_a_careless_website_sends_turns_up_nowhere(busy_house: HouseUp) -> None:
-    assert in_redis(busy_house, (CUSTOMER,)), "the test looks in the wrong place"
-    assert in_files(busy_house.state_dir, (CUSTOMER,)), "the test looks in the wrong place"
+    assert in_redis(busy_house, (OTHER,)), "the test looks in the wrong place"
+    assert in_files(busy_house.state_dir, (OTHER,)), "the test looks in the wrong place"
     assert "zhiyin_events_accepted_total" in spoken(busy_house), "the test does not see the metrics"
     assert in_redis(busy_house, CANARIES) == []
     assert in_files(busy_house.state_dir, CANARIES) == []
