@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from gateway.ending import end
 from gateway.tokens import Token
 from state.audit import AuditTrail, View
 from state.connections import StoreUnavailable
@@ -39,8 +40,7 @@ class Auditor:
     async def stop(self) -> None:
         """Note what waits, and stop."""
         if self._noting is not None:
-            self._noting.cancel()
-            await asyncio.gather(self._noting, return_exceptions=True)
+            await end(self._noting)
         with suppress(StoreUnavailable):
             await self._note()
         if self._waiting:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from gateway.ending import end
 from gateway.tokens import Token
 from operators.routing import is_queue
 from state.connections import StoreUnavailable
@@ -47,8 +48,7 @@ class PresenceBeats:
         """Stop, and say of all that they have gone: another gateway that has one says so again."""
         if self._looking is None:
             return
-        self._looking.cancel()
-        await asyncio.gather(self._looking, return_exceptions=True)
+        await end(self._looking)
         try:
             await self._presence.gone(self._said_ms)
         except StoreUnavailable:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from config.settings import Settings
+from gateway.ending import end
 from state.connections import AsyncClient, StoreUnavailable
 from state.retention import let_go
 
@@ -34,8 +35,7 @@ class Retention:
     async def stop(self) -> None:
         """Look no more."""
         if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+            await end(self._looking)
 
     async def _look_on(self) -> None:
         while True:

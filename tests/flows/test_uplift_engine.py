@@ -2,6 +2,7 @@
 
 import re
 import urllib.request
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,14 @@ def test_break_offs_are_counted_by_group_once_through_a_kill(redis_server: Redis
     path, port = tmp_path / "halves.yaml", free_port()
     path.write_text(yaml.safe_dump(catalogue, allow_unicode=True), "utf-8")
     engine = EngineProcess(redis_server.url, path, tmp_path, engine_metrics_port=port)
-    long_ago_ms = now_ms() - 600_000
+    long_ago_ms, looks = now_ms() - 600_000, count()
     with redis.Redis.from_url(redis_server.url) as client:
 
         def total() -> int:
-            """Time goes on where somebody comes; a new customer a look, each of whom breaks off later."""
-            post(client, [event(f"now-{n}", "Transaction Step Viewed", "apply", now_ms()) for n in range(16)], wire)
+            """Time goes on where somebody comes; new customers each look, who break off later."""
+            look = next(looks)
+            names = [f"now-{look}-{number}" for number in range(16)]
+            post(client, [event(name, "Transaction Step Viewed", "apply", now_ms()) for name in names], wire)
             return sum(counted(port).values())
 
         try:

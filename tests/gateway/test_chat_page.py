@@ -136,10 +136,10 @@ def test_in_english_said_anew(house: PageHouse, page: Page) -> None:
     expect(page.locator("#replies button")).to_have_text(["Solved", "Not solved", "Talk to a person"])
 
 
-def test_the_front_page_leads_to_both(house: PageHouse, page: Page) -> None:
+def test_the_front_page_leads_everywhere(house: PageHouse, page: Page) -> None:
     page.goto(f"{house.addresses.http}/")
     expect(page.get_by_role("heading", level=1)).to_have_text("客户停下来的地方，有人接得上")
     hrefs = [each.get_attribute("href") for each in page.locator(".door").all()]
-    assert hrefs == ["/desk", "/chat", "/openapi.json"]
+    assert hrefs == ["/desk", "/outreach", "/journeys", "/chat", "/openapi.json"]
     choose(page, "English")
     expect(page.get_by_role("link", name="Agent desk")).to_be_visible()

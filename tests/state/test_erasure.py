@@ -91,4 +91,4 @@ def test_he_is_found_as_a_customer_and_never_as_a_part(value: bytes, found: bool
 
 def test_what_is_not_looked_into_holds_counts_and_hashes() -> None:
     assert {key.pattern for key in WITHOUT_CUSTOMERS} <= {key.pattern for key in keys.TABLE}
-    assert all("customer" not in key.holds for key in WITHOUT_CUSTOMERS)
+    assert all("customer" not in key.holds.replace("customer (masked)", "") for key in WITHOUT_CUSTOMERS)

@@ -29,7 +29,7 @@ def kafka_environment(servers: str) -> dict[str, str]:
 
 @pytest.fixture
 def environment(kafka_broker: KafkaBroker) -> dict[str, str]:
-    return kafka_environment(kafka_broker.servers)
+    return {**kafka_environment(kafka_broker.servers), "ZHIYIN_EPOCH_MS": "500"}
 
 
 @pytest.fixture
