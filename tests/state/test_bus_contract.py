@@ -80,10 +80,10 @@ async def test_an_end_is_known_when_all_is_read_and_as_of_before_the_look(house:
     look = await looked(reader, lambda: None, lambda look: look.end_ms is not None)
     assert (look.entries, look.waiting) == ([], 0)
     assert before_ms - 1_000 <= (look.end_ms or 0) <= time.time() * 1000
-    sent_ms = int(time.time() * 1000)
     await house.writer.append(events(3))
+    appended_ms = int(time.time() * 1000)
     found, end_ms = await read_to_end(reader)
-    assert len(found) == 3 or end_ms <= sent_ms, "an end from after the append is beyond what was appended"
+    assert len(found) == 3 or end_ms <= appended_ms, "an end from after the append is beyond what was appended"
     position = found[-1].position if found else None
     later, later_ms = await read_past(reader, position, end_ms)
     assert (len(found) + len(later), later_ms > end_ms) == (3, True)
