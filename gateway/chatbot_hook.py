@@ -17,6 +17,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from gateway.ending import end
 from gateway.hub import Hub, Start
 from gateway.metrics import GatewayMetrics
 from gateway.told import CREATED, Told
@@ -56,9 +57,7 @@ class ChatbotHook:
     async def stop(self) -> None:
         """Stop; calls under way are given up."""
         self._hub.leave(CHATBOT_CHANNEL, self)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     def begun(self, start: Start) -> None:
         """See gateway.hub.Listener."""

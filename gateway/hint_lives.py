@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from gateway.ending import end
 from state.board import EXPIRED_AT_ONCE, HintBoard
 from state.connections import StoreUnavailable
 
@@ -35,23 +36,15 @@ class HintLives:
         self._waiting: dict[str, None] = {}
         self._noted: dict[str, None] = {}
         self._something = asyncio.Event()
-        self._is_on = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to note and to look."""
-        self._is_on = True
         self._tasks = [asyncio.create_task(self._note_on()), asyncio.create_task(self._look_on())]
 
     async def stop(self) -> None:
-        """Note what waits and stop.
-
-        redis-py can swallow a cancellation while it connects, so the loops look at ``_is_on`` as well.
-        """
-        self._is_on = False
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Note what waits and stop."""
+        await end(*self._tasks)
         self._tasks = []
         with suppress(StoreUnavailable):
             await self._note()
@@ -65,7 +58,7 @@ class HintLives:
         self._something.set()
 
     async def _note_on(self) -> None:
-        while self._is_on:
+        while True:
             await self._something.wait()
             await asyncio.sleep(NOTED_AFTER_S)
             try:
@@ -90,7 +83,7 @@ class HintLives:
             ended = await self._board.expire(self._now_ms())
 
     async def _look_on(self) -> None:
-        while self._is_on:
+        while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
                 await self._end_all()

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
+from gateway.ending import end
 from gateway.told import Told, read_told
 from state.board import HintBoard
 from state.channels import ChannelEntry, Position
@@ -89,23 +90,15 @@ class Hub:
         self._questions = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._somebody = asyncio.Event()
         self._read_ms = now_ms()
-        self._is_on = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to read."""
-        self._is_on = True
         self._tasks = [asyncio.create_task(self._read_on()), asyncio.create_task(self._verify_on())]
 
     async def stop(self) -> None:
-        """Stop reading; listeners hear nothing more.
-
-        redis-py can swallow a cancellation while it connects, so the loops look at ``_is_on`` as well.
-        """
-        self._is_on = False
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Stop reading; listeners hear nothing more."""
+        await end(*self._tasks)
         self._tasks = []
 
     async def join(self, name: str, listener: Listener, epoch: str | None = None, offset: int | None = None) -> None:
@@ -212,7 +205,7 @@ class Hub:
 
     async def _read_on(self) -> None:
         failures = 0
-        while self._is_on:
+        while True:
             await self._somebody.wait()
             try:
                 await self._read_once()
@@ -262,7 +255,7 @@ class Hub:
 
     async def _verify_on(self) -> None:
         """A store that was emptied under us gives no error: only its epochs tell."""
-        while self._is_on:
+        while True:
             await asyncio.sleep(VERIFY_EVERY_S)
             try:
                 await self._verify()

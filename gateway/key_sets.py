@@ -16,6 +16,8 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from gateway.ending import end
+
 REFRESH_S: Final = 300.0
 AT_ONCE_S: Final = 10.0
 KEPT_S: Final = 86_400.0
@@ -58,8 +60,7 @@ class KeySet:
     async def stop(self) -> None:
         """Look no more."""
         if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+            await end(self._looking)
 
     def public_key(self, key_id: str | None) -> RSAPublicKey | None:
         """The key of this ``kid`` (None: the only one there is); None: there is no such key."""
