@@ -23,12 +23,13 @@ import msgspec
 import xxhash
 
 from operators.catalogue import Catalogue
+from operators.customer_rows import CustomerRows, StoredFormat
 from operators.facts import Fact
 from operators.hint_making import HintMaker, top_reason
 from operators.hints import OPEN_STATES, HeldBack, Hint, RetireCause, Retirement, Speak, WhyNot, WordingReward
 from operators.instants import duration_ms
 from operators.quiet_hours import quiet_until
-from operators.stored import ALL, taken, unpack, unpacked
+from operators.stored import unpack, unpacked
 
 FORMAT: Final = "zhiyin-arbitration-1"
 CONTACT_ENDS_AFTER_MS: Final = 3_600_000
@@ -96,37 +97,20 @@ class CustomerMemory(msgspec.Struct, array_like=True, gc=False):
     contact_agent: str | None = None
 
 
-class ArbitrationHead(msgspec.Struct, array_like=True, gc=False):
-    """The stored memory's format."""
-
-    format: str
-
-
-class Arbitration:
+class Arbitration(CustomerRows[CustomerMemory]):
     """The hints of one shard's customers. Call ``due`` whenever ``next_due_ms`` has come: it also frees memory.
 
     ``keeps_changes``: whether what changes is noted for ``changes``.
     """
 
     def __init__(self, catalogue: Catalogue, *, keeps_changes: bool = False) -> None:
+        super().__init__(FORMAT, CustomerMemory, keeps_changes=keeps_changes)
         self._hints = HintMaker(catalogue)
         self._cap = catalogue.caps.hints
         self._window_ms = duration_ms(catalogue.caps.window)
         self._quiet = catalogue.quiet_hours
         self._control = catalogue.control_group
         self._speaks = "chatbot" in catalogue.hints.surfaces
-        self._customers: dict[str, CustomerMemory] = {}
-        self._wakes: list[tuple[int, str]] = []
-        self._keeps_changes = keeps_changes
-        self._changed: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self._customers)
-
-    @property
-    def next_due_ms(self) -> int | None:
-        """When ``due`` has something to do; None: nothing is remembered."""
-        return self._wakes[0][0] if self._wakes else None
 
     def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Verdict]:
         """The verdicts on ``inputs``, in their order.
@@ -135,8 +119,8 @@ class Arbitration:
         """
         verdicts: list[Verdict] = []
         to_their_end = _returns_to_their_end(inputs)
-        if self._keeps_changes:
-            self._changed.update(given.customer_id for given in inputs)
+        for given in inputs:
+            self._mark(given.customer_id)
         for place, given in enumerate(inputs):
             if isinstance(given, Contact):
                 self._remember_contact(given)
@@ -157,8 +141,7 @@ class Arbitration:
             if memory is None or memory.wake_ms != wake_ms:
                 continue
             memory.wake_ms = None
-            if self._keeps_changes:
-                self._changed.add(customer_id)
+            self._mark(customer_id)
             self._forget_past(memory, now_ms)
             verdicts += self._speak(memory, now_ms)
             self._wake_later(memory)
@@ -166,38 +149,14 @@ class Arbitration:
 
     def forget(self, customer_id: str, now_ms: int) -> list[Verdict]:
         """Forgets a customer whole; his open hints are taken from those who have them."""
-        if self._keeps_changes:
-            self._changed.add(customer_id)
+        self._mark(customer_id)
         memory = self._customers.pop(customer_id, None)
         open_hints = memory.open_hints if memory is not None else []
         return [Retirement(hint.hint_id, customer_id, "cancelled", now_ms, hint.journey) for hint in open_hints]
 
-    def head(self) -> bytes:
-        """Nothing beside the customers but the format's name."""
-        return msgspec.msgpack.encode(ArbitrationHead(FORMAT))
-
-    @property
-    def waiting(self) -> int:
-        """How many rows ``changes`` would give."""
-        return len(self._changed)
-
-    def changes(self, most: int = ALL) -> tuple[int, bytes]:
-        """How many customers may have changed since the last call, and they packed; an empty memory is forgotten."""
-        changed = taken(self._changed, most)
-        rows = [self._customers.get(each) or CustomerMemory(each) for each in changed]
-        return len(rows), msgspec.msgpack.encode(rows)
-
-    def all_keys(self) -> list[str]:
-        """All customers remembered now."""
-        return list(self._customers)
-
-    def rows(self, keys: Sequence[str]) -> bytes:
-        """Those of ``keys`` that are still remembered, packed as in ``changes``."""
-        return msgspec.msgpack.encode([self._customers[key] for key in keys if key in self._customers])
-
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        unpack(head, ArbitrationHead, FORMAT)
+        unpack(head, StoredFormat, FORMAT)
         for row in unpacked(packed, CustomerMemory, FORMAT):
             self._customers[row.customer_id] = row
         for memory in list(self._customers.values()):

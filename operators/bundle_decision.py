@@ -23,6 +23,7 @@ import msgspec
 from operators.arbitration import CONTACT_ENDS_AFTER_MS, in_control_group
 from operators.bundle import AnswerNews, Attendance, Belongs, Bundle, BundleEnd, Input, PolicyNews, Word
 from operators.catalogue import UNKNOWN, Catalogue
+from operators.customer_rows import CustomerRows, StoredFormat
 from operators.facts import Fact, stable_id
 from operators.hint_making import HintMaker, hint_id, top_reason
 from operators.hints import Hint
@@ -30,7 +31,7 @@ from operators.needs import NeedRules
 from operators.policies import ENDED, Policy, Traits
 from operators.questions import Asked, Rated, groups_of, question_id
 from operators.routing import Whereabouts
-from operators.stored import ALL, taken, unpack, unpacked
+from operators.stored import unpack, unpacked
 
 FORMAT: Final = "zhiyin-bundles-1"
 POLICIES_A_CUSTOMER: Final = 50
@@ -80,36 +81,19 @@ class CustomerRow(msgspec.Struct, array_like=True, gc=False):
     questions: list[Question] = []
 
 
-class BundlesHead(msgspec.Struct, array_like=True, gc=False):
-    """The stored memory's format."""
-
-    format: str
-
-
-class BundleDecision:
+class BundleDecision(CustomerRows[CustomerRow]):
     """The bundles of one shard's customers. ``keep_ms``: how long a policy is remembered after the last word of it.
 
     ``keeps_changes``: whether what changes is noted for ``changes``.
     """
 
     def __init__(self, catalogue: Catalogue, keep_ms: int, *, keeps_changes: bool = False) -> None:
+        super().__init__(FORMAT, CustomerRow, keeps_changes=keeps_changes)
         self._rules = NeedRules(catalogue)
         self._hints = HintMaker(catalogue)
         self._at_most = catalogue.bundles.needs
         self._control = catalogue.control_group
         self._keep_ms = keep_ms
-        self._customers: dict[str, CustomerRow] = {}
-        self._wakes: list[tuple[int, str]] = []
-        self._keeps_changes = keeps_changes
-        self._changed: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self._customers)
-
-    @property
-    def next_due_ms(self) -> int | None:
-        """When ``due`` has something to forget."""
-        return self._wakes[0][0] if self._wakes else None
 
     def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Word]:
         """What follows from ``inputs``, in their order."""
@@ -136,37 +120,13 @@ class BundleDecision:
 
     def forget(self, customer_id: str, now_ms: int) -> list[Word]:
         """Forgets a customer whole; a bundle that is open is ended."""
-        if self._keeps_changes:
-            self._changed.add(customer_id)
+        self._mark(customer_id)
         row = self._customers.pop(customer_id, None)
         return [] if row is None or row.contact is None else [_end(row, row.contact, now_ms)]
 
-    def head(self) -> bytes:
-        """Nothing beside the customers but the format's name."""
-        return msgspec.msgpack.encode(BundlesHead(FORMAT))
-
-    @property
-    def waiting(self) -> int:
-        """How many rows ``changes`` would give."""
-        return len(self._changed)
-
-    def changes(self, most: int = ALL) -> tuple[int, bytes]:
-        """How many customers may have changed since the last call, and they packed; an empty row is forgotten."""
-        changed = taken(self._changed, most)
-        rows = [self._customers.get(each) or CustomerRow(each) for each in changed]
-        return len(rows), msgspec.msgpack.encode(rows)
-
-    def all_keys(self) -> list[str]:
-        """All customers remembered now."""
-        return list(self._customers)
-
-    def rows(self, keys: Sequence[str]) -> bytes:
-        """Those of ``keys`` that are still remembered, packed as in ``changes``."""
-        return msgspec.msgpack.encode([self._customers[key] for key in keys if key in self._customers])
-
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        unpack(head, BundlesHead, FORMAT)
+        unpack(head, StoredFormat, FORMAT)
         for row in unpacked(packed, CustomerRow, FORMAT):
             if row.wake_ms is None:
                 self._customers.pop(row.customer_id, None)
@@ -247,8 +207,7 @@ class BundleDecision:
 
     def _note(self, row: CustomerRow, now_ms: int) -> None:
         """Forgets what is past, and the customer when nothing is left of him; puts him down for the next time."""
-        if self._keeps_changes:
-            self._changed.add(row.customer_id)
+        self._mark(row.customer_id)
         kept_ms = now_ms - self._keep_ms
         if any(each.at_ms <= kept_ms for each in row.policies.values()):
             row.policies = {name: each for name, each in row.policies.items() if each.at_ms > kept_ms}

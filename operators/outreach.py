@@ -23,6 +23,7 @@ import msgspec
 
 from operators.arbitration import CONTACT_ENDS_AFTER_MS, Contact, in_control_group
 from operators.catalogue import Catalogue
+from operators.customer_rows import CustomerRows, StoredFormat
 from operators.facts import Fact
 from operators.hint_making import HintMaker
 from operators.instants import duration_ms
@@ -33,7 +34,6 @@ from operators.outreach_memory import (
     CallOutcome,
     Case,
     DoNotCall,
-    OutreachHead,
     OutreachInput,
     next_look_ms,
 )
@@ -48,7 +48,7 @@ from operators.outreach_words import (
     entry_of,
 )
 from operators.quiet_hours import quiet_until
-from operators.stored import ALL, taken, unpack, unpacked
+from operators.stored import unpack, unpacked
 
 _ENDS: Final[dict[str, NoCallCause]] = {
     "returned": "returned",
@@ -59,13 +59,14 @@ _ENDS: Final[dict[str, NoCallCause]] = {
 _FACT: Final = msgspec.msgpack.Decoder(Fact)
 
 
-class Outreach:
+class Outreach(CustomerRows[CallMemory]):
     """The calls of one shard's customers. Call ``due`` whenever ``next_due_ms`` has come: it also frees memory.
 
     ``keeps_changes``: whether what changes is noted for ``changes``.
     """
 
     def __init__(self, catalogue: Catalogue, *, keeps_changes: bool = False) -> None:
+        super().__init__(FORMAT, CallMemory, keeps_changes=keeps_changes)
         plan = catalogue.outreach
         self._hints = HintMaker(catalogue)
         self._after_ms, self._lease_ms = duration_ms(plan.after), duration_ms(plan.lease)
@@ -74,18 +75,6 @@ class Outreach:
         self._forget_ms = {name: journey.forget_after_ms for name, journey in catalogue.journeys.items()}
         self._quiet = catalogue.quiet_hours
         self._control = catalogue.control_group
-        self._customers: dict[str, CallMemory] = {}
-        self._wakes: list[tuple[int, str]] = []
-        self._keeps_changes = keeps_changes
-        self._changed: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self._customers)
-
-    @property
-    def next_due_ms(self) -> int | None:
-        """When ``due`` has something to do; None: nothing waits."""
-        return self._wakes[0][0] if self._wakes else None
 
     def decide(self, inputs: Sequence[OutreachInput], now_ms: int) -> list[OutreachWord]:
         """What follows from ``inputs``, in their order."""
@@ -112,37 +101,13 @@ class Outreach:
 
     def forget(self, customer_id: str, now_ms: int) -> list[OutreachWord]:
         """Forgets a customer whole, his wish not to be called too; what is listed of him goes from the list."""
-        if self._keeps_changes:
-            self._changed.add(customer_id)
+        self._mark(customer_id)
         memory = self._customers.pop(customer_id, None)
         return [] if memory is None else self._end(memory, memory.cases, "cancelled", now_ms)
 
-    def head(self) -> bytes:
-        """Nothing beside the customers but the format's name."""
-        return msgspec.msgpack.encode(OutreachHead(FORMAT))
-
-    @property
-    def waiting(self) -> int:
-        """How many rows ``changes`` would give."""
-        return len(self._changed)
-
-    def changes(self, most: int = ALL) -> tuple[int, bytes]:
-        """How many customers may have changed since the last call, and they packed; an empty memory is forgotten."""
-        changed = taken(self._changed, most)
-        rows = [self._customers.get(each) or CallMemory(each) for each in changed]
-        return len(rows), msgspec.msgpack.encode(rows)
-
-    def all_keys(self) -> list[str]:
-        """All customers remembered now."""
-        return list(self._customers)
-
-    def rows(self, keys: Sequence[str]) -> bytes:
-        """Those of ``keys`` that are still remembered, packed as in ``changes``."""
-        return msgspec.msgpack.encode([self._customers[key] for key in keys if key in self._customers])
-
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        unpack(head, OutreachHead, FORMAT)
+        unpack(head, StoredFormat, FORMAT)
         for row in unpacked(packed, CallMemory, FORMAT):
             self._customers[row.customer_id] = row
         for memory in list(self._customers.values()):
@@ -264,8 +229,7 @@ class Outreach:
 
     def _remember(self, memory: CallMemory) -> None:
         """Keeps the customer until there is nothing left to remember; the heap knows the next look."""
-        if self._keeps_changes:
-            self._changed.add(memory.customer_id)
+        self._mark(memory.customer_id)
         wake_ms = next_look_ms(memory)
         if wake_ms is None and not memory.do_not_call_at_ms:
             self._customers.pop(memory.customer_id, None)

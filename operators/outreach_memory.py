@@ -59,12 +59,6 @@ class CallMemory(msgspec.Struct, array_like=True, gc=False):
     wake_ms: int | None = None
 
 
-class OutreachHead(msgspec.Struct, array_like=True, gc=False):
-    """The stored memory's format."""
-
-    format: str
-
-
 def next_look_ms(memory: CallMemory) -> int | None:
     """The next instant at which something of the customer changes by itself."""
     is_listed = any(each.outreach_id for each in memory.cases)
