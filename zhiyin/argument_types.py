@@ -8,7 +8,7 @@ import argparse
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from operators.instants import duration_ms, to_ms
 
@@ -16,6 +16,12 @@ HIGHEST_PORT: Final = 65_535
 HIGHEST_SPEED: Final = 100_000
 """As the setting ``speed`` allows."""
 _MOST_DIGITS: Final = 12
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
+
+Making = Callable[..., argparse.ArgumentParser]
+"""How this program makes one command: ``make(commands, name, does, more, *examples)``."""
 
 
 def port(text: str) -> int:

@@ -43,7 +43,7 @@ def _wide(prog: str) -> argparse.HelpFormatter:
 
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
+    from zhiyin.argument_types import Commands
 
 
 def _command(commands: "Commands", name: str, does: str, more: str, *examples: str) -> argparse.ArgumentParser:

@@ -5,10 +5,9 @@ Refused (exit code 2): an unknown action or option, a redrive of nothing in part
 """
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from zhiyin.argument_types import count, moment
+from zhiyin.argument_types import Making, count, moment
 
 SHOWN_LETTERS: Final = 20
 DOES: Final = "look at events that could not be taken, and redrive them"
@@ -25,9 +24,7 @@ Needs REDIS_URL, and the settings that engine and gateway have. Letters stay whe
 redriven are marked and never go twice. What is refused again becomes a new letter."""
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
-
-Making = Callable[..., argparse.ArgumentParser]
+    from zhiyin.argument_types import Commands
 
 
 def add_actions(actions: "Commands", make: Making) -> None:

@@ -5,10 +5,9 @@ Refused (exit code 2): an unknown action or option, a rollback to nothing in par
 """
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from zhiyin.argument_types import count
+from zhiyin.argument_types import Making, count
 
 DOES: Final = "look at what has been learnt, and go back to an earlier version of it"
 MORE: Final = """\
@@ -24,9 +23,7 @@ begins with the newest version where there are none, and with the pinned version
 Needs the settings that the engine has (state_dir), on the machine it runs on."""
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
-
-Making = Callable[..., argparse.ArgumentParser]
+    from zhiyin.argument_types import Commands
 
 
 def add_actions(actions: "Commands", make: Making) -> None:
