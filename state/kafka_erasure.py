@@ -12,9 +12,11 @@ from typing import Any, Final
 import confluent_kafka.admin
 from confluent_kafka import KafkaException, TopicPartition
 
-from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection
+from state.kafka_connection import KafkaConnection
 
 _OPERATION: Final = "erasing a customer"
+_ANSWER_S: Final = 15.0
+"""An operator waits for it, once: a broker that has much to do gets the time."""
 _admin: Final[Any] = confluent_kafka.admin  # it has more than its stubs export
 
 
@@ -29,7 +31,7 @@ class KafkaErasure:
         """The offset of the next message to come. Raises KafkaUnavailable."""
         where = TopicPartition(topic, partition)
         with self._connection.answering(_OPERATION):
-            answers = self._client.list_offsets({where: _admin.OffsetSpec.latest()}, request_timeout=ANSWER_TIMEOUT_S)
+            answers = self._client.list_offsets({where: _admin.OffsetSpec.latest()}, request_timeout=_ANSWER_S)
             return int(next(iter(answers.values())).result().offset)
 
     def taken(self, topic: str, partition: int, group: str) -> int:
@@ -37,7 +39,7 @@ class KafkaErasure:
         consumer = self._connection.consumer({}, {"group.id": group})
         try:
             with self._connection.answering(_OPERATION):
-                [found] = consumer.committed([TopicPartition(topic, partition)], timeout=ANSWER_TIMEOUT_S)
+                [found] = consumer.committed([TopicPartition(topic, partition)], timeout=_ANSWER_S)
         finally:
             consumer.close()
         return max(0, int(found.offset))
@@ -46,7 +48,7 @@ class KafkaErasure:
         """How long each topic keeps a message, in ms; -1: for ever. Raises KafkaUnavailable."""
         asked = [_admin.ConfigResource(_admin.ResourceType.TOPIC, topic) for topic in topics]
         with self._connection.answering(_OPERATION):
-            answers: Mapping[Any, Any] = self._client.describe_configs(asked, request_timeout=ANSWER_TIMEOUT_S)
+            answers: Mapping[Any, Any] = self._client.describe_configs(asked, request_timeout=_ANSWER_S)
             return {each.name: int(answer.result()["retention.ms"].value) for each, answer in answers.items()}
 
     def cut(self, offsets: Mapping[tuple[str, int], int]) -> int:
@@ -54,7 +56,7 @@ class KafkaErasure:
         wanted = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
         cut = 0
         with self._connection.answering(_OPERATION):
-            for answer in self._client.delete_records(wanted, request_timeout=ANSWER_TIMEOUT_S).values():
+            for answer in self._client.delete_records(wanted, request_timeout=_ANSWER_S).values():
                 try:
                     answer.result()
                     cut += 1

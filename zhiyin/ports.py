@@ -2,6 +2,9 @@
 
 In: a host and ports by setting name. Out: numbers. Refused: ports we could not listen
 on (``PortTaken`` names every one at once, and why).
+
+A port is held by a socket that is bound to it and does not listen: the kernel gives it to nobody who asks for any free
+one, and whoever names it, as our parts do, can listen on it.
 """
 
 import socket
@@ -14,18 +17,23 @@ from zhiyin.failures import PortTaken
 def free_ports(host: str, count: int) -> list[int]:
     """``count`` different ports that are free now; another process may take one before it is used."""
     with ExitStack() as held:
-        sockets = [held.enter_context(_bound(host, 0)) for _ in range(count)]
-        return [int(each.getsockname()[1]) for each in sockets]
+        return held_ports(host, count, held)
 
 
-def chosen_ports(host: str, wanted: Mapping[str, int]) -> dict[str, int]:
-    """``wanted`` with a free number in place of every 0. Raises PortTaken."""
+def held_ports(host: str, count: int, held: ExitStack) -> list[int]:
+    """``count`` different free ports that no other process is given before ``held`` is closed."""
+    sockets = [held.enter_context(_bound(host, 0)) for _ in range(count)]
+    return [int(each.getsockname()[1]) for each in sockets]
+
+
+def chosen_ports(host: str, wanted: Mapping[str, int], held: ExitStack) -> dict[str, int]:
+    """``wanted`` with a free number, held in ``held``, in place of every 0. Raises PortTaken."""
     found = [(name, port, why_taken(host, port)) for name, port in wanted.items()]
     taken = [(name, port, why) for name, port, why in found if why is not None]
     if taken:
         raise PortTaken(host, taken)
     open_names = [name for name, port in wanted.items() if port == 0]
-    return {**wanted, **dict(zip(open_names, free_ports(host, len(open_names)), strict=True))}
+    return {**wanted, **dict(zip(open_names, held_ports(host, len(open_names), held), strict=True))}
 
 
 def why_taken(host: str, port: int) -> str | None:

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +22,8 @@ from config import Settings, load_catalogue
 from config.settings import child_environment
 from operators.arbitration import in_control_group
 from zhiyin.embedded_redis import LOOPBACK, redis_executable, redis_part
-from zhiyin.failures import PartFailed
 from zhiyin.kafka_probe import require_kafka
-from zhiyin.ports import chosen_ports, why_taken
+from zhiyin.ports import chosen_ports
 from zhiyin.redis_probe import require_redis
 from zhiyin.simulate import Plan, opening_customers
 from zhiyin.supervisor import Part, StopRequest, Supervisor
@@ -33,7 +33,6 @@ from zhiyin.up_secrets import with_secrets
 from zhiyin.up_words import addresses_of, banner, json_line, reachable_host
 
 PORT_SETTINGS: Final = ("http_port", "ws_port", "gateway_metrics_port", "engine_metrics_port")
-ATTEMPTS: Final = 3
 _PROBE_TIMEOUT_S: Final = 2.0
 
 
@@ -64,59 +63,35 @@ def run_up(settings: Settings, options: UpOptions) -> None:
         if settings.bus == "kafka":
             require_kafka(settings)
         supervisor = Supervisor(say, stop)
-        try:
-            _run(supervisor, with_secrets(settings), options, stop)
-        finally:
-            supervisor.stop()
+        with ExitStack() as held:
+            held.callback(supervisor.stop)
+            _run(supervisor, with_ports(with_secrets(settings), held), options, stop)
 
 
-def _run(supervisor: Supervisor, wanted: Settings, options: UpOptions, stop: StopRequest) -> None:
-    settings = _started(supervisor, wanted, options, stop)
+def _run(supervisor: Supervisor, chosen: Chosen, options: UpOptions, stop: StopRequest) -> None:
+    supervisor.start(parts(chosen, options))
     if stop:
         return
-    addresses = addresses_of(settings, round(time.time()))
-    customer_id = None if options.demo is None else demo_customer(settings, options.demo)
-    sys.stdout.write(json_line(addresses) if options.json else banner(addresses, settings, customer_id))
+    addresses = addresses_of(chosen.settings, round(time.time()))
+    customer_id = None if options.demo is None else demo_customer(chosen.settings, options.demo)
+    sys.stdout.write(json_line(addresses) if options.json else banner(addresses, chosen.settings, customer_id))
     sys.stdout.flush()
     supervisor.watch()
 
 
-def _started(supervisor: Supervisor, wanted: Settings, options: UpOptions, stop: StopRequest) -> Settings:
-    """Start everything; where free ports were asked for, again with others when somebody was quicker."""
-    attempts_left = ATTEMPTS
-    while True:
-        chosen = with_ports(wanted)
-        attempts_left -= 1
-        try:
-            supervisor.start(parts(chosen, options))
-        except PartFailed as failure:
-            supervisor.stop()
-            if stop or attempts_left == 0 or not lost_ports(wanted, chosen):
-                raise
-            say(f"{failure}; somebody took the port, trying others")
-        else:
-            return chosen.settings
+def with_ports(wanted: Settings, held: ExitStack) -> Chosen:
+    """``wanted`` with a number for every port, ours until ``held`` is closed, and an address for Redis.
 
-
-def with_ports(wanted: Settings) -> Chosen:
-    """``wanted`` with a number for every port and an address for Redis. Raises PortTaken."""
+    Raises PortTaken.
+    """
     ports = {name: getattr(wanted, name) for name in PORT_SETTINGS}
     if wanted.redis_url is not None:
-        return Chosen(msgspec.structs.replace(wanted, **chosen_ports(wanted.host, ports)), None)
-    numbers = chosen_ports(wanted.host, {**ports, "redis": 0})
+        return Chosen(msgspec.structs.replace(wanted, **chosen_ports(wanted.host, ports, held)), None)
+    numbers = chosen_ports(wanted.host, {**ports, "redis": 0}, held)
     redis_port = numbers.pop("redis")
     return Chosen(
         msgspec.structs.replace(wanted, redis_url=f"redis://{LOOPBACK}:{redis_port}/0", **numbers), redis_port
     )
-
-
-def lost_ports(wanted: Settings, chosen: Chosen) -> list[str]:
-    """Settings whose free port is free no more, now that nothing of ours runs."""
-    settings = chosen.settings
-    asked = [name for name in PORT_SETTINGS if getattr(wanted, name) == 0]
-    lost = [name for name in asked if why_taken(settings.host, getattr(settings, name)) is not None]
-    redis_lost = chosen.redis_port is not None and why_taken(LOOPBACK, chosen.redis_port) is not None
-    return [*lost, "redis"] if redis_lost else lost
 
 
 def parts(chosen: Chosen, options: UpOptions) -> list[Part]:
