@@ -42,6 +42,7 @@ _ADVICE: Final = {
     "refused": "look at kafka_options (TLS, SASL) and at its access lists",
     "leaderless": "see that the brokers that hold the topic run",
     "short_of_replicas": "see that the brokers that hold copies of the topic run",
+    "short_of_brokers": "start the other brokers, or set kafka_replication to what there is",
     "incomplete": "see that the topic is there, with bus_partitions partitions",
     "busy": "see its log if it stays so",
 }
@@ -56,6 +57,7 @@ _NAMES: Final = {
         *("LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH"),
     ),
     "short_of_replicas": ("NOT_ENOUGH_REPLICAS", "NOT_ENOUGH_REPLICAS_AFTER_APPEND"),
+    "short_of_brokers": ("INVALID_REPLICATION_FACTOR",),
     "incomplete": ("UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"),
 }
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names}
@@ -63,7 +65,7 @@ _HOPELESS: Final = frozenset(
     {
         *("_BAD_MSG", "_INVALID_ARG", "_INVALID_TYPE", "_NOT_IMPLEMENTED", "_UNSUPPORTED_FEATURE"),
         *("INVALID_MSG", "INVALID_MSG_SIZE", "INVALID_RECORD", "MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"),
-        *("INVALID_CONFIG", "INVALID_PARTITIONS", "INVALID_REPLICATION_FACTOR", "INVALID_REQUEST", "POLICY_VIOLATION"),
+        *("INVALID_CONFIG", "INVALID_PARTITIONS", "INVALID_REQUEST", "POLICY_VIOLATION"),
         *("INVALID_TIMESTAMP", "TOPIC_ALREADY_EXISTS", "TOPIC_EXCEPTION", "UNSUPPORTED_VERSION"),
     }
 )
@@ -78,7 +80,10 @@ _SILENCES: Final = frozenset({"gone", "slow"})
 
 
 class KafkaUnavailable(BusUnavailable):
-    """Kafka can't do this now. Kinds: ``gone slow refused leaderless short_of_replicas incomplete busy``."""
+    """Kafka can't do this now.
+
+    Kinds: ``gone slow refused leaderless short_of_replicas short_of_brokers incomplete busy``.
+    """
 
     store: ClassVar[str] = "Kafka"
 

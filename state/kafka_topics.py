@@ -2,7 +2,8 @@
 
 In: which topics, of how many partitions. Out: they are there, made if need be. Refused: a topic of another number of
 partitions (``TopicMismatch``: customers would change places), one that can't be made (``TopicRefused``); and
-everything while Kafka is away (``KafkaUnavailable``), to be asked again later.
+everything while Kafka is away, or has fewer brokers than a new topic wants copies (``KafkaUnavailable``), to be asked
+again later.
 """
 
 import time
@@ -61,7 +62,7 @@ class TopicRefused(Exception):
         self.reason = reason
         super().__init__(
             f"Kafka topic {topic}: found it missing and not to be made ({reason}), expected it there; "
-            "make it yourself, with bus_partitions partitions, or see kafka_replication"
+            "make it yourself, with bus_partitions partitions, or see the broker's log"
         )
 
 

@@ -65,9 +65,10 @@ class KafkaBroker:
         self._jars = jars
         self._directory = directory
         # Kafka's ids are 16 bytes in base64; one that begins with "-" would be read as an option.
-        self._cluster_id = base64.urlsafe_b64encode(b"zhiyin" + secrets.token_bytes(10)).decode().rstrip("=")
+        self.cluster_id = base64.urlsafe_b64encode(b"zhiyin" + secrets.token_bytes(10)).decode().rstrip("=")
         self._properties = directory / "server.properties"
-        self._properties.write_text(self._settings(free_port()), "utf-8")
+        self.controller_port = free_port()
+        self._properties.write_text(self._settings(self.controller_port), "utf-8")
         self._log_file = directory / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -161,7 +162,7 @@ class KafkaBroker:
             "kafka.tools.StorageTool",
             "format",
             "--cluster-id",
-            self._cluster_id,
+            self.cluster_id,
             "--config",
             self._properties,
             *self._format_words(),
@@ -178,7 +179,7 @@ class KafkaBroker:
             found = AdminClient({"bootstrap.servers": self.servers, "log_level": 0}).list_topics(timeout=2.0)
         except (OSError, KafkaException):
             return False
-        return str(found.cluster_id) == self._cluster_id and len(found.brokers) > 0
+        return str(found.cluster_id) == self.cluster_id and len(found.brokers) > 0
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None

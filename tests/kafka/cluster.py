@@ -42,7 +42,7 @@ class KafkaNode(KafkaBroker):
         self._controllers = controllers
         directory.mkdir(parents=True)
         super().__init__(jars, directory)
-        self._cluster_id = cluster_id
+        self.cluster_id = cluster_id
 
     def _own_properties(self, controller_port: int) -> dict[str, str]:
         """With the controller's port that the others know, instead of a free one."""

@@ -43,14 +43,25 @@ def test_several_that_make_the_same_topic_at_once_are_all_well(kafka_broker: Kaf
 
 @pytest.mark.requires("kafka")
 def test_a_topic_that_cannot_be_made(kafka_broker: KafkaBroker) -> None:
-    wanted = WantedTopic(fresh(), 4, 3)
     with pytest.raises(TopicRefused) as caught:
-        topics(kafka_broker.servers, wanted).ensure()
-    assert str(caught.value).startswith(f"Kafka topic {wanted.name}: found it missing and not to be made (")
-    assert "replica" in caught.value.reason
+        topics(kafka_broker.servers, WantedTopic("no such: name", 4, 1)).ensure()
+    assert str(caught.value).startswith("Kafka topic no such: name: found it missing and not to be made (")
+    assert "Topic name is invalid" in caught.value.reason
     assert str(caught.value).endswith(
-        ", expected it there; make it yourself, with bus_partitions partitions, or see kafka_replication"
+        ", expected it there; make it yourself, with bus_partitions partitions, or see the broker's log"
     )
+
+
+@pytest.mark.requires("kafka")
+def test_copies_for_which_there_are_too_few_brokers_are_waited_for(kafka_broker: KafkaBroker) -> None:
+    wanted = WantedTopic(fresh(), 4, 3)
+    with pytest.raises(KafkaUnavailable) as caught:
+        topics(kafka_broker.servers, wanted).ensure()
+    assert caught.value.kind == "short_of_brokers"
+    told = str(caught.value)
+    assert told.startswith(f"making topic {wanted.name}: Kafka at {kafka_broker.servers} is short of brokers (")
+    assert "replication factor of 3" in told
+    assert told.endswith("start the other brokers, or set kafka_replication to what there is")
 
 
 def test_a_topic_of_another_size(kafka_servers: str, new_topic: NewTopicNamed) -> None:
