@@ -20,7 +20,7 @@ from operators.catalogue import Catalogue
 from operators.facts import Observation
 from operators.instants import duration_ms
 from operators.ladder import Ladder, Verdicts, step_of
-from operators.learning_contract import MODEL_FORMAT, LearningFigures, Quality, WatchScored
+from operators.learning_contract import MODEL_FORMAT, LearningFigures, WatchScored, quality_of
 from operators.learning_state import LearningHead, LearningState, WaitingRow, row_of, waiting_of
 from operators.models import count
 from operators.prequential import Prequential
@@ -138,9 +138,9 @@ class JourneyLearning:
     def figures(self) -> LearningFigures:
         """Where it stands."""
         scorer = self.scorer
-        quality = [_quality("unfinished", scorer.contenders.leader, scorer.figures)]
+        quality = [quality_of("unfinished", scorer.contenders.leader, scorer.figures)]
         if self._decides:
-            quality.append(_quality("away", "ladder", self.away_figures))
+            quality.append(quality_of("away", "ladder", self.away_figures))
         return LearningFigures(
             self.name,
             tuple(quality),
@@ -363,17 +363,3 @@ def _in_order(observations: Sequence[Observation]) -> list[int]:
         order.append((instant, attempt_id, place))
     order.sort()
     return [place for _, _, place in order]
-
-
-def _quality(question: Question, model: str, figures: Prequential) -> Quality:
-    return Quality(
-        question,
-        model,
-        leads=True,
-        labels=figures.state.labels,
-        log_loss=figures.log_loss,
-        base_log_loss=figures.base_log_loss,
-        brier=figures.brier,
-        calibration_error=figures.calibration_error,
-        auc=figures.auc,
-    )

@@ -4,23 +4,28 @@
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
+from operators.prequential import Prequential
 from operators.situations import Question, Scored
 
 MODEL_FORMAT: Final = "zhiyin-learning-1"
+BreakOffQuestion = Literal["contact", "person", "reason"]
+"""Asked at a break-off. ``contact``: the customer turns to a person; ``person``: one is of use; ``reason``: an agent
+confirms it."""
 
 
 class Quality(msgspec.Struct, frozen=True):
     """How good the predictions of one model on one question have been, each scored before its label was learnt.
 
     ``labels``: how many were scored. ``log_loss`` (nats), ``brier``, ``calibration_error`` (10 equal bins) and ``auc``
-    are of the last few thousand, older ones counting less; ``base_log_loss``: of the base rate of step and checkpoint.
+    are of the last few thousand, older ones counting less; ``base_log_loss``: of the base rate of step and checkpoint,
+    or of the rule.
     """
 
-    question: Question
+    question: Question | BreakOffQuestion
     model: str
     leads: bool
     labels: int
@@ -29,6 +34,21 @@ class Quality(msgspec.Struct, frozen=True):
     brier: float
     calibration_error: float
     auc: float
+
+
+def quality_of(question: Question | BreakOffQuestion, model: str, figures: Prequential) -> Quality:
+    """The quality of what was told, by ``model`` that leads now."""
+    return Quality(
+        question,
+        model,
+        leads=True,
+        labels=figures.state.labels,
+        log_loss=figures.log_loss,
+        base_log_loss=figures.base_log_loss,
+        brier=figures.brier,
+        calibration_error=figures.calibration_error,
+        auc=figures.auc,
+    )
 
 
 class LearningFigures(msgspec.Struct, frozen=True):

@@ -117,10 +117,10 @@ def import_river() -> None:
 class LinearModel:
     """River's logistic regression over the tokens, anchored at the log-odds of the base rate."""
 
-    def __init__(self) -> None:
+    def __init__(self, learning_rate: float = LEARNING_RATE) -> None:
         from river import linear_model, optim
 
-        self._river = linear_model.LogisticRegression(optim.SGD(LEARNING_RATE), l2=0.0, intercept_lr=0.0)
+        self._river = linear_model.LogisticRegression(optim.SGD(learning_rate), l2=0.0, intercept_lr=0.0)
         self._weights: Any = None
         self.put({_ANCHOR: 1.0})
 
