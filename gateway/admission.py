@@ -27,7 +27,9 @@ from operators.events import (
     CUSTOMER_ID_CHARS,
     MESSAGE_ID_CHARS,
     POLICY_UPDATED,
+    REPORTED,
     TYPES,
+    VOCABULARY,
     Event,
     Rejection,
     read_event,
@@ -197,14 +199,28 @@ def _out_of_scope(event: Event, event_type: str, scope: WriteKeyScope | None) ->
     """What the write key may not send: an event of another name (or type, but for track), or of another journey."""
     if scope is None:
         return None
-    name = event.event if event_type == "track" else event_type
-    if scope.events is not None and name not in scope.events:
-        return Rejection("not_with_this_key", "$.event", repr(name)[:80], f"one of {', '.join(sorted(scope.events))}")
+    for name in _names(event, event_type):
+        if name not in scope.events if scope.events is not None else name in REPORTED:
+            return Rejection("not_with_this_key", "$.event", repr(name)[:80], _names_of(scope, name))
     journey = event.properties.journey if event.properties is not None else None
     if scope.journeys is not None and journey not in scope.journeys:
         expected = f"one of {', '.join(sorted(scope.journeys))}"
         return Rejection("not_with_this_key", "$.properties.journey", repr(journey)[:80], expected)
     return None
+
+
+def _names(event: Event, event_type: str) -> tuple[str | None, ...]:
+    """By what an event is judged: its type but for track, and the name that the engine goes by whatever the type."""
+    if event_type == "track":
+        return (event.event,)
+    return (event_type, event.event) if event.event in VOCABULARY else (event_type,)
+
+
+def _names_of(scope: WriteKeyScope, name: str | None) -> str:
+    """What the key would have to send, or have: an event that the gateway says itself wants a key that names it."""
+    if scope.events is not None:
+        return f"one of {', '.join(sorted(scope.events))}"
+    return f"a key with events={name} in write_key_scopes, or the report of a desk or bot that has a token"
 
 
 def _too_long(event: Event) -> Rejection | None:

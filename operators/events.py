@@ -77,6 +77,15 @@ SURROUNDINGS: Final = frozenset(
 )
 """What happens around transactions."""
 
+REPORTED: Final = frozenset(
+    (
+        *(HINT_SHOWN, HINT_USED, HINT_DISMISSED, ANSWER_RATED),
+        *(OUTREACH_CLAIMED, OUTREACH_RELEASED, OUTREACH_ENDED, DO_NOT_CALL_SET, DO_NOT_CALL_LIFTED),
+        PAIN_POINT_REPORTED,
+    )
+)
+"""What the gateway says itself when somebody with a token reports it."""
+
 VOCABULARY: Final = ACTIVITY | SURROUNDINGS
 IDENTIFY: Final = "identify"
 TYPES: Final = frozenset(("track", "identify", "page", "screen", "group", "alias"))

@@ -1,20 +1,28 @@
 """A write key sends what its scope says, and the bus gets what is read: over HTTP, with a real Redis."""
 
+import ast
 import json
 
 import httpx
 import pytest
 
+from operators import events
+from operators.events import REPORTED, VOCABULARY
 from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json
 from tests.gateway.running import RunningGateway
+from tests.machine import ROOT
 
-SCOPES = ("web;events=Transaction Started|page;journeys=policy_loan;origins=https://shop.example;events_per_s=1",)
+SCOPES = (
+    "web;events=Transaction Started|page;journeys=policy_loan;origins=https://shop.example;events_per_s=1",
+    "dialler;events=Outreach Ended|Do Not Call Set",
+    "shop;journeys=policy_loan",
+)
 
 
 @pytest.fixture
 def scoped(started: Started, redis_url: str) -> RunningGateway:
-    return started(redis_url, write_keys=("web", "all"), write_key_scopes=SCOPES)
+    return started(redis_url, write_keys=("web", "all", "dialler", "shop"), write_key_scopes=SCOPES)
 
 
 def sent(running: RunningGateway, key: str, *events: bytes, origin: str | None = None) -> httpx.Response:
@@ -67,3 +75,58 @@ def test_nobody_erases_a_customer_with_a_write_key(scoped: RunningGateway) -> No
     assert answer.status_code == 403
     assert "only 'zhiyin erase' says this" in answer.json()["detail"]
     assert scoped.bus() == []
+
+
+@pytest.mark.parametrize("key", ["all", "shop"])
+def test_what_the_gateway_says_itself_is_not_forged_with_a_key_that_does_not_name_it(
+    scoped: RunningGateway, key: str
+) -> None:
+    names = sorted(REPORTED)
+    contact = event_json(event="Contact Started", properties={"journey": "policy_loan", "channel": "phone"})
+    answer = sent(scoped, key, *(started_event(name=name) for name in names), contact).json()
+    assert answer["accepted"] == 1
+    assert [(each["status"], each["kind"], each["found"]) for each in answer["rejected"]] == [
+        (403, "not_with_this_key", repr(name)) for name in names
+    ]
+    assert answer["rejected"][0]["expected"] == (
+        "a key with events=Answer Rated in write_key_scopes, or the report of a desk or bot that has a token"
+    )
+    assert [json.loads(entry.raw)["event"] for entry in scoped.bus()] == ["Contact Started"]
+
+
+def test_no_type_of_event_is_a_way_round(scoped: RunningGateway) -> None:
+    for kind in ("page", "identify", "screen"):
+        assert sent(scoped, "all", event_json(type=kind, event="Do Not Call Set")).status_code == 403
+    as_page = event_json(type="page", event="Transaction Completed", properties={"journey": "policy_loan"})
+    refused = sent(scoped, "web", as_page)
+    assert refused.status_code == 403
+    assert refused.json()["errors"][0]["found"] == "'Transaction Completed'"
+    assert sent(scoped, "web", event_json(type="page", properties={"journey": "policy_loan"})).status_code == 200
+    assert len(scoped.bus()) == 1
+
+
+def test_a_key_that_names_them_may_say_them(scoped: RunningGateway) -> None:
+    answer = sent(scoped, "dialler", event_json(event="Outreach Ended"), event_json(event="Outreach Claimed"))
+    assert answer.json()["accepted"] == 1
+    assert [(each["index"], each["expected"]) for each in answer.json()["rejected"]] == [
+        (1, "one of Do Not Call Set, Outreach Ended")
+    ]
+
+
+def test_all_that_the_gateway_says_is_guarded() -> None:
+    """Every name of the vocabulary that a module of the gateway takes up, but for the door itself."""
+    said = set()
+    for path in (ROOT / "gateway").glob("*.py"):
+        if path.name != "admission.py":
+            said |= _names_taken_up(path.read_text("utf-8"))
+    assert said == REPORTED
+
+
+def _names_taken_up(source: str) -> set[str]:
+    taken = [
+        getattr(events, alias.name, None)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and node.module == "operators.events"
+        for alias in node.names
+    ]
+    return {each for each in taken if isinstance(each, str) and each in VOCABULARY}
