@@ -146,10 +146,11 @@ def test_it_says_when_the_server_is_away_and_goes_on(house: PageHouse, page: Pag
 def test_without_a_token_it_asks_for_one(house: PageHouse, page: Page, page_watch: PageWatch) -> None:
     page_watch.tolerated.append("401")
     page.goto(f"{house.addresses.http}/journeys")
-    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.locator("#sign-words")).to_contain_text("主管或运维的令牌")
+    expect(page.locator("#map")).to_be_hidden()
     page.get_by_label("令牌").fill("wrong")
     page.keyboard.press("Enter")
-    expect(page.locator("#sign-why")).to_contain_text("这个令牌不能用")
+    expect(page.locator("#sign-words")).to_contain_text("令牌不能用了")
     page.get_by_label("令牌").fill(house.token("supervisor", "anna"))
     page.keyboard.press("Enter")
     expect(page.locator("#status")).to_have_text("实时")

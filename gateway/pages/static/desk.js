@@ -3,9 +3,11 @@ import "./desk-words.js";
 import { Bundles } from "./bundle.js";
 import { Cards } from "./cards.js";
 import { Day } from "./day.js";
-import { api, enter, forgetToken, keepToken, socketAddress } from "./door.js";
+import { api, enter, socketAddress } from "./door.js";
 import { Link } from "./link.js";
+import { SignIn } from "./sign-in.js";
 import { clock } from "./times.js";
+import { note } from "./toast.js";
 import { fillWords, onLanguage, say, startWords, t } from "./words.js";
 
 const by = (id) => document.getElementById(id);
@@ -13,7 +15,6 @@ const RETRY_ACK_MS = 3000;
 let link = null;
 let day = null;
 let state = { name: "connecting", details: {} };
-let signInReason = null;
 let unsaid = [];
 
 const cards = new Cards(by("cards"), {
@@ -24,6 +25,7 @@ const cards = new Cards(by("cards"), {
 });
 const bundles = new Bundles(by("contacts"), by("bundles"), { note, announce: announceText });
 const unconfirmed = new Map();
+const signIn = new SignIn("desk", [by("desk"), by("status")]);
 
 function report(hintId, hintState, helpful) {
   if (hintState !== "shown" && helpful === undefined) unconfirmed.set(hintId, hintState);
@@ -89,15 +91,6 @@ function announceText(text) {
   }, 600);
 }
 
-let noteTimer = null;
-function note(text) {
-  const toast = by("toast");
-  toast.textContent = text;
-  toast.hidden = false;
-  clearTimeout(noteTimer);
-  noteTimer = setTimeout(() => (toast.hidden = true), 2600);
-}
-
 function showCount() {
   const { count } = cards;
   by("count").textContent = count || "";
@@ -126,10 +119,7 @@ function onState(name, details) {
     for (const card of cards.byId.values()) countReceived(card.hint);
     for (const [hintId, wanted] of unconfirmed) link.ack(hintId, wanted);
   }
-  if (name === "refused") {
-    forgetToken("desk");
-    askForToken(details.reason);
-  }
+  if (name === "refused") signIn.ask(details.reason);
   showState();
 }
 
@@ -149,23 +139,7 @@ function showState() {
   showCount();
 }
 
-function askForToken(reason = null) {
-  signInReason = reason;
-  by("desk").hidden = true;
-  by("status").hidden = true;
-  by("sign-in").hidden = false;
-  showSignIn();
-  by("token").focus();
-}
-
-function showSignIn() {
-  by("sign-words").textContent = signInReason ? t("sign.again", { reason: signInReason }) : t("sign.ask");
-}
-
 async function begin(token) {
-  by("sign-in").hidden = true;
-  by("desk").hidden = false;
-  by("status").hidden = false;
   link = new Link({ url: await socketAddress(), token, channel: "desk", reload, onEvent: take, onState, onRefusal: refused });
   link.start();
 }
@@ -189,18 +163,12 @@ addEventListener("keydown", (event) => {
 });
 
 by("retry").addEventListener("click", () => link.retryNow());
-by("sign-in").addEventListener("submit", (event) => {
-  event.preventDefault();
-  keepToken("desk", by("token").value);
-  location.reload();
-});
 
 onLanguage(() => {
   fillWords();
   cards.speakAnew();
   bundles.render();
   showState();
-  showSignIn();
 });
 
 startWords();
@@ -208,4 +176,4 @@ showState();
 setInterval(showState, 1000);
 const { token } = enter("desk");
 if (token) begin(token);
-else askForToken();
+else signIn.ask();

@@ -2,6 +2,7 @@
 // Both come in the fragment (#token=...&ws=...), which no server sees; they are kept for this tab only.
 const TOKEN = "zhiyin.token.";
 const WS = "zhiyin.ws";
+const ANSWER_WITHIN_MS = 10000;
 
 /** Reads the fragment once and takes it out of the address bar. `page` keeps the tokens of desk and chat apart. */
 export function enter(page) {
@@ -31,26 +32,39 @@ export async function socketAddress() {
   return `${location.protocol === "https:" ? "wss" : "ws"}://${location.hostname}:${port}`;
 }
 
-/** What the API said when it did not say yes. `status` is 0 when nobody answered. */
+/** What the API said when it did not say yes. `status` 0: nobody answered; `kind`: of its problem, or "unavailable". */
 export class ApiError extends Error {
-  constructor(status, message) {
+  constructor(status, kind, message) {
     super(message);
-    this.status = status;
+    Object.assign(this, { status, kind });
   }
 }
 
-/** JSON from the API, with the token. */
-export async function api(path, token, { method = "GET", body } = {}) {
-  const headers = { authorization: `Bearer ${token}`, "accept-language": document.documentElement.lang };
-  if (body !== undefined) headers["content-type"] = "application/json";
+/** The API's answer, with the token; `headers`: more of them. Throws ApiError for all but 2xx and 304. */
+export async function ask(path, token, { method = "GET", body, headers = {} } = {}) {
+  const all = { authorization: `Bearer ${token}`, "accept-language": document.documentElement.lang, ...headers };
+  if (body !== undefined) all["content-type"] = "application/json";
   let answer;
   try {
-    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" });
+    answer = await fetch(path, {
+      method,
+      headers: all,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    });
   } catch (error) {
-    throw new ApiError(0, String(error));
+    throw new ApiError(0, "unavailable", String(error));
   }
+  if (answer.ok || answer.status === 304) return answer;
+  const problem = await answer.json().catch(() => ({}));
+  const kind = answer.status >= 500 ? "unavailable" : String(problem.type ?? "").split(":").pop();
+  throw new ApiError(answer.status, kind, problem.detail ?? problem.title ?? answer.statusText);
+}
+
+/** What the API answers, as JSON; null when it has nothing to say. Throws ApiError. */
+export async function api(path, token, options) {
+  const answer = await ask(path, token, options);
   const text = await answer.text();
-  const found = text ? JSON.parse(text) : null;
-  if (!answer.ok) throw new ApiError(answer.status, found?.detail ?? found?.title ?? answer.statusText);
-  return found;
+  return text ? JSON.parse(text) : null;
 }

@@ -1,22 +1,23 @@
 // The journeys page: who looks, at what, and what is drawn; asked anew every three seconds.
 import "./journeys-words.js";
-import { ApiError, api, enter, forgetToken, keepToken } from "./door.js";
+import { ApiError, api, enter } from "./door.js";
 import { el } from "./dom.js";
 import { drawFlow, drawFunnel, lostAt, sparkline } from "./journeys-charts.js";
 import { percent, pointElement, report } from "./journeys-points.js";
+import { SignIn } from "./sign-in.js";
 import { languageTag, onLanguage, say, startWords, t } from "./words.js";
 
 const EVERY_MS = 3000;
 const PAGE = "journeys";
 const by = (id) => document.getElementById(id);
-let token = enter(PAGE).token;
+const { token } = enter(PAGE);
+const signIn = new SignIn(PAGE, [by("map"), by("status")], { heading: "journeys.sign", ask: "journeys.sign.ask" });
 let journeys = [];
 let map = null;
 let points = [];
 let lastLive = null;
 let round = 0;
 let timer = null;
-let refusal = null;
 
 const chosen = () => ({
   journey: by("journey").value,
@@ -27,7 +28,6 @@ const chosen = () => ({
 
 async function look() {
   clearTimeout(timer);
-  if (!token) return signIn();
   const mine = ++round;
   try {
     journeys = (await api("/v1/journeys", token)).journeys;
@@ -43,7 +43,7 @@ async function look() {
   } catch (error) {
     if (mine !== round) return;
     if (!(error instanceof ApiError)) throw error;
-    if (error.status === 401 || error.status === 403) return signIn(error.message);
+    if (error.status === 401 || error.status === 403) return signIn.ask(error.message);
     status(lastLive ? "stale" : "connecting");
   }
   timer = setTimeout(look, EVERY_MS);
@@ -173,21 +173,6 @@ async function act(point, body) {
   setTimeout(look, 1200);
 }
 
-function signIn(why) {
-  refusal = why ?? null;
-  if (why) forgetToken(PAGE);
-  token = null;
-  by("sign-why").textContent = refusal ? t("sign.again", { why: refusal }) : t("sign.ask");
-  if (!by("sign").open) by("sign").showModal();
-}
-
-by("sign-form").addEventListener("submit", () => {
-  token = by("token").value.trim();
-  keepToken(PAGE, token);
-  by("token").value = "";
-  look();
-});
-by("sign").addEventListener("cancel", (event) => event.preventDefault());
 by("filters").addEventListener("change", look);
 by("filters").addEventListener("submit", (event) => event.preventDefault());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
@@ -204,4 +189,5 @@ onLanguage(() => {
 startWords();
 document.title = t("journeys.brand");
 status("connecting");
-look();
+if (token) look();
+else signIn.ask();

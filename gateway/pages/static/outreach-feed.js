@@ -1,18 +1,11 @@
 // The outreach list, kept up to date: asked again and again, cheaply (ETag), slower while nobody looks or answers.
 //
 // States it tells: connecting, live (at), waiting (until), refused (reason: the token is not good).
+import { api, ask } from "./door.js";
+
 const EVERY_MS = 2500;
 const FIRST_WAIT_MS = 2000;
 const LONGEST_WAIT_MS = 20000;
-const ANSWER_WITHIN_MS = 10000;
-
-/** What the API said when it did not say yes. `kind`: of its problem; `status` 0: nobody answered. */
-export class Refused extends Error {
-  constructor(status, kind, message) {
-    super(message);
-    Object.assign(this, { status, kind });
-  }
-}
 
 export class Feed {
   /** onList({outreach, next_cursor}), onState(name, details); `journey()`: which one is looked at, "" for all. */
@@ -37,7 +30,7 @@ export class Feed {
     try {
       const query = new URLSearchParams({ limit: "100" });
       if (this.journey()) query.set("journey", this.journey());
-      const answer = await this.#fetch(`/v1/outreach?${query}`, "GET", this.tag ? { "if-none-match": this.tag } : {});
+      const answer = await ask(`/v1/outreach?${query}`, this.token, { headers: this.tag ? { "if-none-match": this.tag } : {} });
       const found = answer.status === 304 ? null : await answer.json();
       if (turn !== this.turn) return;
       this.failures = 0;
@@ -69,31 +62,9 @@ export class Feed {
     }, wait);
   }
 
-  /** A write, made once even when it is sent twice. Throws Refused. */
-  async write(method, path, body) {
+  /** A write, made once even when it is sent twice. Throws ApiError. */
+  write(method, path, body) {
     const headers = { "idempotency-key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
-    const answer = await this.#fetch(path, method, headers, body);
-    return answer.status === 204 ? null : answer.json();
-  }
-
-  async #fetch(path, method, more, body) {
-    const headers = { authorization: `Bearer ${this.token}`, "accept-language": document.documentElement.lang, ...more };
-    if (body !== undefined) headers["content-type"] = "application/json";
-    let answer;
-    try {
-      answer = await fetch(path, {
-        method,
-        headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
-        cache: "no-store",
-        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-      });
-    } catch (error) {
-      throw new Refused(0, "unavailable", String(error));
-    }
-    if (answer.ok || answer.status === 304) return answer;
-    const problem = await answer.json().catch(() => ({}));
-    const kind = answer.status >= 500 ? "unavailable" : String(problem.type ?? "").split(":").pop();
-    throw new Refused(answer.status, kind, problem.detail ?? answer.statusText);
+    return api(path, this.token, { method, body, headers });
   }
 }

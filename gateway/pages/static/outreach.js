@@ -1,9 +1,11 @@
 // The outreach page: who sits here, the list as it changes, claims and outcomes, the keys.
 import "./outreach-words.js";
-import { enter, forgetToken, keepToken } from "./door.js";
+import { enter } from "./door.js";
 import { CallCard, OUTCOMES } from "./outreach-card.js";
 import { Feed } from "./outreach-feed.js";
+import { SignIn } from "./sign-in.js";
 import { clock } from "./times.js";
+import { note } from "./toast.js";
 import { fillWords, onLanguage, say, startWords, t } from "./words.js";
 
 const by = (id) => document.getElementById(id);
@@ -16,9 +18,9 @@ let lastLive = null;
 let wasBehind = false;
 let isFirst = true;
 let hasMore = false;
-let signInReason = null;
 let selected = null;
 
+const signIn = new SignIn("desk", [by("outreach"), by("status")]);
 const acts = { claim, release, end, close: (card) => drop(card), note };
 
 function take({ outreach, next_cursor: nextCursor }) {
@@ -112,15 +114,6 @@ function end(card, outcome) {
   });
 }
 
-let noteTimer = null;
-function note(text) {
-  const toast = by("toast");
-  toast.textContent = text;
-  toast.hidden = false;
-  clearTimeout(noteTimer);
-  noteTimer = setTimeout(() => (toast.hidden = true), 2600);
-}
-
 function announce(text) {
   by("announcer").textContent = text;
 }
@@ -160,10 +153,7 @@ function onState(name, details) {
   if (isBehind && !wasBehind) announce(t("outreach.say.behind"));
   if (name === "live" && wasBehind) announce(t("outreach.say.live"));
   if (name === "live") lastLive = details.at;
-  if (name === "refused") {
-    forgetToken("desk");
-    askForToken(details.reason);
-  }
+  if (name === "refused") signIn.ask(details.reason);
   wasBehind = isBehind;
   state = { name, details };
   showState();
@@ -180,19 +170,6 @@ function showState() {
   document.body.classList.toggle("is-stale", isBehind || name === "refused");
   const key = lastLive ? "outreach.banner" : "outreach.banner.first";
   if (isBehind) by("banner-words").textContent = t(key, { n: seconds, at: lastLive ? clock(lastLive) : "" });
-}
-
-function askForToken(reason = null) {
-  signInReason = reason;
-  by("outreach").hidden = true;
-  by("status").hidden = true;
-  by("sign-in").hidden = false;
-  showSignIn();
-  by("token").focus();
-}
-
-function showSignIn() {
-  by("sign-words").textContent = signInReason ? t("outreach.sign.again", { reason: signInReason }) : t("outreach.sign.ask");
 }
 
 function move(step) {
@@ -228,11 +205,6 @@ by("journey").addEventListener("change", ({ target }) => {
   feed.now(true);
 });
 by("retry").addEventListener("click", () => feed.now());
-by("sign-in").addEventListener("submit", (event) => {
-  event.preventDefault();
-  keepToken("desk", by("token").value);
-  location.reload();
-});
 
 onLanguage(() => {
   fillWords();
@@ -240,7 +212,6 @@ onLanguage(() => {
   showJourneys();
   showList();
   showState();
-  showSignIn();
 });
 
 startWords();
@@ -254,4 +225,4 @@ const { token } = enter("desk");
 if (token) {
   feed = new Feed({ token, journey: wantedJourney, onList: take, onState });
   feed.now();
-} else askForToken();
+} else signIn.ask();
