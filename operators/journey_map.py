@@ -10,13 +10,14 @@ exactly one pane, and one that comes late goes where its time is kept by then. A
 as many panes long as it says: 5 or 60 minutes, 24 hours, 28 days, the last of them still filling.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from operators.cells import channel_of, group_of
-from operators.moves import FAILED, UNKNOWN_DWELL, Counted, Move
+from operators.moves import FAILED, UNKNOWN_DWELL, Counted, Move, at_ms_of
 from operators.sketches import Dwell, DwellRow, stored_dwell
 
 MINUTE_MS: Final = 60_000
@@ -70,22 +71,22 @@ class Tally:
         self.counts: dict[Counted, int] = {}
         self.dwells: dict[str, Dwell] = {}
 
-    def stay(self, step: str, dwell_ms: int) -> None:
-        """One stay at a step."""
+    def stay(self, step: str, dwells_ms: Sequence[int]) -> None:
+        """Stays at a step."""
         dwell = self.dwells.get(step)
         if dwell is None:
             dwell = self.dwells[step] = Dwell()
-        dwell.add(dwell_ms)
+        dwell.add(dwells_ms)
 
     def merge(self, other: "Tally") -> None:
         """All that ``other`` has counted."""
         for counted, number in other.counts.items():
-            if counted in self.counts:
-                self.counts[counted] += number
-            else:
-                self.count_new(counted, number)
+            self.count(counted, number)
         for step, dwell in other.dwells.items():
-            self.dwells.setdefault(step, Dwell()).merge(dwell)
+            mine = self.dwells.get(step)
+            if mine is None:
+                mine = self.dwells[step] = Dwell()
+            mine.merge(dwell)
 
     def total(self, kind: str, step: str | None = None) -> int:
         """How many of a kind there were, at one step or at all."""
@@ -93,12 +94,16 @@ class Tally:
             number for counted, number in self.counts.items() if counted[0] == kind and step in (None, counted[1])
         )
 
-    def count_new(self, counted: Counted, number: int) -> None:
-        """What may not have been counted before; a code too many counts as another."""
-        kind, step, _ = counted
-        if kind == FAILED and sum(each[0] == FAILED for each in self.counts) >= MOST_CODES:
-            counted = (kind, step, OTHER_CODE)
-        self.counts[counted] = self.counts.get(counted, 0) + number
+    def count(self, counted: Counted, number: int) -> None:
+        """So many of it; a code too many counts as another."""
+        before = self.counts.get(counted)
+        if before is None and counted[0] == FAILED and self._is_full_of_codes():
+            counted = (FAILED, counted[1], OTHER_CODE)
+            before = self.counts.get(counted)
+        self.counts[counted] = (before or 0) + number
+
+    def _is_full_of_codes(self) -> bool:
+        return len(self.counts) >= MOST_CODES and sum(each[0] == FAILED for each in self.counts) >= MOST_CODES
 
 
 Pane = dict[str, Tally]
@@ -131,53 +136,50 @@ class JourneyMap:
         self.gone: set[PaneKey] = set()
 
     def take(self, moves: Sequence[Move]) -> None:
-        """Counts moves of this journey."""
-        start_ms, end_ms = 0, 0
-        pane: Pane = {}
-        cell_before, tally, counts = None, Tally(), Tally().counts
-        for _, counted, at_ms, cell, dwell_ms in moves:
-            if not start_ms <= at_ms < end_ms:
-                found = self._pane_at(at_ms)
-                if found is None:
-                    self.too_old += 1
-                    continue
-                key, pane = found
-                start_ms, end_ms, cell_before = key.start_ms, key.start_ms + key.span_ms, None
-            if cell != cell_before:
-                tally = pane[cell] if cell in pane else pane.setdefault(cell, Tally())
-                cell_before, counts = cell, tally.counts
-            if counted in counts:
-                counts[counted] += 1
-            else:
-                tally.count_new(counted, 1)
-            if dwell_ms != UNKNOWN_DWELL:
-                tally.stay(counted[1], dwell_ms)
-        if moves:
-            self.newest_ms = max(self.newest_ms, moves[-1][2])
+        """Counts moves of this journey. Many at once cost less: what is old by the newest goes to a large pane at once."""
+        if not moves:
+            return
+        self.goes_on(max(map(at_ms_of, moves)))
+        minutes: defaultdict[int, list[Move]] = defaultdict(list)
+        for move in moves:
+            minutes[move[2] // MINUTE_MS].append(move)
+        panes: defaultdict[PaneKey | None, list[Move]] = defaultdict(list)
+        for minute, of_minute in minutes.items():
+            panes[pane_key(minute * MINUTE_MS, self.newest_ms)] += of_minute
+        self.too_old += len(panes.pop(None, ()))
+        for key, of_pane in panes.items():
+            count_moves(self._pane(key), of_pane)
+
+    def take_hour(self, start_ms: int, counted: Pane, moves: int) -> None:
+        """Merges so many ``moves`` of one hour, counted already; of an hour that is no longer kept by minutes."""
+        key = pane_key(start_ms, self.newest_ms)
+        if key is None:
+            self.too_old += moves
+        else:
+            merge_panes(self._pane(key), counted)
+
+    def goes_on(self, newest_ms: int) -> None:
+        """Something has happened at ``newest_ms``: panes too old for their kind are merged into larger ones."""
+        if newest_ms > self.newest_ms:
+            hour_before, self.newest_ms = self.newest_ms // HOUR_MS, newest_ms
+            if newest_ms // HOUR_MS > hour_before:
+                self._age()
 
     def restore(self, key: PaneKey, packed: bytes) -> None:
         """Takes up a pane that was written down; it counts as changed. Raises ValueError."""
         self.panes[key] = unpack_pane(packed)
         self.changed.add(key)
 
-    def _pane_at(self, at_ms: int) -> tuple[PaneKey, Pane] | None:
-        """The pane that counts ``at_ms`` now; None: that is too long ago."""
-        if at_ms > self.newest_ms:
-            hour_before, self.newest_ms = self.newest_ms // HOUR_MS, at_ms
-            if at_ms // HOUR_MS > hour_before >= 0:
-                self._age()
-        key = pane_key(at_ms, self.newest_ms)
-        if key is None:
-            return None
+    def _pane(self, key: PaneKey) -> Pane:
+        """The pane of that key, which is about to change."""
         self.changed.add(key)
         pane = self.panes.get(key)
         if pane is None:
             pane = self.panes[key] = {}
             self.gone.discard(key)
-        return key, pane
+        return pane
 
     def _age(self) -> None:
-        """Merges the panes that have grown too old for their kind into larger ones."""
         for key in sorted(self.panes):
             now_in = pane_key(key.start_ms, self.newest_ms)
             if now_in == key:
@@ -186,9 +188,7 @@ class JourneyMap:
             self.changed.discard(key)
             self.gone.add(key)
             if now_in is not None:
-                merge_panes(self.panes.setdefault(now_in, {}), old)
-                self.changed.add(now_in)
-                self.gone.discard(now_in)
+                merge_panes(self._pane(now_in), old)
 
 
 def pane_key(at_ms: int, newest_ms: int) -> PaneKey | None:
@@ -222,6 +222,21 @@ def over(panes: Iterable[Mapping[str, Tally]], channel: str | None = None, group
             if channel in (None, channel_of(cell)) and group in (None, group_of(cell)):
                 total.merge(tally)
     return total
+
+
+def count_moves(pane: Pane, moves: Iterable[Move]) -> None:
+    """Counts moves in one pane: gathered by what is counted first, for most of them are alike."""
+    dwells_ms: defaultdict[tuple[str, Counted], list[int]] = defaultdict(list)
+    for _, counted, _, cell, dwell_ms in moves:
+        dwells_ms[cell, counted].append(dwell_ms)
+    for (cell, counted), found in dwells_ms.items():
+        tally = pane.get(cell)
+        if tally is None:
+            tally = pane[cell] = Tally()
+        tally.count(counted, len(found))
+        known = [dwell_ms for dwell_ms in found if dwell_ms != UNKNOWN_DWELL]
+        if known:
+            tally.stay(counted[1], known)
 
 
 def merge_panes(into: Pane, other: Mapping[str, Tally]) -> None:

@@ -4,7 +4,8 @@ In: events of failures. Out: plain tuples, gathered for a batch in one list: the
 event, and a record each would cost more than all the rest of monitoring. Refused: nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Final
 
 from operators.events import FIELD_ERROR, STEP_FAILED, Event, Properties
@@ -21,6 +22,7 @@ STUMBLED: Final = "stumbled"
 """The first failure since the step was entered."""
 
 UNKNOWN_DWELL: Final = -1
+at_ms_of: Final[Callable[[Move], int]] = itemgetter(2)
 FAILURES: Final = frozenset((STEP_FAILED, FIELD_ERROR))
 _NO_PROPERTIES: Final = Properties()
 _CODE_CHARS: Final = 60

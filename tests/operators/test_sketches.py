@@ -14,8 +14,8 @@ SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 
 def dwell_of(times_ms: list[int]) -> Dwell:
     dwell = Dwell()
-    for each in times_ms:
-        dwell.add(each)
+    for first in range(0, len(times_ms), 100):
+        dwell.add(times_ms[first : first + 100])
     return dwell
 
 
