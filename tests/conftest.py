@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -32,6 +33,10 @@ FIXTURE_PARTS: Final = {
 }
 KAFKA_FIXTURES: Final = frozenset({"kafka_broker", "kafka_servers", "shared_kafka_broker"})
 NODE_INSTALL_TIMEOUT_S: Final = 240
+
+# Hundreds of processes are started here: none of them, nor any process of this run, compiles our sources again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # No deadline an example: a busy machine is no failure, and pytest-timeout ends what hangs.
 hypothesis.settings.register_profile("zhiyin", deadline=None, print_blob=True)

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -15,20 +14,28 @@ import redis
 
 from tests.machine import redis_binary
 
-START_TIMEOUT_S: Final = 10.0
+START_TIMEOUT_S: Final = 30.0
+_HELD: Final[list[socket.socket]] = []
 
 
 def free_port() -> int:
-    """Return a loopback port that was free a moment ago.
+    """Return a loopback port that nobody who asks for a free one is given while this process runs.
 
-    Below the range that systems give to outgoing connections (32768 on): none of them takes it
-    before it is used. By the system's chance: the seed of a test would give each the same.
+    It is held by a socket that is bound and does not listen: a server that names it can listen on it, a client that
+    calls it before is refused. Below the range that systems give to outgoing connections (32768 on).
+    By the system's chance: the seed of a test would give each the same.
     """
     while True:
         port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", port))
+        except OSError:
+            holder.close()
+            continue
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only now: two that hold would share it
+        _HELD.append(holder)
+        return port
 
 
 def emptied(url: str) -> str:
