@@ -30,12 +30,14 @@ _DURATIONS: Final = frozenset(
             "lifetime",
             "window",
             "label_timeout",
+            "contact_within",
         ),
         *("after", "lease", "cool_off", "no_answer_after"),
     )
 )
-_CODED: Final = frozenset(("step_failed", "field_error", "rage_click"))
-_UNCODED: Final = frozenset(get_args(SignalKind)) - _CODED
+_KINDS: Final = frozenset(get_args(SignalKind))
+_CODED: Final = frozenset(("step_failed", "field_error", "rage_click", "dead_click", "page_loop"))
+_WITH_FIELDS: Final = frozenset(("field_error", "field_hesitation"))
 
 Parts = Iterator[tuple[DocumentPath, dict[str, Any]]]
 """Mappings, each with its path."""
@@ -116,11 +118,11 @@ def _evidence_codes(path: DocumentPath, speaks: dict[str, Any]) -> Iterator[Diff
     for index, code in enumerate(_list(speaks.get("codes"))):
         if isinstance(code, str) and "*" in code[:-1]:
             yield (*path, "codes", index), shown(code), "a * only at the end"
-    if speaks.get("codes") and signal in _UNCODED:
-        expected = "codes only for step_failed, field_error and rage_click (its target)"
+    if speaks.get("codes") and signal in _KINDS - _CODED:
+        expected = "codes only for step_failed, field_error, rage_click, dead_click (their target) and page_loop"
         yield (*path, "codes"), f"codes for {signal}", expected
-    if speaks.get("fields") and signal in (_CODED | _UNCODED) - {"field_error"}:
-        yield (*path, "fields"), f"fields for {signal}", "fields only for field_error"
+    if speaks.get("fields") and signal in _KINDS - _WITH_FIELDS:
+        yield (*path, "fields"), f"fields for {signal}", "fields only for field_error and field_hesitation"
 
 
 def _wording(tree: dict[str, Any]) -> Iterator[Difference]:

@@ -82,9 +82,9 @@ SENTENCES: Final = {
     "Speaks": {
         "signal": "What happened; `at_step` is the mere fact that it broke off there.",
         "weight": "How much it says. Each repetition adds half of the one before; at an earlier step it is worth half.",
-        "codes": "Error codes it holds for (of a rage click: targets), `*` at the end for any ending; left out: any.",
+        "codes": "Error codes it holds for (of a rage or dead click: targets, of a page loop: paths), `*` at the end for any ending; left out: any.",
         "steps": "Steps it holds for; left out: any.",
-        "fields": "Form fields it holds for, with `field_error` only; left out: any.",
+        "fields": "Form fields it holds for, with `field_error` and `field_hesitation` only; left out: any.",
     },
     "Article": {
         "id": "Its name, the same wherever the same text stands.",
@@ -104,6 +104,8 @@ SENTENCES: Final = {
         "rage_within": "The most time between two of them.",
         "rage_radius_px": "How near to each other they are, in pixels.",
         "rage_ignores": "Controls where quick clicks are normal (`properties.control`).",
+        "dead_clicks": "Clicks without effect at one step.",
+        "field_hesitations": "Fields thought about for long, at one step.",
     },
     "Hints": {
         "surfaces": "Where hints are shown.",

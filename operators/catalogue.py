@@ -25,7 +25,16 @@ Decision = Literal["fixed", "learned"]
 Precision = Annotated[float, msgspec.Meta(gt=0.5, lt=1.0)]
 ContactChannel = Literal["phone", "counter", "chat"]
 SignalKind = Literal[
-    "step_failed", "field_error", "back_and_forth", "rage_click", "hesitation", "page_hidden", "at_step"
+    "step_failed",
+    "field_error",
+    "back_and_forth",
+    "rage_click",
+    "hesitation",
+    "page_hidden",
+    "dead_click",
+    "field_hesitation",
+    "page_loop",
+    "at_step",
 ]
 
 UNKNOWN: Final = "unknown"
@@ -98,13 +107,15 @@ class Struggle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rage_within: Duration = "1s"
     rage_radius_px: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     rage_ignores: tuple[str, ...] = ("text_input", "stepper", "next", "previous")
+    dead_clicks: Count = 2
+    field_hesitations: Count = 3
 
 
 class Speaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One piece of evidence that speaks for a reason.
 
     ``codes``, ``steps``, ``fields`` empty means any; a code may end in ``*``. The code of a
-    rage click is its target.
+    rage click or dead click is its target, that of a page loop the page's path.
     ``weight`` counts once, each repetition adds half of the one before.
     """
 

@@ -22,6 +22,9 @@ CANCELLED: Final = "Transaction Cancelled"
 FIELD_ERROR: Final = "Field Error"
 ELEMENT_CLICKED: Final = "Element Clicked"
 PAGE_HIDDEN: Final = "Page Hidden"
+DEAD_CLICK: Final = "Dead Click"
+FIELD_HESITATED: Final = "Field Hesitated"
+PAGE_LOOP: Final = "Page Loop"
 CONTACT_STARTED: Final = "Contact Started"
 CONTACT_ENDED: Final = "Contact Ended"
 HINT_SHOWN: Final = "Hint Shown"
@@ -50,6 +53,9 @@ ACTIVITY: Final = frozenset(
         FIELD_ERROR,
         ELEMENT_CLICKED,
         PAGE_HIDDEN,
+        DEAD_CLICK,
+        FIELD_HESITATED,
+        PAGE_LOOP,
     )
 )
 """What a customer does inside a transaction: these need ``properties.journey``."""

@@ -5,9 +5,10 @@ Out: the attempt's ``Struggle`` (None as long as there is nothing to remember), 
 when this event crosses a threshold at a step for the first time.
 Refused: nothing. What is beyond ``DISTINCT_SIGNALS`` different signals is dropped; those known count on.
 
-Failures, field errors and hidden pages only add up, so the order of arrival does not matter to
-them. Hesitation and going back compare an event with the one before it and leave events that come
-late out. Rage clicks allow for clicks that come in another order within ``rage_within``.
+Failures, field errors, hidden pages and what the page itself noticed (clicks without effect, fields thought about for
+long, pages loaded over and over) only add up, so the order of arrival does not matter to them. Hesitation and going
+back compare an event with the one before it and leave events that come late out. Rage clicks allow for clicks that come
+in another order within ``rage_within``.
 """
 
 import math
@@ -18,7 +19,18 @@ import msgspec
 
 from operators.catalogue import Journey, Step
 from operators.catalogue import Struggle as Thresholds
-from operators.events import ELEMENT_CLICKED, FIELD_ERROR, PAGE_HIDDEN, STEP_FAILED, STEP_VIEWED, Event, Properties
+from operators.events import (
+    DEAD_CLICK,
+    ELEMENT_CLICKED,
+    FIELD_ERROR,
+    FIELD_HESITATED,
+    PAGE_HIDDEN,
+    PAGE_LOOP,
+    STEP_FAILED,
+    STEP_VIEWED,
+    Event,
+    Properties,
+)
 from operators.facts import Signal
 from operators.instants import duration_ms
 
@@ -94,6 +106,9 @@ class StruggleRules:
             "field_error": thresholds.repeated_field_errors,
             "rage_click": _TOLD_WHEN_FIRST,
             "hesitation": _TOLD_WHEN_FIRST,
+            "dead_click": thresholds.dead_clicks,
+            "field_hesitation": thresholds.field_hesitations,
+            "page_loop": _TOLD_WHEN_FIRST,
         }
 
     def notice(
@@ -139,7 +154,12 @@ class StruggleRules:
         if name == FIELD_ERROR:
             code = properties.code if properties.code is not None else properties.error_code
             return struggle, self._add(struggle, "field_error", step, _text(code), _text(properties.field))
-        return struggle, self._add(struggle, "page_hidden", step)
+        if name == FIELD_HESITATED:
+            return struggle, self._add(struggle, "field_hesitation", step, None, _text(properties.field))
+        if name == PAGE_HIDDEN:
+            return struggle, self._add(struggle, "page_hidden", step)
+        kind = "dead_click" if name == DEAD_CLICK else "page_loop"
+        return struggle, self._add(struggle, kind, step, _text(properties.target))
 
     def _is_hesitation(self, step: str | None, pause_ms: int) -> bool:
         after_ms, until_ms = self._pauses_ms.get(step, self._pauses_ms[None])
@@ -204,7 +224,9 @@ class StruggleRules:
 
 
 _FAR: Final = 1 << 30
-SIGNS: Final = frozenset((STEP_FAILED, FIELD_ERROR, ELEMENT_CLICKED, PAGE_HIDDEN))
+SIGNS: Final = frozenset(
+    (STEP_FAILED, FIELD_ERROR, ELEMENT_CLICKED, PAGE_HIDDEN, DEAD_CLICK, FIELD_HESITATED, PAGE_LOOP)
+)
 """Events that are a sign of their own, whatever came before."""
 
 

@@ -23,6 +23,9 @@ _EVENTS: Final = {
     "rage_click": Words("连续快速点击", "clicked rapidly"),
     "hesitation": Words("停顿较久", "paused for long"),
     "page_hidden": Words("离开页面", "left the page"),
+    "dead_click": Words("点击没有反应", "clicked without effect"),
+    "field_hesitation": Words("填写前停留较久", "thought about for long"),
+    "page_loop": Words("反复打开同一页面", "went round in circles"),
 }
 
 

@@ -119,6 +119,21 @@ def _page_hidden(_evidence: Speaks, place: Place, random: Random) -> Iterator[De
     yield Deed(pause_ms(random, 4_000, place), events.PAGE_HIDDEN, place.step.id)
 
 
+def _dead_clicks(_evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+    for _ in range(random.randint(2, 3)):
+        yield Deed(pause_ms(random, 6_000, place), events.DEAD_CLICK, place.step.id, {"target": "submit"})
+
+
+def _field_hesitations(evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+    field = random.choice(evidence.fields) if evidence.fields else "amount"
+    for _ in range(random.randint(1, 3)):
+        yield Deed(pause_ms(random, 15_000, place), events.FIELD_HESITATED, place.step.id, {"field": field})
+
+
+def _page_loop(_evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+    yield Deed(pause_ms(random, 4_000, place), events.PAGE_LOOP, place.step.id, {"target": f"/{place.step.id}"})
+
+
 _ACTS: Final = {
     "step_failed": _failures,
     "field_error": _field_errors,
@@ -126,4 +141,7 @@ _ACTS: Final = {
     "rage_click": _rage_clicks,
     "hesitation": _hesitation,
     "page_hidden": _page_hidden,
+    "dead_click": _dead_clicks,
+    "field_hesitation": _field_hesitations,
+    "page_loop": _page_loop,
 }

@@ -153,6 +153,26 @@ def test_one_rage_click_is_no_reason(catalogue: Catalogue) -> None:
     assert ReasonRules(catalogue).rank([signal], "confirm")[0].code == UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("noticed", "reason"),
+    [
+        ([Signal("dead_click", "confirm", "submit", None, 1)], UNKNOWN),
+        ([Signal("dead_click", "confirm", "submit", None, 2)], "system_error"),
+        ([Signal("page_loop", "confirm", "/loan", None, 1)], UNKNOWN),
+        (
+            [Signal("page_loop", "confirm", "/loan", None, 1), Signal("rage_click", "confirm", "submit", None, 1)],
+            "system_error",
+        ),
+        ([Signal("field_hesitation", "confirm", None, "amount", 2)], UNKNOWN),
+        ([Signal("field_hesitation", "confirm", None, "amount", 3)], "form_trouble"),
+    ],
+)
+def test_what_the_page_noticed_is_a_reason_when_it_came_again(
+    catalogue: Catalogue, noticed: list[Signal], reason: str
+) -> None:
+    assert ReasonRules(catalogue).rank(noticed, "confirm")[0].code == reason
+
+
 def test_it_keeps_to_the_house_rules(catalogue: Catalogue) -> None:
     quiet = catalogue.quiet_hours
     assert quiet is not None

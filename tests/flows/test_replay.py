@@ -16,6 +16,7 @@ from config import load_catalogue
 from flows.file_source import RecordingUnreadable
 from flows.replay import KINDS, Pace, Replay
 from operators.facts import FACT_KINDS
+from operators.instants import iso_text
 from tests.oracle import expected_facts
 from tests.streams import BEGIN_MS, STREAM_CATALOGUE, at_ms_of, lines, oracle_journeys, streams, wire, written
 
@@ -47,6 +48,37 @@ def test_facts_have_ids_of_their_own_and_the_same_in_every_run() -> None:
         runs.append(sorted(orjson.loads(line)["id"] for line in out.getvalue().splitlines() if b'"hint"' not in line))
     assert runs[0] == runs[1]
     assert len(set(runs[0])) == len(runs[0])
+
+
+def test_what_the_browser_noticed_is_told_and_is_the_reason_with_its_evidence() -> None:
+    noticed = [
+        ("Dead Click", {"target": "submit"}),
+        ("Dead Click", {"target": "submit"}),
+        ("Page Loop", {"target": "/loan/:id"}),
+        ("Field Hesitated", {"field": "card", "hesitation_ms": 12_000, "changes": 3, "left_blank": False}),
+    ]
+    place = {"journey": "policy_loan", "transaction_id": "t-1", "step": "bank_card"}
+    events = [
+        {"type": "track", "event": name, "messageId": str(n), "userId": "anna", "timestamp": iso_text(BEGIN_MS + n)}
+        | {"properties": place | more}
+        for n, (name, more) in enumerate(noticed)
+    ]
+    out = io.BytesIO()
+    facts = frozenset(("struggled", "abandoned"))
+    Replay(load_catalogue(Path("config/catalog")), out, facts).run_lines(iter(map(orjson.dumps, events)))
+    told = [orjson.loads(line) for line in out.getvalue().splitlines()]
+    struggled = [each["signal"] for each in told if each["kind"] == "struggled"]
+    assert [(each["kind"], each["code"], each["count"]) for each in struggled] == [
+        ("dead_click", "submit", 2),
+        ("page_loop", "/loan/:id", 1),
+    ]
+    [abandoned] = [each for each in told if each["kind"] == "abandoned"]
+    assert abandoned["reason"]["code"] == "system_error"
+    assert [(each["signal"], each["code"], each["count"]) for each in abandoned["reason"]["evidence"]] == [
+        ("dead_click", "submit", 2),
+        ("page_loop", "/loan/:id", 1),
+    ]
+    assert [each["code"] for each in abandoned["other_reasons"]] == ["form_trouble"]
 
 
 STRANGE = {"customer": "a", "id": "s", "name": "Field Error", "at_ms": BEGIN_MS, "journey": "loan"}

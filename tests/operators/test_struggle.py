@@ -1,5 +1,6 @@
 """Signs of struggle: thresholds, what counts where, what disorder changes and what it does not."""
 
+from collections import Counter
 from random import Random
 
 import msgspec
@@ -9,9 +10,12 @@ from hypothesis import strategies as st
 
 from operators.catalogue import Struggle as Thresholds
 from operators.events import (
+    DEAD_CLICK,
     ELEMENT_CLICKED,
     FIELD_ERROR,
+    FIELD_HESITATED,
     PAGE_HIDDEN,
+    PAGE_LOOP,
     STARTED,
     STEP_COMPLETED,
     STEP_FAILED,
@@ -180,6 +184,34 @@ def test_clicks_without_coordinates_count_by_target() -> None:
     assert [each.kind for each in attempt.signals] == ["rage_click"]
 
 
+def test_what_the_page_itself_noticed_is_kept_by_step_with_its_target_or_field() -> None:
+    attempt = Attempt().see("apply")
+    for at_ms, target in enumerate(("submit", "submit", "next", "submit")):
+        attempt.notice(event(DEAD_CLICK, target=target), 2_000 + at_ms)
+    for at_ms, field in enumerate(("phone", "phone", "id_number", "phone")):
+        attempt.notice(event(FIELD_HESITATED, field=field), 3_000 + at_ms)
+    for at_ms in (4_000, 4_001):
+        attempt.notice(event(PAGE_LOOP, target="/loan"), at_ms)
+    assert attempt.signals == (
+        Signal("dead_click", "apply", "submit", None, 3),
+        Signal("dead_click", "apply", "next", None, 1),
+        Signal("field_hesitation", "apply", None, "phone", 3),
+        Signal("field_hesitation", "apply", None, "id_number", 1),
+        Signal("page_loop", "apply", "/loan", None, 2),
+    )
+    assert attempt.told == [
+        Signal("dead_click", "apply", "submit", None, 2),
+        Signal("field_hesitation", "apply", None, "id_number", 3),
+        Signal("page_loop", "apply", "/loan", None, 1),
+    ]
+
+
+def test_when_a_dead_click_or_a_hesitation_at_fields_is_told_the_catalogue_says() -> None:
+    attempt = Attempt(StruggleRules(Thresholds(dead_clicks=1, field_hesitations=1), journey())).see("apply")
+    assert attempt.notice(event(DEAD_CLICK), 2_000) == Signal("dead_click", "apply", None, None, 1)
+    assert attempt.notice(event(FIELD_HESITATED), 2_001) == Signal("field_hesitation", "apply", None, None, 1)
+
+
 def test_clicks_on_ignored_controls_remember_nothing() -> None:
     attempt = Attempt()
     for at_ms in (0, 10, 20, 30):
@@ -263,10 +295,17 @@ codes = st.sampled_from(["a", "b", 7, None])
 steps = st.sampled_from([*STEPS, None, "elsewhere"])
 failures = st.builds(lambda step, code: event(STEP_FAILED, step=step, error_code=code), steps, codes)
 field_errors = st.builds(lambda step, code: event(FIELD_ERROR, step=step, field="f", code=code), steps, codes)
+targets = st.sampled_from(["submit", "next", "", None])
+noticed = st.builds(
+    lambda name, step, target: event(name, step=step, target=target, field=target),
+    st.sampled_from([DEAD_CLICK, FIELD_HESITATED, PAGE_LOOP]),
+    steps,
+    targets,
+)
 views = st.builds(lambda step: event(STEP_VIEWED, step=step), steps)
 clicks = st.builds(lambda step, x: event(ELEMENT_CLICKED, step=step, target="t", x=x, y=x), steps, st.floats())
 anything = st.lists(
-    st.tuples(st.one_of(failures, field_errors, views, clicks), st.integers(-1_000, 400_000)), max_size=60
+    st.tuples(st.one_of(failures, field_errors, noticed, views, clicks), st.integers(-1_000, 400_000)), max_size=60
 )
 
 
@@ -290,13 +329,13 @@ def test_each_kind_is_told_once_a_step_and_never_below_its_threshold(happened: l
         attempt.notice(each, at_ms)
     told = [(each.kind, each.step) for each in attempt.told]
     assert len(told) == len(set(told))
-    least = {"step_failed": 2, "field_error": 3, "back_and_forth": 3}
+    least = {"step_failed": 2, "field_error": 3, "back_and_forth": 3, "dead_click": 2, "field_hesitation": 3}
     assert all(each.count == least.get(each.kind, 1) for each in attempt.told)
     assert len({(s.kind, s.step, s.code, s.field) for s in attempt.signals}) == len(attempt.signals)
 
 
 @settings(deadline=None)
-@given(st.lists(st.one_of(failures, field_errors), max_size=20), st.randoms(use_true_random=False))
+@given(st.lists(st.one_of(failures, field_errors, noticed), max_size=20), st.randoms(use_true_random=False))
 def test_failures_and_field_errors_add_up_in_any_order(happened: list[Event], random: Random) -> None:
     with_step = [each for each in happened if each.properties and each.properties.step]
     shuffled = list(with_step)
@@ -306,3 +345,20 @@ def test_failures_and_field_errors_add_up_in_any_order(happened: list[Event], ra
         first.notice(one, at_ms)
         second.notice(other, at_ms)
     assert set(first.signals) == set(second.signals)
+
+
+@settings(deadline=None)
+@given(st.lists(noticed, max_size=60))
+def test_what_pages_noticed_is_what_anybody_would_count(happened: list[Event]) -> None:
+    """A plain count over what was sent, as long as no more than ``DISTINCT_SIGNALS`` are different."""
+    attempt, counted, step = Attempt(), Counter[tuple[str, str | None, str | None, str | None]](), None
+    kinds = {DEAD_CLICK: "dead_click", FIELD_HESITATED: "field_hesitation", PAGE_LOOP: "page_loop"}
+    for at_ms, each in enumerate(happened):
+        attempt.notice(each, at_ms)
+        assert each.event is not None
+        assert each.properties is not None
+        step, name = each.properties.step or step, each.properties.target or None
+        at_a_field = each.event == FIELD_HESITATED
+        counted[kinds[each.event], step, None if at_a_field else name, name if at_a_field else None] += 1
+    assert all(counted[s.kind, s.step, s.code, s.field] == s.count for s in attempt.signals)
+    assert len(attempt.signals) == min(len(counted), DISTINCT_SIGNALS)

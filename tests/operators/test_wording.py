@@ -65,7 +65,31 @@ def test_any_text_can_be_filled(text: str, journey: str, step: str) -> None:
         ("hesitation", None, None, 1, "人脸识别：停顿较久 1 次", "Face check: paused for long once"),
         ("page_hidden", None, None, 1, "人脸识别：离开页面 1 次", "Face check: left the page once"),
         ("at_step", None, None, 1, "人脸识别：在此中断", "Face check: stopped here"),
-        ("dead_click", None, None, 1, "人脸识别：dead_click 1 次", "Face check: dead_click once"),
+        (
+            "dead_click",
+            "submit",
+            None,
+            2,
+            "人脸识别：点击没有反应 2 次（submit）",
+            "Face check: clicked without effect twice (submit)",
+        ),
+        (
+            "field_hesitation",
+            None,
+            "phone",
+            3,
+            "人脸识别：phone 填写前停留较久 3 次",
+            "Face check: phone thought about for long 3 times",
+        ),
+        (
+            "page_loop",
+            "/loan",
+            None,
+            1,
+            "人脸识别：反复打开同一页面 1 次（/loan）",
+            "Face check: went round in circles once (/loan)",
+        ),
+        ("mouse_shaken", None, None, 1, "人脸识别：mouse_shaken 1 次", "Face check: mouse_shaken once"),
     ],
 )
 def test_each_signal_in_words(kind: str, code: str | None, field: str | None, count: int, zh: str, en: str) -> None:

@@ -151,6 +151,9 @@ def test_evidence_without_codes_takes_the_other_one() -> None:
         ("rage_click", events.ELEMENT_CLICKED, 4),
         ("hesitation", events.ELEMENT_CLICKED, 1),
         ("page_hidden", events.PAGE_HIDDEN, 1),
+        ("dead_click", events.DEAD_CLICK, 2),
+        ("field_hesitation", events.FIELD_HESITATED, 1),
+        ("page_loop", events.PAGE_LOOP, 1),
         ("at_step", None, 0),
     ],
 )
