@@ -4,6 +4,7 @@ In: moves of the tracker, facts, and what is reported and answered around transa
 the map, pain points, at most once a second while live, at the end of a recording. Refused: nothing.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -61,8 +62,9 @@ class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
 
     def on_batch(self, values: list[Monitored]) -> tuple[Iterable[list[Told]], bool]:
         """Counts and judges; tells when it is time."""
-        self._monitor.call(values[0].journey)
-        self._remembering.call(f"monitor-{stable_id(self._monitor.name)}")
+        if not self._monitor.name:
+            self._monitor.call(values[0].journey)
+            self._remembering.call(f"monitor-{stable_id(self._monitor.name)}")
         for each in values:
             self._moves += each.moves
             for report in each.reports:
@@ -160,14 +162,12 @@ def monitor_sink(
 
 def moves_by_journey(tracked: Tracked, cells: Cells, journeys: Collection[str]) -> Iterable[tuple[str, Monitored]]:
     """The moves, the answers and the reports of a batch, by journey."""
-    grouped: dict[str, Monitored] = {}
+    moves: defaultdict[str, list[Move]] = defaultdict(list)
     for move in tracked.moves:
-        found = grouped.get(move[0])
-        if found is None:
-            found = grouped[move[0]] = Monitored(move[0], [], [])
-        found.moves.append(move)
+        moves[move[0]].append(move)
     for move in answer_moves(tracked.around, cells, journeys):
-        grouped.setdefault(move[0], Monitored(move[0], [], [])).moves.append(move)
+        moves[move[0]].append(move)
+    grouped = {journey: Monitored(journey, of_journey, []) for journey, of_journey in moves.items()}
     for report in filter(None, map(report_of, tracked.around)):
         if report.journey in journeys:
             grouped.setdefault(report.journey, Monitored(report.journey, [], [])).reports.append(report)

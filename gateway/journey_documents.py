@@ -12,8 +12,8 @@ from operators.cells import channel_of, group_of
 from operators.instants import iso_text
 from operators.journey_map import Pane, PaneKey, Tally, Window, over
 from operators.moves import FAILED, MOVED
-from operators.pain_watch import Shares
 from operators.satisfaction import satisfaction, share_document
+from operators.step_shares import Shares
 
 OUTCOMES: Final = ("started", "completed", "abandoned", "returned", "cancelled", "expired")
 DWELL_SHARES: Final = (0.5, 0.9, 0.99)
@@ -52,7 +52,8 @@ def map_document(journey: Mapping[str, Any], panes: Mapping[PaneKey, Pane], view
 
 def _step(step: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
     name = step["id"]
-    loss, failure = Shares(tally).of("loss", name), Shares(tally).of("failure", name)
+    shares = Shares([tally])
+    loss, failure = shares.of("loss", name), shares.of("failure", name)
     return {
         **step,
         "arrived": failure.trials,

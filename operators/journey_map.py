@@ -136,17 +136,20 @@ class JourneyMap:
         self.gone: set[PaneKey] = set()
 
     def take(self, moves: Sequence[Move]) -> None:
-        """Counts moves of this journey. Many at once cost less: what is old by the newest goes to a large pane at once."""
+        """Counts moves of this journey. Many at once cost less: what is old by the newest goes to a large pane."""
         if not moves:
             return
         self.goes_on(max(map(at_ms_of, moves)))
         minutes: defaultdict[int, list[Move]] = defaultdict(list)
         for move in moves:
             minutes[move[2] // MINUTE_MS].append(move)
-        panes: defaultdict[PaneKey | None, list[Move]] = defaultdict(list)
+        panes: defaultdict[PaneKey, list[Move]] = defaultdict(list)
         for minute, of_minute in minutes.items():
-            panes[pane_key(minute * MINUTE_MS, self.newest_ms)] += of_minute
-        self.too_old += len(panes.pop(None, ()))
+            key = pane_key(minute * MINUTE_MS, self.newest_ms)
+            if key is None:
+                self.too_old += len(of_minute)
+            else:
+                panes[key] += of_minute
         for key, of_pane in panes.items():
             count_moves(self._pane(key), of_pane)
 

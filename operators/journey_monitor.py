@@ -12,16 +12,20 @@ from typing import Any, Final
 import msgspec
 
 from operators.catalogue import Journey
-from operators.journey_map import DAY_MS, HOUR_MS, JourneyMap, Pane, PaneKey, merge_panes, pack_pane, parse_key
+from operators.journey_map import DAY_MS, HOUR_MS, JourneyMap, Pane, PaneKey, pack_pane, parse_key
 from operators.moves import Move
 from operators.pain_points import Metric, PainPoint, Report, Word, reported
 from operators.pain_watch import JourneyWatch, Rules, Slowness, StreamKey
+from operators.recent_moves import RecentMoves
 from operators.seasonality import Watch
+from operators.step_shares import by_scope
 from operators.stored import ALL, taken, unpack, unpacked
 
 FORMAT: Final = "zhiyin-monitor-1"
 GRACE_MS: Final = 5 * 60_000
 NEIGHBOURS_DAYS: Final = 7
+MOST_WAITING: Final = 20_000
+"""Moves that wait to be counted: some three megabytes."""
 
 
 class MapChanged(msgspec.Struct, frozen=True):
@@ -77,6 +81,7 @@ class JourneyMonitor:
     def __init__(self, journeys: Mapping[str, Journey], rules: Rules, *, keeps_changes: bool = False) -> None:
         self.name = ""
         self.map = JourneyMap()
+        self._recent = RecentMoves()
         self.watch = JourneyWatch("", None, rules)
         self._journeys = journeys
         self._rules = rules
@@ -97,16 +102,28 @@ class JourneyMonitor:
             self.watch = JourneyWatch(name, self._journeys.get(name), self._rules)
 
     def take(self, moves: Sequence[Move]) -> None:
-        """Counts moves, then judges the hours that are over."""
+        """Takes moves, then judges the hours that are over. Counted they are once that is cheap, or ``settle`` asks."""
         if not moves:
             return
-        self.map.take(moves)
+        self._recent.add(moves)
+        newest_ms = self._recent.newest_ms
         if self._next_hour_ms is None:
-            self._next_hour_ms = self.map.newest_ms // HOUR_MS * HOUR_MS + HOUR_MS
-        while self.map.newest_ms >= self._next_hour_ms + HOUR_MS + GRACE_MS:
+            self._next_hour_ms = newest_ms // HOUR_MS * HOUR_MS + HOUR_MS
+        while newest_ms >= self._next_hour_ms + HOUR_MS + GRACE_MS:
             self._judge(self._next_hour_ms)
             self._next_hour_ms += HOUR_MS
-        self._note_panes()
+        for start_ms, hour in self._recent.pop_old():
+            self.map.goes_on(newest_ms)
+            self.map.take_hour(start_ms, hour.count(), len(hour.moves))
+            self._note_panes()
+        if self._recent.waiting > MOST_WAITING:
+            self.settle()
+
+    def settle(self) -> None:
+        """Counts all that was taken in the panes of the map."""
+        if self._recent.waiting:
+            self.map.take(self._recent.pop_moves())
+            self._note_panes()
 
     def report(self, report: Report) -> bool:
         """What a person says became of a pain point; False when it fits none, or not its state."""
@@ -125,6 +142,7 @@ class JourneyMonitor:
 
     def tell(self) -> list[Told]:
         """What has changed since the last call."""
+        self.settle()
         words: list[Told] = []
         journey = self._journeys.get(self.name)
         if journey is not None and not self._is_known:
@@ -143,7 +161,7 @@ class JourneyMonitor:
 
     def head(self) -> bytes:
         """What a snapshot holds beside the rows."""
-        head = MonitorHead(FORMAT, self.name, self.map.newest_ms, self._next_hour_ms, self.map.too_old)
+        head = MonitorHead(FORMAT, self.name, self._recent.newest_ms, self._next_hour_ms, self.map.too_old)
         return msgspec.msgpack.encode(head)
 
     @property
@@ -152,7 +170,8 @@ class JourneyMonitor:
         return len(self._unwritten)
 
     def changes(self, most: int = ALL) -> tuple[int, bytes]:
-        """How many rows have changed since the last call, and they packed."""
+        """How many rows have changed since the last call, and they packed. All that was taken is in them."""
+        self.settle()
         changed = taken(self._unwritten, most)
         return len(changed), msgspec.msgpack.encode([MonitorRow(key, self._packed(key)) for key in sorted(changed)])
 
@@ -178,6 +197,7 @@ class JourneyMonitor:
         stored = unpack(head, MonitorHead, FORMAT)
         self.call(stored.journey)
         self.map.newest_ms, self.map.too_old = stored.newest_ms, stored.too_old
+        self._recent.newest_ms = stored.newest_ms
         self._next_hour_ms = stored.next_hour_ms
         rows = {row.key: row.packed for row in unpacked(packed, MonitorRow, FORMAT)}
         for key, value in rows.items():
@@ -215,24 +235,21 @@ class JourneyMonitor:
         return msgspec.msgpack.encode((self.watch.slowness.get(name), self.watch.points.get(name)))
 
     def _judge(self, start_ms: int) -> None:
-        cells = self._cells(start_ms, start_ms + HOUR_MS)
-        told = self.watch.see_hour(start_ms, cells) if cells else []
-        if (start_ms + HOUR_MS) % DAY_MS == 0:
-            end_ms = start_ms + HOUR_MS
-            told += self.watch.see_week(end_ms, self._cells(end_ms - NEIGHBOURS_DAYS * DAY_MS, end_ms))
+        end_ms = start_ms + HOUR_MS
+        shares = by_scope(self._panes(start_ms, end_ms))
+        told = self.watch.see_hour(start_ms, shares) if shares else []
+        if end_ms % DAY_MS == 0:
+            told += self.watch.see_week(end_ms, by_scope(self._panes(end_ms - NEIGHBOURS_DAYS * DAY_MS, end_ms)))
         self._note_watch()
         for point, word in told:
             self._say(point, word, start_ms + HOUR_MS)
 
-    def _cells(self, start_ms: int, end_ms: int) -> Pane:
-        """All panes that lie in a span, together."""
-        cells: Pane = {}
-        for key in self._keys_between(start_ms, end_ms):
-            merge_panes(cells, self.map.panes[key])
-        return cells
-
-    def _keys_between(self, start_ms: int, end_ms: int) -> Iterator[PaneKey]:
-        return (key for key in self.map.panes if start_ms <= key.start_ms and key.start_ms + key.span_ms <= end_ms)
+    def _panes(self, start_ms: int, end_ms: int) -> Iterator[Pane]:
+        """All that lies in a span."""
+        for key, pane in self.map.panes.items():
+            if start_ms <= key.start_ms and key.start_ms + key.span_ms <= end_ms:
+                yield pane
+        yield from self._recent.between(start_ms, end_ms)
 
     def _say(self, point: PainPoint, word: Word, at_ms: int) -> None:
         self._words.append(PainPointChanged(_copy(point), word, at_ms))

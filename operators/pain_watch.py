@@ -1,6 +1,6 @@
 """The watch over one journey's steps: each hour against its past, each channel against the others.
 
-In: an hour's tallies by cell, a week's. Out: pain points with the word for what happened to them. Refused: nothing;
+In: an hour's shares by scope, a week's. Out: pain points with the word for what happened to them. Refused: nothing;
 an hour without customers changes nothing.
 
 Watched are, of each step but final ones, three shares, each over everybody, by channel and by customer group:
@@ -15,16 +15,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from operators.catalogue import Catalogue, Journey
-from operators.cells import OTHER, channel_of, group_of
-from operators.journey_map import DAY_MS, HOUR_MS, Tally
-from operators.moves import MOVED, STUMBLED
+from operators.journey_map import DAY_MS, HOUR_MS
 from operators.pain_points import Metric, PainPoint, Symptom, Word, boundaries, opened, reopen, verify
 from operators.proportions import Proportion, wilson_interval
-from operators.seasonality import Hour, Usual, Watch, log_limit, new_watch
+from operators.seasonality import Hour, Watch, log_limit, new_watch
 from operators.sketches import EDGES_MS
+from operators.step_shares import ALL, Shares
 
 METRICS: Final[tuple[Metric, ...]] = ("loss", "slow", "failure")
-ALL: Final = "all"
 SLOW_SHARE: Final = 1 / 3
 _KNOWN_STAYS: Final = 200
 _HOT: Final = 4.6
@@ -92,30 +90,29 @@ class JourneyWatch:
         """The steps that are watched, in order."""
         return self._boundaries.keys()
 
-    def see_hour(self, start_ms: int, cells: Mapping[str, Tally]) -> list[Told]:
-        """Weighs one hour that is over."""
-        shares = {scope: Shares(tally) for scope, tally in by_scope(cells).items()}
+    def see_hour(self, start_ms: int, shares: Mapping[str, Shares]) -> list[Told]:
+        """Weighs one hour that is over; its shares by scope."""
         told: list[Told] = []
         for step in self.steps:
             self._learn_slowness(step, shares)
             hours = dict(self._hours(step, start_ms, shares))
-            usual = {key: self._stream(key, start_ms).see(hour) for key, hour in hours.items()}
-            told += self._judge(step, start_ms + HOUR_MS, hours, usual)
+            for key, hour in hours.items():
+                self._stream(key, start_ms).see(hour)
+            told += self._judge(step, start_ms + HOUR_MS, hours)
             self._learn(step, hours)
         return told
 
-    def see_week(self, now_ms: int, cells: Mapping[str, Tally]) -> list[Told]:
-        """Compares each channel and group with all others over the last days."""
-        scopes = by_scope(cells)
+    def see_week(self, now_ms: int, shares: Mapping[str, Shares]) -> list[Told]:
+        """Compares each channel and group with all others over the last days; their shares by scope."""
         told: list[Told] = []
         for kind in ("channel:", "group:"):
-            names = [scope for scope in scopes if scope.startswith(kind)]
+            names = [scope for scope in shares if scope.startswith(kind)]
             for name in names if len(names) > 1 else ():
-                others = Tally()
+                others = Shares()
                 for other in names:
                     if other != name:
-                        others.merge(scopes[other])
-                told += self._beside(now_ms, name, Shares(scopes[name]), Shares(others))
+                        others.merge(shares[other])
+                told += self._beside(now_ms, name, shares[name], others)
         return told
 
     def start_again(self, point: PainPoint, from_ms: int) -> None:
@@ -129,7 +126,7 @@ class JourneyWatch:
                 self.streams[key].start_again(from_ms)
             self.changed.add(key)
 
-    def _hours(self, step: str, start_ms: int, shares: Mapping[str, "Shares"]) -> Iterator[tuple[StreamKey, Hour]]:
+    def _hours(self, step: str, start_ms: int, shares: Mapping[str, Shares]) -> Iterator[tuple[StreamKey, Hour]]:
         slowness = self.slowness.get(step)
         edge = slowness.edge if slowness is not None else None
         for scope, share in shares.items():
@@ -138,12 +135,10 @@ class JourneyWatch:
                 if found.trials:
                     yield (step, metric, scope), Hour(start_ms, *found)
 
-    def _judge(
-        self, step: str, now_ms: int, hours: Mapping[StreamKey, Hour], usual: Mapping[StreamKey, Usual]
-    ) -> Iterable[Told]:
+    def _judge(self, step: str, now_ms: int, hours: Mapping[StreamKey, Hour]) -> Iterable[Told]:
         point = self.points.get(step)
         if point is not None:
-            self._measure(point, now_ms, hours, usual)
+            self._measure(point, now_ms, hours)
             word = verify(point, now_ms)
             if word is not None:
                 yield point, word
@@ -190,9 +185,7 @@ class JourneyWatch:
         if loss is not None:
             point.lost = max(0.0, loss.excursion.cases - loss.excursion.expected)
 
-    def _measure(
-        self, point: PainPoint, now_ms: int, hours: Mapping[StreamKey, Hour], usual: Mapping[StreamKey, Usual]
-    ) -> None:
+    def _measure(self, point: PainPoint, now_ms: int, hours: Mapping[StreamKey, Hour]) -> None:
         """One more hour of a pain point."""
         symptom = point.symptoms[0]
         key: StreamKey = (point.step, symptom.metric, symptom.scope)
@@ -201,7 +194,7 @@ class JourneyWatch:
         self.changed.add(point.step)
         hour = hours.get(key)
         if hour is not None:
-            share = usual[key].share if symptom.against == "past" else symptom.usual
+            share = self._usual_share(key, hour) if symptom.against == "past" else symptom.usual
             if point.is_active:
                 point.before.add(hour.cases, hour.trials, share)
             elif point.fixed_ms is not None and hour.start_ms >= point.fixed_ms:
@@ -209,7 +202,10 @@ class JourneyWatch:
         loss = hours.get(loss_key)
         if loss is not None and point.is_active:
             beside = symptom.against == "neighbours" and symptom.metric == "loss"
-            point.lost += loss.cases - loss.trials * (symptom.usual if beside else usual[loss_key].share)
+            point.lost += loss.cases - loss.trials * (symptom.usual if beside else self._usual_share(loss_key, loss))
+
+    def _usual_share(self, key: StreamKey, hour: Hour) -> float:
+        return self.streams[key].baseline.usual(hour.start_ms).share
 
     def _narrow(self, point: PainPoint) -> None:
         """It is one channel's or group's when that alone shows it."""
@@ -234,7 +230,7 @@ class JourneyWatch:
             if watch.log_evidence < self._rules.limit / 2:
                 watch.baseline.learn(hour)
 
-    def _learn_slowness(self, step: str, shares: Mapping[str, "Shares"]) -> None:
+    def _learn_slowness(self, step: str, shares: Mapping[str, Shares]) -> None:
         slowness = self.slowness.setdefault(step, Slowness([0] * (len(EDGES_MS) + 1)))
         ranges = shares[ALL].ranges(step)
         if slowness.edge is None and ranges is not None:
@@ -249,7 +245,7 @@ class JourneyWatch:
         self.changed.add(key)
         return watch
 
-    def _beside(self, now_ms: int, scope: str, own: "Shares", others: "Shares") -> Iterable[Told]:
+    def _beside(self, now_ms: int, scope: str, own: Shares, others: Shares) -> Iterable[Told]:
         for step in self.steps:
             point = self.points.get(step)
             if point is not None:
@@ -261,55 +257,6 @@ class JourneyWatch:
                     symptom = Symptom(metric, scope, "neighbours", *share, found.trials, now_ms - 7 * DAY_MS)
                     yield from self._raise(symptom, step, now_ms)
                     break
-
-
-class Shares:
-    """The shares of a tally, by step."""
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-        self._counts: dict[tuple[str, str], int] = {}
-        self._arrived: dict[str, int] = {}
-        for (kind, step, other), number in tally.counts.items():
-            self._counts[kind, step] = self._counts.get((kind, step), 0) + number
-            if kind == MOVED:
-                self._arrived[other] = self._arrived.get(other, 0) + number
-            elif kind in ("started", "returned"):
-                self._arrived[step] = self._arrived.get(step, 0) + number
-
-    def of(self, metric: Metric, step: str) -> Proportion:
-        """``loss`` or ``failure`` at a step."""
-        count = self._counts.get
-        if metric == "loss":
-            lost = count(("abandoned", step), 0)
-            return Proportion(lost, lost + sum(count((kind, step), 0) for kind in (MOVED, "completed", "cancelled")))
-        stays = self._arrived.get(step, 0)
-        return Proportion(min(stays, count((STUMBLED, step), 0)), stays)
-
-    def slow(self, step: str, edge: int | None) -> Proportion:
-        """Stays from the edge on; of none while that is not known."""
-        ranges = self.ranges(step)
-        return Proportion(0, 0) if edge is None or ranges is None else Proportion(sum(ranges[edge + 1 :]), sum(ranges))
-
-    def ranges(self, step: str) -> list[int] | None:
-        """How many stays had which length; None: nobody stayed."""
-        dwell = self._tally.dwells.get(step)
-        if dwell is None:
-            return None
-        dwell.settle()
-        return dwell.ranges
-
-
-def by_scope(cells: Mapping[str, Tally]) -> dict[str, Tally]:
-    """Everybody, each channel, and each group where there is more than ``other``."""
-    found: dict[str, Tally] = {ALL: Tally()}
-    for cell, tally in cells.items():
-        found[ALL].merge(tally)
-        found.setdefault(f"channel:{channel_of(cell)}", Tally()).merge(tally)
-        found.setdefault(f"group:{group_of(cell)}", Tally()).merge(tally)
-    if [scope for scope in found if scope.startswith("group:")] == [f"group:{OTHER}"]:
-        del found[f"group:{OTHER}"]
-    return found
 
 
 def is_beyond(found: Proportion, neighbours: Proportion, z: float) -> bool:

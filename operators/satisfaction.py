@@ -20,6 +20,7 @@ SOLVED: Final = "solved"
 SCORES: Final = range(1, 6)
 SATISFIED_FROM: Final = 4
 """A score of 4 or 5 counts as satisfied, as in any customer satisfaction score (CSAT)."""
+_ANSWERS: Final = frozenset((SURVEY_SENT, HINT_USED, ANSWER_RATED))
 _NO_PROPERTIES: Final = Properties()
 
 
@@ -27,6 +28,8 @@ def answer_moves(around: Iterable[Around], cells: Cells, journeys: Collection[st
     """The answers among what happens around transactions. A survey's own ``channel`` goes before its context's."""
     moves = []
     for each in around:
+        if each.event.event not in _ANSWERS:
+            continue
         properties = each.event.properties or _NO_PROPERTIES
         answer = _answer(each, properties)
         journey = properties.journey

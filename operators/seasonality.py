@@ -98,14 +98,13 @@ class Watch(msgspec.Struct, array_like=True):
     log_evidence: float = _NOTHING
     from_ms: int = 0
 
-    def see(self, hour: Hour) -> Usual:
+    def see(self, hour: Hour) -> None:
         """Weighs one hour against what is usual, without learning from it."""
-        usual = self.baseline.usual(hour.start_ms)
         if hour.trials and hour.start_ms >= self.from_ms:
+            usual = self.baseline.usual(hour.start_ms)
             log_ratio = log_e_value(hour, usual)
             self.log_evidence = log_ratio + math.log1p(math.exp(min(700.0, self.log_evidence)))
             self._note(hour, usual, log_ratio)
-        return usual
 
     def start_again(self, from_ms: int) -> None:
         """Forgets the evidence: only hours from ``from_ms`` on count, and none that did not count before."""
