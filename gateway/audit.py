@@ -1,25 +1,30 @@
-"""Notes who was shown which hint: at once where somebody asks, a moment later where it is pushed.
+"""Notes who was shown which hint, bundle or call: at once where somebody asks, a moment later where it is pushed.
 
 In: views. Out: the audit trail in Redis. Refused: an answer to a look-up that could not be noted (the request is then a
-503: what is not noted is not shown). Pushed hints are noted within a tenth of a second; while Redis is away nothing is
+503: what is not noted is not shown). What is pushed is noted within a tenth of a second; while Redis is away nothing is
 pushed either, and what was sent just before waits, up to ``WAITING``; beyond that the oldest are lost, and counted.
+
+A page of the outreach list is read again and again: who has an entry before him for hours is noted once an hour.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from gateway.ending import end
 from gateway.tokens import Token
-from state.audit import AuditTrail, View
+from gateway.told import Shown
+from state.audit import HINT, OUTREACH, AuditTrail, View
 from state.connections import StoreUnavailable
 
 NOTED_AFTER_S: Final = 0.1
 AGAIN_AFTER_S: Final = 1.0
 WAITING: Final = 50_000
 AT_ONCE: Final = 1_000
+AGAIN_AFTER_MS: Final = 3_600_000
+LATELY: Final = 100_000
 
 
 class Auditor:
@@ -32,6 +37,7 @@ class Auditor:
         self._waiting: deque[View] = deque()
         self._something = asyncio.Event()
         self._noting: asyncio.Task[None] | None = None
+        self._lately: dict[tuple[str, str, str], int] = {}
 
     def start(self) -> None:
         """Note from now on what is pushed."""
@@ -46,21 +52,35 @@ class Auditor:
         if self._waiting:
             self._lost(len(self._waiting))
 
-    def pushed(self, token: Token, hint_id: str) -> None:
-        """A frame with a hint has gone out to whoever holds ``token``."""
-        self._waiting.append(View(self._now_ms(), token.subject, token.role, "push", hint_id))
+    def pushed(self, token: Token, shown: Shown) -> None:
+        """A frame with something of a customer has gone out to whoever holds ``token``."""
+        self._waiting.append(View(self._now_ms(), token.subject, token.role, "push", *shown))
         if len(self._waiting) > WAITING:
             self._waiting.popleft()
             self._lost(1)
         self._something.set()
 
-    async def shown(self, token: Token, how: str, hints: Iterable[Mapping[str, Any]]) -> None:
-        """Hint documents that are about to be answered. Raises StoreUnavailable: then they are not."""
-        now_ms = self._now_ms()
-        views = [
-            View(now_ms, token.subject, token.role, how, each["hint_id"], each.get("customer_id")) for each in hints
-        ]
+    async def shown(self, token: Token, how: str, documents: Iterable[Mapping[str, Any]], kind: str = HINT) -> None:
+        """Documents that are about to be answered. Raises StoreUnavailable: then they are not."""
+        await self._trail.write(self._views(token, how, documents, kind))
+
+    async def listed(self, token: Token, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Entries of the outreach list that are about to be answered. Raises StoreUnavailable: then they are not."""
+        views = [view for view in self._views(token, "list", entries, OUTREACH) if not self._is_noted(view)]
         await self._trail.write(views)
+        for view in views:
+            self._lately.pop(_whose(view), None)
+            self._lately[_whose(view)] = view.at_ms
+            if len(self._lately) > LATELY:
+                del self._lately[next(iter(self._lately))]
+
+    def _views(self, token: Token, how: str, documents: Iterable[Mapping[str, Any]], kind: str) -> Sequence[View]:
+        who, now_ms = (token.subject, token.role, how, kind), self._now_ms()
+        return [View(now_ms, *who, each[f"{kind}_id"], each["customer_id"]) for each in documents]
+
+    def _is_noted(self, view: View) -> bool:
+        noted_ms = self._lately.get(_whose(view))
+        return noted_ms is not None and view.at_ms - noted_ms < AGAIN_AFTER_MS
 
     async def _note_on(self) -> None:
         while True:
@@ -79,3 +99,7 @@ class Auditor:
             await self._trail.write(some)
             for _ in some:
                 self._waiting.popleft()
+
+
+def _whose(view: View) -> tuple[str, str, str]:
+    return view.who, view.role, view.id

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.audit import Auditor
 from gateway.bearer import Bearers
 from gateway.languages import TAGS, picked_language
 from gateway.metrics import GatewayMetrics
@@ -20,20 +21,27 @@ from gateway.problems import ErrorDetail, Problem
 from gateway.roles import LIST_BUNDLES, SEE_BUNDLE
 from gateway.tokens import Token
 from operators.events import CUSTOMER_ID_CHARS
+from state.audit import BUNDLE
 from state.bundles import RedisBundleBoard
 
 Document = dict[str, Any]
 
 
 class ContactApi:
-    """The routes of contacts. ``clock_ms``: epoch ms."""
+    """The routes of contacts. ``clock_ms``: epoch ms; ``auditor``: notes who was shown what."""
 
     def __init__(
-        self, board: RedisBundleBoard, bearers: Bearers, clock_ms: Callable[[], int], metrics: GatewayMetrics
+        self,
+        board: RedisBundleBoard,
+        bearers: Bearers,
+        clock_ms: Callable[[], int],
+        auditor: Auditor,
+        metrics: GatewayMetrics,
     ) -> None:
         self._board = board
         self._bearers = bearers
         self._clock_ms = clock_ms
+        self._auditor = auditor
         self._metrics = metrics
 
     def routes(self) -> list[Route]:
@@ -50,12 +58,14 @@ class ContactApi:
         if bundle is None or not self._sees(token, bundle):
             wrong = ErrorDetail("customer_id", "no contact under way", "a customer somebody is talking to")
             raise Problem("not_found", f"customer: found {wrong.found}, expected {wrong.expected}", [wrong])
+        await self._auditor.shown(token, "look_up", [bundle], BUNDLE)
         return spoken_answer(request, lambda language: _spoken(bundle, language))
 
     async def _desk_bundles(self, request: Request) -> Response:
         token = self._bearers.token(request, LIST_BUNDLES.roles)
         found = await self._board.desk_bundles(token.subject, self._clock_ms())
         bundles = [bundle for bundle in found if self._sees(token, bundle)]
+        await self._auditor.shown(token, "list", bundles, BUNDLE)
         return spoken_answer(request, lambda language: {"bundles": [_spoken(each, language) for each in bundles]})
 
     def _sees(self, token: Token, bundle: Document) -> bool:

@@ -21,8 +21,9 @@ from gateway.push_meter import PushMeter
 from gateway.session import PING, Begin, Clock, Close, End, Report, Send, Session, Step
 from gateway.subscription import Subscription
 from gateway.tokens import Token
-from gateway.told import Told
+from gateway.told import Shown, Told
 from operators.routing import has_skill
+from state.audit import HINT
 from state.bus import BusFull
 from state.connections import StoreUnavailable
 
@@ -41,7 +42,7 @@ class House(NamedTuple):
     queue_frames: int
     ping_interval_s: float
     delivered: Callable[[str], None]
-    seen: Callable[[Token, str], None] = lambda _token, _hint_id: None
+    seen: Callable[[Token, Shown], None] = lambda _token, _shown: None
 
 
 class Desk:
@@ -110,11 +111,12 @@ class Desk:
             if self._outbox.is_empty:
                 self._outbox.put("ping", PING)
 
-    def _delivered(self, hint_id: str) -> None:
-        """A frame with a hint has gone out."""
-        self._house.delivered(hint_id)
+    def _delivered(self, shown: Shown) -> None:
+        """A frame with a hint or a bundle has gone out."""
+        if shown.kind == HINT:
+            self._house.delivered(shown.id)
         if self._session.token is not None:
-            self._house.seen(self._session.token, hint_id)
+            self._house.seen(self._session.token, shown)
 
     @property
     def token(self) -> Token | None:

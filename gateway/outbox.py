@@ -14,19 +14,20 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from gateway.push_meter import PushMeter
+from gateway.told import Shown
 
 
 class Waiting(NamedTuple):
-    """A frame in the queue. ``event_ms``: when its event happened (told live only); ``hint_id``: what it announces."""
+    """A frame in the queue. ``event_ms``: when its event happened (told live only); ``shows``: what is seen with it."""
 
     kind: str
     frame: bytes
     event_ms: int | None = None
-    hint_id: str | None = None
+    shows: Shown | None = None
 
 
 class Outbox:
-    """The queue of one connection. ``steady_s``: a clock that never goes back; ``delivered``: told of hints sent."""
+    """The queue of one connection. ``steady_s``: a clock that never goes back; ``delivered``: told of what was seen."""
 
     __slots__ = (
         "_connection",
@@ -48,7 +49,7 @@ class Outbox:
         meter: PushMeter,
         steady_s: Callable[[], float],
         on_overflow: Callable[[], None],
-        delivered: Callable[[str], None],
+        delivered: Callable[[Shown], None],
     ) -> None:
         self.room_frames = room_frames
         self._connection = connection
@@ -66,20 +67,20 @@ class Outbox:
         """Whether nothing waits."""
         return not self._frames
 
-    def put(self, kind: str, frame: bytes, event_ms: int | None = None, hint_id: str | None = None) -> None:
+    def put(self, kind: str, frame: bytes, event_ms: int | None = None, shows: Shown | None = None) -> None:
         """Queue a frame, or report that there is no room."""
         if len(self._frames) < self.room_frames:
-            self._add(Waiting(kind, frame, event_ms, hint_id))
+            self._add(Waiting(kind, frame, event_ms, shows))
         else:
             self._meter.overflowed()
             self._on_overflow()
 
-    async def put_when_there_is_room(self, kind: str, frame: bytes, hint_id: str | None = None) -> None:
+    async def put_when_there_is_room(self, kind: str, frame: bytes, shows: Shown | None = None) -> None:
         """Queue a frame of a replay: a desk that catches up is not slow, it may take its time."""
         while len(self._frames) >= self.room_frames:
             self._room = self._room or asyncio.Event()
             await self._room.wait()
-        self._add(Waiting(kind, frame, None, hint_id))
+        self._add(Waiting(kind, frame, None, shows))
 
     def sending_for_s(self) -> float:
         """How long the socket has been taking to take the frame it has."""
@@ -99,13 +100,13 @@ class Outbox:
         """Send what waits. When the connection has ended this stays the writer, and nothing is sent any more."""
         try:
             while self._frames:
-                kind, frame, event_ms, hint_id = self._frames.pop(0)
+                kind, frame, event_ms, shows = self._frames.pop(0)
                 self._sending_since_s = self._steady_s()
                 await self._connection.send(frame, text=True)
                 self._sending_since_s = None
                 self._meter.sent(kind, event_ms)
-                if hint_id is not None:
-                    self._delivered(hint_id)
+                if shows is not None:
+                    self._delivered(shows)
                 self._say_that_there_is_room()
         except ConnectionClosed:
             return

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.audit import Auditor
 from gateway.bearer import Bearers
 from gateway.bodies import read_body
 from gateway.idempotency import IdempotentAnswers, idempotency_key
@@ -44,7 +45,7 @@ _PROBLEMS: Final = {
 
 
 class OutreachApi:
-    """The routes of the outreach list. ``clock_ms``: epoch ms."""
+    """The routes of the outreach list. ``clock_ms``: epoch ms; ``auditor``: notes who was shown what."""
 
     def __init__(
         self,
@@ -52,12 +53,14 @@ class OutreachApi:
         calls: OutreachCalls,
         bearers: Bearers,
         clock_ms: Callable[[], int],
+        auditor: Auditor,
         metrics: GatewayMetrics,
     ) -> None:
         self._board = board
         self._calls = calls
         self._bearers = bearers
         self._clock_ms = clock_ms
+        self._auditor = auditor
         self._metrics = metrics
         self._answers = IdempotentAnswers()
 
@@ -83,6 +86,7 @@ class OutreachApi:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**headers, "Cache-Control": "no-store"})
         page = await self._board.page(wanted.journey, wanted.after, wanted.limit, now_ms)
         seen = await self._seen(token, page.entries)
+        await self._auditor.listed(token, seen)
         document = {
             "outreach": [_shown(each, token, language, now_ms) for each in seen],
             "next_cursor": cursor_of(page.after),

@@ -50,16 +50,17 @@ class PresenceBeats:
             return
         await end(self._looking)
         try:
-            await self._presence.gone(self._said_ms)
+            if self._said_ms:
+                await self._presence.gone(self._said_ms)
         except StoreUnavailable:
             log.info("push: the store is away; its desks fall silent by themselves")
 
     async def look(self) -> None:
         """Once: who came, who stays, who went; whose owner is away. Raises StoreUnavailable."""
         now_ms = self._now_ms()
-        seats = {token.subject: _seat(token) for token in self._tokens()}
-        gone = [desk_id for desk_id in self._said_ms if desk_id not in seats]
-        due = [seat for seat in seats.values() if now_ms - self._said_ms.get(seat.desk_id, 0) >= BEAT_EVERY_MS]
+        tokens = {token.subject: token for token in self._tokens()}
+        gone = [desk_id for desk_id in self._said_ms if desk_id not in tokens]
+        due = [_seat(tokens[each]) for each in tokens if now_ms - self._said_ms.get(each, 0) >= BEAT_EVERY_MS]
         if gone:
             await self._presence.gone(gone)
             for desk_id in gone:

@@ -20,15 +20,19 @@ from config.settings import Settings
 from gateway.desk import CLOSE_WITHIN_S, Desk, House
 from gateway.feedback import Feedback
 from gateway.frames import FRAME_BYTES, PROTOCOL, CloseCode
+from gateway.garbage import Garbage
 from gateway.hint_lives import HintLives
 from gateway.hub import Hub
 from gateway.push_door import PushDoor
 from gateway.push_meter import NoMeter, PushMeter
 from gateway.session import Clock, Session
 from gateway.tokens import AGENT, Token, TokenReader
+from gateway.told import Shown
 from state.board import HintBoard
 
 LOOK_EVERY_S: Final = 1.0
+SLICES: Final = 20
+"""Desks are looked after some at a time: thousands of them pinged at one instant would stop the loop."""
 HANDSHAKE_WITHIN_S: Final = 10.0
 BACKLOG: Final = 4_096
 """What the kernel holds for us: with too few, many of thousands that come back at once try again for a minute."""
@@ -53,7 +57,7 @@ class PushServer:
         meter: PushMeter | None = None,
         clock: Callable[[], Clock] = system_clock,
         reader: TokenReader | None = None,
-        seen: Callable[[Token, str], None] = lambda _token, _hint_id: None,
+        seen: Callable[[Token, Shown], None] = lambda _token, _shown: None,
     ) -> None:
         self.hub = Hub(board, lambda: clock().wall_ms)
         self._settings = settings
@@ -74,6 +78,7 @@ class PushServer:
             seen,
         )
         self._desks: set[Desk] = set()
+        self._garbage = Garbage(clock().steady_s)
         self._server: Server | None = None
         self._looking: asyncio.Task[None] | None = None
 
@@ -133,14 +138,19 @@ class PushServer:
             await desk.serve()
         finally:
             self._desks.discard(desk)
+            self._garbage.left_behind()
 
     async def _look_after_desks(self) -> None:
         every_s = min(LOOK_EVERY_S, self._house.ping_interval_s / 4)
         while True:
-            await asyncio.sleep(every_s)
-            now = self._clock()
-            for desk in list(self._desks):
-                desk.look_after(now)
+            desks = list(self._desks)
+            self._garbage.look(self._clock().steady_s, len(desks))
+            some = 1 + len(desks) // SLICES
+            for start in range(0, some * SLICES, some):
+                await asyncio.sleep(every_s / SLICES)
+                now = self._clock()
+                for desk in self._desks.intersection(desks[start : start + some]):
+                    desk.look_after(now)
 
 
 def _select_subprotocol(_connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

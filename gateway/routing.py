@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.audit import Auditor
 from gateway.bearer import Bearers
 from gateway.contacts import spoken_answer
 from gateway.metrics import GatewayMetrics
@@ -26,7 +27,7 @@ from state.rerouting import Rerouting
 
 
 class RoutingApi:
-    """The routes of routing. ``clock_ms``: epoch ms."""
+    """The routes of routing. ``clock_ms``: epoch ms; ``auditor``: notes who was shown what."""
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class RoutingApi:
         rerouting: Rerouting,
         bearers: Bearers,
         clock_ms: Callable[[], int],
+        auditor: Auditor,
         metrics: GatewayMetrics,
     ) -> None:
         self._board = board
@@ -42,6 +44,7 @@ class RoutingApi:
         self._rerouting = rerouting
         self._bearers = bearers
         self._clock_ms = clock_ms
+        self._auditor = auditor
         self._metrics = metrics
 
     def routes(self) -> list[Route]:
@@ -59,6 +62,7 @@ class RoutingApi:
         position = await self._board.position(queue)
         found = await self._board.desk_hints(queue, self._clock_ms())
         hints = [hint for hint in found if may_take(token, hint, self._metrics)]
+        await self._auditor.shown(token, "queue", hints)
         head = {"queue": queue, "epoch": position.epoch, "offset": position.offset}
         return spoken_answer(
             request, lambda language: {**head, "hints": [{**hint, "say": hint["text"][language]} for hint in hints]}

@@ -37,6 +37,7 @@ from gateway.bus_lane import BusLane
 from gateway.chatbot_hook import ChatbotHook
 from gateway.collector import Collector, wall_clock_ms
 from gateway.contacts import ContactApi
+from gateway.garbage import quieten_garbage_collection
 from gateway.health import Health, Ping
 from gateway.http import build_app
 from gateway.journeys import JourneysApi
@@ -161,12 +162,12 @@ class Gateway:
         routes = [
             *collector.routes(),
             *Api(board, feedback, bearers, wall_clock_ms, auditor, self.metrics).routes(),
-            *RoutingApi(board, presence, rerouting, bearers, wall_clock_ms, self.metrics).routes(),
-            *ContactApi(RedisBundleBoard(client), bearers, wall_clock_ms, self.metrics).routes(),
+            *RoutingApi(board, presence, rerouting, bearers, wall_clock_ms, auditor, self.metrics).routes(),
+            *ContactApi(RedisBundleBoard(client), bearers, wall_clock_ms, auditor, self.metrics).routes(),
             *QuestionApi(
                 RedisQuestionBoard(client), RedisBundleBoard(client), board, lane, bearers, wall_clock_ms
             ).routes(),
-            *self._outreach(OutreachBoard(client), lane, bearers).routes(),
+            *self._outreach(OutreachBoard(client), lane, bearers, auditor).routes(),
             *JourneysApi(JourneyMaps(client), PainPoints(client), lane, bearers, wall_clock_ms).routes(),
             *Health({"redis": client.ping, **kafka_pings}).routes(),
             openapi_route(),
@@ -208,9 +209,9 @@ class Gateway:
             self._open.push_async_callback(keys.stop)
         return TokenReader(settings.token_secret, keys, settings.token_issuer, settings.token_audience)
 
-    def _outreach(self, board: OutreachBoard, lane: BusLane, bearers: Bearers) -> OutreachApi:
+    def _outreach(self, board: OutreachBoard, lane: BusLane, bearers: Bearers, auditor: Auditor) -> OutreachApi:
         calls = OutreachCalls(board, lane, wall_clock_ms)
-        return OutreachApi(board, calls, bearers, wall_clock_ms, self.metrics)
+        return OutreachApi(board, calls, bearers, wall_clock_ms, auditor, self.metrics)
 
     async def _start_bus(self, client: AsyncClient) -> tuple[BusWriter, dict[str, Ping]]:
         """The writer, and what to ask besides Redis."""
@@ -308,6 +309,7 @@ def run_gateway(settings: Settings, ready: Callable[[Addresses], None] | None = 
 
     What cannot be had (a port, a setting) is one clear line on standard error, and 1.
     """
+    quieten_garbage_collection()
     try:
         asyncio.run(_until_signalled(settings, ready, version))
     except (CannotListen, ConfigurationError, KeySetUnusable) as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from gateway.frames import error_frame, frame_bytes, next_frame, next_head
 from gateway.hub import Start
 from gateway.outbox import Outbox
-from gateway.told import Told
+from gateway.told import Shown, Told
 from operators.instants import iso_text
 
 
@@ -47,12 +47,12 @@ class Subscription:
         """An entry that was missed."""
         if not self.has_ended and self._sees(told):
             frame = next_frame(self._head, told.offset, told.event)
-            await self._outbox.put_when_there_is_room("next", frame, told.announces)
+            await self._outbox.put_when_there_is_room("next", frame, told.shows)
 
     def heard(self, told: Told) -> None:
         """An entry, live."""
         if self._sees(told):
-            self._put("next", next_frame(self._head, told.offset, told.event), told.time_ms, told.announces)
+            self._put("next", next_frame(self._head, told.offset, told.event), told.time_ms, told.shows)
 
     def stale(self, since_ms: int) -> None:
         """The store is away."""
@@ -68,6 +68,6 @@ class Subscription:
         self._put("error", error_frame(self.id, "history_lost", message, temporary=True))
         self._on_lost(self.id)
 
-    def _put(self, kind: str, frame: bytes, event_ms: int | None = None, hint_id: str | None = None) -> None:
+    def _put(self, kind: str, frame: bytes, event_ms: int | None = None, shows: Shown | None = None) -> None:
         if not self.has_ended:
-            self._outbox.put(kind, frame, event_ms, hint_id)
+            self._outbox.put(kind, frame, event_ms, shows)

@@ -5,20 +5,31 @@ that cannot be read is passed on as it is, without times.
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from operators.instants import to_ms
+from state.audit import BUNDLE, HINT
 
 CREATED: Final = "zhiyin.hint.created"
+BUNDLED: Final = "zhiyin.bundle.created"
 ENDINGS: Final = frozenset(("zhiyin.hint.retired", "zhiyin.hint.used", "zhiyin.hint.dismissed"))
+
+
+class Shown(NamedTuple):
+    """What somebody is shown. ``kind``: hint, bundle or outreach; ``customer_id``: of whom (empty: unknown)."""
+
+    kind: str
+    id: str
+    customer_id: str
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
     """One entry. ``time_ms``: when its event happened, ``expires_ms``: when it is of no more use (None: not said).
 
-    ``branch``, ``region``: where its customer belongs; ``skill``: what a desk needs to take it from a queue.
+    ``customer_id``: whom it is about; ``branch``, ``region``: where he belongs; ``skill``: what a desk needs to take it
+    from a queue.
     """
 
     offset: int
@@ -30,11 +41,20 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     branch: str | None = None
     region: str | None = None
     skill: str | None = None
+    bundle_id: str = ""
+    customer_id: str = ""
 
     @property
     def announces(self) -> str | None:
         """The hint that this puts in front of somebody; None: it does not."""
         return self.hint_id if self.type == CREATED else None
+
+    @property
+    def shows(self) -> Shown | None:
+        """What of whom a desk sees with it; None: nothing that it has not seen before."""
+        if self.type == CREATED:
+            return Shown(HINT, self.hint_id, self.customer_id)
+        return Shown(BUNDLE, self.bundle_id, self.customer_id) if self.type == BUNDLED else None
 
     @property
     def ends(self) -> str | None:
@@ -48,6 +68,8 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 
 class _About(msgspec.Struct, frozen=True, gc=False):
     hint_id: str = ""
+    bundle_id: str = ""
+    customer_id: str = ""
 
 
 class _Outline(msgspec.Struct, gc=False):
@@ -79,6 +101,8 @@ def read_told(offset: int, event: bytes) -> Told:
         outline.branch,
         outline.region,
         outline.skill,
+        outline.data.bundle_id,
+        outline.data.customer_id,
     )
 
 

@@ -1,8 +1,8 @@
-"""The audit trail: who saw which hint of whom, and when; added to, never changed.
+"""The audit trail: who saw what of whom, and when; added to, never changed.
 
-In: views. Out: the trail, newest first. Refused: nothing; ``StoreUnavailable`` while Redis is away - the same views may
-then be written again. A customer stands in it masked (``operators/masking.py``), so that the trail can outlive him;
-whoever has the key can ask for one customer's views.
+In: views of hints, bundles and entries of the outreach list. Out: the trail, newest first. Refused: nothing;
+``StoreUnavailable`` while Redis is away - the same views may then be written again. A customer stands in it masked
+(``operators/masking.py``), so that the trail can outlive him; whoever has the key can ask for one customer's views.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,33 +13,43 @@ import msgspec
 from operators.masking import masked
 from state import keys
 from state.connections import AsyncClient, Client, answering
+from state.scripts import NOTE, Call, run_async
 
 ENTRIES_A_LOOK: Final = 1_000
+VIEWS_A_CALL: Final = 100
+"""Less than a millisecond of the gateway's loop, and of Redis."""
 NEWEST: Final = "+"
+UNKNOWN: Final = "unknown"
+HINT: Final = "hint"
+BUNDLE: Final = "bundle"
+OUTREACH: Final = "outreach"
+KINDS: Final = (HINT, BUNDLE, OUTREACH)
 
 
 class View(msgspec.Struct, frozen=True):
-    """Somebody was shown a hint. ``who``: a token's subject, with its ``role``; ``how``: push, look_up or list.
+    """Somebody was shown something of a customer. ``who``: a token's subject, with its ``role``.
 
-    ``customer_id`` None: the hint's record says whose it is. ``at_ms``: epoch ms.
+    ``how``: push, look_up, list or queue; ``kind``: one of ``KINDS``, with its ``id``; ``customer_id`` empty: not said.
     """
 
     at_ms: int
     who: str
     role: str
     how: str
-    hint_id: str
-    customer_id: str | None = None
+    kind: str
+    id: str
+    customer_id: str = ""
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One line of the trail. ``customer``: masked, ``unknown`` where nobody knew any more whose the hint was."""
+    """One line of the trail. ``customer``: masked, ``unknown`` where nobody said whom it was about."""
 
     at_ms: int
     who: str
     role: str
     how: str
-    hint_id: str
+    kind: str
+    id: str
     customer: str
 
 
@@ -52,34 +62,15 @@ class AuditTrail:
 
     async def write(self, views: Sequence[View]) -> None:
         """Adds views, in their order. Raises StoreUnavailable."""
-        if not views:
-            return
         with answering("writing the audit trail", self._client):
-            owners = await self._owners([view.hint_id for view in views if view.customer_id is None])
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for view in views:
-                    pipeline.xadd(keys.AUDIT.of(), self._fields(view, owners))
-                await pipeline.execute()
+            for start in range(0, len(views), VIEWS_A_CALL):
+                rows = [value for view in views[start : start + VIEWS_A_CALL] for value in self._row(view)]
+                await run_async(self._client, Call(NOTE, (keys.AUDIT.of(),), tuple(rows)))
 
-    def _fields(self, view: View, owners: dict[str, str]) -> Any:  # noqa: ANN401 - redis-py's own type is too wide
-        customer_id = view.customer_id or owners.get(view.hint_id)
-        return {
-            "at": view.at_ms,
-            "who": view.who,
-            "role": view.role,
-            "how": view.how,
-            "hint": view.hint_id,
-            "customer": "unknown" if customer_id is None else masked(customer_id, self._mask_key),
-        }
-
-    async def _owners(self, hint_ids: Sequence[str]) -> dict[str, str]:
-        if not hint_ids:
-            return {}
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for hint_id in hint_ids:
-                pipeline.hget(keys.HINT_RECORD.of(hint_id), "customer")
-            found: list[bytes | None] = await pipeline.execute()
-        return {each: owner.decode() for each, owner in zip(hint_ids, found, strict=True) if owner is not None}
+    def _row(self, view: View) -> tuple[str | int, ...]:
+        """As the script takes it."""
+        customer = masked(view.customer_id, self._mask_key) if view.customer_id else UNKNOWN
+        return view.at_ms, view.who, view.role, view.how, view.kind, view.id, customer
 
 
 def read_trail(client: Client) -> Iterator[Seen]:
@@ -96,4 +87,5 @@ def read_trail(client: Client) -> Iterator[Seen]:
 
 
 def _seen(fields: dict[str, str]) -> Seen:
-    return Seen(int(fields["at"]), fields["who"], fields["role"], fields["how"], fields["hint"], fields["customer"])
+    kind = next(each for each in KINDS if each in fields)
+    return Seen(int(fields["at"]), fields["who"], fields["role"], fields["how"], kind, fields[kind], fields["customer"])

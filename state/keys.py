@@ -154,7 +154,7 @@ DEAD_LETTERS: Final = Key(
 AUDIT: Final = Key(
     "zy:audit",
     "stream",
-    "who saw which hint of whom: at (epoch ms), who, role, how, hint, customer (masked)",
+    "who saw what of whom: at (epoch ms), who, role, how, the id under hint, bundle or outreach, customer (masked)",
     "audit_retention_days",
 )
 REDRIVEN: Final = Key(

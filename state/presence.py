@@ -4,7 +4,7 @@ In: seats (desks with their skills, branch and region) and the time. Out: which 
 Refused: ``StoreUnavailable`` when Redis is away.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,9 +15,12 @@ from state import keys
 from state.bundles import ask_whereabouts, whereabouts_from
 from state.connections import AsyncClient, Client, answering
 from state.hint_moves import Telling
+from state.scripts import BEAT, Call, run_async
 
 ON_LINE_MS: Final = 15_000
 """A desk that has not been heard of for so long is away."""
+SEATS_A_CALL: Final = 100
+"""Less than a millisecond of the gateway's loop, and of Redis."""
 
 
 class Seat(msgspec.Struct, frozen=True):
@@ -35,23 +38,17 @@ class Presence:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    async def beat(self, seats: Iterable[Seat], now_ms: int) -> None:
+    async def beat(self, seats: Sequence[Seat], now_ms: int) -> None:
         """These desks are on line now."""
         with answering("saying who is on line", self._client):
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for seat in seats:
-                    pipeline.set(keys.PRESENCE.of(seat.desk_id), msgspec.json.encode(seat), px=ON_LINE_MS)
-                    pipeline.zadd(keys.ON_LINE.of(), {seat.desk_id: now_ms + ON_LINE_MS})
-                await pipeline.execute()
+            for start in range(0, len(seats), SEATS_A_CALL):
+                await run_async(self._client, _beat_call(seats[start : start + SEATS_A_CALL], now_ms))
 
-    async def gone(self, desk_ids: Iterable[str]) -> None:
-        """These are away: nobody waits for them to fall silent. Another gateway that has one says so again."""
+    async def gone(self, desk_ids: Collection[str]) -> None:
+        """These, one at least, are away: nobody waits for their silence. Another gateway that has one says so again."""
         with answering("saying who has gone", self._client):
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for desk_id in desk_ids:
-                    pipeline.delete(keys.PRESENCE.of(desk_id))
-                    pipeline.zrem(keys.ON_LINE.of(), desk_id)
-                await pipeline.execute()
+            await self._client.delete(*(keys.PRESENCE.of(desk_id) for desk_id in desk_ids))
+            await self._client.zrem(keys.ON_LINE.of(), *desk_ids)
 
     async def on_line(self, now_ms: int) -> list[Seat]:
         """All desks that are on line, by name."""
@@ -67,6 +64,12 @@ class Presence:
         """Whether this desk is on line."""
         with answering("asking whether a desk is on line", self._client):
             return bool(await self._client.exists(keys.PRESENCE.of(desk_id)))
+
+
+def _beat_call(seats: Sequence[Seat], now_ms: int) -> Call:
+    said = [value for seat in seats for value in (seat.desk_id, msgspec.json.encode(seat))]
+    presences = (keys.PRESENCE.of(seat.desk_id) for seat in seats)
+    return Call(BEAT, (keys.ON_LINE.of(), *presences), (now_ms + ON_LINE_MS, ON_LINE_MS, *said))
 
 
 class Routes:

@@ -1,4 +1,4 @@
-"""``zhiyin audit``: who saw which hint of whom, newest first.
+"""``zhiyin audit``: who saw what of whom, newest first.
 
 In: settings and what was typed. Out: a line a view on stdout, or one JSON document a line. Refused: nothing here.
 A customer can be asked for by id, though the trail has only the mask.
@@ -14,7 +14,7 @@ from config import Settings
 from config.mask_key import mask_key
 from operators.instants import iso_text
 from operators.masking import masked
-from state.audit import Seen, read_trail
+from state.audit import HINT, Seen, read_trail
 from state.connections import connect
 
 
@@ -32,12 +32,13 @@ def _is_asked_for(seen: Seen, chosen: argparse.Namespace, customer: str | None) 
     return (
         (customer is None or seen.customer == customer)
         and (chosen.who is None or seen.who == chosen.who)
-        and (chosen.hint is None or seen.hint_id == chosen.hint)
+        and (chosen.kind is None or seen.kind == chosen.kind)
+        and (chosen.hint is None or (seen.kind, seen.id) == (HINT, chosen.hint))
     )
 
 
 def _line(seen: Seen) -> str:
-    return f"{iso_text(seen.at_ms)}  {seen.role} {seen.who}  {seen.how}  hint {seen.hint_id} of {seen.customer}\n"
+    return f"{iso_text(seen.at_ms)}  {seen.role} {seen.who}  {seen.how}  {seen.kind} {seen.id} of {seen.customer}\n"
 
 
 def _json_line(seen: Seen) -> str:

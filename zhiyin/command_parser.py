@@ -300,13 +300,14 @@ def _audit(commands: "Commands") -> None:
     parser = _command(
         commands,
         "audit",
-        "who saw which hint of whom, newest first",
+        "who saw what of whom (hints, bundles, calls to make first), newest first",
         "Customers stand in the trail masked; whoever has the mask's secret (the same settings) can ask for one.",
         "zhiyin audit --customer customer-17",
         "zhiyin audit --who desk-2 --json",
     )
-    parser.add_argument("--customer", metavar="ID", help="only views of this customer's hints")
+    parser.add_argument("--customer", metavar="ID", help="only views of this customer")
     parser.add_argument("--who", metavar="NAME", help="only views by this desk or bot")
+    parser.add_argument("--kind", choices=("hint", "bundle", "outreach"), help="only views of this kind")
     parser.add_argument("--hint", metavar="ID", help="only views of this hint")
     parser.add_argument("--limit", metavar="N", type=count, default=100, help="at most so many (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON document a line")

@@ -1,15 +1,17 @@
-"""Every view of a hint leaves a line: pushed, looked up, listed; over the wire, with a real Redis."""
+"""Every view of a hint, bundle or call leaves a line: pushed, looked up, listed; over the wire, with a real Redis."""
 
 import json
 import time
+from collections.abc import Sequence
 
 import httpx
 import pytest
 from websockets.sync.client import connect as connect_websocket
 from websockets.typing import Subprotocol
 
-from gateway.audit import WAITING, Auditor
+from gateway.audit import AGAIN_AFTER_MS, WAITING, Auditor
 from gateway.tokens import Token
+from gateway.told import Shown
 from operators.masking import masked
 from state import keys
 from state.audit import AuditTrail, Seen, View, read_trail
@@ -17,19 +19,22 @@ from state.connections import StoreUnavailable, connect, connect_async
 from state.hints import RedisHintStore
 from tests.flows.engine_process import until
 from tests.gateway.running import SECRET, RunningGateway, agent, chatbot
+from tests.gateway.test_contacts import bundle_now
+from tests.gateway.test_contacts import tell as tell_bundles
+from tests.gateway.test_outreach_api import entry_now, put
 from tests.state.houses import make_hint
 from zhiyin.command_line import main
 
 ANNA = masked("anna", SECRET.encode())
 
 
-def told(gateway: RunningGateway, *names: str) -> None:
-    """Hints of anna's on the first desk."""
+def told(gateway: RunningGateway, *names: str, desk: str = "desk-1") -> None:
+    """Hints of anna's at a desk."""
     now_ms = round(time.time() * 1000)
     with connect(gateway.settings.redis_url or "") as client:
         store = RedisHintStore(client, lambda: now_ms)
         for name in names:
-            store.tell(make_hint(name, created_at_ms=now_ms, expires_at_ms=now_ms + 600_000), "desk-1")
+            store.tell(make_hint(name, created_at_ms=now_ms, expires_at_ms=now_ms + 600_000), desk)
 
 
 def trail(gateway: RunningGateway) -> list[Seen]:
@@ -38,7 +43,7 @@ def trail(gateway: RunningGateway) -> list[Seen]:
 
 
 def views(gateway: RunningGateway) -> list[tuple[str, str, str, str, str]]:
-    return [(each.role, each.who, each.how, each.hint_id, each.customer) for each in trail(gateway)]
+    return [(each.role, each.who, each.how, each.id, each.customer) for each in trail(gateway)]
 
 
 def test_look_ups_and_lists_are_noted_with_the_customer_masked(gateway: RunningGateway) -> None:
@@ -64,6 +69,41 @@ def test_what_is_pushed_is_noted_a_moment_later(gateway: RunningGateway) -> None
     assert set(views(gateway)) == {("agent", "desk-1", "push", name, ANNA) for name in ("h1", "h2")}
 
 
+def test_bundles_are_noted_pushed_looked_up_and_listed(gateway: RunningGateway) -> None:
+    token = agent()["Authorization"].removeprefix("Bearer ")
+    url = gateway.addresses.http
+    with connect_websocket(gateway.addresses.ws, subprotocols=[Subprotocol("zhiyin.desk.v1")]) as socket:
+        socket.send(json.dumps({"type": "connection_init", "token": token}))
+        socket.send(json.dumps({"type": "subscribe", "id": "1", "channel": "desk"}))
+        assert [json.loads(socket.recv(10))["type"] for _ in range(2)] == ["connection_ack", "subscribed"]
+        tell_bundles(gateway, bundle_now())
+        until(lambda: len(trail(gateway)) == 1, "a view in the trail")
+    httpx.get(f"{url}/v1/customers/anna/bundle", headers=chatbot()).raise_for_status()
+    httpx.get(f"{url}/v1/bundles", headers=agent()).raise_for_status()
+    assert httpx.get(f"{url}/v1/customers/bert/bundle", headers=agent()).status_code == 404
+    assert {each.kind for each in trail(gateway)} == {"bundle"}
+    assert views(gateway) == [
+        ("agent", "desk-1", "list", "b1", ANNA),
+        ("chatbot", "bot", "look_up", "b1", ANNA),
+        ("agent", "desk-1", "push", "b1", ANNA),
+    ]
+
+
+def test_calls_to_make_first_are_noted_once_a_desk_and_hour(gateway: RunningGateway) -> None:
+    put(gateway, entry_now("audited"))
+    url = f"{gateway.addresses.http}/v1/outreach"
+    for desk in ("desk-1", "desk-1", "desk-2"):
+        httpx.get(url, headers=agent(desk)).raise_for_status()
+    assert {each.kind for each in trail(gateway)} == {"outreach"}
+    assert views(gateway) == [("agent", desk, "list", "audited", ANNA) for desk in ("desk-2", "desk-1")]
+
+
+def test_the_queue_is_noted_for_whoever_asks_for_it(gateway: RunningGateway) -> None:
+    told(gateway, "h1", desk="queue:general")
+    httpx.get(f"{gateway.addresses.http}/v1/queue", headers=agent("desk-7")).raise_for_status()
+    assert views(gateway) == [("agent", "desk-7", "queue", "h1", ANNA)]
+
+
 def test_the_command_lists_and_finds_a_customer_by_id(
     gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,7 +116,12 @@ def test_the_command_lists_and_finds_a_customer_by_id(
     assert main(["audit", "--customer", "anna", "--hint", "h2", "--json"]) == 0
     [line] = capsys.readouterr().out.splitlines()
     assert json.loads(line)["customer"] == ANNA
-    for nothing in (["--customer", "bert"], ["--who", "desk-9"], ["--limit", "1", "--hint", "h9"]):
+    for nothing in (
+        ["--kind", "bundle"],
+        ["--customer", "bert"],
+        ["--who", "desk-9"],
+        ["--limit", "1", "--hint", "h9"],
+    ):
         assert main(["audit", *nothing]) == 0
         assert capsys.readouterr().out == ""
 
@@ -98,14 +143,38 @@ async def test_what_cannot_be_noted_is_not_shown_and_what_was_pushed_is_counted(
     with pytest.raises(StoreUnavailable, match="writing the audit trail"):
         await auditor.shown(token, "list", [{"hint_id": "h1", "customer_id": "anna"}])
     for number in range(WAITING + 2):
-        auditor.pushed(token, f"h{number}")
+        auditor.pushed(token, Shown("hint", f"h{number}", "anna"))
     await auditor.stop()
     assert sum(lost) == WAITING + 2
 
 
-async def test_a_hint_nobody_knows_any_more_is_noted_without_its_customer(redis_url: str) -> None:
+class Kept(AuditTrail):
+    """A trail in a list."""
+
+    def __init__(self) -> None:
+        self.written: list[View] = []
+
+    async def write(self, views: Sequence[View]) -> None:
+        self.written += views
+
+
+async def test_an_entry_that_is_listed_for_hours_is_noted_each_hour_and_only_when_it_was_written() -> None:
+    now_ms, kept = [0], Kept()
+    auditor = Auditor(kept, lambda: now_ms[0], lambda _: None)
+    token, entry = Token("desk-1", "agent", 9), {"outreach_id": "o1", "customer_id": "anna"}
+    for at_ms in (0, AGAIN_AFTER_MS - 1, AGAIN_AFTER_MS, AGAIN_AFTER_MS + 1):
+        now_ms[0] = at_ms
+        await auditor.listed(token, [entry])
+    assert [view.at_ms for view in kept.written] == [0, AGAIN_AFTER_MS]
+    away = Auditor(Away(), lambda: 1, lambda _: None)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="writing the audit trail"):
+            await away.listed(token, [entry])
+
+
+async def test_what_does_not_say_whom_it_is_about_is_noted_all_the_same(redis_url: str) -> None:
     client = connect_async(redis_url)
-    await AuditTrail(client, b"key").write([View(1, "desk-1", "agent", "push", "gone")])
+    await AuditTrail(client, b"key").write([View(1, "desk-1", "agent", "push", "hint", "gone")])
     await client.aclose()
     with connect(redis_url) as reading:
-        assert list(read_trail(reading)) == [Seen(1, "desk-1", "agent", "push", "gone", "unknown")]
+        assert list(read_trail(reading)) == [Seen(1, "desk-1", "agent", "push", "hint", "gone", "unknown")]

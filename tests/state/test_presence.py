@@ -14,7 +14,7 @@ from state.board import RedisHintBoard
 from state.bundles import RedisBundleStore
 from state.connections import connect, connect_async
 from state.hints import RedisHintStore
-from state.presence import ON_LINE_MS, Presence, Routes, Seat
+from state.presence import ON_LINE_MS, SEATS_A_CALL, Presence, Routes, Seat
 from state.rerouting import Rerouting
 from tests.state.houses import HOUR_MS, NOON_MS, make_hint
 from tests.state.test_bundles import bundle
@@ -94,13 +94,23 @@ async def test_who_is_on_line_is_listed_until_it_falls_silent_or_goes(any_redis_
     seats = [Seat("d1", ("claims",), "sh", "east"), Seat("d2")]
     async with connect_async(any_redis_url) as asynchronous:
         presence = Presence(asynchronous)
-        await presence.beat(reversed(seats), NOON_MS)
+        await presence.beat(seats[::-1], NOON_MS)
         assert await presence.on_line(NOON_MS + 1) == seats
         assert 0 < client.pttl(keys.PRESENCE.of("d1")) <= ON_LINE_MS
         await presence.gone(["d1"])
         assert (await presence.is_on_line("d1"), await presence.is_on_line("d2")) == (False, True)
         assert await presence.on_line(NOON_MS + 1) == seats[1:]
         assert await presence.on_line(NOON_MS + ON_LINE_MS) == []
+
+
+async def test_more_desks_than_one_call_says_are_on_line(any_redis_url: str) -> None:
+    seats = [Seat(f"d{number:03d}", branch="sh") for number in range(2 * SEATS_A_CALL + 5)]
+    async with connect_async(any_redis_url) as asynchronous:
+        presence = Presence(asynchronous)
+        await presence.beat(seats, NOON_MS)
+        assert await presence.on_line(NOON_MS + 1) == seats
+        await presence.gone([seat.desk_id for seat in seats[1:]])
+        assert await presence.on_line(NOON_MS + 1) == seats[:1]
 
 
 async def test_of_all_who_take_a_hint_one_gets_it(any_redis_url: str, client: redis.Redis) -> None:
