@@ -1,7 +1,7 @@
 """A real Chromium for page tests, that fails a test on what a user would not forgive.
 
-Playwright's synchronous API holds the thread's event loop while it is open, so ``browser`` and ``page``
-live for one test each, and tests that use them are plain functions (servers run in processes of their own).
+Playwright's synchronous API holds the thread's event loop while it is open: from a module's first page to its end.
+Tests of such a module are plain functions, and what they run on a loop they run in another thread.
 """
 
 import re
@@ -60,13 +60,21 @@ class PageWatch:
             self._errors.append(f"console: {text}")
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """Chromium of the system, headless, fresh for this test."""
+@pytest.fixture(scope="module")
+def shared_browser() -> Iterator[Browser]:
+    """Chromium of the system, headless, for one module."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=chromium_binary(), args=list(ARGUMENTS))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def browser(shared_browser: Browser) -> Iterator[Browser]:
+    """Chromium without a window open: what pages remember lives in their context, and that ends with the test."""
+    yield shared_browser
+    for context in shared_browser.contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -15,14 +15,23 @@ from urllib.parse import urlsplit
 import hypothesis
 import pytest
 
-from tests.browser import browser, page, page_watch
+from tests.browser import browser, page, page_watch, shared_browser
 from tests.kafka_jars import FETCH_TIMEOUT_S, jars_folder
 from tests.kafka_servers import SERVED_BY, WORKER_SERVED_BY, kafka_broker, kafka_servers, new_topic, shared_kafka_broker
 from tests.machine import PARTS, ROOT, required_parts
 from tests.parts import REQUIRED, missing
 from tests.redis_server import RedisServer, emptied
 
-__all__ = ["browser", "kafka_broker", "kafka_servers", "new_topic", "page", "page_watch", "shared_kafka_broker"]
+__all__ = [
+    "browser",
+    "kafka_broker",
+    "kafka_servers",
+    "new_topic",
+    "page",
+    "page_watch",
+    "shared_browser",
+    "shared_kafka_broker",
+]
 
 FIXTURE_PARTS: Final = {
     "redis_url": "redis",

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -236,8 +237,8 @@ def test_a_desk_that_is_not_wanted_is_told_so(redis_server: RedisServer) -> None
         found: BaseException = error.value
         return found
 
-    with open_page_house(redis_server) as house:
-        error = asyncio.run(refused("cleaner"))
+    with open_page_house(redis_server) as house, ThreadPoolExecutor(1) as thread:
+        error = thread.submit(asyncio.run, refused("cleaner")).result()
     assert isinstance(error, module.DeskRefused)
     assert error.__dict__["code"] == 4403
     assert "found close code 4403 (role 'cleaner'" in str(error)
