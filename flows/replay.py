@@ -8,12 +8,11 @@ No Redis, no network.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
-import orjson
 
 from flows.dataflow import Outlets, Rules, journey_flow
 from flows.decide import Learns
@@ -33,6 +32,7 @@ HINT: Final = "hint"
 KINDS: Final = (*FACT_KINDS, HINT)
 DEFAULT_KINDS: Final = tuple(kind for kind in FACT_KINDS if kind in LIFE_CYCLE)
 _AHEAD_MS: Final = 60_000
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 class ReplayReport(msgspec.Struct):
@@ -140,7 +140,7 @@ class Replay:
         wanted = [fact for fact in facts if fact.kind in self._kinds]
         if wanted:
             if self._out is not None:
-                self._write(self._out, [orjson.dumps(fact_document(fact)) for fact in wanted])
+                self._write(self._out, map(fact_document, wanted))
             with self._writing:
                 self.report.facts.update([fact.kind for fact in wanted])
                 self._watching.facts(wanted)
@@ -151,7 +151,7 @@ class Replay:
         ]
         if hints:
             if self._out is not None:
-                self._write(self._out, [orjson.dumps(hint) for hint in hints])
+                self._write(self._out, hints)
             with self._writing:
                 self.report.facts[HINT] += len(hints)
 
@@ -159,13 +159,11 @@ class Replay:
         with self._writing:
             self.report.dead_letters.update(letter.rejections[0].kind for letter in letters)
         if self._dead_letters is not None:
-            self._write(
-                self._dead_letters, [orjson.dumps(dead_letter_document(letter, self._version)) for letter in letters]
-            )
+            self._write(self._dead_letters, (dead_letter_document(letter, self._version) for letter in letters))
 
-    def _write(self, to: IO[bytes], lines: list[bytes]) -> None:
-        """Writes the lines, unless writing has failed before: the failure is raised when the engine has ended."""
-        lines.append(b"")
+    def _write(self, to: IO[bytes], documents: Iterable[dict[str, Any]]) -> None:
+        """Writes a line each, unless writing has failed before: the failure is raised when the engine has ended."""
+        lines = [*map(_ENCODER.encode, documents), b""]
         with self._writing:
             try:
                 if self._failure is None:

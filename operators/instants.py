@@ -42,10 +42,10 @@ def iso_text(at_ms: int) -> str:
     """``at_ms`` as ISO 8601 UTC with milliseconds: ``2017-03-15T00:19:28.000Z`` (years 1 to 9999, clamped)."""
     if not _FIRST_MS <= at_ms <= _LAST_MS:
         at_ms = _FIRST_MS if at_ms < _FIRST_MS else _LAST_MS
-    day, rest_ms = divmod(at_ms, 86_400_000)
-    minute, rest_ms = divmod(rest_ms, 60_000)
-    second, millisecond = divmod(rest_ms, 1000)
-    return _day_text(day) + _MINUTES[minute] + _SECONDS[second] + _MILLISECONDS[millisecond]
+    day = at_ms // 86_400_000
+    rest_ms = at_ms - day * 86_400_000
+    minute, second = _MINUTES[rest_ms // 60_000], _SECONDS[rest_ms // 1000 % 60]
+    return f"{_day_text(day)}{minute}{second}{_MILLISECONDS[rest_ms % 1000]}"
 
 
 def duration_ms(text: str) -> int:
