@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.redis_server import free_port
 
-START_TIMEOUT_S: Final = 60.0
+START_TIMEOUT_S: Final = 90.0
 STOP_TIMEOUT_S: Final = 20.0
 JAVA: Final = (
     *("java", "-Xmx256m", "-XX:+UseSerialGC"),

@@ -12,8 +12,8 @@ import httpx
 from tests.deploy.rules import PROMETHEUS
 from tests.redis_server import free_port
 
-START_TIMEOUT_S: Final = 20.0
-STOP_TIMEOUT_S: Final = 10.0
+START_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 30.0
 
 
 class PrometheusServer:

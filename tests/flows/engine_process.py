@@ -19,7 +19,7 @@ from tests.oracle import Expected
 from tests.streams import at_ms_of
 
 PARTITIONS = 2
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:

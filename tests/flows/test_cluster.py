@@ -61,7 +61,7 @@ def test_one_dies_all_end_in_words_and_the_set_goes_on(
             assert time.monotonic() - began < 10
             assert codes == [1] * (size - 1)
             engines.start()
-        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts", 40)
+        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts")
         engines.until_running()
         assert engines.stop() == [0] * size
         assert told_facts(client, KINDS) == oracles_facts(sent)
@@ -84,7 +84,7 @@ def test_each_started_again_by_itself_they_find_one_another(
             post(client, batch, wire)
             time.sleep(seeded.uniform(0.0, 4.0))
             seeded.choice(engines.engines).send(signal.SIGKILL)
-        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts", 40)
+        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts")
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def test_killed_at_any_moment_it_tells_the_oracles_facts_once(
         engine.kill()
         engine.start()
     expected = oracles_facts(sent)
-    until(lambda: told_facts(client, KINDS) == expected, "the oracle's facts", 40)
+    until(lambda: told_facts(client, KINDS) == expected, "the oracle's facts")
     assert engine.stop() == 0
     until(lambda: len(told_facts(client, KINDS)) == len(expected), "nothing after the end")
 

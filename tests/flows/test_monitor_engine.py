@@ -42,9 +42,9 @@ def test_killed_at_any_moment_the_map_holds_each_fact_once(redis_server: RedisSe
             time.sleep(seeded.uniform(0.3, 1.5))
             engine.kill()
             engine.start()
-        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts", 40)
+        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts")
         facts = Counter((fact.kind, fact.step or "") for fact in oracles_facts(sent))
-        until(lambda: mapped(client) == facts, "the map of the oracle's facts", 20)
+        until(lambda: mapped(client) == facts, "the map of the oracle's facts")
         assert client.hexists("zy:journeys", "policy_loan")
         assert engine.stop() == 0
     finally:

@@ -40,4 +40,4 @@ def test_the_facts_of_one_at_every_scale(
             time.sleep(seeded.uniform(0.2, 1.2))
             assert killed or engines.stop() == [0] * size
     with EngineSet(redis_server.url, QUICK, tmp_path, 2, workers=2):
-        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts", 40)
+        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts")

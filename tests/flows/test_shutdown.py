@@ -50,7 +50,7 @@ def test_under_load_nothing_is_lost_and_nothing_read_twice(
             assert 0 < read_in_order(engines) < len(events)
             engines.start()
             engines.until_running()
-        until(lambda: len(told_facts(client, ("abandoned",))) == 1_000, "everybody's silence", 40)
+        until(lambda: len(told_facts(client, ("abandoned",))) == 1_000, "everybody's silence")
         assert engines.stop() == [0] * size
         assert read_in_order(engines) == len(events)
         assert told_facts(client, KINDS) == oracles_facts(events)

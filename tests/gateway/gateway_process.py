@@ -35,5 +35,5 @@ class Process:
 
     def ended(self) -> tuple[int, str]:
         """Exit code, and what was written to standard error."""
-        _, errors = self.child.communicate(timeout=15)
+        _, errors = self.child.communicate(timeout=60)
         return self.child.returncode, errors

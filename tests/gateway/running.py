@@ -17,7 +17,7 @@ from state.redis_bus import RedisBusReader
 
 SECRET: Final = "tests-secret-tests-secret-tests-secret"
 WRITE_KEY: Final = "tests-write-key"
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 60.0
 
 
 def gateway_settings(redis_url: str | None, **more: object) -> Settings:

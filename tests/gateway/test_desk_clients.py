@@ -88,7 +88,7 @@ class PythonClient:
         return list(self._refusals)
 
     def ack(self, hint_id: str, state: str, *, helpful: bool | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._desk.ack(hint_id, state, helpful=helpful), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(self._desk.ack(hint_id, state, helpful=helpful), self._loop).result(30)
 
     def stop(self) -> None:
         """End it."""
@@ -200,12 +200,12 @@ def over_every_break(house: PageHouse, client: Client) -> None:
     house.tell("new")
     client.ack("stays", "shown", helpful=None)
     house.start()
-    until(lambda: client.shown() == ["new", "stays"], 30)
+    until(lambda: client.shown() == ["new", "stays"])
     until(lambda: house.state_of(stays) == "shown")
     house.client.flushall()
-    until(lambda: house.client.exists("zy:channel-epoch:desk:desk-1"), 20)
+    until(lambda: house.client.exists("zy:channel-epoch:desk:desk-1"))
     house.tell("after")
-    until(lambda: client.shown() == ["after"], 30)
+    until(lambda: client.shown() == ["after"])
     client.ack("nobody", "shown", helpful=None)
     until(lambda: client.refusals() == ["nobody unknown_hint"])
 

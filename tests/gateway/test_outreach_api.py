@@ -51,7 +51,7 @@ def told(gateway: RunningGateway) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def api(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.addresses.http, timeout=10, headers=agent()) as client:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=30, headers=agent()) as client:
         yield client
 
 
@@ -300,7 +300,7 @@ def test_an_agent_of_one_branch_sees_and_calls_its_customers_alone(gateway: Runn
             client.hset(f"zy:customer:{customer}", "branch", branch)
     token = issue_token(SECRET, "desk-1", AGENT, 600, wall_clock_ms() // 1000, {"customers": {"branches": ["north"]}})
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=gateway.addresses.http, timeout=10, headers=headers) as api:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=30, headers=headers) as api:
         assert [each["outreach_id"] for each in listed(api)] == ["ours"]
         for answer in (claim(api, "theirs"), end(api, "theirs", "reached"), api.delete("/v1/outreach/theirs/claims")):
             assert kind_of(answer) == (404, "not_found")
@@ -356,7 +356,7 @@ def test_redis_that_is_away_is_said_so_and_the_list_is_there_afterwards(
 ) -> None:
     gateway = started(redis_server.url)
     redis_server.stop()
-    with httpx.Client(base_url=gateway.addresses.http, timeout=10, headers=agent()) as api:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=30, headers=agent()) as api:
         for answer in (api.get("/v1/outreach"), claim(api), api.put("/v1/customers/anna/do-not-call")):
             assert kind_of(answer) == (503, "store_unavailable")
             assert answer.headers["retry-after"] == "2"

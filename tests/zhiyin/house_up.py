@@ -18,10 +18,10 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.machine import ROOT
-from tests.zhiyin.processes import marked
+from tests.zhiyin.processes import PATIENCE_S, marked
 
 QUICK: Final = ROOT / "tests" / "recorded" / "quick.yaml"
-READY_WITHIN_S: Final = 40.0
+ANSWER_WITHIN_S: Final = 20.0
 
 
 class HouseUp:
@@ -73,7 +73,7 @@ class HouseUp:
 
     def ended(self) -> int:
         """The exit code, once it has ended."""
-        code = self._process.wait(timeout=45)
+        code = self._process.wait(timeout=PATIENCE_S)
         self._closed()
         return code
 
@@ -89,7 +89,7 @@ class HouseUp:
     def ready(self) -> bool:
         """Whether the gateway answers that it is ready."""
         try:
-            return httpx.get(f"{self.addresses['http']}/ready", timeout=5).is_success
+            return httpx.get(f"{self.addresses['http']}/ready", timeout=ANSWER_WITHIN_S).is_success
         except httpx.HTTPError:
             return False
 
@@ -99,7 +99,7 @@ class HouseUp:
             f"{self.addresses['http']}/v1/batch",
             auth=(self.addresses["write_key"], ""),
             json={"batch": list(events)},
-            timeout=10,
+            timeout=ANSWER_WITHIN_S,
         )
 
     def next_hints(self, customer_id: str) -> httpx.Response:
@@ -108,7 +108,7 @@ class HouseUp:
             f"{self.addresses['http']}/v1/customers/{customer_id}/next-hints",
             params={"surface": "chatbot"},
             headers={"Authorization": f"Bearer {self.addresses['chatbot_token']}"},
-            timeout=10,
+            timeout=ANSWER_WITHIN_S,
         )
 
     def _listen(self) -> None:
@@ -117,8 +117,8 @@ class HouseUp:
             self.said.append(line.rstrip("\n"))
 
     def _closed(self) -> None:
-        self._process.wait(timeout=45)
-        self._listener.join(20)
+        self._process.wait(timeout=PATIENCE_S)
+        self._listener.join(PATIENCE_S)
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
@@ -134,7 +134,7 @@ class Desk:
         self._send({"type": "subscribe", "id": "1", "channel": "desk"})
         self.subscribed = self._next("subscribed")
 
-    def event(self, kind: str, customer_id: str, within_s: float = 15.0) -> dict[str, Any]:
+    def event(self, kind: str, customer_id: str, within_s: float = PATIENCE_S) -> dict[str, Any]:
         """The next event ``zhiyin.hint.<kind>`` about this customer."""
         give_up = time.monotonic() + within_s
         while True:
@@ -145,7 +145,7 @@ class Desk:
     def _send(self, frame: dict[str, Any]) -> None:
         self._socket.send(json.dumps(frame))
 
-    def _next(self, kind: str, within_s: float = 10.0) -> dict[str, Any]:
+    def _next(self, kind: str, within_s: float = PATIENCE_S) -> dict[str, Any]:
         while True:
             frame: dict[str, Any] = json.loads(self._socket.recv(timeout=max(0.0, within_s)))
             if frame["type"] == "ping":
@@ -157,7 +157,9 @@ class Desk:
 @contextmanager
 def desk_of(house: HouseUp) -> Iterator[Desk]:
     """The first desk of a running house."""
-    with connect(house.addresses["ws"], subprotocols=[Subprotocol("zhiyin.desk.v1")], open_timeout=10) as socket:
+    with connect(
+        house.addresses["ws"], subprotocols=[Subprotocol("zhiyin.desk.v1")], open_timeout=ANSWER_WITHIN_S
+    ) as socket:
         yield Desk(socket, house.addresses["desk_token"])
 
 

@@ -4,9 +4,12 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
+
+PATIENCE_S: Final = 60.0
 
 
-def until(condition: Callable[[], object], within_s: float = 10.0) -> None:
+def until(condition: Callable[[], object], within_s: float = PATIENCE_S) -> None:
     """Wait until ``condition`` holds; fails when it does not come true in time."""
     give_up = time.monotonic() + within_s
     while not condition():
