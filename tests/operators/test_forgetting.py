@@ -8,28 +8,39 @@ import pytest
 from flows.customers import CustomersLogic
 from flows.decide import arbitrable
 from flows.delivery import Concerning
-from flows.remembering import Remembering
+from flows.remembering import Remembering, Remembers
 from operators.abandonment import JourneyDecision
 from operators.arbitration import Arbitration
 from operators.bundle import Attendance, PolicyNews
 from operators.bundle_decision import BundleDecision
+from operators.catalogue import ControlGroup, Words
 from operators.events import CUSTOMER_ERASED, STARTED, STEP_VIEWED, Event
 from operators.facts import Around
+from operators.hint_making import HintMaker
 from operators.hints import Hint, Retirement
 from operators.journey import JourneyShard
+from operators.journey_monitor import JourneyMonitor
 from operators.journey_plan import journey_plans
+from operators.moves import fact_moves
 from operators.outreach import Outreach
 from operators.outreach_memory import DoNotCall
+from operators.pain_watch import watch_rules
 from operators.policies import Policy
+from operators.questions import Asked, HotQuestions
 from operators.reasons import ReasonRules
+from operators.uplift import Uplift
+from operators.wording_choices import WordingChoices
 from tests.operators.samples import catalogue, event, fact
 
 NOON_MS = 1_772_337_600_000
 HOUR_MS = 3_600_000
+PLAIN = catalogue()
+FACE = msgspec.structs.replace(PLAIN.reasons["face_check"], variants=(Words("再试一次", "Try again"),))
+VARIED = msgspec.structs.replace(PLAIN, reasons={**PLAIN.reasons, "face_check": FACE})
 ERASED = Event(event=CUSTOMER_ERASED, user_id="u1", message_id="erased")
 
 
-def everything(memory: Arbitration | Outreach | BundleDecision | JourneyShard | JourneyDecision) -> bytes:
+def everything(memory: Remembers) -> bytes:
     """What any snapshot could hold of it: what has changed was asked for before."""
     return memory.head() + memory.rows(memory.all_keys())
 
@@ -117,6 +128,26 @@ def test_policies_and_an_open_bundle_are_forgotten() -> None:
     assert len(bundles.forget("u1", NOON_MS)) == 1
     bundles.changes()
     assert b"u1" not in everything(bundles)
+
+
+def test_what_is_kept_by_journey_or_group_is_filled_and_names_nobody() -> None:
+    """The memories that an erasure does not reach: hashes of attempts and hints, and sums."""
+    broken_off = fact(at_ms=NOON_MS)
+    hint = HintMaker(VARIED).make(broken_off, NOON_MS, None)
+    uplift = Uplift(ControlGroup(share=0.5), HOUR_MS, lambda _: 0, keeps_changes=True)
+    uplift.learn((broken_off, hint))
+    wording = WordingChoices(VARIED, keeps_changes=True)
+    wording.worded(hint)
+    questions = HotQuestions(VARIED, float(HOUR_MS), keeps_changes=True)
+    questions.learn("all", Asked(("all",), "policy_loan.face_check", NOON_MS), NOON_MS)
+    monitor = JourneyMonitor(VARIED.journeys, watch_rules(VARIED), keeps_changes=True)
+    monitor.call("policy_loan")
+    monitor.take(fact_moves([broken_off, msgspec.structs.replace(broken_off, kind="started")]))
+    assert monitor.tell()
+    memories: tuple[Remembers, ...] = (uplift, wording, questions, monitor)
+    for memory in memories:
+        assert memory.all_keys(), f"{memory} is empty"
+        assert broken_off.customer_id.encode() not in everything(memory)
 
 
 @pytest.mark.parametrize("late", [True, False])

@@ -1,12 +1,14 @@
 """A customer in every kind of key: taken out, and nobody else with him."""
 
 import json
+import re
 
 import pytest
 
 from state import keys
 from state.connections import connect
 from state.erasure import WITHOUT_CUSTOMERS, Needles, erase_in_redis
+from tests.machine import ROOT
 from tests.state.houses import RedisHouse, make_hint
 
 pytestmark = pytest.mark.requires("redis")
@@ -62,6 +64,26 @@ def test_every_type_of_key_is_looked_into(redis_url: str) -> None:
         assert client.exists("theirs:anna", keys.CHATBOT_HINT.of("annabel")) == 2
 
 
+def test_each_kind_of_key_that_can_hold_him_is_filled_and_then_empty(redis_url: str) -> None:
+    document = json.dumps({"data": {"customer_id": "anna"}})
+    looked_into = [key for key in keys.TABLE if key not in WITHOUT_CUSTOMERS]
+    with connect(redis_url) as client:
+        fill = {
+            "string": lambda name: client.set(name, document),
+            "hash": lambda name: client.hset(name, "anna", document),
+            "set": lambda name: client.sadd(name, "anna"),
+            "sorted set": lambda name: client.zadd(name, {"anna": 1}),
+            "stream": lambda name: client.xadd(name, {"e": document}),
+        }
+        for key in looked_into:
+            fill[key.type](key.of("anna"))
+        assert client.dbsize() == len(looked_into)
+        taken = erase_in_redis(client, "anna")
+        assert taken.total() >= len(looked_into)
+        left = [key for key in client.scan_iter() if client.type(key) != b"stream" or client.xlen(key.decode())]
+        assert left == []
+
+
 def test_long_streams_are_looked_through_to_their_end(redis_url: str) -> None:
     with connect(redis_url) as client:
         for _ in range(3):
@@ -92,3 +114,14 @@ def test_he_is_found_as_a_customer_and_never_as_a_part(value: bytes, found: bool
 def test_what_is_not_looked_into_holds_counts_and_hashes() -> None:
     assert {key.pattern for key in WITHOUT_CUSTOMERS} <= {key.pattern for key in keys.TABLE}
     assert all("customer" not in key.holds.replace("customer (masked)", "") for key in WITHOUT_CUSTOMERS)
+
+
+def test_the_how_to_speaks_of_every_kind_of_key_and_every_step_that_remembers() -> None:
+    text = (ROOT / "docs" / "how-to" / "erase-a-customer.md").read_text("utf-8")
+    told = set(re.findall(r"`(zy:[a-zN:-]+|[a-z]+)`", text))
+    kinds = {key.pattern.replace("zy:bus:{}:", "zy:bus:N:").removesuffix(":{}") for key in keys.TABLE}
+    assert kinds <= told
+    wiring = "".join(path.read_text("utf-8") for path in (ROOT / "flows").glob("*.py"))
+    steps = set(re.findall(r'stateful_batch\("([a-z]+)"', wiring))
+    assert len(steps) > 8
+    assert steps <= told
