@@ -10,7 +10,7 @@ millisecond a desk, half a second for 5,000, and Python by itself does so whenev
 import gc
 from typing import Final
 
-THRESHOLDS: Final = (10_000, 10, 1_000_000)
+THRESHOLDS: Final = (5_000, 5, 1_000_000)
 FEWEST_ENDED: Final = 1_000
 EVERY_S: Final = 3_600.0
 

@@ -30,6 +30,8 @@ QUESTIONS_AT_ONCE: Final = 32
 RETRY_AFTER_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 AT_A_STRETCH: Final = 4
 """So many entries are told before the desks' writers have a turn: fewer than the smallest outbox holds."""
+TOLD_AT_ONCE: Final = 32
+"""And so many over all channels: what came first is on its way while the rest of a large reading is told."""
 
 log = logging.getLogger("zhiyin.push")
 
@@ -227,12 +229,14 @@ class Hub:
         opened, self._opened = self._opened, set()
         found = await self._board.wait(self._offsets, BLOCK_MS, opened)
         self._read_ms = self._now_ms()
+        told = 0
         for name, entries in found.items():
             channel = self._channels.get(name)
             for count, entry in enumerate(entries, 1):
                 if channel is not None and entry.offset > channel.offset:
                     self._tell(channel, read_told(entry.offset, entry.event))
-                if count % AT_A_STRETCH == 0:
+                told += 1
+                if count % AT_A_STRETCH == 0 or told % TOLD_AT_ONCE == 0:
                     await asyncio.sleep(0)
         await asyncio.sleep(0)
 

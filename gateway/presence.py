@@ -19,6 +19,8 @@ from state.rerouting import Rerouting
 
 LOOK_EVERY_S: Final = 1.0
 BEAT_EVERY_MS: Final = ON_LINE_MS // 3
+AT_A_STRETCH: Final = 500
+"""So many desks are looked at before others have a turn."""
 
 log = logging.getLogger("zhiyin.push")
 
@@ -58,7 +60,11 @@ class PresenceBeats:
     async def look(self) -> None:
         """Once: who came, who stays, who went; whose owner is away. Raises StoreUnavailable."""
         now_ms = self._now_ms()
-        tokens = {token.subject: token for token in self._tokens()}
+        tokens: dict[str, Token] = {}
+        for token in self._tokens():
+            tokens[token.subject] = token
+            if len(tokens) % AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
         gone = [desk_id for desk_id in self._said_ms if desk_id not in tokens]
         due = [_seat(tokens[each]) for each in tokens if now_ms - self._said_ms.get(each, 0) >= BEAT_EVERY_MS]
         if gone:

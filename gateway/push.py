@@ -9,7 +9,7 @@ compression: that would cost three times the memory.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -82,10 +82,12 @@ class PushServer:
         self._server: Server | None = None
         self._looking: asyncio.Task[None] | None = None
 
-    def desks_on_line(self) -> list[Token]:
+    def desks_on_line(self) -> Iterator[Token]:
         """The tokens of the desks that are connected now; bots are no desks."""
-        tokens = [desk.token for desk in self._desks]
-        return [token for token in tokens if token is not None and token.role == AGENT]
+        for desk in list(self._desks):
+            token = desk.token
+            if token is not None and token.role == AGENT:
+                yield token
 
     @property
     def port(self) -> int:
