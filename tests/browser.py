@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.machine import chromium_binary
 
@@ -23,8 +23,12 @@ ARGUMENTS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+PATIENCE_MS: Final = 30_000
+"""For what a page shows: as long as a busy machine may take, and no longer than it takes."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 LOCAL_SCHEMES: Final = frozenset({"about", "blob", "data"})
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class PageWatch:
@@ -87,7 +91,7 @@ def page_watch() -> PageWatch:
 def page(browser: Browser, page_watch: PageWatch) -> Iterator[Page]:
     """One page, zh-CN; the test fails on any request off loopback, console error or uncaught exception."""
     context = browser.new_context(locale="zh-CN", timezone_id="Asia/Shanghai")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     opened = context.new_page()
     page_watch.watch(opened)
     yield opened

@@ -76,7 +76,8 @@ class TestPoster:
             timed = await poster.post_all(requests, time.perf_counter(), rate=1_000)
         waits_s = [each.answered_s - each.due_s for each in timed]
         assert waits_s == sorted(waits_s)
-        assert 0.09 < waits_s[0] < 0.3 < waits_s[-1] < 2
+        assert 0.09 < waits_s[0] < waits_s[-1]
+        assert waits_s[-1] > 0.39, "four answers of 0.1 s, one after another"
         assert timed[-1].sent_s - timed[-1].due_s > 0.2
 
     async def test_a_refusal_ends_the_measurement(self) -> None:

@@ -16,6 +16,8 @@ from tests.redis_server import RedisServer
 from tests.streams import wire
 
 LONGEST_S = 10.0
+AT_ONCE_S = 6.0
+"""Without the 8 s for which a process waits for the others of its set."""
 READ = re.compile(r"engine stopped: events (\d+)")
 
 
@@ -107,7 +109,7 @@ def test_asked_twice_it_goes_at_once(redis_server: RedisServer, tmp_path: Path) 
         began = time.monotonic()
         first.send(signal.SIGTERM)
         assert first.wait() == 0
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < AT_ONCE_S
         assert "engine left at once: asked again" in first.log
 
 
@@ -117,5 +119,5 @@ def test_while_it_waits_for_the_others_it_stops_at_once(redis_server: RedisServe
     until(lambda: "waits for the others at 127.0.0.1:9" in engine.log, "an engine that waits")
     began = time.monotonic()
     assert engine.stop() == 0
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < AT_ONCE_S
     assert "engine left at once: nothing had begun" in engine.log

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import PageWatch
+from tests.browser import PATIENCE_MS, PageWatch
 from tests.gateway.page_house import PageHouse, open_page_house
 from tests.redis_server import RedisServer
 
@@ -107,7 +107,7 @@ def test_names_references_order_and_contrast(house: PageHouse, browser: Browser)
         house.tell(name)
     for locale, scheme in LOOKS:
         context = browser.new_context(locale=locale, color_scheme=scheme, timezone_id="Asia/Shanghai")
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         for name in PAGES:
             page, watch = context.new_page(), PageWatch()
             watch.watch(page)

@@ -203,10 +203,10 @@ def test_the_api_says_that_redis_is_away_and_comes_back(started: Started, redis_
 def test_redis_that_hangs_is_not_ready(started: Started, redis_server: RedisServer) -> None:
     gateway = started(redis_server.url)
     with connect(redis_server.url) as client:
-        client.execute_command("CLIENT", "PAUSE", 2_500, "ALL")
+        client.execute_command("CLIENT", "PAUSE", 6_000, "ALL")
     begun = time.monotonic()
     answer = gateway.http.get("/ready")
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 5.0, "it waited for Redis"
     assert answer.status_code == 503
     assert answer.json()["dependencies"]["redis"] == {"ok": False, "error": "no answer within 1 s"}
 

@@ -53,11 +53,11 @@ def test_events_come_out_as_they_came_in() -> None:
     ],
 )
 def test_what_refuses_a_whole_batch(body: bytes, kind: str, text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     rejection = rejection_of(body)
     assert rejection.kind == kind
     assert text in str(rejection)
-    assert time.perf_counter() - begun < 1.0
+    assert time.process_time() - begun < 1.0
 
 
 BAD_EVENTS = (b"tru", b'{"a":"\\ud800 and more text"}', b"[" * 3_000 + b"]" * 3_000, b'{"a" 1}', b'{"a":"\\x"}')

@@ -19,7 +19,7 @@ from tests.gateway.running import RunningGateway
 from tests.redis_server import RedisServer
 from tests.state.houses import make_hint
 
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 
 
 class Bot:
@@ -27,6 +27,7 @@ class Bot:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.asked = 0
         self.statuses: list[int] = []
         self.open = threading.Event()
         self.open.set()
@@ -34,6 +35,7 @@ class Bot:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                bot.asked += 1
                 bot.open.wait(PATIENCE_S)
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 bot.calls.append((self.path, body))
@@ -146,7 +148,7 @@ def test_a_hint_that_is_over_before_its_turn_is_not_said(started: Started, redis
     bot.open.clear()
     for number in range(5):  # four calls at once: the fifth waits
         tell(redis_url, hint_now(f"h{number}", customer_id=f"c{number}"))
-    time.sleep(0.5)
+    until(lambda: bot.asked == 4, "four calls have not begun")
     store(redis_url, lambda hints: hints.retire(Retirement("h4", "c4", "returned", wall_clock_ms())))
     bot.open.set()
     until(lambda: sum(outcomes(gateway).values()) == 5, "not all were counted")

@@ -21,6 +21,7 @@ from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json, json_values, mutated_events
 from tests.gateway.running import WRITE_KEY, RunningGateway
 from tests.redis_server import RedisServer
+from tests.zhiyin.processes import until
 
 ALL_TAKEN = {"success": True, "accepted": 1, "rejected": []}
 
@@ -192,10 +193,7 @@ def test_a_sender_that_goes_away_harms_nobody(started: Started, redis_url: str) 
         head = b"POST /v1/track HTTP/1.1\r\nHost: x\r\nAuthorization: Basic %b\r\nContent-Length: 100\r\n\r\n{" % key
         connection.sendall(head)
     assert gateway.http.post("/v1/track", content=event_json()).json() == ALL_TAKEN
-    for _ in range(100):
-        if gateway.metric("zhiyin_events_rejected_total"):
-            break
-        time.sleep(0.02)
+    until(lambda: gateway.metric("zhiyin_events_rejected_total"))
     assert gateway.metric("zhiyin_events_rejected_total") == {'kind="interrupted"': 1.0}
 
 

@@ -245,7 +245,7 @@ async def test_a_desk_that_does_not_read_is_closed_and_slows_nobody(house: House
                 break
         assert hall.counts.overflows == 1
         assert 4429 in hall.counts.codes
-        assert slowest_s < 1.0
+        assert slowest_s < 5.0
         await hall.counts.until_open("agent", 1)
 
 
