@@ -14,8 +14,9 @@ RUN_STAMP := $(VENV)/.run-stamp
 DEV_STAMP := $(VENV)/.dev-stamp
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
 UP = $(BIN)/python -m zhiyin up --demo --port $(PORT) $(ARGS)
-LOCK := $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes --python-version 3.11 \
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
+PEERS := $(patsubst %/requirements.in,%,$(wildcard bench/peers/*/requirements.in))
 
 help: ## list these commands
 	@echo "make <command> [VARIABLE=value]"
@@ -53,10 +54,11 @@ chaos: $(DEV_STAMP) ## kill every part again and again, and count what was not t
 audit: $(DEV_STAMP) ## the locked packages against the public advisories (where the package index answers that)
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement requirements/run.txt
 
-lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
+lock: ## write requirements/*.txt anew from pyproject.toml, and those of bench/peers (needs uv)
 	@$(UV) --version >/dev/null 2>&1 || { echo "make lock: no '$(UV)' to run; install uv, or name it: make lock UV=/path/to/uv" >&2; exit 1; }
-	@$(LOCK) --output-file requirements/run.txt
-	@$(LOCK) --group dev --group bench --group evaluation --constraint requirements/run.txt --output-file requirements/dev.txt
+	@$(LOCK) pyproject.toml --output-file requirements/run.txt
+	@$(LOCK) pyproject.toml --group dev --group bench --group evaluation --constraint requirements/run.txt --output-file requirements/dev.txt
+	@for folder in $(PEERS); do $(LOCK) $$folder/requirements.in --output-file $$folder/requirements.txt || exit 1; done
 
 clean: ## remove .venv, var/ and what tools left behind
 	rm -rf $(VENV) var .mypy_cache .pytest_cache .ruff_cache .hypothesis

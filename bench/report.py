@@ -5,7 +5,6 @@ machine's line on standard output, the same as JSON in a file. What can't be mea
 on; then the exit code is 1. A missed aim is no error: this is a report.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,6 +17,8 @@ from bench import latency, learning, memory, monitoring, push, recovery, replay,
 from bench.figures import Figure, table
 from bench.machine import Machine, this_machine
 from bench.not_measured import NotMeasured
+from bench.peers import against
+from bench.progress import tell
 from bench.scale import Scale
 
 Measurement = Callable[[Scale], Iterator[Figure]]
@@ -38,6 +39,8 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "learning": learning.measure,
     "push": push.measure,
 }
+ON_REQUEST: Final[Mapping[str, Measurement]] = {"peers": against.measure}
+"""Too long for every day: half an hour, and on its first run gigabytes of other engines."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -54,16 +57,16 @@ def run(names: Sequence[str], scale: Scale, json_file: Path, measurements: Mappi
     """Measures what ``names`` name; the exit code."""
     machine = this_machine()
     report = Report(datetime.now(UTC), machine, scale, [], {})
-    _tell(f"bench: {machine}")
+    tell(str(machine))
     for name in names:
         began = time.perf_counter()
-        _tell(f"bench: {name} ...")
+        tell(f"{name} ...")
         try:
             report.figures.extend(measurements[name](scale))
         except NotMeasured as reason:
             report.not_measured[name] = str(reason)
-            _tell(f"bench: {reason}")
-        _tell(f"bench: {name} took {time.perf_counter() - began:.0f} s")
+            tell(str(reason))
+        tell(f"{name} took {time.perf_counter() - began:.0f} s")
     json_file.parent.mkdir(parents=True, exist_ok=True)
     json_file.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     print(text_of(report))
@@ -82,8 +85,3 @@ def text_of(report: Report) -> str:
             "The machine was busy with other things when this began: trust ratios only, and not their last digit.",
         ]
     return "\n".join(lines)
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()

@@ -15,7 +15,7 @@ class Scale(msgspec.Struct, frozen=True):
     ``snapshot_repeats``: rounds of it; ``recovery_attempts``: open while the engine is killed ``recovery_kills`` times;
     ``recovery_customers``: at the restart that has a limit; ``transactions_an_hour``: begun in a watched quarter;
     ``push_desks``: on one gateway, told ``push_rate`` hints a second for ``push_seconds``; ``push_resets``: connections
-    reset.
+    reset; ``peer_events``: given to other engines, ``peer_repeats`` times.
     """
 
     repeats: int = 5
@@ -37,6 +37,8 @@ class Scale(msgspec.Struct, frozen=True):
     push_rate: int = 1_000
     push_seconds: float = 10.0
     push_resets: int = 1_000
+    peer_events: int = 1_000_000
+    peer_repeats: int = 3
 
 
 FULL: Final = Scale()
@@ -57,4 +59,6 @@ QUICK: Final = Scale(
     push_desks=1_000,
     push_seconds=5.0,
     push_resets=200,
+    peer_events=100_000,
+    peer_repeats=1,
 )

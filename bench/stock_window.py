@@ -26,7 +26,7 @@ from bench.scale import Scale
 from bench.timing import cpus, interleaved, quotients, taken, walls
 from flows.delivery import Poll
 from flows.file_source import RecordingSource
-from flows.replay import DEFAULT_KINDS, Pace
+from flows.replay import DEFAULT_KINDS, Pace, ReplayReport
 from flows.running import run_dataflow
 from operators.catalogue import Catalogue
 from operators.events import ACTIVITY, CANCELLED, COMPLETED, STEP_COMPLETED, STEP_VIEWED, Event, read_events
@@ -80,16 +80,20 @@ def _figure(says: str, recording: Recording, polls: tuple[int, int], repeats: in
     return figure(name, quotients(walls(stock), walls(ours)), "times", note=note)
 
 
-def require_agreement(stock: Outcome, ours: Outcome) -> None:
+def require_agreement(stock: Outcome, ours: Outcome, whose: str = "stock session windows") -> None:
     """Raises NotMeasured unless both say the same."""
     if stock != ours:
-        raise NotMeasured("stock session windows", f"the windows say {stock}, our replay {ours}", "the same answer")
+        raise NotMeasured(whose, f"the windows say {stock}, our replay {ours}", "the same answer")
 
 
 def our_outcome(recording: Recording, poll_events: int = SMALL_POLL) -> Outcome:
     """What our replay says."""
-    facts = replayed(recording, DEFAULT_KINDS, Pace(poll_events=poll_events)).facts
-    return Outcome(facts["completed"], facts["cancelled"], facts["abandoned"])
+    return outcome_of(replayed(recording, DEFAULT_KINDS, Pace(poll_events=poll_events)))
+
+
+def outcome_of(report: ReplayReport) -> Outcome:
+    """What a replay's report says of it."""
+    return Outcome(report.facts["completed"], report.facts["cancelled"], report.facts["abandoned"])
 
 
 def stock_outcome(recording: Recording, poll_events: int = LARGE_POLL) -> Outcome:
@@ -118,15 +122,17 @@ def stock_flow(recording: Recording, poll_events: int, found: list[tuple[str, tu
     events = op.flat_map("decode", polls, _keyed)
     # A keyed stream of events: by customer, journey and transaction, an item an event
     clock = win.EventClock(_at, wait_for_system_duration=timedelta(milliseconds=catalogue.lateness_ms))
-    sessions = win.fold_window("sessions", events, clock, _windower(catalogue), Session, fold, _merge)
+    windower = win.SessionWindower(gap=timedelta(milliseconds=gap_ms(catalogue)))
+    sessions = win.fold_window("sessions", events, clock, windower, Session, fold, _merge)
     # By the same key: window id and session
     op.output("out", sessions.down, TestingSink(found))
     return flow
 
 
-def _windower(catalogue: Catalogue) -> win.SessionWindower:
-    [gap_ms] = {journey.idle_after_ms(step) for journey in catalogue.journeys.values() for step in journey.steps}
-    return win.SessionWindower(gap=timedelta(milliseconds=gap_ms))
+def gap_ms(catalogue: Catalogue) -> int:
+    """The silence that ends a session: the ``idle_after`` that all steps share."""
+    [gap] = {journey.idle_after_ms(step) for journey in catalogue.journeys.values() for step in journey.steps}
+    return gap
 
 
 def _keyed(poll: Poll) -> Iterable[tuple[str, Event]]:

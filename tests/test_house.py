@@ -24,6 +24,7 @@ from tests.redis_server import RedisServer
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 LOCKS = ("run.txt", "dev.txt")
+PEER_LOCKS = tuple(f"../{file.relative_to(ROOT)}" for file in sorted(ROOT.glob("bench/peers/*/requirements.txt")))
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 BARE_PATH = "/usr/bin:/bin"
 
@@ -37,13 +38,13 @@ def pins(name: str) -> dict[str, str]:
 
 
 class TestLocks:
-    @pytest.mark.parametrize("name", LOCKS)
+    @pytest.mark.parametrize("name", LOCKS + PEER_LOCKS)
     def test_names_no_host(self, name: str) -> None:
         text = lock_text(name)
         assert "://" not in text
         assert not re.search(r"^\s*(-i|-f|--(extra-)?index-url|--find-links|--trusted-host)\b", text, re.MULTILINE)
 
-    @pytest.mark.parametrize("name", LOCKS)
+    @pytest.mark.parametrize("name", LOCKS + PEER_LOCKS)
     def test_every_line_is_a_pin_with_hashes(self, name: str) -> None:
         pieces = lock_text(name).replace("\\\n", " ").splitlines()
         requirements = [line for line in pieces if line and not line.lstrip().startswith("#")]
@@ -56,6 +57,12 @@ class TestLocks:
     def test_dev_holds_what_the_groups_ask_for(self) -> None:
         groups = PROJECT["dependency-groups"]
         assert _unmet([*groups["dev"], *groups["bench"]], pins("dev.txt")) == []
+
+    @pytest.mark.parametrize("name", PEER_LOCKS)
+    def test_a_peer_holds_the_version_it_asks_for(self, name: str) -> None:
+        [wanted] = (ROOT / "requirements" / name).with_suffix(".in").read_text("utf-8").splitlines()
+        assert "==" in wanted
+        assert _unmet([wanted], pins(name)) == []
 
     def test_dev_is_run_and_more(self) -> None:
         assert pins("run.txt").items() <= pins("dev.txt").items()
