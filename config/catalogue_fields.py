@@ -35,6 +35,7 @@ SENTENCES: Final = {
         "checkpoint where waiting longer costs more than it saves, `idle_after` at the latest.",
         "target_precision": "With `learned`: the share of break-offs told that are not followed by a return.",
         "label_timeout": "Silence after which a prediction counts as settled: it did not complete.",
+        "contact_within": "So long after a break-off a contact counts as due to it, for what is learnt of contacts.",
         "learning": "Whether silences are scored and learnt from where the decision is `fixed` too.",
         "struggle": "When what a customer does counts as struggling.",
         "hints": "What holds for every hint.",

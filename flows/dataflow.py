@@ -18,6 +18,7 @@ from flows.customers import Clock, CustomersLogic
 from flows.decide import Learns, arbitrable, deciding
 from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
 from flows.monitor import monitored
+from flows.outcomes import Outcomes, outcomes_by_journey
 from flows.outreach import about_calling
 from flows.questions import hot_questions
 from flows.remembering import Journals, Remembering
@@ -107,8 +108,8 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     # KeyedStream[ShardBatch]: one item a shard and poll, still raw
     tracked = op.stateful_batch("track", batches, track)
     # KeyedStream[Tracked]: by shard
-    observed = op.flat_map("by_journey", tracked, _by_journey)
-    # KeyedStream: by journey, lists of observations
+    observed = op.flat_map("by_journey", tracked, _by_journey(catalogue, rules))
+    # KeyedStream: by journey, lists of observations, and what happened around transactions
     decide = deciding(catalogue, rules.journals, rules.learns, checkpoints=rules.checkpoints)
     decided = op.stateful_batch("decide", observed, decide)
     facts = op.map("facts", decided, _value)
@@ -200,11 +201,20 @@ def _tell(step: str, told: Stream[Any], sink: Sink[Any], outlets: Outlets) -> No
     op.output(step, routed, sink)
 
 
-def _by_journey(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Observation]]]:
-    grouped: dict[str, list[Observation]] = {}
-    for seen in keyed[1].observations:
-        grouped.setdefault(seen.journey, []).append(seen)
-    return grouped.items()
+def _by_journey(
+    catalogue: Catalogue, rules: Rules
+) -> Callable[[tuple[str, Tracked]], Iterable[tuple[str, list[Observation] | Outcomes]]]:
+    learning = [
+        name for name, each in catalogue.journeys.items() if catalogue.learns(each, checkpoints=rules.checkpoints)
+    ]
+
+    def by_journey(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Observation] | Outcomes]]:
+        grouped: dict[str, list[Observation]] = {}
+        for seen in keyed[1].observations:
+            grouped.setdefault(seen.journey, []).append(seen)
+        return *grouped.items(), *outcomes_by_journey(keyed[1], learning)
+
+    return by_journey
 
 
 def _refused(keyed: tuple[str, Tracked]) -> Iterable[list[DeadLetter]]:

@@ -1,13 +1,18 @@
 """The deciding step: a journey's observations become facts; and what the arbitration of hints understands."""
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 from bytewax.operators import StatefulBatchLogic
 
+from flows.customers import REWRITE_EVERY_MS
+from flows.outcomes import Outcomes
 from flows.remembering import Journals, Remembering
 from operators.abandonment import JourneyDecision
 from operators.arbitration import Contact, HintFeedback
+from operators.break_offs import Forgotten
 from operators.catalogue import Catalogue
 from operators.events import (
     CONTACT_ENDED,
@@ -25,6 +30,8 @@ from operators.learning_contract import LearningKeeper, WatchScored
 from operators.models import import_river
 from operators.reasons import ReasonRules
 
+_REWRITE_EVERY: Final = timedelta(milliseconds=REWRITE_EVERY_MS)
+
 
 class Learns(msgspec.Struct, frozen=True):
     """Who hears of what is learnt: of scored predictions, and of the learning itself (None: nobody)."""
@@ -33,8 +40,11 @@ class Learns(msgspec.Struct, frozen=True):
     keeper: LearningKeeper | None = None
 
 
-class DecideLogic(StatefulBatchLogic[list[Observation], list[Fact], bytes]):
-    """One journey's decision: lists of observations in, lists of facts out. ``keeper``: of what it learns."""
+class DecideLogic(StatefulBatchLogic[list[Observation] | Outcomes, list[Fact], bytes]):
+    """One journey's decision: lists of observations in, lists of facts out; outcomes are heard.
+
+    ``keeper``: of what it learns.
+    """
 
     def __init__(
         self, decision: JourneyDecision, remembering: Remembering, keeper: LearningKeeper | None, *, resumed: bool
@@ -45,17 +55,34 @@ class DecideLogic(StatefulBatchLogic[list[Observation], list[Fact], bytes]):
         self._resumed = resumed
         self._has_begun = False
 
-    def on_batch(self, values: list[list[Observation]]) -> tuple[Iterable[list[Fact]], bool]:
+    def on_batch(self, values: list[list[Observation] | Outcomes]) -> tuple[Iterable[list[Fact]], bool]:
         """Decides list by list."""
-        journey = values[0][0].journey
+        first = values[0]
+        journey = first.journey if isinstance(first, Outcomes) else first[0].journey
         self._remembering.call(f"decide-{stable_id(journey)}")
         if not self._has_begun:
             self._begin(journey)
-        decided = [self._decision.decide(observations) for observations in values]
+        decided = [self._decide(each) for each in values]
         self._remembering.write_ahead()
         if self._keeper is not None and self._decision.learning is not None:
             self._keeper(journey, self._decision.learning)
         return [facts for facts in decided if facts], StatefulBatchLogic.RETAIN
+
+    def _decide(self, given: list[Observation] | Outcomes) -> list[Fact]:
+        if not isinstance(given, Outcomes):
+            return self._decision.decide(given)
+        self._decision.hear(given.heard)
+        if any(isinstance(each, Forgotten) for each in given.heard):
+            self._remembering.rewrite_soon()
+        return []
+
+    def on_notify(self) -> tuple[Iterable[list[Fact]], bool]:
+        """Awake, so that there is a snapshot: who was forgotten must leave the journal."""
+        return (), StatefulBatchLogic.RETAIN
+
+    def notify_at(self) -> datetime | None:
+        """Soon, while the journal is written anew."""
+        return datetime.now(UTC) + _REWRITE_EVERY if self._remembering.is_rewriting else None
 
     def snapshot(self) -> bytes:
         """The place in the journal of which attempts have been told, and which of them are still away."""

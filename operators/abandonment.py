@@ -13,11 +13,13 @@ from typing import Final
 
 import msgspec
 
+from operators.break_offs import Asked, Outcome
 from operators.explaining import what_moved
 from operators.facts import Fact, FactKind, Observation
 from operators.learning import JourneyLearning, Thought
 from operators.learning_state import LearningHead, WaitingRow
 from operators.reasons import ReasonRules
+from operators.situations import known_of
 from operators.stored import ALL, taken, unpack, unpacked
 
 FORMAT: Final = "zhiyin-away-1"
@@ -38,14 +40,16 @@ class DecisionHead(msgspec.Struct, array_like=True, gc=False):
 
 
 class AwayRow(msgspec.Struct, array_like=True, gc=False):
-    """One attempt, stored. ``away``: told as abandoned, and away still (None: not told); ``waiting``: for its outcome.
+    """One attempt, stored. None of all: it is over.
 
-    Neither: it is over.
+    ``away``: told as abandoned, and away still (None: not told); ``waiting``: for its outcome; ``asked``: what was
+    asked of its break-off.
     """
 
     attempt_id: str
     away: bool | None = None
     waiting: WaitingRow | None = None
+    asked: Asked | None = None
 
 
 class JourneyDecision:
@@ -85,7 +89,14 @@ class JourneyDecision:
                 self._tell(seen, thought, facts)
             elif kind is None:
                 self._heard_of(seen, facts)
+        if self.learning is not None and observations:
+            self.learning.break_offs.batch_over(observations[-1].at_ms)
         return facts
+
+    def hear(self, outcomes: Sequence[Outcome]) -> None:
+        """What happened around transactions: what was thought of break-offs is held against it."""
+        if self.learning is not None:
+            self.learning.break_offs.hear(outcomes)
 
     def head(self) -> bytes:
         """What has been learnt; nothing else beside the attempts but the format's name."""
@@ -104,12 +115,15 @@ class JourneyDecision:
 
     def all_keys(self) -> list[str]:
         """The attempts told as abandoned and not over, and those that wait for their outcome."""
-        return list(self.away if self.learning is None else self.away.keys() | self.learning.waiting.keys())
+        learning = self.learning
+        if learning is None:
+            return list(self.away)
+        return list(self.away.keys() | learning.waiting.keys() | learning.break_offs.waiting.keys())
 
     def rows(self, keys: Sequence[str]) -> bytes:
         """Those of ``keys`` that are still remembered, packed as in ``changes``."""
         rows = [self._row(key) for key in keys]
-        return msgspec.msgpack.encode([row for row in rows if row.away is not None or row.waiting is not None])
+        return msgspec.msgpack.encode([row for row in rows if row != AwayRow(row.attempt_id)])
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
@@ -117,9 +131,13 @@ class JourneyDecision:
         if stored.journey is not None:
             self.begin(stored.journey)
         waiting: dict[str, WaitingRow] = {}
+        asked: dict[str, Asked] = {}
         for row in unpacked(packed, AwayRow, FORMAT):
             waiting.pop(row.attempt_id, None)
             self.away.pop(row.attempt_id, None)
+            asked.pop(row.attempt_id, None)
+            if row.asked is not None:
+                asked[row.attempt_id] = row.asked
             if row.away is not None:
                 self.away[row.attempt_id] = row.away
             if row.waiting is not None:
@@ -127,10 +145,13 @@ class JourneyDecision:
         if self.learning is not None and stored.learning is not None:
             self.learning.put_head(stored.learning)
             self.learning.put_rows(waiting.items())
+            self.learning.break_offs.put_rows(asked.items())
 
     def _row(self, attempt_id: str) -> AwayRow:
-        waiting = None if self.learning is None else self.learning.row(attempt_id)
-        return AwayRow(attempt_id, self.away.get(attempt_id), waiting)
+        learning, away = self.learning, self.away.get(attempt_id)
+        if learning is None:
+            return AwayRow(attempt_id, away)
+        return AwayRow(attempt_id, away, learning.row(attempt_id), learning.break_offs.waiting.get(attempt_id))
 
     def _set_away(self, attempt_id: str, *, away: bool) -> None:
         self.away[attempt_id] = away
@@ -157,7 +178,10 @@ class JourneyDecision:
         if seen.kind == "erased":
             self._is_over(seen.attempt_id)
         elif seen.kind != "active":
-            facts.append(_fact(_ENDS[seen.kind], seen, recovered=self._is_over(seen.attempt_id)))
+            fact = _fact(_ENDS[seen.kind], seen, recovered=self._is_over(seen.attempt_id))
+            facts.append(fact)
+            if self.learning is not None:
+                self.learning.break_offs.ended(fact)
         elif self.away.get(seen.attempt_id):
             self._set_away(seen.attempt_id, away=False)
             facts.append(_fact("returned", seen))
@@ -170,7 +194,7 @@ class JourneyDecision:
 
     def _abandoned(self, seen: Observation, thought: Thought | None) -> Fact:
         learning = self.learning
-        return Fact(
+        fact = Fact(
             kind="abandoned",
             at_ms=seen.at_ms,
             attempt_id=seen.attempt_id,
@@ -187,6 +211,7 @@ class JourneyDecision:
             moved=() if learning is None or thought is None else what_moved(learning.effects(thought.silence)),
             drifting=thought is not None and thought.drifting,
         )
+        return fact if learning is None else learning.break_offs.told(fact, known_of(seen))
 
 
 def _fact(kind: FactKind, seen: Observation, score: float | None = None, *, recovered: bool = False) -> Fact:

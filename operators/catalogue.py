@@ -245,6 +245,7 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decision: Decision = "fixed"
     target_precision: Precision = 0.95
     label_timeout: Duration = "2h"
+    contact_within: Duration = "24h"
     learning: bool = True
     struggle: Struggle = Struggle()
     hints: Hints = Hints()
@@ -302,6 +303,7 @@ def sped_up(catalogue: Catalogue, speed: float) -> Catalogue:
         journeys={name: _journey_sped_up(journey, speed) for name, journey in catalogue.journeys.items()},
         idle_checkpoints=_all_shorter(catalogue.idle_checkpoints, speed),
         label_timeout=_shorter(catalogue.label_timeout, speed),
+        contact_within=_shorter(catalogue.contact_within, speed),
         struggle=change(catalogue.struggle, hesitation_after=_shorter(catalogue.struggle.hesitation_after, speed)),
         hints=change(catalogue.hints, lifetime=_shorter(catalogue.hints.lifetime, speed)),
         caps=change(catalogue.caps, window=_shorter(catalogue.caps.window, speed)),

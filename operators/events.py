@@ -117,6 +117,7 @@ class Properties(msgspec.Struct, gc=False):
     conversation_id: str | None = None
     hint_id: str | None = None
     helpful: bool | None = None
+    reason: str | None = None
     question_id: str | None = None
     solved: bool | None = None
     outreach_id: str | None = None

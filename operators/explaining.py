@@ -4,7 +4,7 @@ In: what each feature adds to the log-odds of not completing. Out: the few large
 sentences in both languages. Refused: nothing; what is too small to matter is left out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from operators.catalogue import Words
@@ -16,8 +16,25 @@ MOST: Final = 3
 LEAST_EFFECT: Final = 0.15
 """Log-odds below this are not worth a sentence: less than four points of a hundred at best."""
 _MINUTE_MS: Final = 60_000
-_UP: Final = Words("更可能不再继续", "less likely to finish")
-_DOWN: Final = Words("更可能继续完成", "more likely to finish")
+_WAYS: Final = {
+    "": (Words("更可能不再继续", "less likely to finish"), Words("更可能继续完成", "more likely to finish")),
+    "contact": (
+        Words("更可能主动联系我们", "more likely to contact us"),
+        Words("不太会联系我们", "less likely to contact us"),
+    ),
+    "person": (
+        Words("更需要人工协助", "more in need of a person"),
+        Words("不太需要人工协助", "less in need of a person"),
+    ),
+    "reason": (
+        Words("更可能是这个原因", "this reason is likelier"),
+        Words("不太像是这个原因", "this reason is less likely"),
+    ),
+}
+"""By question: what speaks for yes, what for no."""
+Titles = Mapping[str, Words]
+_UNTITLED: Final[Titles] = {}
+_NAMED: Final = {"because": Words("原因：", "Because:"), "at": Words("停在：", "Stopped at:")}
 
 
 def what_moved(effects: Iterable[tuple[str, float]]) -> tuple[Moved, ...]:
@@ -31,13 +48,25 @@ def what_moved(effects: Iterable[tuple[str, float]]) -> tuple[Moved, ...]:
     return tuple(Moved(feature, round(effect, 3)) for feature, effect in large[:MOST])
 
 
-def explained(moved: Moved) -> Words:
-    """``整个办理用时约 3 分钟：更可能不再继续``, ``About 3 minutes into it: less likely to finish``."""
-    what, way = _feature(moved.feature), _UP if moved.effect > 0 else _DOWN
+def explained(moved: Moved, reasons: Titles = _UNTITLED, steps: Titles = _UNTITLED) -> Words:
+    """``整个办理用时约 3 分钟：更可能不再继续``, ``About 3 minutes into it: less likely to finish``.
+
+    ``reasons``, ``steps``: titles by code and id.
+    """
+    question, _, feature = moved.feature.rpartition(":")
+    up, down = _WAYS[question]
+    what, way = _feature(feature, reasons, steps), up if moved.effect > 0 else down
     return Words(f"{what.zh}：{way.zh}", f"{what.en}: {way.en}")
 
 
-def _feature(feature: str) -> Words:
+def _feature(feature: str, reasons: Titles, steps: Titles) -> Words:
+    if feature == "confirmed":
+        return Words("坐席过往的反馈", "What agents said in such cases")
+    name, _, named = feature.partition("=")
+    if name in _NAMED:
+        titles = reasons if name == "because" else steps
+        before_it, title = _NAMED[name], titles.get(named, Words(named, named))
+        return Words(f"{before_it.zh}{title.zh}", f"{before_it.en} {title.en}")
     if feature == "dwell0_none":
         return Words("刚开始办理", "Just begun")
     if feature.startswith("age"):

@@ -100,7 +100,9 @@ class RankedReason(msgspec.Struct, frozen=True):
 class Moved(msgspec.Struct, frozen=True):
     """One thing that moved a score. ``feature``: its code (``age20``, ``dwell0_13``, ``step_failed2``).
 
-    ``effect``: what it adds to the log-odds of not completing.
+    ``effect``: what it adds to the log-odds of not completing; of what else, the word before a colon says
+    (``contact:age20``: that the customer turns to a person, ``person:``: that one is of use,
+    ``reason:``: of the reason).
     """
 
     feature: str
@@ -111,7 +113,8 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     """One public fact about one attempt.
 
     ``score``: P(it does not complete), on ``idle`` and ``abandoned`` (None where nothing is learnt); ``moved``: what
-    moved it most; ``drifting``: what it was learnt from has changed lately.
+    moved it most; ``drifting``: what it was learnt from has changed lately. ``will_contact``: P(the customer turns to a
+    person), ``need``: P(a person is of use), on ``abandoned`` (None while nothing, or not enough, is learnt of it).
     """
 
     kind: FactKind
@@ -130,6 +133,8 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     cell: str = ""
     moved: tuple[Moved, ...] = ()
     drifting: bool = False
+    will_contact: float | None = None
+    need: float | None = None
 
     @property
     def id(self) -> str:
@@ -180,6 +185,8 @@ def _abandoned(fact: Fact, document: dict[str, Any]) -> None:
     document["idle_seconds"] = fact.idle_ms / 1000
     document["score"] = fact.score
     document["drifting"] = fact.drifting
+    document["will_contact"] = None if fact.will_contact is None else round(fact.will_contact, 6)
+    document["need"] = None if fact.need is None else round(fact.need, 6)
     document["reason"] = msgspec.to_builtins(fact.reasons[0]) if fact.reasons else None
     document["other_reasons"] = [{"code": r.code, "confidence": r.confidence} for r in fact.reasons[1:]]
 

@@ -4,8 +4,8 @@ In: an ``abandoned`` fact, the instant it is told and when a bot may open with i
 Refused: nothing; a journey or reason that the catalogue no longer has gets its own name as title
 and the words of ``unknown``.
 
-Need, 0 to 1: the reason's own need, as far as we are sure of the reason, and more the more the
-customer has struggled::
+Need, 0 to 1: the learnt one where the fact has it; else the reason's own need, as far as we are sure of the reason,
+and more the more the customer has struggled::
 
     sure = unknown.need + confidence * (reason.need - unknown.need)
     need = sure + (1 - sure) * 1/2 * n / (n + 4)      n: signals counted, hidden pages left out
@@ -38,6 +38,7 @@ class HintMaker:
         self._journeys = catalogue.journeys
         self._reasons = catalogue.reasons
         self._unknown = catalogue.reasons[UNKNOWN]
+        self._titles = {code: reason.title for code, reason in catalogue.reasons.items()}
         self._surfaces = catalogue.hints.surfaces
         self._steps = {
             name: {step.id: step.title for step in journey.steps} for name, journey in catalogue.journeys.items()
@@ -51,7 +52,7 @@ class HintMaker:
         steps = self._steps.get(fact.journey, {})
         journey_title = self._journey_title(fact.journey)
         step_title = None if fact.step is None else steps.get(fact.step, Words(fact.step, fact.step))
-        need = need_score(reason, self._unknown, ranked.confidence, fact.signals)
+        need = need_score(reason, self._unknown, ranked.confidence, fact.signals) if fact.need is None else fact.need
         return Hint(
             hint_id=hint_id(fact),
             customer_id=fact.customer_id,
@@ -74,7 +75,7 @@ class HintMaker:
             speak_after_ms=speak_after_ms,
             explanation=(
                 *explanation(ranked.evidence or _most_frequent_first(fact.signals), steps),
-                *map(explained, fact.moved),
+                *(explained(each, self._titles, steps) for each in fact.moved),
             ),
             step_titles=_titles((*ranked.evidence, *fact.signals), steps),
             cause=fact.cause,

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from operators.break_offs import BreakOffs
 from operators.catalogue import Catalogue
 from operators.facts import Observation
 from operators.instants import duration_ms
@@ -90,6 +91,7 @@ class JourneyLearning:
             {step: (*(each for each in ladder_ms if each < limit), limit) for step, limit in idle_after_ms.items()},
             catalogue.precision_of(journey),
         )
+        self.break_offs = BreakOffs(catalogue, DRIFT_NOTED_MS, keeps_changes=keeps_changes)
         self.waiting: dict[str, Waiting] = {}
         self.dropped = 0
         self._changed: set[str] = set()
@@ -133,22 +135,22 @@ class JourneyLearning:
     def take_changed(self) -> set[str]:
         """The attempts whose rows have changed since the last call."""
         changed, self._changed = self._changed, set()
-        return changed
+        return changed | self.break_offs.take_changed()
 
     def figures(self) -> LearningFigures:
         """Where it stands."""
-        scorer = self.scorer
+        scorer, break_offs = self.scorer, self.break_offs
         quality = [quality_of("unfinished", scorer.contenders.leader, scorer.figures)]
         if self._decides:
             quality.append(quality_of("away", "ladder", self.away_figures))
         return LearningFigures(
             self.name,
-            tuple(quality),
-            scorer.learnt,
+            (*quality, *break_offs.quality()),
+            scorer.learnt + break_offs.learnt,
             scorer.sampled_out,
-            self.dropped,
-            sum(len(each.predictions) for each in self.waiting.values()),
-            dict(scorer.drifts),
+            self.dropped + break_offs.dropped,
+            sum(len(each.predictions) for each in self.waiting.values()) + break_offs.pending,
+            scorer.drifts | break_offs.drifts,
             self._first_ms,
             self._last_ms,
         )
@@ -194,6 +196,7 @@ class JourneyLearning:
             self.dropped,
             self._first_ms,
             self._last_ms,
+            self.break_offs.state(),
         )
 
     def _put(self, state: LearningState) -> None:
@@ -201,6 +204,7 @@ class JourneyLearning:
         self.ladder.put(state.ladder)
         self.away_figures = Prequential(state.away_figures)
         self.dropped, self._first_ms, self._last_ms = state.dropped, state.first_ms, state.last_ms
+        self.break_offs.put(state.break_offs)
 
     def _silent(self, seen: Observation, *, is_last: bool) -> Thought:
         """A silence has reached a checkpoint, or ``idle_after``."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from operators.break_offs import BreakOffState
 from operators.ladder import LadderState
 from operators.models import ModelName, features_of
 from operators.prequential import PrequentialState
@@ -25,6 +26,7 @@ class LearningState(msgspec.Struct, array_like=True, gc=False):
     dropped: int
     first_ms: int | None
     last_ms: int | None
+    break_offs: BreakOffState = msgspec.field(default_factory=BreakOffState)
 
 
 class LearningHead(msgspec.Struct, array_like=True, gc=False):

@@ -158,11 +158,13 @@ def _ranked(
     total = math.fsum(scores.values()) + PRIOR
     best_first = sorted(scores, key=lambda reason: (-scores[reason], -priority.get(reason, 0), reason))
     ranked = [
-        RankedReason(reason, _rounded(scores[reason] / total), tuple(sorted(evidence[reason], key=_strongest_first)))
+        RankedReason(
+            reason, rounded_down(scores[reason] / total), tuple(sorted(evidence[reason], key=_strongest_first))
+        )
         for reason in best_first
     ]
     if not best_first or scores[best_first[0]] / total < min_confidence:
-        ranked.insert(0, RankedReason(UNKNOWN, _rounded(PRIOR / total)))
+        ranked.insert(0, RankedReason(UNKNOWN, rounded_down(PRIOR / total)))
     return tuple(ranked)
 
 
@@ -177,6 +179,6 @@ def _strongest_first(evidence: Evidence) -> tuple[float, str, str, str, str]:
     return -evidence.weight, evidence.signal, evidence.step or "", evidence.code or "", evidence.field or ""
 
 
-def _rounded(confidence: float) -> float:
-    """Down to four decimals: the confidences never add up to more than 1."""
+def rounded_down(confidence: float) -> float:
+    """To four decimals: the confidences never add up to more than 1."""
     return math.floor(confidence * _DECIMALS) / _DECIMALS

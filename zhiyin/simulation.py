@@ -31,6 +31,8 @@ class Mix(msgspec.Struct, frozen=True):
     """Chance of a second kind of sign for the same reason."""
     stumbles: float = 0.10
     """Chance a step of a sign that has nothing to do with how it ends."""
+    symptoms: float = 0.0
+    """Chance that a reason which has a symptom leaves the signs of that other reason too, and more of them."""
 
 
 MIX: Final = Mix()
@@ -141,9 +143,19 @@ class Simulation:
         """One or two of the cause's signs, the heavier the likelier."""
         first = self._random.choices(cause.signs, [each.weight for each in cause.signs])[0]
         others = [each for each in cause.signs if each is not first]
+        found: tuple[Speaks, ...] = (first,)
         if others and self._random.random() < self._mix.second_sign:
-            return (self._random.choice(others), first)
-        return (first,)
+            found = (self._random.choice(others), first)
+        symptom = self._symptom(cause) if self._mix.symptoms else None
+        if symptom is not None and self._random.random() < self._mix.symptoms:
+            return (*found, *symptom.signs)
+        return found
+
+    def _symptom(self, cause: Cause) -> Cause | None:
+        """What a cause is mistaken for: of the causes at one step every other one has the next for a symptom."""
+        here = [each for each in self._causes[cause.journey] if each.place == cause.place]
+        at = here.index(cause)
+        return here[at + 1] if at % 2 == 0 and at + 1 < len(here) else None
 
     def _cause(self, journey: str) -> Cause | None:
         """A cause by the table of weights; None: nothing to be seen."""

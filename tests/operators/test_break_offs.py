@@ -1,0 +1,375 @@
+"""What break-offs teach: the rules' word until more is known, outcomes as defined, nothing from later, nothing lost."""
+
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operators import break_offs
+from operators.abandonment import JourneyDecision
+from operators.arbitration import Contact
+from operators.break_offs import CALLED, BreakOffs, Forgotten, Judgement, Outcome
+from operators.catalogue import UNKNOWN
+from operators.facts import Fact, Observation, RankedReason, Signal
+from operators.hint_making import HintMaker, hint_id
+from operators.learning import JourneyLearning
+from operators.outreach_memory import CallOutcome
+from operators.outreach_words import outreach_id
+from operators.reason_ranking import ReasonRanking
+from operators.reasons import ReasonRules
+from operators.situations import Known
+from tests.operators.samples import catalogue
+
+CATALOGUE = msgspec.structs.replace(catalogue(), contact_within="1h", decision="learned", label_timeout="1h")
+FACE = RankedReason("face_check", 0.6)
+SMS = RankedReason("sms_code", 0.3)
+KNOWN = Known("face_check", 300_000, 12, b"\x0a")
+JOURNEY = "policy_loan"
+AT_MS = 1_780_000_000_000
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+
+
+def attempt(number: int) -> str:
+    return f"{number:08x}00000000"
+
+
+def abandoned(number: int, at_ms: int = AT_MS, reasons: tuple[RankedReason, ...] = (FACE, SMS)) -> Fact:
+    fact = Fact("abandoned", at_ms, attempt(number), f"c{number}", JOURNEY, None, "face_check", idle_ms=300_000)
+    return msgspec.structs.replace(fact, reasons=reasons)
+
+
+def over(number: int, at_ms: int, kind: str = "completed") -> Fact:
+    return msgspec.structs.replace(abandoned(number, at_ms), kind=kind, reasons=())
+
+
+def called(number: int, outcome: str, at_ms: int, tries: int = 0) -> CallOutcome:
+    return CallOutcome(f"c{number}", outreach_id(attempt(number), AT_MS, tries), outcome, at_ms)
+
+
+def contact(number: int, at_ms: int, channel: str = "phone") -> Contact:
+    return Contact(f"c{number}", True, at_ms, channel)
+
+
+def labels(learnt: BreakOffs) -> dict[str, int]:
+    return {each.question: each.labels for each in learnt.quality()}
+
+
+def awake() -> BreakOffs:
+    """Some telephone is connected."""
+    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    learnt.hear((contact(999, AT_MS - HOUR_MS),))
+    return learnt
+
+
+def test_without_data_the_rules_word_is_told_letter_for_letter() -> None:
+    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    assert learnt.told(abandoned(1), KNOWN) == abandoned(1)
+    unknown = (RankedReason(UNKNOWN, 0.7), RankedReason("sms_code", 0.2))
+    assert learnt.told(abandoned(2, reasons=unknown), KNOWN).reasons == unknown
+
+
+def taught(truth: Callable[[int], str], numbers: Iterable[int]) -> BreakOffs:
+    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    for number in numbers:
+        fact = learnt.told(abandoned(number), KNOWN)
+        learnt.hear((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, named=truth(number)),))
+    return learnt
+
+
+def test_what_agents_confirm_is_told_first_and_as_often_as_it_was_right() -> None:
+    learnt = taught(lambda number: "sms_code" if number % 5 else "face_check", range(1_500))
+    fact = learnt.told(abandoned(2_000), KNOWN)
+    assert [each.code for each in fact.reasons] == ["sms_code", "face_check"]
+    assert fact.reasons[0].confidence == pytest.approx(0.8, abs=0.1)
+    assert sum(each.confidence for each in fact.reasons) <= 1
+    assert fact.moved[0].feature == "reason:confirmed"
+    assert fact.moved[0].effect > 1
+    [quality] = learnt.quality()
+    assert quality.log_loss < quality.base_log_loss
+
+
+def test_unknown_stays_an_answer() -> None:
+    learnt = taught(lambda _: UNKNOWN, range(800))
+    [first, *others] = learnt.told(abandoned(2_000), KNOWN).reasons
+    assert first.code == UNKNOWN
+    assert first.confidence > 0.5
+    assert {each.code for each in others} == {"face_check", "sms_code"}
+
+
+def test_who_only_says_wrong_judges_only_what_was_shown() -> None:
+    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    fact = learnt.told(abandoned(1), KNOWN)
+    said = Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, right=False)
+    learnt.hear((said, said))
+    assert labels(learnt) == {"reason": 1}
+    assert learnt.pending == 0
+    assert not learnt.waiting
+
+
+def test_a_word_that_says_nothing_leaves_the_question_open() -> None:
+    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    fact = learnt.told(abandoned(1), KNOWN)
+    learnt.hear((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1), Judgement("c1", "another", AT_MS + 1, True)))
+    assert (labels(learnt), learnt.pending) == ({}, 1)
+
+
+def test_confidences_never_add_up_to_more_than_one() -> None:
+    ranking = ReasonRanking(0.4)
+    both = (RankedReason("face_check", 0.45), RankedReason("sms_code", 0.45))
+    for number in range(1_200):
+        known = ranking.ranked(both, "face_check")
+        shown = known.candidates[number % 2].code
+        ranking.judged(known.candidates, KNOWN, shown, right=True, named=None)
+    told = ranking.ranked(both, "face_check").reasons
+    assert ranking.model.leads
+    assert 0.98 < sum(each.confidence for each in told) <= 1
+
+
+def test_contacts_are_not_asked_about_before_one_is_heard_of() -> None:
+    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    learnt.told(abandoned(1, reasons=()), KNOWN)
+    assert learnt.pending == 0
+    learnt.hear((contact(2, AT_MS),))
+    learnt.told(abandoned(3, reasons=()), KNOWN)
+    assert learnt.pending == 2
+
+
+@pytest.mark.parametrize(
+    ("heard", "ends", "found"),
+    [
+        ((contact(1, AT_MS + MINUTE_MS),), (), {"contact": 1, "person": 1}),
+        ((contact(1, AT_MS - MINUTE_MS),), (), {"contact": 1}),
+        ((contact(2, AT_MS + MINUTE_MS),), (), {"contact": 1}),
+        ((contact(1, AT_MS + 2 * HOUR_MS),), (), {"contact": 1}),
+        ((), (over(1, AT_MS + MINUTE_MS),), {"contact": 1, "person": 1}),
+        ((), (over(1, AT_MS + MINUTE_MS, "cancelled"),), {"contact": 1}),
+        ((), (), {"contact": 1}),
+        ((contact(1, AT_MS + 1, CALLED), called(1, "solved", AT_MS + 2)), (), {"person": 1}),
+        ((contact(1, AT_MS + 1, CALLED), called(1, "declined", AT_MS + 2)), (), {"person": 1}),
+        ((contact(1, AT_MS + 1, CALLED), called(1, "no_answer", AT_MS + 2)), (), {}),
+        ((contact(1, AT_MS + 1, CALLED), called(1, "reached", AT_MS + 2)), (), {"person": 1}),
+        ((called(1, "solved", AT_MS + 2, tries=2),), (), {"contact": 1, "person": 1}),
+        ((called(2, "solved", AT_MS + 2),), (), {"contact": 1}),
+    ],
+)
+def test_outcomes_are_what_the_module_says(
+    heard: tuple[Outcome, ...], ends: tuple[Fact, ...], found: dict[str, int]
+) -> None:
+    learnt = awake()
+    learnt.told(abandoned(1, reasons=()), KNOWN)
+    learnt.hear(heard)
+    for each in ends:
+        learnt.ended(each)
+    learnt.batch_over(AT_MS + HOUR_MS)
+    assert heard or ends or not labels(learnt), "it waits for the whole time"
+    learnt.batch_over(AT_MS + 30 * HOUR_MS)
+    assert labels(learnt) == found
+    assert not learnt.waiting
+
+
+@pytest.mark.parametrize(
+    ("outcome", "completes", "yes"),
+    [("solved", False, True), ("reached", True, True), ("reached", False, False), ("declined", False, False)],
+)
+def test_a_call_was_of_use_or_not(outcome: str, completes: bool, yes: bool) -> None:
+    learnt = awake()
+    for number in range(60):
+        learnt.told(abandoned(number, reasons=()), KNOWN)
+        learnt.hear((called(number, outcome, AT_MS + 1),))
+        if completes:
+            learnt.ended(over(number, AT_MS + 2))
+    learnt.batch_over(AT_MS + 30 * HOUR_MS)
+    assert list(learnt.state().person_rates.values()) == [[[60.0, 60.0 * yes]]]
+
+
+def needy(learnt: BreakOffs, count: int) -> None:
+    """Who stopped at the check of the face needs somebody; who did so for a text message does not."""
+    for number in range(count):
+        reasons = (FACE, SMS) if number % 2 else (SMS, FACE)
+        learnt.told(abandoned(number, reasons=reasons), KNOWN)
+        if number % 2:
+            learnt.hear((called(number, "solved", AT_MS + 1),))
+        else:
+            learnt.ended(over(number, AT_MS + 1))
+            learnt.batch_over(AT_MS + 2)
+
+
+def test_the_learnt_need_is_told_once_it_is_better_than_the_rules_and_ranks_the_list() -> None:
+    learnt = awake()
+    needy(learnt, 20)
+    early = learnt.told(abandoned(5_000), KNOWN)
+    assert early.need is None
+    hints = HintMaker(CATALOGUE)
+    assert hints.make(early, AT_MS, None).need == hints.make(abandoned(5_000), AT_MS, None).need
+    needy(learnt, 700)
+    face, sms = learnt.told(abandoned(5_001), KNOWN), learnt.told(abandoned(5_002, reasons=(SMS, FACE)), KNOWN)
+    assert (face.need or 0) > 0.7
+    assert (sms.need or 1) < 0.3
+    hint = hints.make(face, AT_MS, None)
+    assert hint.need == face.need
+    assert any("in need of a person" in each.en for each in hint.explanation)
+    assert any("人工协助" in each.zh for each in hint.explanation)
+
+
+def test_will_contact_us_is_told_after_some_outcomes() -> None:
+    learnt, random = awake(), Random(2)
+    for number in range(2_000):
+        reasons = (FACE, SMS) if number % 2 else (SMS, FACE)
+        fact = learnt.told(abandoned(number, reasons=reasons), KNOWN)
+        assert (fact.will_contact is None) == (number < break_offs.LEAST_TOLD)
+        does = random.random() < (0.6 if number % 2 else 0.1)
+        learnt.hear((contact(number, AT_MS + (MINUTE_MS if does else 2 * HOUR_MS)),))
+        if not does:
+            learnt.batch_over(AT_MS + 2 * HOUR_MS)
+    likely = learnt.told(abandoned(5_001), KNOWN).will_contact
+    unlikely = learnt.told(abandoned(5_002, reasons=(SMS, FACE)), KNOWN).will_contact
+    assert (likely or 0) == pytest.approx(0.6, abs=0.15)
+    assert (unlikely or 1) == pytest.approx(0.1, abs=0.1)
+
+
+def test_a_forgotten_customer_waits_no_more() -> None:
+    learnt = awake()
+    learnt.told(abandoned(1), KNOWN)
+    learnt.told(abandoned(2), KNOWN)
+    learnt.hear((Forgotten("c1", AT_MS + 1),))
+    assert list(learnt.waiting) == [attempt(2)]
+
+
+def test_what_waits_is_bounded_and_what_is_dropped_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(break_offs, "MOST_WAITING", 10)
+    learnt = awake()
+    for number in range(25):
+        learnt.told(abandoned(number), KNOWN)
+    assert (len(learnt.waiting), learnt.state().dropped) == (10, 15)
+    assert list(learnt.waiting) == [attempt(number) for number in range(15, 25)]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A batch of observations, and what is heard after it."""
+
+    observations: list[Observation]
+    heard: list[Outcome]
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Step]:
+    """A few customers who break off, come back, complete, turn to somebody, and agents who speak of it."""
+    steps: list[Step] = []
+    at_ms = AT_MS
+    for _ in range(draw(st.integers(1, 12))):
+        at_ms += draw(st.integers(1, 3)) * 20 * MINUTE_MS
+        number = draw(st.integers(0, 3))
+        kind = draw(st.sampled_from(("silent", "silent", "active", "completed", "gone")))
+        steps.append(Step([observed(number, kind, at_ms)], draw(st.lists(heard(at_ms), max_size=3))))
+    return steps
+
+
+def observed(number: int, kind: str, at_ms: int) -> Observation:
+    signals = (Signal("step_failed", "face_check", ("face_timeout", "sms_timeout")[number % 2], None, 2),)
+    seen = Observation("silent", at_ms, attempt(number), f"c{number}", JOURNEY, None, "face_check", None, 300_000)
+    return msgspec.structs.replace(seen, kind=kind, signals=signals, started_ms=at_ms - HOUR_MS)
+
+
+def heard(at_ms: int) -> st.SearchStrategy[Outcome]:
+    numbers = st.integers(0, 3)
+    calls = st.sampled_from(("solved", "reached", "declined", "no_answer"))
+    named = st.sampled_from(("face_check", "sms_code", UNKNOWN))
+    return st.one_of(
+        st.builds(lambda number: contact(number, at_ms + 1), numbers),
+        st.builds(lambda number, outcome: called(number, outcome, at_ms + 1), numbers, calls),
+        st.builds(lambda number, name: (number, name), numbers, named).map(
+            lambda each: Judgement(f"c{each[0]}", f"hint of {each[0]}", at_ms + 1, named=each[1])
+        ),
+    )
+
+
+def deciding() -> JourneyDecision:
+    decision = JourneyDecision(
+        ReasonRules(CATALOGUE), lambda name: JourneyLearning(name, CATALOGUE, keeps_changes=True), keeps_changes=True
+    )
+    decision.begin(JOURNEY)
+    return decision
+
+
+def lived(decision: JourneyDecision, steps: Sequence[Step]) -> list[Fact]:
+    """The facts of a life; words on hints are about the last hint of the customer."""
+    facts: list[Fact] = []
+    for step in steps:
+        facts += decision.decide(step.observations)
+        last = {fact.customer_id: hint_id(fact) for fact in facts if fact.kind == "abandoned"}
+        decision.hear(
+            [
+                msgspec.structs.replace(each, hint_id=last.get(each.customer_id, ""))
+                if isinstance(each, Judgement)
+                else each
+                for each in step.heard
+            ]
+        )
+    return facts
+
+
+@settings(max_examples=30, deadline=None)
+@given(past=lives(), one=lives(), other=lives())
+def test_another_future_leaves_all_that_was_said_as_it_was(
+    past: list[Step], one: list[Step], other: list[Step]
+) -> None:
+    later = 100 * HOUR_MS
+
+    def after(steps: list[Step]) -> list[Step]:
+        return [
+            Step(
+                [msgspec.structs.replace(each, at_ms=each.at_ms + later) for each in step.observations],
+                [msgspec.structs.replace(each, at_ms=each.at_ms + later) for each in step.heard],
+            )
+            for step in steps
+        ]
+
+    said = [lived(deciding(), [*past, *after(future)]) for future in (one, other)]
+    told = [[fact for fact in facts if fact.at_ms < AT_MS + later] for facts in said]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("places", [(0, 1), (1, 0)])
+def test_within_a_batch_an_end_teaches_nothing_that_was_told_before_it(places: tuple[int, ...]) -> None:
+    said = []
+    for order in ((0, 1), places):
+        decision = deciding()
+        decision.hear((contact(999, AT_MS - HOUR_MS),))
+        decision.decide([observed(1, "silent", AT_MS)])
+        batch = [observed(3, "silent", AT_MS + MINUTE_MS), observed(1, "completed", AT_MS + 2 * MINUTE_MS)]
+        decision.decide([batch[place] for place in order])
+        decision.decide([observed(5, "silent", AT_MS + 3 * MINUTE_MS)])
+        assert decision.learning is not None
+        waiting = decision.learning.break_offs.waiting
+        said.append((waiting[attempt(3)].person, waiting[attempt(5)].person))
+    assert said[0] == said[1]
+    assert said[0][0] != said[0][1], "it taught something"
+
+
+@settings(max_examples=30, deadline=None)
+@given(steps=lives(), cut=st.integers(0, 11))
+def test_restored_from_its_journal_it_thinks_the_same(steps: list[Step], cut: int) -> None:
+    whole, before, after = deciding(), deciding(), deciding()
+    lived(whole, steps[:cut])
+    lived(before, steps[:cut])
+    after.restore(before.head(), [before.changes()[1]])
+    assert after.head() == before.head() == whole.head()
+    assert sorted(after.all_keys()) == sorted(before.all_keys())
+    assert all(after.rows([key]) == before.rows([key]) for key in before.all_keys())
+    assert lived(after, steps[cut:]) == lived(whole, steps[cut:])
+
+
+def test_what_was_learnt_is_saved_and_taken_up() -> None:
+    first, second = JourneyLearning(JOURNEY, CATALOGUE), JourneyLearning(JOURNEY, CATALOGUE)
+    first.break_offs.hear((contact(999, AT_MS - HOUR_MS),))
+    needy(first.break_offs, 500)
+    second.take_up(first.saved())
+    assert second.saved() == first.saved()
+    assert [each.question for each in second.figures().quality] == ["unfinished", "away", "person"]
+    assert second.figures().learnt == 500
+    one, other = (each.break_offs.told(abandoned(5_000), KNOWN) for each in (first, second))
+    assert one.need == other.need is not None
