@@ -22,7 +22,7 @@ from gateway.session import PING, Begin, Clock, Close, End, Report, Send, Sessio
 from gateway.subscription import Subscription
 from gateway.tokens import Token
 from gateway.told import Shown, Told
-from operators.routing import has_skill
+from operators.routing import has_skill, is_queue
 from state.audit import HINT
 from state.bus import BusFull
 from state.connections import StoreUnavailable
@@ -124,14 +124,21 @@ class Desk:
         return self._session.token if self._closing is None else None
 
     def _sees(self, told: Told) -> bool:
-        """Whether an entry is of a customer that this desk may see, and asks no skill that it lacks."""
+        """Whether an entry is of a customer that this desk may see."""
         token = self._session.token
-        if token is None or not has_skill(token.skills, told.skill if told.announces else None):
+        if token is None:
             return False
         if not token.reach.allows(told.branch, told.region):
             self._house.meter.withheld()
             return False
         return True
+
+    def _may_take(self, told: Told) -> bool:
+        """Whether an entry of a queue is for this desk: it may see the customer and has the skill."""
+        token = self._session.token
+        return (
+            token is not None and has_skill(token.skills, told.skill if told.announces else None) and self._sees(told)
+        )
 
     def _steady_s(self) -> float:
         return self._house.clock().steady_s
@@ -173,7 +180,8 @@ class Desk:
             self._house.meter.opened(self._role)
 
     def _begin(self, begin: Begin) -> None:
-        subscription = Subscription(begin.id, begin.channel, self._outbox, self._drop, self._sees)
+        sees = self._may_take if is_queue(begin.channel) else self._sees
+        subscription = Subscription(begin.id, begin.channel, self._outbox, self._drop, sees)
         self._subscriptions[begin.id] = subscription
         self._joining[begin.id] = asyncio.create_task(self._join(begin, subscription))
 

@@ -2,7 +2,8 @@
 
 In: ``GET /v1/customers/{id}/hot-questions``, ``POST /v1/questions/{id}/ratings``, each with a token. Out: JSON, the
 wording picked by ``Accept-Language`` beside both; a rating goes on the bus as ``Answer Rated`` of that customer.
-Refused, as a ``Problem``: no token, one of another role, a body that is no rating.
+Refused, as a ``Problem``: no token, one of another role, a customer whom the token may not see, a body that is no
+rating.
 """
 
 import uuid
@@ -18,10 +19,13 @@ from gateway.bearer import Bearers
 from gateway.bodies import read_body
 from gateway.contacts import known_customer_id, spoken_answer
 from gateway.feedback import BusWriter
+from gateway.metrics import GatewayMetrics
 from gateway.problems import ErrorDetail, Problem
 from gateway.roles import HOT_QUESTIONS
+from gateway.tokens import Token
 from operators.events import ANSWER_RATED, CUSTOMER_ID_CHARS, excerpt, wrong_type
 from operators.instants import iso_text
+from operators.routing import Whereabouts
 from state.board import HintBoard
 from state.bundles import RedisBundleBoard
 from state.bus import OutgoingEvent
@@ -48,6 +52,7 @@ class QuestionApi:
         bus: BusWriter,
         bearers: Bearers,
         clock_ms: Callable[[], int],
+        metrics: GatewayMetrics,
     ) -> None:
         self._questions = questions
         self._customers = customers
@@ -55,6 +60,7 @@ class QuestionApi:
         self._bus = bus
         self._bearers = bearers
         self._clock_ms = clock_ms
+        self._metrics = metrics
 
     def routes(self) -> list[Route]:
         """One route an endpoint."""
@@ -64,14 +70,23 @@ class QuestionApi:
         ]
 
     async def _hot(self, request: Request) -> Response:
-        self._bearers.token(request, HOT_QUESTIONS.roles)
+        token = self._bearers.token(request, HOT_QUESTIONS.roles)
         customer_id = known_customer_id(request)
-        hot = await self._questions.hot(await self._groups(customer_id))
+        known = await self._seen(token, customer_id)
+        hot = await self._questions.hot(await self._groups(customer_id, known))
         return spoken_answer(request, lambda language: _spoken(hot, customer_id, language))
 
-    async def _groups(self, customer_id: str) -> list[str]:
-        """The customer's own group first, then that of the journey he broke off last."""
+    async def _seen(self, token: Token, customer_id: str) -> Whereabouts:
+        """Whose the customer is. Raises Problem where the token may not see him; nobody learns whether he is known."""
         known = await self._customers.whereabouts(customer_id)
+        if not token.reach.allows(known.branch, known.region):
+            self._metrics.out_of_reach.labels("rest").inc()
+            wrong = ErrorDetail("customer_id", "a customer of another branch or region", "one whom this token may see")
+            raise Problem("forbidden", f"customer_id: found {wrong.found}, expected {wrong.expected}", [wrong])
+        return known
+
+    async def _groups(self, customer_id: str, known: Whereabouts) -> list[str]:
+        """The customer's own group first, then that of the journey he broke off last."""
         own = [f"group:{known.group}"] if known.group else []
         hints = await self._hints.next_hints(customer_id, self._clock_ms())
         return [*own, *(f"journey:{hint['journey']}" for hint in hints[:1])]
@@ -79,6 +94,7 @@ class QuestionApi:
     async def _rate(self, request: Request) -> Response:
         token = self._bearers.token(request, HOT_QUESTIONS.roles)
         rating = _read_rating(await read_body(request, RATING_BYTES))
+        await self._seen(token, rating.customer_id)
         now_ms = self._clock_ms()
         event = {
             "type": "track",

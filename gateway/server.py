@@ -165,7 +165,7 @@ class Gateway:
             *RoutingApi(board, presence, rerouting, bearers, wall_clock_ms, auditor, self.metrics).routes(),
             *ContactApi(RedisBundleBoard(client), bearers, wall_clock_ms, auditor, self.metrics).routes(),
             *QuestionApi(
-                RedisQuestionBoard(client), RedisBundleBoard(client), board, lane, bearers, wall_clock_ms
+                RedisQuestionBoard(client), RedisBundleBoard(client), board, lane, bearers, wall_clock_ms, self.metrics
             ).routes(),
             *self._outreach(OutreachBoard(client), lane, bearers, auditor).routes(),
             *JourneysApi(JourneyMaps(client), PainPoints(client), lane, bearers, wall_clock_ms).routes(),

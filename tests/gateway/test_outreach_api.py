@@ -312,6 +312,26 @@ def test_an_agent_of_one_branch_sees_and_calls_its_customers_alone(gateway: Runn
         assert api.delete("/v1/customers/anna/do-not-call").json()["changed"] is True
 
 
+def test_an_agent_of_one_region_is_refused_the_others_by_name_and_that_is_counted(gateway: RunningGateway) -> None:
+    put(gateway, entry_now("east"), entry_now("west", customer_id="bert"), entry_now("unsaid", customer_id="cy"))
+    with connect(gateway.settings.redis_url or "") as client:
+        for customer, region in (("anna", "east"), ("bert", "west")):
+            client.hset(f"zy:customer:{customer}", "region", region)
+    before = sum(gateway.metric("zhiyin_out_of_reach_total").values())
+    token = issue_token(SECRET, "desk-1", AGENT, 600, wall_clock_ms() // 1000, {"customers": {"regions": ["east"]}})
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=gateway.addresses.http, timeout=10, headers=headers) as api:
+        assert [each["outreach_id"] for each in listed(api)] == ["east"]
+        for name in ("west", "unsaid"):
+            refused = claim(api, name)
+            assert kind_of(refused) == (404, "not_found")
+            assert refused.json()["detail"] == f"outreach {name}: found no such entry, expected one of the list"
+        assert sum(gateway.metric("zhiyin_out_of_reach_total").values()) == before + 4
+        wish = api.put("/v1/customers/nobody/do-not-call")
+        assert (kind_of(wish), wish.json()["errors"][0]["path"]) == ((403, "forbidden"), "customer_id")
+    assert told(gateway) == []
+
+
 def test_what_is_unknown_is_not_found(api: httpx.Client) -> None:
     for answer in (claim(api, "none"), api.delete("/v1/outreach/none/claims"), end(api, "none", "reached")):
         assert kind_of(answer) == (404, "not_found")

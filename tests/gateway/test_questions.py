@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from gateway.collector import wall_clock_ms
+from gateway.tokens import AGENT, issue_token
 from operators.bundle import Belongs
 from operators.catalogue import Article, Words
 from operators.questions import HotList, HotQuestion
@@ -14,7 +15,7 @@ from operators.routing import Whereabouts
 from state.bundles import RedisBundleStore
 from state.connections import connect
 from state.questions import RedisQuestionStore
-from tests.gateway.running import RunningGateway, agent, bearer, chatbot
+from tests.gateway.running import SECRET, RunningGateway, agent, bearer, chatbot
 from tests.gateway.test_api import hint_now
 from tests.gateway.test_api import tell as tell_hint
 
@@ -41,6 +42,34 @@ def api(gateway: RunningGateway) -> Iterator[httpx.Client]:
 def asked(api: httpx.Client) -> tuple[str, list[str]]:
     document = api.get(HOT, headers=chatbot()).json()
     return document["group"], [each["reason"] for each in document["questions"]]
+
+
+def test_of_customers_out_of_reach_nothing_is_said_and_nothing_taken(
+    gateway: RunningGateway, api: httpx.Client
+) -> None:
+    with connect(gateway.settings.redis_url or "") as client:
+        RedisBundleStore(client, wall_clock_ms, 60_000).write(
+            [Belongs("anna", Whereabouts(branch="sh", region="east"))]
+        )
+    before = gateway.metric("zhiyin_out_of_reach_total").get('where="rest"', 0.0)
+    rating, taken = {"customer_id": "anna", "solved": True}, gateway.bus()
+    for customers in ({"branches": ["bj"]}, {"regions": ["west"]}):
+        now_s = wall_clock_ms() // 1000
+        token = issue_token(SECRET, "desk-1", AGENT, 600, now_s, {"customers": customers})
+        headers = {"Authorization": f"Bearer {token}"}
+        for refused in (
+            api.get(HOT, headers=headers),
+            api.get("/v1/customers/nobody/hot-questions", headers=headers),
+            api.post("/v1/questions/policy_loan.payment/ratings", json=rating, headers=headers),
+        ):
+            assert refused.status_code == 403
+            assert refused.json()["detail"] == (
+                "customer_id: found a customer of another branch or region, expected one whom this token may see"
+            )
+    assert gateway.metric("zhiyin_out_of_reach_total")['where="rest"'] == before + 6
+    assert gateway.bus() == taken
+    token = issue_token(SECRET, "desk-1", AGENT, 600, wall_clock_ms() // 1000, {"customers": {"regions": ["east"]}})
+    assert api.get(HOT, headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
 
 def test_nobody_has_asked_anything(api: httpx.Client) -> None:

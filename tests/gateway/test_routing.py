@@ -153,6 +153,18 @@ def test_an_owner_who_stays_away_loses_the_hint_to_the_queue(gateway: RunningGat
     until(queued, "the hint in the queue")
 
 
+def test_a_skill_is_asked_in_queues_alone_and_not_of_whom_the_hint_is_for(gateway: RunningGateway) -> None:
+    own = Caller(gateway, "desk", "d1", skills=["loans"])
+    queue = Caller(gateway, "queue", "d1", skills=["loans"])
+    tell_at(gateway, hint_now("h1", skill="claims"), "queue:general")
+    tell_at(gateway, hint_now("h2", skill="loans"), "queue:general")
+    tell_at(gateway, hint_now("h3", skill="claims"), "d1")
+    assert queue.event()["data"]["hint_id"] == "h2"
+    assert own.event()["data"]["hint_id"] == "h3"
+    for each in (queue, own):
+        each.close()
+
+
 def test_a_desk_may_not_hear_another_branchs_queue_by_name(gateway: RunningGateway) -> None:
     with open_socket(gateway.addresses.ws) as socket:
         socket.send(json.dumps({"type": "connection_init", "token": token(branch="sh")}))
