@@ -55,7 +55,9 @@ class Attempt:
     stepped_ms: int = 0
     trail: bytes = b""
 
-    def seen(self, kind: ObservationKind, at_ms: int, idle_ms: int, signals: tuple[Signal, ...]) -> Observation:
+    def seen(
+        self, kind: ObservationKind, at_ms: int, idle_ms: int = 0, signals: tuple[Signal, ...] = ()
+    ) -> Observation:
         """What is to be said of it."""
         return Observation(
             kind,
@@ -68,9 +70,9 @@ class Attempt:
             self.cause,
             idle_ms,
             signals,
-            cell=self.cell,
-            started_ms=self.started_ms,
-            trail=self.trail,
+            self.started_ms,
+            self.trail,
+            self.cell,
         )
 
     def leave_behind(self, at_ms: int) -> None:
@@ -118,10 +120,6 @@ class Customer:
     latest: Attempt | None = None
     others: dict[tuple[str, str | None], Attempt] | None = None
 
-    def other(self, plan: JourneyPlan, transaction_id: str | None) -> Attempt | None:
-        """The open attempt of a journey and transaction, not being the latest."""
-        return None if self.others is None else self.others.get((plan.name, transaction_id))
-
     def hold(self, attempt: Attempt) -> None:
         """Another open attempt."""
         before = self.latest
@@ -167,11 +165,14 @@ def begun(
         at_ms,
         due_ms,
         due_ms + plan.patience_ms,
-        cause=event.message_id,
-        cell=plan.cells.of(event.context),
-        entered_ms=at_ms,
-        started_ms=at_ms,
-        stepped_ms=at_ms,
+        0,
+        event.message_id,
+        None,
+        plan.cells.of(event.context),
+        at_ms,
+        False,
+        at_ms,
+        at_ms,
     )
 
 

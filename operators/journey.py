@@ -30,7 +30,7 @@ from operators.events import (
     Properties,
     Rejection,
 )
-from operators.facts import Around, Observation, ObservationKind, Signal
+from operators.facts import Around, Observation, ObservationKind
 from operators.journey_plan import JourneyPlan, StepPlan, not_in_plans
 from operators.journey_state import FORMAT, Changes, ShardHead, pack_customers, pack_head, restored, unpack_head
 from operators.moves import FAILURES, Move, failure_code
@@ -255,7 +255,7 @@ class JourneyShard:
         transaction_id = properties.transaction_id or None
         attempt = customer.latest
         if attempt is None or attempt.plan is not plan or attempt.transaction_id != transaction_id:
-            attempt = customer.other(plan, transaction_id)
+            attempt = None if customer.others is None else customer.others.get((plan.name, transaction_id))
         if attempt is not None and attempt.due_ms < at_ms:
             attempt = self._caught_up(attempt, at_ms)
         if attempt is None:
@@ -286,7 +286,7 @@ class JourneyShard:
         rules = attempt.plan.struggle
         attempt.struggle, crossed = rules.notice(attempt.struggle, event, at_ms, step_before, last_seen_ms)
         if crossed is not None and self._say_struggles:
-            self._say("struggled", attempt, at_ms, signals=(*signals(attempt.struggle), crossed))
+            self._observed.append(attempt.seen("struggled", at_ms, 0, (*signals(attempt.struggle), crossed)))
 
     def _start(
         self,
@@ -299,7 +299,7 @@ class JourneyShard:
     ) -> Attempt:
         attempt = begun(customer, plan, transaction_id, place, event, at_ms)
         self._open(attempt)
-        self._say("started", attempt, at_ms)
+        self._observed.append(attempt.seen("started", at_ms))
         return attempt
 
     def _open(self, attempt: Attempt) -> None:
@@ -327,7 +327,7 @@ class JourneyShard:
             self._wheel.add(attempt, timer_ms)
         if attempt.rung > 0:
             attempt.rung = 0
-            self._say("active", attempt, at_ms, idle_ms=pause_ms)
+            self._observed.append(attempt.seen("active", at_ms, pause_ms))
 
     def _advance(self, attempt: Attempt, until_ms: int) -> None:
         """Says every rung the attempt has passed strictly before ``until_ms``."""
@@ -339,14 +339,14 @@ class JourneyShard:
                 self._close("gone", attempt, attempt.due_ms)
                 return
             kind: ObservationKind = "silent" if beyond == _SILENT_BEFORE_LAST else "idle"
-            self._say(kind, attempt, attempt.due_ms, idle_ms=idle_ms, signals=signals(attempt.struggle))
+            self._observed.append(attempt.seen(kind, attempt.due_ms, idle_ms, signals(attempt.struggle)))
             attempt.rung += 1
             attempt.due_ms = attempt.last_seen_ms + rungs[attempt.rung]
             if not attempt.customer.changed:
                 self._changes.note(attempt.customer)
 
     def _close(self, kind: ObservationKind, attempt: Attempt, at_ms: int) -> None:
-        self._say(kind, attempt, at_ms)
+        self._observed.append(attempt.seen(kind, at_ms))
         attempt.rung = CLOSED
         attempt.struggle = None
         self.open_attempts -= 1
@@ -388,8 +388,3 @@ class JourneyShard:
         del self.customers[customer.id]
         self._changes.forget(customer)
         return None
-
-    def _say(
-        self, kind: ObservationKind, attempt: Attempt, at_ms: int, idle_ms: int = 0, signals: tuple[Signal, ...] = ()
-    ) -> None:
-        self._observed.append(attempt.seen(kind, at_ms, idle_ms, signals))

@@ -46,9 +46,15 @@ class TimerWheel(Generic[Item]):
     def add(self, item: Item, at_ms: int) -> None:
         """Waits for the watermark to pass ``at_ms``, which is the item's ``timer_ms``."""
         if at_ms < self._near_until_ms:
-            _put(self._near, self._near_heap, at_ms >> BUCKET_BITS, item)
+            buckets, heap, bucket = self._near, self._near_heap, at_ms >> BUCKET_BITS
         else:
-            _put(self._far, self._far_heap, at_ms >> FAR_BITS, item)
+            buckets, heap, bucket = self._far, self._far_heap, at_ms >> FAR_BITS
+        waiting = buckets.get(bucket)
+        if waiting is None:
+            buckets[bucket] = [item]
+            heapq.heappush(heap, bucket)
+        else:
+            waiting.append(item)
 
     def due(self, before_ms: int) -> Iterator[tuple[int, list[Item]]]:
         """Takes out what waits for an instant strictly before ``before_ms``, oldest bucket first.
@@ -72,16 +78,7 @@ class TimerWheel(Generic[Item]):
         self._near_until_ms = (far_bucket + 1) << FAR_BITS
         for item in self._far.pop(far_bucket):
             if item.timer_ms >> FAR_BITS == far_bucket:
-                _put(self._near, self._near_heap, item.timer_ms >> BUCKET_BITS, item)
+                self.add(item, item.timer_ms)
 
     def __len__(self) -> int:
         return sum(map(len, self._near.values())) + sum(map(len, self._far.values()))
-
-
-def _put(buckets: dict[int, list[Item]], heap: list[int], bucket: int, item: Item) -> None:
-    waiting = buckets.get(bucket)
-    if waiting is None:
-        buckets[bucket] = [item]
-        heapq.heappush(heap, bucket)
-    else:
-        waiting.append(item)
