@@ -30,7 +30,6 @@ from state.journey_maps import JourneyMapWriter
 from state.pain_points import PainPointWriter
 
 TELL_EVERY_MS: Final = 1_000
-COUNTED_AT_ONCE: Final = 1_000
 _WORD: Final[Any] = Word
 
 
@@ -58,7 +57,6 @@ class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
         self._remembering = remembering
         self._tell_at_ms = 0
         self._has_news = True
-        self._moves: list[Move] = []
 
     def on_batch(self, values: list[Monitored]) -> tuple[Iterable[list[Told]], bool]:
         """Counts and judges; tells when it is time."""
@@ -66,12 +64,10 @@ class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
             self._monitor.call(values[0].journey)
             self._remembering.call(f"monitor-{stable_id(self._monitor.name)}")
         for each in values:
-            self._moves += each.moves
+            self._monitor.take(each.moves)
             for report in each.reports:
-                self._count()
                 self._monitor.report(report)
-        if len(self._moves) >= COUNTED_AT_ONCE:
-            self._count()
+        self._remembering.write_ahead()
         self._has_news = True
         return self._told(), StatefulBatchLogic.RETAIN
 
@@ -81,7 +77,6 @@ class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
 
     def on_eof(self) -> tuple[Iterable[list[Told]], bool]:
         """The end of a recording; a live stream that stops is only paused."""
-        self._count()
         words = self._monitor.tell() if self._run_out() else []
         return ([words] if words else ()), StatefulBatchLogic.RETAIN
 
@@ -93,21 +88,13 @@ class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
 
     def snapshot(self) -> bytes:
         """The place in the journal of what the monitor remembers."""
-        self._count()
         return self._remembering.snapshot()
-
-    def _count(self) -> None:
-        """What has come since the last time: many at once cost less than one by one."""
-        moves, self._moves = self._moves, []
-        self._monitor.take(moves)
-        self._remembering.write_ahead()
 
     def _told(self) -> Iterable[list[Told]]:
         if self._clock is None or self._clock() < self._tell_at_ms:
             return ()
         self._tell_at_ms = self._clock() + TELL_EVERY_MS
         self._has_news = False
-        self._count()
         words = self._monitor.tell()
         return [words] if words else ()
 

@@ -233,13 +233,18 @@ def count_moves(pane: Pane, moves: Iterable[Move]) -> None:
     for _, counted, _, cell, dwell_ms in moves:
         dwells_ms[cell, counted].append(dwell_ms)
     for (cell, counted), found in dwells_ms.items():
-        tally = pane.get(cell)
-        if tally is None:
-            tally = pane[cell] = Tally()
-        tally.count(counted, len(found))
-        known = [dwell_ms for dwell_ms in found if dwell_ms != UNKNOWN_DWELL]
-        if known:
-            tally.stay(counted[1], known)
+        count_alike(pane, cell, counted, found)
+
+
+def count_alike(pane: Pane, cell: str, counted: Counted, dwells_ms: Sequence[int]) -> None:
+    """Counts moves that differ in their dwell only."""
+    tally = pane.get(cell)
+    if tally is None:
+        tally = pane[cell] = Tally()
+    tally.count(counted, len(dwells_ms))
+    known = [dwell_ms for dwell_ms in dwells_ms if dwell_ms != UNKNOWN_DWELL]
+    if known:
+        tally.stay(counted[1], known)
 
 
 def merge_panes(into: Pane, other: Mapping[str, Tally]) -> None:

@@ -24,8 +24,9 @@ from operators.stored import ALL, taken, unpack, unpacked
 FORMAT: Final = "zhiyin-monitor-1"
 GRACE_MS: Final = 5 * 60_000
 NEIGHBOURS_DAYS: Final = 7
-MOST_WAITING: Final = 20_000
-"""Moves that wait to be counted: some three megabytes."""
+_HOURS_BY_MINUTES: Final = 2
+MOST_WAITING: Final = 100_000
+"""Moves that wait to be counted: some two megabytes."""
 
 
 class MapChanged(msgspec.Struct, frozen=True):
@@ -112,9 +113,10 @@ class JourneyMonitor:
         while newest_ms >= self._next_hour_ms + HOUR_MS + GRACE_MS:
             self._judge(self._next_hour_ms)
             self._next_hour_ms += HOUR_MS
-        for start_ms, hour in self._recent.pop_old():
+        if len(self._recent.hours) > _HOURS_BY_MINUTES:
             self.map.goes_on(newest_ms)
-            self.map.take_hour(start_ms, hour.count(), len(hour.moves))
+            for start_ms, hour in self._recent.pop_old():
+                self.map.take_hour(start_ms, hour.counted(), hour.how_many)
             self._note_panes()
         if self._recent.waiting > MOST_WAITING:
             self.settle()
@@ -122,7 +124,7 @@ class JourneyMonitor:
     def settle(self) -> None:
         """Counts all that was taken in the panes of the map."""
         if self._recent.waiting:
-            self.map.take(self._recent.pop_moves())
+            self.map.take(self._recent.pop_moves(self.name))
             self._note_panes()
 
     def report(self, report: Report) -> bool:
