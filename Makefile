@@ -38,7 +38,7 @@ run: $(RUN_STAMP) ## everything on this machine, with simulated customers; Ctrl-
 	@if [ -t 0 ]; then set -m; else exec $(UP); fi; $(UP)
 
 test: $(DEV_STAMP) ## all tests; what this machine lacks is one line each at the end
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: $(DEV_STAMP) ## format, lint, types
 	@$(BIN)/ruff format --check .

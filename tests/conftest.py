@@ -41,6 +41,7 @@ FIXTURE_PARTS: Final = {
     "kafka_broker": "kafka",
 }
 KAFKA_FIXTURES: Final = frozenset({"kafka_broker", "kafka_servers", "shared_kafka_broker"})
+STARTED_FOR_A_TEST: Final = frozenset({"browser", "kafka_broker", "redis_server"})
 NODE_INSTALL_TIMEOUT_S: Final = 240
 
 # Hundreds of processes are started here: none of them, nor any process of this run, compiles our sources again.
@@ -60,8 +61,16 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that may have to install Node packages, or to fetch Kafka's jars, the time for it."""
+    """Longest modules first; time for tests that may have to install Node packages, or to fetch Kafka's jars.
+
+    Processes take modules in this order: a long one that began as the last would keep one of them alone.
+    """
+    likely_s: Counter[Path] = Counter()
+    for item in items:
+        likely_s[item.path] += _likely_s(item)
+    items.sort(key=lambda item: -likely_s[item.path])
     jars_are_here = jars_folder().is_dir()
     for item in items:
         if "node_packages" in _fixtures(item):
@@ -112,6 +121,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"not run on this machine: {part} ({reason}): {tests}", yellow=True)
     for line in others:
         terminalreporter.write_line(line, yellow=True)
+
+
+def _likely_s(item: pytest.Item) -> int:
+    """About how long it takes: who is given more time than others needs it, who has a part of its own waits for it."""
+    if item.get_closest_marker("timeout") is not None:
+        return 20
+    return 3 if STARTED_FOR_A_TEST.intersection(_fixtures(item)) else 0
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
