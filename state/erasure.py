@@ -4,16 +4,17 @@ In: the customer's id. Out: how much was taken, by kind of key. Refused: nothing
 away - it may then be done again, and finds what is left.
 
 All keys of ours are looked through, a thousand at a time, so that no kind of key can be forgotten: what is named after
-the customer goes whole; a record of his goes whole; members, fields and entries that are his, or belong to a hint or
-call of his, go singly. He is found as a whole value, or as the customer that a document names (``"subject":"ID"`` and
-the like, also inside a text inside a document), never as a part of another id. The trail of who saw what holds no id
-(``state/audit.py``) and stays.
+the customer goes whole, what is named after another is passed by; a record of his goes whole; members, fields and
+entries that are his, or belong to a hint or call of his, go singly. He is found as a whole value, or as the customer
+that a document names (``"subject":"ID"`` and the like, also inside a text inside a document), never as a part of
+another id. The trail of who saw what holds no id (``state/audit.py``) and stays.
 """
 
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
@@ -29,6 +30,8 @@ NAMED_AFTER_CUSTOMERS: Final = (
     keys.BELONGS,
     keys.OUTREACH_CUSTOMER,
 )
+RECORDS: Final = (keys.HINT_RECORD, keys.OUTREACH_RECORD)
+"""Whose they are, a field says."""
 WITHOUT_CUSTOMERS: Final = (
     keys.TOLD,
     keys.CHANNEL_EPOCH,
@@ -46,6 +49,8 @@ ENTRIES_A_LOOK: Final = 1_000
 
 Taken = Counter[str]
 _WITHOUT: Final = tuple(key.of().encode() for key in WITHOUT_CUSTOMERS)
+_NAMED: Final = tuple(key.of().encode() for key in NAMED_AFTER_CUSTOMERS)
+_OTHERS: Final = (*_NAMED, *(key.of().encode() for key in RECORDS))
 
 
 class Needles:
@@ -79,8 +84,7 @@ def erase_in_redis(client: Client, customer_id: str) -> Taken:
     """Takes the customer out of every key of ours; how much, by kind of key. Raises StoreUnavailable."""
     needles, taken = Needles(customer_id), Taken()
     with answering("erasing a customer", client):
-        for found in _all_keys(client, "hash"):
-            _take_record(client, found, needles, taken)
+        _take_records(client, needles, taken)
         for kind, take in _TAKERS.items():
             for found in _all_keys(client, kind):
                 _take(client, found, take, needles, taken)
@@ -88,7 +92,7 @@ def erase_in_redis(client: Client, customer_id: str) -> Taken:
 
 
 def _all_keys(client: Client, kind: str) -> Iterator[bytes]:
-    """All our keys of one type; deleting meanwhile is allowed."""
+    """All our keys of one type that may hold him; deleting meanwhile is allowed."""
     return (
         key
         for key in client.scan_iter(match=f"{keys.PREFIX}:*", count=KEYS_A_LOOK, _type=kind)
@@ -96,17 +100,27 @@ def _all_keys(client: Client, kind: str) -> Iterator[bytes]:
     )
 
 
-def _take_record(client: Client, key: bytes, needles: Needles, taken: Taken) -> None:
+def _take_records(client: Client, needles: Needles, taken: Taken) -> None:
     """A hint's or call's record says whose it is; its id is then looked for as well."""
-    if client.hget(key.decode(), RECORD_FIELD.decode()) == needles.customer:
-        needles.also(key.rpartition(b":")[2])
-        taken[_kind(key)] += int(client.unlink(key))
+    found = (key for key in _all_keys(client, "hash") if not key.startswith(_NAMED))
+    while together := list(islice(found, KEYS_A_LOOK)):
+        with client.pipeline(transaction=False) as asked:
+            for key in together:
+                asked.hget(key.decode(), RECORD_FIELD.decode())
+            owners: list[Any] = asked.execute()
+        for key in (key for key, owner in zip(together, owners, strict=True) if owner == needles.customer):
+            needles.also(key.rpartition(b":")[2])
+            taken[_kind(key)] += int(client.unlink(key))
 
 
 def _take(
     client: Client, key: bytes, take: Callable[[Client, bytes, Needles], int], needles: Needles, taken: Taken
 ) -> None:
-    count = int(client.unlink(key)) if key in needles.names else take(client, key, needles)
+    """What is named after another customer is his alone, and a record that is left is another's."""
+    if key in needles.names:
+        count = int(client.unlink(key))
+    else:
+        count = 0 if key.startswith(_OTHERS) else take(client, key, needles)
     if count:
         taken[_kind(key)] += count
 
@@ -117,8 +131,6 @@ def _string(client: Client, key: bytes, needles: Needles) -> int:
 
 
 def _hash(client: Client, key: bytes, needles: Needles) -> int:
-    if client.hexists(key.decode(), RECORD_FIELD.decode()):  # another customer's record
-        return 0
     pairs: Any = client.hscan_iter(key, count=KEYS_A_LOOK)
     old = [field for field, value in pairs if needles.are_in(field) or needles.are_named_in(value)]
     return int(client.hdel(key, *old)) if old else 0

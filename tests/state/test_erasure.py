@@ -7,7 +7,7 @@ import pytest
 
 from state import keys
 from state.connections import connect
-from state.erasure import WITHOUT_CUSTOMERS, Needles, erase_in_redis
+from state.erasure import RECORDS, WITHOUT_CUSTOMERS, Needles, erase_in_redis
 from tests.machine import ROOT
 from tests.state.houses import RedisHouse, make_hint
 
@@ -67,10 +67,11 @@ def test_every_type_of_key_is_looked_into(redis_url: str) -> None:
 def test_each_kind_of_key_that_can_hold_him_is_filled_and_then_empty(redis_url: str) -> None:
     document = json.dumps({"data": {"customer_id": "anna"}})
     looked_into = [key for key in keys.TABLE if key not in WITHOUT_CUSTOMERS]
+    records = [key.of("anna") for key in RECORDS]
     with connect(redis_url) as client:
         fill = {
             "string": lambda name: client.set(name, document),
-            "hash": lambda name: client.hset(name, "anna", document),
+            "hash": lambda name: client.hset(name, "customer" if name in records else "anna", "anna"),
             "set": lambda name: client.sadd(name, "anna"),
             "sorted set": lambda name: client.zadd(name, {"anna": 1}),
             "stream": lambda name: client.xadd(name, {"e": document}),
