@@ -142,9 +142,11 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
 
         An abandonment is about the last event before it: however early it was noticed, it is the same.
         """
-        about_ms = self.at_ms - self.idle_ms if self.kind == "abandoned" else self.at_ms
-        about = f"{self.attempt_id}\0{self.kind}\0{about_ms}"
-        if self.kind == "struggled":
+        kind, about_ms = self.kind, self.at_ms
+        if kind == "abandoned":
+            about_ms -= self.idle_ms
+        about = f"{self.attempt_id}\0{kind}\0{about_ms}"
+        if kind == "struggled":
             signal = self.signals[-1]
             about += f"\0{signal.kind}\0{signal.step}\0{signal.code}\0{signal.field}"
         return xxhash.xxh3_128_hexdigest(about.encode())

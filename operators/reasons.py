@@ -13,6 +13,7 @@ somebody is annoyed, never why: it counts only beside another signal for the sam
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -30,6 +31,8 @@ _NOT_WHY: Final = frozenset(("rage_click", "at_step"))
 """Annoyance and whereabouts: no rage click counts unless something else speaks beside them."""
 
 _DECIMALS: Final = 10_000
+_REMEMBERED_RANKINGS: Final = 4_096
+"""Most attempts break off with a few signals that others have had too; ranking them costs more than remembering."""
 
 
 class Rule(msgspec.Struct, frozen=True, gc=False):
@@ -60,6 +63,7 @@ class ReasonRules:
         self._min_confidence = catalogue.hints.min_confidence
         self._rules = _rules(catalogue.reasons)
         self._priority = {code: reason.priority for code, reason in catalogue.reasons.items()}
+        self._ranked = lru_cache(_REMEMBERED_RANKINGS)(self._rank)
         self._order = {
             name: {step.id: index for index, step in enumerate(journey.steps)}
             for name, journey in catalogue.journeys.items()
@@ -70,6 +74,9 @@ class ReasonRules:
 
         Without a ``journey`` the order of its steps is not known, and any other step counts as earlier.
         """
+        return self._ranked(tuple(signals), step, journey)
+
+    def _rank(self, signals: tuple[Signal, ...], step: str | None, journey: str | None) -> tuple[RankedReason, ...]:
         order = self._order.get(journey) if journey is not None else None
         evidence = _evidence(self._rules, signals, step, order)
         return _ranked(evidence, self._priority, self._min_confidence)
