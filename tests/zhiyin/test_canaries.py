@@ -32,7 +32,7 @@ IN_REDIS = {
     *("zy:facts", "zy:dead-letters", "zy:customer", "zy:outreach", "zy:call", "zy:calls"),
 }
 """Kinds of keys that hold him, or a hint or call of his, before a contact."""
-IN_JOURNALS = {"track", "arbitrate", "outreach", "bundle"}
+IN_JOURNALS = {"track", "decide", "arbitrate", "outreach", "bundle"}
 """Steps of the dataflow whose journals name him."""
 STAYS = ("zy:audit", "zy:told:")
 """The trail, with a mask of him, and for a day that a hint of that id was told."""
