@@ -22,7 +22,7 @@ from operators.reasons import ReasonRules
 from operators.situations import known_of
 from operators.stored import ALL, taken, unpack, unpacked
 
-FORMAT: Final = "zhiyin-away-1"
+FORMAT: Final = "zhiyin-away-2"
 
 LearningOf = Callable[[str], JourneyLearning | None]
 """A journey's learning, made when its first observation comes; None: it does not learn."""

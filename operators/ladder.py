@@ -18,6 +18,8 @@ counts is how many still come back *between* this checkpoint and the next.
 """
 
 import math
+from bisect import bisect_left
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -38,14 +40,50 @@ _REFRESH: Final = 32
 """What holds is worked out anew when a 32nd more outcomes are known than the last time."""
 _REFRESH_MOST: Final = 512
 _KEPT: Final = 1.0 - 1.0 / MEMORY
+_UNIT_MOST: Final = 1e6
 _DWELLS_A_KIND: Final = 4
 
 
 class KindCounts(msgspec.Struct, array_like=True, gc=False):
-    """Silences of one kind: how many reached each checkpoint (the last is ``idle_after``), how many stayed away."""
+    """Silences of one kind, older ones counting less: each new one counts ``unit``, and ``unit`` grows.
 
-    reached: list[float]
+    ``ended``: those that came back, by the last checkpoint they had reached (the last is ``idle_after``); ``away``:
+    those that did not; ``total``: all of them.
+    """
+
+    ended: list[float]
     away: float = 0.0
+    total: float = 0.0
+    unit: float = 1.0
+
+    def add(self, place: int | None) -> None:
+        """One silence that ended after the checkpoint at ``place``; None: nothing came any more."""
+        if self.total >= MEMORY * self.unit:
+            self.unit /= _KEPT
+            if self.unit > _UNIT_MOST:
+                self._begin_units_anew()
+        self.total += self.unit
+        if place is None:
+            self.away += self.unit
+        else:
+            self.ended[place] += self.unit
+
+    def reached(self) -> list[float]:
+        """How many reached each checkpoint."""
+        summed = [*accumulate(reversed(self.ended), initial=self.away)]
+        return [each / self.unit for each in reversed(summed[1:])]
+
+    def _begin_units_anew(self) -> None:
+        self.ended = [each / self.unit for each in self.ended]
+        self.away, self.total, self.unit = self.away / self.unit, self.total / self.unit, 1.0
+
+
+class Kind(msgspec.Struct, frozen=True, gc=False):
+    """A kind of silence at hand: its own counts and those of its step, and its checkpoints in s."""
+
+    own: KindCounts
+    of_step: KindCounts
+    checkpoints_s: tuple[float, ...]
 
 
 class LadderState(msgspec.Struct, array_like=True, gc=False):
@@ -75,6 +113,7 @@ class Ladder:
         self._wrong_share = (1.0 - target_precision) * (1.0 - AIMS_ABOVE)
         longest_s = max(checkpoints[-1] for checkpoints in self._checkpoints_s.values())
         self._first_price = math.log(FIRST_PRICE * longest_s)
+        self._kinds: dict[str, Kind] = {}
         self._verdicts: dict[str, Verdicts] = {}
         self._version = 0
         self._since_refresh = self._outcomes = 0
@@ -93,21 +132,11 @@ class Ladder:
 
     def ended(self, kind: str, silence_ms: int | None) -> None:
         """A silence that had reached a checkpoint is over; None: nothing came any more."""
-        step = step_of(kind)
-        for name in (_all_of(step), kind):
-            counts = self._counts(name, step)
-            if counts.reached[0] >= MEMORY:
-                counts.reached = [each * _KEPT for each in counts.reached]
-                counts.away *= _KEPT
-            if silence_ms is None:
-                counts.away += 1.0
-                counts.reached = [each + 1.0 for each in counts.reached]
-            else:
-                silence_s = silence_ms / 1000
-                for place, checkpoint_s in enumerate(self._checkpoints_s[step]):
-                    if checkpoint_s >= silence_s:
-                        break
-                    counts.reached[place] += 1.0
+        found = self._kind(kind)
+        place = None if silence_ms is None else bisect_left(found.checkpoints_s, silence_ms / 1000) - 1
+        if place is None or place >= 0:
+            found.of_step.add(place)
+            found.own.add(place)
         self._count_down()
 
     def told(self, *, wrong: bool) -> None:
@@ -125,9 +154,10 @@ class Ladder:
         known = {
             kind: counts
             for kind, counts in state.kinds.items()
-            if len(counts.reached) == len(self._checkpoints_s.get(step_of(kind), ()))
+            if len(counts.ended) == len(self._checkpoints_s.get(step_of(kind), ()))
         }
         self.state = msgspec.structs.replace(state, kinds=known)
+        self._kinds.clear()
         self._version += 1
 
     def _count_down(self) -> None:
@@ -137,30 +167,32 @@ class Ladder:
             self._since_refresh = 0
             self._version += 1
 
+    def _kind(self, name: str) -> Kind:
+        found = self._kinds.get(name)
+        if found is None:
+            step = step_of(name)
+            found = Kind(self._counts(name, step), self._counts(f"{step}|all", step), self._checkpoints_s[step])
+            self._kinds[name] = found
+        return found
+
     def _counts(self, name: str, step: str) -> KindCounts:
         found = self.state.kinds.get(name)
         if found is None:
             found = self.state.kinds[name] = KindCounts([0.0] * len(self._checkpoints_s[step]))
         return found
 
-    def _judge(self, kind: str) -> Verdicts:
-        step = step_of(kind)
-        checkpoints_s = self._checkpoints_s[step]
-        of_step, own = self._counts(_all_of(step), step), self._counts(kind, step)
-        scale = KIND_WEIGHT / max(of_step.reached[0], 1.0)
-        reached = [mine + scale * theirs for mine, theirs in zip(own.reached, of_step.reached, strict=True)]
-        away = own.away + scale * of_step.away
+    def _judge(self, name: str) -> Verdicts:
+        kind = self._kind(name)
+        of_step, own = kind.of_step.reached(), kind.own.reached()
+        scale = KIND_WEIGHT / max(of_step[0], 1.0)
+        reached = [mine + scale * theirs for mine, theirs in zip(own, of_step, strict=True)]
+        away = kind.own.away / kind.own.unit + scale * kind.of_step.away / kind.of_step.unit
         price = math.exp(self._first_price if self.state.price is None else self.state.price)
-        costs = [many * at_s + price * (many - away) for many, at_s in zip(reached, checkpoints_s, strict=True)]
-        known = of_step.reached[0] >= LEAST_SILENCES
+        costs = [many * at_s + price * (many - away) for many, at_s in zip(reached, kind.checkpoints_s, strict=True)]
+        known = of_step[0] >= LEAST_SILENCES
         tell_at = min(range(len(costs)), key=costs.__getitem__) if known else len(costs) - 1
         stays_away = tuple((away + 0.5) / (many + 1.0) for many in reached)
         return Verdicts(self._version, tell_at, stays_away)
-
-
-def _all_of(step: str) -> str:
-    """The name under which all silences of a step are counted."""
-    return f"{step}|all"
 
 
 def step_of(kind: str) -> str:

@@ -10,7 +10,7 @@ A prediction waits for its outcome: completed, or not (cancelled, gone, or silen
 What waits is bounded by that, and by ``MOST_WAITING`` attempts: beyond, the oldest is dropped, and counted.
 """
 
-import heapq
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -23,7 +23,7 @@ from operators.instants import duration_ms
 from operators.ladder import Ladder, Verdicts, step_of
 from operators.learning_contract import MODEL_FORMAT, LearningFigures, WatchScored, quality_of
 from operators.learning_state import LearningHead, LearningState, WaitingRow, row_of, waiting_of
-from operators.models import count
+from operators.models import count_each
 from operators.prequential import Prequential
 from operators.scorer import ALL_LEARNT, LOOKS, Prediction, Scorer, Silence
 from operators.situations import Known, Question, Scored, known_of, situation
@@ -100,7 +100,7 @@ class JourneyLearning:
         self._places = {each: place for place, each in enumerate(ladder_ms)}
         self._decides = catalogue.is_learned(journey)
         self._patience_ms = max(duration_ms(catalogue.label_timeout), *idle_after_ms.values())
-        self._due: list[tuple[int, str]] = []
+        self._due: deque[tuple[int, str]] = deque()
         self._now_ms = 0
         self._first_ms: int | None = None
         self._last_ms: int | None = None
@@ -112,17 +112,20 @@ class JourneyLearning:
     def hear(self, observations: Sequence[Observation]) -> list[Thought | None]:
         """What is thought of each, in their order; None where there is nothing to think."""
         thoughts: list[Thought | None] = [None] * len(observations)
-        for place in _in_order(observations):
+        due = self._due
+        for at_ms, place in _in_order(observations):
+            if due and due[0][0] < at_ms:
+                self._time_out(at_ms)
             seen = observations[place]
-            if self._due and self._due[0][0] < seen.at_ms:
-                self._time_out(seen.at_ms)
             kind = seen.kind
             if kind in _SILENCES:
                 thoughts[place] = self._silent(seen, is_last=kind == "silent")
-            elif kind in _OVER or kind == "active":
+            elif kind != "erased":
                 self._heard_of(seen)
-            elif kind == "erased" and self.waiting.pop(seen.attempt_id, None) is not None:
+            elif self.waiting.pop(seen.attempt_id, None) is not None:
                 self._note(seen.attempt_id)
+        if observations:
+            self._time_out(max(seen.at_ms for seen in observations))
         if self._scored and self._watch_scored is not None:
             scored, self._scored = self._scored, []
             self._watch_scored(self.name, scored)
@@ -130,7 +133,7 @@ class JourneyLearning:
 
     def effects(self, silence: Silence) -> Iterable[tuple[str, float]]:
         """What each feature of a silence adds to the log-odds of not completing."""
-        return self.scorer.effects(silence.features(LOOKS))
+        return self.scorer.effects(silence)
 
     def take_changed(self) -> set[str]:
         """The attempts whose rows have changed since the last call."""
@@ -185,7 +188,8 @@ class JourneyLearning:
             if waiting.kind is not None and self._decides:
                 waiting.verdicts = self.ladder.verdicts(waiting.kind)
             if waiting.due_ms is not None:
-                heapq.heappush(self._due, (waiting.due_ms, attempt_id))
+                self._due.append((waiting.due_ms, attempt_id))
+        self._due = deque(sorted(self._due))
 
     def _state(self) -> LearningState:
         return LearningState(
@@ -211,7 +215,7 @@ class JourneyLearning:
         attempt_id, at_ms = seen.attempt_id, seen.at_ms
         waiting = self.waiting.get(attempt_id)
         if waiting is None or waiting.kind is None:
-            waiting = self._begin_silence(seen)
+            waiting = self._begin_silence(seen, waiting)
         if self._keeps_changes:
             self._changed.add(attempt_id)
         self._now_ms = at_ms
@@ -219,33 +223,30 @@ class JourneyLearning:
         silence = waiting.silence
         if silence is None:
             silence = waiting.silence = self.scorer.silence(known_of(seen))
-        if place < LOOKS:
-            self.scorer.look(silence, place)
         score = self.scorer.score(silence, place)
         tell = is_last
         if not is_last:
             waiting.reached = place + 1
-            self._await(waiting, silence, place, at_ms, score)
+            if place < LOOKS and self.scorer.keeps(place, waiting.chance):
+                waiting.predictions.append(self.scorer.prediction(silence, place, at_ms, score))
+            if self._watch_scored is not None:
+                waiting.shown.append(self.scorer.prediction(silence, place, at_ms, score))
             verdicts = waiting.verdicts
             tell = verdicts is not None and place >= verdicts.tell_at
         if tell:
             waiting.told = True
         return Thought(silence, score, tell, at_ms < self._drift_until_ms)
 
-    def _await(self, waiting: Waiting, silence: Silence, place: int, at_ms: int, score: float) -> None:
-        """The outcome of what was said is waited for, where it is to be learnt or somebody watches."""
-        if place < LOOKS and self.scorer.keeps(place, waiting.chance):
-            waiting.predictions.append(self.scorer.prediction(silence, place, at_ms, score))
-        if self._watch_scored is not None:
-            waiting.shown.append(self.scorer.prediction(silence, place, at_ms, score))
-
-    def _begin_silence(self, seen: Observation) -> Waiting:
+    def _begin_silence(self, seen: Observation, waiting: Waiting | None) -> Waiting:
         """The first checkpoint of a silence."""
-        waiting = self._waiting(seen.attempt_id)
+        waiting = waiting or self._await(seen.attempt_id)
         waiting.kind = kind = self.ladder.kind(seen.step or "", seen.trail)
         waiting.verdicts = self.ladder.verdicts(kind) if self._decides else None
-        waiting.due_ms = seen.at_ms - seen.idle_ms + self._patience_ms
-        heapq.heappush(self._due, (waiting.due_ms, seen.attempt_id))
+        waiting.due_ms = due_ms = seen.at_ms - seen.idle_ms + self._patience_ms
+        due, entry, place = self._due, (due_ms, seen.attempt_id), len(self._due)
+        while place and due[place - 1] > entry:
+            place -= 1
+        due.insert(place, entry)
         return waiting
 
     def _heard_of(self, seen: Observation) -> None:
@@ -281,7 +282,7 @@ class JourneyLearning:
         if self._watch_scored is not None and waiting.silence is not None and waiting.due_ms is not None:
             last_ms = waiting.due_ms - self._patience_ms
             for place in range(waiting.reached):
-                known = self._known_at(waiting.silence.looks[0].known, place)
+                known = self._known_at(waiting.silence.known, place)
                 at_ms = last_ms + self._ladder_ms[place]
                 scores = verdicts.stays_away[place], verdicts.stays_away[place]
                 self._show("away", known, at_ms, scores, stayed, now_ms, "ladder")
@@ -299,8 +300,7 @@ class JourneyLearning:
                 self._show("unfinished", known, each.at_ms, scores, outcome, now_ms, each.leader)
         drifted = self.scorer.settle(waiting.predictions, outcome, waiting.chance)
         for step, reached in waiting.past:
-            for counted in self.scorer.rates.of(step)[:reached]:
-                count(counted, outcome)
+            count_each(self.scorer.rates.of(step), reached, outcome)
         if "error" in drifted:
             self._drift_until_ms = now_ms + DRIFT_NOTED_MS
 
@@ -323,21 +323,20 @@ class JourneyLearning:
     def _time_out(self, now_ms: int) -> None:
         """Attempts that have been silent for so long that they count as given up."""
         while self._due and self._due[0][0] < now_ms:
-            due_ms, attempt_id = heapq.heappop(self._due)
+            due_ms, attempt_id = self._due.popleft()
             waiting = self.waiting.get(attempt_id)
             if waiting is not None and waiting.due_ms == due_ms and waiting.kind is not None:
                 self._end_silence(waiting, waiting.kind, None, due_ms)
                 self._settle(attempt_id, waiting, outcome=True, now_ms=due_ms)
 
-    def _waiting(self, attempt_id: str) -> Waiting:
-        found = self.waiting.get(attempt_id)
-        if found is None:
-            if len(self.waiting) >= MOST_WAITING:
-                oldest = next(iter(self.waiting))
-                self.dropped += len(self.waiting.pop(oldest).predictions)
-                self._note(oldest)
-            found = self.waiting[attempt_id] = Waiting(int(attempt_id[:_CHANCE_HEX], 16))
-        return found
+    def _await(self, attempt_id: str) -> Waiting:
+        """An attempt's first silence; the oldest makes room where there is none."""
+        if len(self.waiting) >= MOST_WAITING:
+            oldest = next(iter(self.waiting))
+            self.dropped += len(self.waiting.pop(oldest).predictions)
+            self._note(oldest)
+        waiting = self.waiting[attempt_id] = Waiting(int(attempt_id[:_CHANCE_HEX], 16))
+        return waiting
 
     def _note(self, attempt_id: str) -> None:
         if self._keeps_changes:
@@ -345,25 +344,28 @@ class JourneyLearning:
 
 
 _SILENCES: Final = frozenset(("idle", "silent"))
-_OVER: Final = frozenset(("completed", "cancelled", "gone"))
+_UNHEARD: Final = frozenset(("started", "struggled"))
 _BY_TIME: Final = frozenset(("idle", "silent", "gone"))
 """What time alone brings."""
 
 
-def _in_order(observations: Sequence[Observation]) -> list[int]:
-    """Their places by event time; an attempt's own stay in their order, however late one of them came.
+def _in_order(observations: Sequence[Observation]) -> list[tuple[int, int]]:
+    """Instant and place of those that are heard, by event time; an attempt's own stay in order, however late one came.
 
     At the same instant events come before silences, as they do where the watermark decides; then by attempt.
     """
     newest: dict[str, int] = {}
     order: list[tuple[int, str, int]] = []
     for place, seen in enumerate(observations):
+        kind = seen.kind
+        if kind in _UNHEARD:
+            continue
         attempt_id = seen.attempt_id
-        instant = 2 * seen.at_ms + (seen.kind in _BY_TIME)
+        instant = 2 * seen.at_ms + (kind in _BY_TIME)
         before = newest.get(attempt_id, instant)
         if before > instant:  # noqa: PLR1730 - ``max`` is a call, an observation each
             instant = before
         newest[attempt_id] = instant
         order.append((instant, attempt_id, place))
     order.sort()
-    return [place for _, _, place in order]
+    return [(instant >> 1, place) for instant, _, place in order]

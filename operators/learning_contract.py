@@ -11,7 +11,7 @@ import msgspec
 from operators.prequential import Prequential
 from operators.situations import Question, Scored
 
-MODEL_FORMAT: Final = "zhiyin-learning-1"
+MODEL_FORMAT: Final = "zhiyin-learning-2"
 BreakOffQuestion = Literal["contact", "person", "reason"]
 """Asked at a break-off. ``contact``: the customer turns to a person; ``person``: one is of use; ``reason``: an agent
 confirms it."""

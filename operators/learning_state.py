@@ -80,7 +80,7 @@ def row_of(waiting: WaitingRecord) -> WaitingRow:
         for each in waiting.predictions
     ]
     silence = waiting.silence
-    known, factor = (None, 1.0) if silence is None else (silence.looks[0].known, silence.factor)
+    known, factor = (None, 1.0) if silence is None else (silence.known, silence.factor)
     state = waiting.due_ms, waiting.kind, waiting.told
     return WaitingRow(*state, predictions, list(waiting.past), waiting.reached, known, factor)
 

@@ -23,6 +23,7 @@ from operators.drift import DriftWatch
 from operators.models import (
     FARTHEST,
     LEAST,
+    MOST,
     BaseRates,
     Counted,
     Features,
@@ -48,18 +49,16 @@ REMEMBERED: Final = 20_000
 
 
 class Silence(msgspec.Struct, gc=False):
-    """One silence under way. ``looks``: its features at the first checkpoints; ``rates``: of its step, by checkpoint.
+    """One silence under way. ``known``: at its first checkpoint; ``rates``: of its step, by checkpoint.
 
-    ``factor``: what the features of the last look make of the base rate's odds.
+    ``looks``: its features at the first checkpoints, as far as they have been asked for. ``factor``: what the features
+    of the last look make of the base rate's odds.
     """
 
-    looks: tuple[Features, ...]
+    known: Known
     rates: list[Counted]
+    looks: list[Features]
     factor: float = 1.0
-
-    def features(self, place: int) -> Features:
-        """Those of the look at a checkpoint, or the last before it."""
-        return self.looks[min(place, len(self.looks) - 1)]
 
 
 class Prediction(msgspec.Struct, gc=False):
@@ -105,28 +104,40 @@ class Scorer:
         self.drifts: dict[str, int] = {}
         self._learn_all_until = ALL_LEARNT
         self._watch = DriftWatch()
-        self._looks: dict[Known, tuple[Features, ...]] = {}
+        self._looks: dict[Known, list[Features]] = {}
         self._looks_ms = tuple(checkpoints_ms[:LOOKS])
 
     def silence(self, known: Known) -> Silence:
         """A silence at its first checkpoint."""
         looks = self._looks.get(known)
         if looks is None:
-            looks = self._remember(known)
-        return Silence(looks, self.rates.of(known.step or ""))
+            if len(self._looks) >= REMEMBERED:
+                self._looks.clear()
+            looks = self._looks[known] = []
+        return Silence(known, self.rates.of(known.step or ""), looks)
 
-    def look(self, silence: Silence, place: int) -> None:
-        """A silence has reached one of the first checkpoints."""
-        base_odds = log_odds(rate(silence.rates[place]))
-        odds = self._odds(self.contenders.leader, silence.looks[place], base_odds)
-        silence.factor = math.exp(min(max(odds - base_odds, -FARTHEST), FARTHEST))
+    def features(self, silence: Silence, place: int) -> Features:
+        """Those of the look at a checkpoint, or the last before it."""
+        looks = silence.looks
+        if place >= len(looks):
+            place = min(place, len(self._looks_ms) - 1)
+            step, _, *rest = msgspec.structs.astuple(silence.known)
+            while place >= len(looks):
+                looks.append(features_of(Known(step, self._looks_ms[len(looks)], *rest)))
+        return looks[place]
 
     def score(self, silence: Silence, place: int) -> float:
-        """P(yes) for a silence at a checkpoint."""
+        """P(yes) for a silence that has reached a checkpoint."""
         counted = silence.rates[place]
         yes = counted[1] + 0.5
-        odds = yes / (counted[0] + 1.0 - yes) * silence.factor
-        return min(max(odds / (1.0 + odds), LEAST), 1.0 - LEAST)
+        base = yes / (counted[0] + 1.0 - yes)
+        if place < LOOKS:
+            base_odds = math.log(base)
+            moved = self._odds(self.contenders.leader, self.features(silence, place), base_odds) - base_odds
+            silence.factor = math.exp(min(max(moved, -FARTHEST), FARTHEST))
+        odds = base * silence.factor
+        score = odds / (1.0 + odds)
+        return score if LEAST <= score <= MOST else min(max(score, LEAST), MOST)
 
     def keeps(self, place: int, chance: int) -> bool:
         """Whether the prediction of a look is to be scored and learnt; if not, it is counted as sampled out.
@@ -141,7 +152,8 @@ class Scorer:
     def prediction(self, silence: Silence, place: int, at_ms: int, score: float) -> Prediction:
         """A score that waits for its outcome."""
         counted = silence.rates[place]
-        return Prediction(silence.features(place), counted, place, at_ms, score, rate(counted), self.contenders.leader)
+        features, base_rate = self.features(silence, place), rate(counted)
+        return Prediction(features, counted, place, at_ms, score, base_rate, self.contenders.leader)
 
     def settle(self, predictions: Sequence[Prediction], outcome: bool, chance: int) -> list[str]:
         """The outcome of one attempt's predictions: scored, then learnt. Names what has drifted."""
@@ -153,9 +165,9 @@ class Scorer:
                 drifted += self._learn(each, outcome, chance)
         return drifted
 
-    def effects(self, features: Features) -> Iterable[tuple[str, float]]:
-        """What each token adds to the log-odds, by the linear model."""
-        return self.linear.moved(features)
+    def effects(self, silence: Silence) -> Iterable[tuple[str, float]]:
+        """What each token of a silence adds to the log-odds, by the linear model."""
+        return self.linear.moved(self.features(silence, LOOKS))
 
     def state(self) -> ScorerState:
         """What there is to save."""
@@ -180,14 +192,6 @@ class Scorer:
         self.learnt, self.sampled_out = state.learnt, state.sampled_out
         self._learn_all_until = state.learn_all_until
         self.drifts = state.drifts
-
-    def _remember(self, known: Known) -> tuple[Features, ...]:
-        """The features of a silence at its first checkpoints, whichever of them ``known`` is at."""
-        if len(self._looks) >= REMEMBERED:
-            self._looks.clear()
-        looks = tuple(features_of(msgspec.structs.replace(known, idle_ms=each)) for each in self._looks_ms)
-        self._looks[known] = looks
-        return looks
 
     def _odds(self, name: ModelName, features: Features, base_odds: float) -> float:
         if name == "linear":

@@ -22,7 +22,6 @@ def test_the_lead_changes_only_for_a_clear_and_lasting_advantage() -> None:
 
 def settled(scorer: Scorer, known: Known, outcome: bool, chance: int) -> float:
     silence = scorer.silence(known)
-    scorer.look(silence, 0)
     score = scorer.score(silence, 0)
     scorer.settle([scorer.prediction(silence, 0, 0, score)], outcome, chance)
     return score
