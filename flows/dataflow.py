@@ -204,9 +204,7 @@ def _tell(step: str, told: Stream[Any], sink: Sink[Any], outlets: Outlets) -> No
 def _by_journey(
     catalogue: Catalogue, rules: Rules
 ) -> Callable[[tuple[str, Tracked]], Iterable[tuple[str, list[Observation] | Outcomes]]]:
-    learning = [
-        name for name, each in catalogue.journeys.items() if catalogue.learns(each, checkpoints=rules.checkpoints)
-    ]
+    learning = catalogue.learning_journeys(checkpoints=rules.checkpoints)
 
     def by_journey(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Observation] | Outcomes]]:
         grouped: dict[str, list[Observation]] = {}

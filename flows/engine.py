@@ -168,6 +168,7 @@ def _rules(
     settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, layout: Layout, keeper: ModelKeeper
 ) -> Rules:
     ahead_ms = settings.max_future_s * 1000
+    metrics.learning.expect(catalogue.learning_journeys(checkpoints=catalogue.learning))
     return Rules(
         shards=settings.shards,
         run_out=lambda: False,

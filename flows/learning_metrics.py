@@ -6,12 +6,13 @@ they come back after a restart as they were.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from config.metric import Metric, gauge
+from operators.drift import WATCHED
 from operators.learning_contract import Learning, LearningFigures, LearningKeeper
 
 EVERY_S: Final = 5.0
@@ -60,7 +61,10 @@ DRIFTS: Final = Metric(
     "drifts noticed so far, by what drifted (the error, or a feature)",
     ("journey", "of"),
 )
-TABLE: Final = (LOG_LOSS, BASE_LOG_LOSS, BRIER, CALIBRATION, AUC, SCORED, LEADS, LABELS, PENDING, DRIFTS)
+DRIFTING: Final = Metric(
+    "zhiyin_learning_drifting", "gauge", "1: the error of a journey's scores has drifted within a day", ("journey",)
+)
+TABLE: Final = (LOG_LOSS, BASE_LOG_LOSS, BRIER, CALIBRATION, AUC, SCORED, LEADS, LABELS, PENDING, DRIFTS, DRIFTING)
 
 
 class LearningMetrics:
@@ -70,6 +74,14 @@ class LearningMetrics:
         self._gauges = {metric: gauge(metric, registry) for metric in TABLE}
         self._monotonic = monotonic
         self._due: dict[str, float] = {}
+        self._leaders: dict[tuple[str, str], str] = {}
+
+    def expect(self, journeys: Iterable[str]) -> None:
+        """Nothing has drifted before anything is learnt: what is watched for is there from the start."""
+        for journey in journeys:
+            self._gauges[DRIFTING].labels(journey).set(0)
+            for of in WATCHED:
+                self._gauges[DRIFTS].labels(journey, of).set(0)
 
     def begin(self, journey: str, learning: Learning, *, resumed: bool) -> None:
         """Before a journey's first batch."""
@@ -85,6 +97,11 @@ class LearningMetrics:
     def _show(self, figures: LearningFigures) -> None:
         journey = figures.journey
         for each in figures.quality:
+            before = self._leaders.get((journey, each.question), each.model)
+            if each.leads and before != each.model:
+                self._gauges[LEADS].labels(journey, each.question, before).set(0)
+            if each.leads:
+                self._leaders[journey, each.question] = each.model
             said = (each.log_loss, each.base_log_loss, each.brier, each.calibration_error, each.auc)
             for metric, value in zip(TABLE, (*said, each.labels, each.leads), strict=False):
                 self._gauges[metric].labels(journey, each.question, each.model).set(value)
@@ -92,6 +109,7 @@ class LearningMetrics:
         for outcome, count in outcomes.items():
             self._gauges[LABELS].labels(journey, outcome).set(count)
         self._gauges[PENDING].labels(journey).set(figures.pending)
+        self._gauges[DRIFTING].labels(journey).set(figures.drifting)
         for of, count in figures.drifts.items():
             self._gauges[DRIFTS].labels(journey, of).set(count)
 

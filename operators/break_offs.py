@@ -106,6 +106,7 @@ class BreakOffs:
     def __init__(self, catalogue: Catalogue, drift_noted_ms: int, *, keeps_changes: bool = False) -> None:
         self.waiting: dict[str, Asked] = {}
         self.dropped = 0
+        self.drift_until_ms = 0
         self._ranking = ReasonRanking(catalogue.hints.min_confidence)
         self._contact, self._person = OutcomeModel("contact"), OutcomeModel("person")
         self._models = (self._contact, self._person, self._ranking.model)
@@ -116,7 +117,6 @@ class BreakOffs:
         self._tries = catalogue.outreach.tries
         self._drift_noted_ms = drift_noted_ms
         self._hears = False
-        self._drift_until_ms = 0
         self._ended: list[Fact] = []
         self._due: list[tuple[int, str]] = []
         self._by_customer: dict[str, set[str]] = {}
@@ -142,7 +142,7 @@ class BreakOffs:
             will_contact=None if asked.contact is None or self._contact.learnt < LEAST_TOLD else asked.contact.told,
             need=asked.person.told if asked.person is not None and self._person.leads else None,
             moved=(*fact.moved, *moved),
-            drifting=fact.drifting or fact.at_ms < self._drift_until_ms,
+            drifting=fact.drifting or fact.at_ms < self.drift_until_ms,
         )
 
     def ended(self, fact: Fact) -> None:
@@ -205,7 +205,7 @@ class BreakOffs:
         """What has been learnt."""
         models = {each.question: each.state() for each in self._models}
         rates = self._contact_rates.steps, self._person_rates.steps
-        return BreakOffState(models, *rates, self._hears, self._drift_until_ms, self.dropped)
+        return BreakOffState(models, *rates, self._hears, self.drift_until_ms, self.dropped)
 
     def put(self, state: BreakOffState) -> None:
         """Goes on from what was saved."""
@@ -213,7 +213,7 @@ class BreakOffs:
             each.put(state.models.get(each.question, OutcomeModelState()))
         self._contact_rates.put(state.contact_rates)
         self._person_rates.put(state.person_rates)
-        self._hears, self._drift_until_ms, self.dropped = state.hears, state.drift_until_ms, state.dropped
+        self._hears, self.drift_until_ms, self.dropped = state.hears, state.drift_until_ms, state.dropped
 
     def put_rows(self, rows: Iterable[tuple[str, Asked]]) -> None:
         """Takes up break-offs that waited."""
@@ -289,7 +289,7 @@ class BreakOffs:
 
     def _note_drift(self, drifted: bool, now_ms: int) -> None:
         if drifted:
-            self._drift_until_ms = now_ms + self._drift_noted_ms
+            self.drift_until_ms = now_ms + self._drift_noted_ms
 
     def _look(self, attempt_id: str, asked: Asked, now_ms: int) -> None:
         """Something of it has changed, or its time has come; it is forgotten when nothing of it waits any more."""

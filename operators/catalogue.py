@@ -265,6 +265,10 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether the journey's silences are scored and learnt from; ``checkpoints``: somebody hears the scores."""
         return self.is_learned(journey) or (self.learning and checkpoints)
 
+    def learning_journeys(self, *, checkpoints: bool) -> list[str]:
+        """The names of the journeys that do."""
+        return [name for name, each in self.journeys.items() if self.learns(each, checkpoints=checkpoints)]
+
     def checkpoints_ms(self, journey: Journey) -> tuple[int, ...]:
         """The silences at which the journey's attempts are looked at, in ms."""
         own = self.idle_checkpoints if journey.idle_checkpoints is None else journey.idle_checkpoints

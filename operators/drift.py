@@ -13,6 +13,7 @@ from typing import Any, Final
 from operators.situations import Known
 
 MICRO_BATCH: Final = 8
+WATCHED: Final = ("error", "age", "steps")
 DELTA: Final = 0.001
 """How likely a false alarm is at each look; chosen small, for there are many looks."""
 
@@ -33,7 +34,7 @@ class DriftWatch:
         self._steps += len(known.trail)
         if self._labels < MICRO_BATCH:
             return []
-        means = {"error": self._error, "age": self._age, "steps": self._steps}
+        means = dict(zip(WATCHED, (self._error, self._age, self._steps), strict=True))
         self._error = self._age = self._steps = 0.0
         labels, self._labels = self._labels, 0
         return [name for name, total in means.items() if self._has_drifted(name, total / labels)]

@@ -156,6 +156,7 @@ class JourneyLearning:
             scorer.drifts | break_offs.drifts,
             self._first_ms,
             self._last_ms,
+            drifting=self._now_ms < max(self._drift_until_ms, break_offs.drift_until_ms),
         )
 
     def saved(self) -> bytes:

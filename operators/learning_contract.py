@@ -56,7 +56,8 @@ class LearningFigures(msgspec.Struct, frozen=True):
 
     ``learnt``, ``sampled_out``, ``dropped``: labels that were learnt, left out by sampling, and predictions dropped
     for want of room; ``pending``: predictions whose outcome is not known yet; ``drifts``: by what drifted.
-    ``first_ms``, ``last_ms``: event time of the first and last label (None: none yet).
+    ``first_ms``, ``last_ms``: event time of the first and last label (None: none yet); ``drifting``: an error has
+    drifted within the last day.
     """
 
     journey: str
@@ -68,6 +69,7 @@ class LearningFigures(msgspec.Struct, frozen=True):
     drifts: dict[str, int]
     first_ms: int | None
     last_ms: int | None
+    drifting: bool = False
 
 
 class Learning(Protocol):
