@@ -15,6 +15,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.redis_server import free_port
+from tests.zhiyin.processes import stop_still
 
 START_TIMEOUT_S: Final = 90.0
 STOP_TIMEOUT_S: Final = 20.0
@@ -116,7 +117,7 @@ class KafkaBroker:
     def paused(self) -> Iterator[None]:
         """While the block runs it holds its connections and answers nothing, as a machine that hangs does."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        stop_still(self._process.pid)
         try:
             yield
         finally:

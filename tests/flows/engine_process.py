@@ -17,6 +17,7 @@ from state.bus import partition_of
 from tests.machine import ROOT
 from tests.oracle import Expected
 from tests.streams import at_ms_of
+from tests.zhiyin.processes import stop_still
 
 PARTITIONS = 2
 PATIENCE_S = 60.0
@@ -91,6 +92,11 @@ class EngineProcess:
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+    def hang(self) -> None:
+        """It holds its connections and does nothing more."""
+        assert self._process is not None
+        stop_still(self._process.pid)
 
     def _end(self, by: signal.Signals) -> int:
         self.send(by)

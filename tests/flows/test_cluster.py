@@ -111,7 +111,7 @@ def test_one_that_hangs_is_given_up_when_its_successor_comes(redis_server: Redis
     with EngineSet(redis_server.url, QUICK, tmp_path, 2) as engines:
         engines.until_running()
         first, second = engines.engines
-        second.send(signal.SIGSTOP)
+        second.hang()
         # Its machine has vanished, and with it the lock; its successor begins somewhere else.
         (tmp_path / "recovery" / "process-1.lock").unlink()
         successor = EngineSet(redis_server.url, QUICK, tmp_path, 2, addresses=engines.addresses).engines[1]

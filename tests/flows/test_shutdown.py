@@ -91,7 +91,7 @@ def test_one_that_hangs_does_not_hold_the_others(redis_server: RedisServer, tmp_
     with EngineSet(redis_server.url, QUICK, tmp_path, 2) as engines:
         engines.until_running()
         first, second = engines.engines
-        second.send(signal.SIGSTOP)
+        second.hang()
         began = time.monotonic()
         first.send(signal.SIGTERM)
         assert first.wait() == 0
@@ -103,7 +103,7 @@ def test_asked_twice_it_goes_at_once(redis_server: RedisServer, tmp_path: Path) 
     with EngineSet(redis_server.url, QUICK, tmp_path, 2) as engines:
         engines.until_running()
         first, second = engines.engines
-        second.send(signal.SIGSTOP)
+        second.hang()
         first.send(signal.SIGTERM)
         time.sleep(1.0)
         began = time.monotonic()

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from typing import Final, Self
 
+from tests.zhiyin.processes import stop_still
+
 _PROGRAM: Final = """
 import sys
 from tests.kafka_servers import KafkaMock
@@ -31,7 +33,7 @@ class MockKafka:
 
     def freeze(self) -> None:
         """From now on it takes connections and answers nothing."""
-        os.kill(self._process.pid, signal.SIGSTOP)
+        stop_still(self._process.pid)
 
     def thaw(self) -> None:
         """It answers again."""

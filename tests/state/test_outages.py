@@ -27,6 +27,7 @@ from state.hints import RedisHintStore
 from state.redis_bus import RedisBusReader, RedisBusWriter
 from tests.redis_server import RedisServer, free_port
 from tests.state.houses import NOON_MS, make_hint
+from tests.zhiyin.processes import stop_still
 
 AT_MOST_S = 3.0
 EVENT = OutgoingEvent("anna", 1, b"raw")
@@ -48,7 +49,7 @@ def frozen(url: str) -> Iterator[None]:
     """Inside, the server takes connections and answers nothing."""
     with redis.Redis.from_url(url) as client:
         process = int(client.info("server")["process_id"])
-    os.kill(process, signal.SIGSTOP)
+    stop_still(process)
     try:
         yield
     finally:

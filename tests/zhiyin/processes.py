@@ -1,6 +1,7 @@
 """Looking at real processes, for tests that start and end them."""
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +18,15 @@ def until(condition: Callable[[], object], within_s: float = PATIENCE_S) -> None
         time.sleep(0.02)
 
 
+def stop_still(pid: int) -> None:
+    """Send SIGSTOP; on return none of the process's threads runs any more (the signal alone takes its time)."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: {_state(task / "stat") for task in Path(f"/proc/{pid}/task").iterdir()} == {"T"})
+
+
 def running(pid: int) -> bool:
     """Whether a process runs (one that has ended and waits to be collected does not)."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in {"Z", "X"}
+    return _state(Path(f"/proc/{pid}/stat")) not in {None, "Z", "X"}
 
 
 def marked(mark: str) -> dict[int, str]:
@@ -38,6 +41,14 @@ def marked(mark: str) -> dict[int, str]:
             if any(mark in each for each in (command, _read(folder / "environ"), _works_in(folder))):
                 found[int(folder.name)] = command
     return found
+
+
+def _state(stat: Path) -> str | None:
+    """The letter of a process or thread; None when it is gone."""
+    try:
+        return stat.read_text("ascii", "replace").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
 
 
 def _works_in(folder: Path) -> str:
