@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from operators.facts import Evidence
 from operators.hints import Hint
 from tests.browser import PageWatch
 from tests.gateway.page_house import PageHouse, now_ms, open_page_house
@@ -43,6 +44,22 @@ def reported(page: Page, house: PageHouse, event: str) -> list[dict[str, object]
             return found
         page.wait_for_timeout(50)
     return []
+
+
+def test_what_the_page_noticed_is_said_in_words(house: PageHouse, page: Page) -> None:
+    noticed = (
+        Evidence("dead_click", "loan_amount", "submit", None, 2, 0.9),
+        Evidence("page_loop", "loan_amount", "/loan", None, 1, 0.6),
+        Evidence("field_hesitation", "loan_amount", None, "amount", 3, 0.5),
+    )
+    hint = house.tell("10847", reason="system_error", step="loan_amount", confidence=0.6, evidence=noticed)
+    open_desk(page, house)
+    shown = card(page, hint).locator(".evidence li")
+    expect(shown).to_have_text(
+        ["在填写贷款金额点击没有反应 2 次submit", "反复打开同一页面 1 次/loan", "填“amount”前停留很久 3 次"]
+    )
+    page.get_by_role("button", name="English").click()
+    expect(shown.first).to_contain_text("2 clicks without effect at ")
 
 
 def test_a_hint_appears_live_with_why_and_what_to_say(house: PageHouse, page: Page) -> None:
