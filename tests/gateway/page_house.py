@@ -77,19 +77,25 @@ class PageHouse:
         self._loop.close()
         self.client.close()
 
-    def token(self, role: str = "agent", subject: str = "desk-1", lifetime_s: int = 600) -> str:
-        return issue_token(SECRET, subject, role, lifetime_s, int(time.time()))
+    def token(
+        self,
+        role: str = "agent",
+        subject: str = "desk-1",
+        lifetime_s: int = 600,
+        claims: dict[str, object] | None = None,
+    ) -> str:
+        return issue_token(SECRET, subject, role, lifetime_s, int(time.time()), claims)
 
-    def desk_url(self, lifetime_s: int = 600) -> str:
-        return f"{self.addresses.http}/desk#token={self.token(lifetime_s=lifetime_s)}"
+    def desk_url(self, lifetime_s: int = 600, subject: str = "desk-1", claims: dict[str, object] | None = None) -> str:
+        return f"{self.addresses.http}/desk#token={self.token('agent', subject, lifetime_s, claims)}"
 
     def chat_url(self, customer: str) -> str:
         return f"{self.addresses.http}/chat?customer={customer}#token={self.token('chatbot', 'bot')}"
 
-    def tell(self, name: str, **changes: object) -> Hint:
-        """Tell the desk and the bots of one more hint, worded by the real catalogue."""
+    def tell(self, name: str, desk: str = "desk-1", **changes: object) -> Hint:
+        """Tell the desk, or queue, and the bots of one more hint, worded by the real catalogue."""
         hint = catalogue_hint(self.catalogue, name, dict(changes))
-        assert self.store.tell(hint, "desk-1")
+        assert self.store.tell(hint, desk)
         return hint
 
     def retire(self, hint: Hint, cause: RetireCause) -> None:

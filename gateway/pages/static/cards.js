@@ -60,6 +60,15 @@ export class Cards {
     return card.hint;
   }
 
+  /** Opens one and goes there; false: it is not here. */
+  show(hintId) {
+    const card = this.byId.get(hintId);
+    if (!card) return false;
+    card.open(true);
+    card.focus();
+    return true;
+  }
+
   shown(hintId) {
     const card = this.byId.get(hintId);
     if (card) card.hint.state = "shown";

@@ -236,7 +236,8 @@ onLanguage(() => {
 });
 
 async function begin() {
-  link = new Link({ url: await socketAddress(), token, channel: "chatbot", reload: async () => null, onEvent: take, onState, onTip: atTip });
+  const feed = { channel: "chatbot", reload: async () => null, onEvent: take, onTip: atTip };
+  link = new Link({ url: await socketAddress(), token, feeds: [feed], onState });
   link.start();
 }
 

@@ -5,6 +5,7 @@ import { Cards } from "./cards.js";
 import { Day } from "./day.js";
 import { api, enter, socketAddress } from "./door.js";
 import { Link } from "./link.js";
+import { Queue } from "./queue.js";
 import { SignIn } from "./sign-in.js";
 import { clock } from "./times.js";
 import { note } from "./toast.js";
@@ -25,6 +26,14 @@ const cards = new Cards(by("cards"), {
 });
 const bundles = new Bundles(by("contacts"), by("bundles"), { note, announce: announceText });
 const unconfirmed = new Map();
+const taken = new Set();
+const queue = new Queue(by("queue"), by("queued"), by("queue-count"), {
+  token: () => link.token,
+  note,
+  announce: announceText,
+  onChange: () => showCount(),
+  onTaken: (hintId) => cards.show(hintId) || taken.add(hintId),
+});
 const signIn = new SignIn("desk", [by("desk"), by("status")]);
 
 function report(hintId, hintState, helpful) {
@@ -45,6 +54,7 @@ function take(event) {
   if (type === "zhiyin.hint.created") {
     countReceived(data);
     if (cards.add(data)) announce("new", data);
+    if (taken.delete(data.hint_id)) cards.show(data.hint_id);
   } else if (type === "zhiyin.bundle.created") bundles.add(data);
   else if (type === "zhiyin.bundle.closed") bundles.close(data);
   else if (type === "zhiyin.hint.shown") cards.shown(data.hint_id);
@@ -94,7 +104,9 @@ function announceText(text) {
 function showCount() {
   const { count } = cards;
   by("count").textContent = count || "";
-  by("empty").hidden = by("cards").childElementCount > 0 || state.name === "connecting" || !day;
+  const isFull = by("cards").childElementCount > 0 || state.name === "connecting" || !day;
+  by("empty").hidden = isFull || queue.byId.size > 0;
+  by("nobody").hidden = isFull || queue.byId.size === 0;
   document.title = (count ? `(${count}) ` : "") + t("desk.title");
 }
 
@@ -140,7 +152,11 @@ function showState() {
 }
 
 async function begin(token) {
-  link = new Link({ url: await socketAddress(), token, channel: "desk", reload, onEvent: take, onState, onRefusal: refused });
+  const feeds = [
+    { channel: "desk", reload, onEvent: take },
+    { channel: "queue", reload: () => queue.reload(), onEvent: (event) => queue.hear(event) },
+  ];
+  link = new Link({ url: await socketAddress(), token, feeds, onState, onRefusal: refused });
   link.start();
 }
 
@@ -151,6 +167,8 @@ const KEYS = {
   u: () => cards.current && cards.act(cards.current, "used"),
   d: () => cards.current && cards.act(cards.current, "dismissed"),
   c: () => cards.current?.copySay(),
+  q: () => queue.focus(),
+  t: () => queue.takeOne(),
 };
 
 addEventListener("keydown", (event) => {
@@ -168,6 +186,7 @@ onLanguage(() => {
   fillWords();
   cards.speakAnew();
   bundles.render();
+  queue.render();
   showState();
 });
 

@@ -1,4 +1,4 @@
-// The client of zhiyin.desk.v1: one subscription that is kept up, come what may.
+// The client of zhiyin.desk.v1: one connection with its subscriptions, kept up, come what may.
 //
 // States it tells: connecting, live, stale (the server cannot read; since), waiting (reconnect at),
 // refused (the token is not good; reason). After a break it goes on where it was (epoch and offset);
@@ -11,12 +11,13 @@ const NEVER_AGAIN = new Set([4401, 4403]);
 
 export class Link {
   /**
-   * reload(): a promise of {epoch, offset} to subscribe from, or of null for the tip.
-   * onEvent(event, offset), onState(state, details), onRefusal(frame): an `error` about an ack.
+   * feeds: each {channel, reload, onEvent, onTip}. reload(): a promise of {epoch, offset} to subscribe from, or of
+   * null for the tip; onEvent(event, offset); onTip(): subscribed from there.
+   * onState(state, details), onRefusal(frame): an `error` about an ack.
    */
-  constructor({ url, token, channel, reload, onEvent, onState, onRefusal = () => {}, onTip = () => {} }) {
-    Object.assign(this, { url, token, channel, reload, onEvent, onState, onRefusal, onTip });
-    this.position = null;
+  constructor({ url, token, feeds, onState, onRefusal = () => {} }) {
+    Object.assign(this, { url, token, onState, onRefusal });
+    this.feeds = feeds.map((feed) => ({ position: null, asked: null, id: null, isOn: false, ...feed }));
     this.attempts = 0;
     this.number = 0;
     this.heardAt = Date.now();
@@ -87,21 +88,27 @@ export class Link {
     this.connectBy = null;
     this.who = frame;
     this.pingMs = frame.ping_interval_s * 1000;
-    await this.#subscribe();
+    for (const feed of this.feeds) feed.isOn = false;
+    await Promise.all(this.feeds.map((feed) => this.#subscribe(feed)));
   }
 
-  async #subscribe() {
+  async #subscribe(feed) {
     const socket = this.socket;
     try {
-      if (!this.position) this.position = await this.reload();
+      if (!feed.position) feed.position = await feed.reload();
     } catch (error) {
       if (socket === this.socket) this.#reloadFailed(error);
       return;
     }
     if (socket !== this.socket) return;
     this.number += 1;
-    this.asked = this.position;
-    this.#send({ type: "subscribe", id: String(this.number), channel: this.channel, ...(this.position ?? {}) });
+    feed.id = String(this.number);
+    feed.asked = feed.position;
+    this.#send({ type: "subscribe", id: feed.id, channel: feed.channel, ...(feed.position ?? {}) });
+  }
+
+  #feedOf(frame) {
+    return this.feeds.find((feed) => feed.id === frame.id);
   }
 
   #reloadFailed(error) {
@@ -110,35 +117,42 @@ export class Link {
   }
 
   #subscribed(frame) {
-    if (frame.id !== String(this.number)) return;
-    if (this.asked && !frame.recovered) {
-      this.#startAnew();
+    const feed = this.#feedOf(frame);
+    if (!feed) return;
+    if (feed.asked && !frame.recovered) {
+      this.#startAnew(feed);
       return;
     }
-    const atTip = !this.asked;
-    this.position = { epoch: frame.epoch, offset: frame.offset };
+    feed.position = { epoch: frame.epoch, offset: frame.offset };
+    feed.isOn = true;
+    if (this.feeds.every(({ isOn }) => isOn)) this.#allOn();
+    if (!feed.asked) feed.onTip?.();
+  }
+
+  #allOn() {
     this.attempts = 0;
     this.#tell("live");
     for (const ack of this.unsent.splice(0)) this.#send(ack);
-    if (atTip) this.onTip();
   }
 
-  #startAnew() {
-    this.#send({ type: "complete", id: String(this.number) });
-    this.position = null;
-    setTimeout(() => this.acknowledged && this.#subscribe(), 200 + Math.random() * 800);
+  #startAnew(feed) {
+    this.#send({ type: "complete", id: feed.id });
+    Object.assign(feed, { position: null, id: null, isOn: false });
+    setTimeout(() => this.acknowledged && !feed.id && this.#subscribe(feed), 200 + Math.random() * 800);
   }
 
   #next(frame) {
-    if (frame.id !== String(this.number)) return;
-    this.position = { epoch: this.position.epoch, offset: frame.offset };
-    this.onEvent(frame.event, frame.offset);
+    const feed = this.#feedOf(frame);
+    if (!feed) return;
+    feed.position = { epoch: feed.position.epoch, offset: frame.offset };
+    feed.onEvent(frame.event, frame.offset);
   }
 
   #error(frame) {
-    if (frame.id !== String(this.number)) this.onRefusal(frame);
+    const feed = this.#feedOf(frame);
+    if (!feed) this.onRefusal(frame);
     else if (frame.code === "forbidden") this.#refuse(frame.message);
-    else if (frame.code === "history_lost") this.#startAnew();
+    else if (frame.code === "history_lost") this.#startAnew(feed);
     else this.#closed(1006, frame.message);
   }
 
