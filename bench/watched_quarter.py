@@ -88,8 +88,7 @@ class House:
 
     def _moves(self) -> dict[str, list[Move]]:
         grouped: defaultdict[str, list[Move]] = defaultdict(list)
-        for move in self._shard.collect_moves():
-            grouped[move[0]].append(move)
+        grouped.update(self._shard.collect_moves())
         observed: defaultdict[str, list[Observation]] = defaultdict(list)
         for seen in self._shard.collect():
             observed[seen.journey].append(seen)

@@ -44,12 +44,12 @@ class ShardBatch(msgspec.Struct, gc=False):
 
 
 class Tracked(msgspec.Struct, gc=False):
-    """What one shard made of a batch."""
+    """What one shard made of a batch. ``moves``: by journey."""
 
     observations: list[Observation]
     around: list[Around]
     dead_letters: list[DeadLetter]
-    moves: list[Move] = []
+    moves: dict[str, list[Move]] = {}
 
 
 class Concerning(msgspec.Struct, gc=False):

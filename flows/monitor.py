@@ -149,9 +149,7 @@ def monitor_sink(
 
 def moves_by_journey(tracked: Tracked, cells: Cells, journeys: Collection[str]) -> Iterable[tuple[str, Monitored]]:
     """The moves, the answers and the reports of a batch, by journey."""
-    moves: defaultdict[str, list[Move]] = defaultdict(list)
-    for move in tracked.moves:
-        moves[move[0]].append(move)
+    moves: defaultdict[str, list[Move]] = defaultdict(list, tracked.moves)
     for move in answer_moves(tracked.around, cells, journeys):
         moves[move[0]].append(move)
     grouped = {journey: Monitored(journey, of_journey, []) for journey, of_journey in moves.items()}

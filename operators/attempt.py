@@ -13,7 +13,7 @@ from xxhash import xxh3_64_hexdigest
 from operators.events import Event
 from operators.facts import Observation, ObservationKind, Signal
 from operators.journey_plan import JourneyPlan, StepPlan
-from operators.moves import FAILED, MOVED, STUMBLED, UNKNOWN_DWELL, Move
+from operators.moves import FAILED, STUMBLED, UNKNOWN_DWELL, Move
 from operators.situations import time_bin
 from operators.struggle import Struggle
 
@@ -89,7 +89,7 @@ class Attempt:
         was_away = pause_ms > here.rungs[-2]
         if place is not here:
             dwell_ms = UNKNOWN_DWELL if was_away else at_ms - self.entered_ms
-            moves.append((self.plan.name, (MOVED, here.id or "", place.id or ""), at_ms, self.cell, dwell_ms))
+            moves.append((self.plan.name, here.went[place.id], at_ms, self.cell, dwell_ms))
         elif not was_away:
             return
         self.entered_ms = at_ms

@@ -11,6 +11,7 @@ customers are spread over shards, nor on batch sizes, as long as nobody is later
 ``lateness``. Silence is told when the next event is *after* the deadline, or the watermark has passed it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -73,7 +74,7 @@ class JourneyShard:
         self._wheel: TimerWheel[Attempt | Customer] = TimerWheel()
         self._observed: list[Observation] = []
         self._around: list[Around] = []
-        self._moves: list[Move] | None = [] if keeps_moves else None
+        self._moves: defaultdict[str, list[Move]] | None = defaultdict(list) if keeps_moves else None
         self.customers: dict[str, Customer] = {}
         self.open_attempts = 0
         self.counts = Counts()
@@ -146,10 +147,11 @@ class JourneyShard:
         around, self._around = self._around, []
         return around
 
-    def collect_moves(self) -> list[Move]:
-        """The steps changed and the failures since the last call; none unless they are kept."""
-        moves = self._moves or []
-        self._moves = None if self._moves is None else []
+    def collect_moves(self) -> dict[str, list[Move]]:
+        """The steps changed and the failures since the last call, by journey; none unless they are kept."""
+        if not self._moves:
+            return {}
+        moves, self._moves = self._moves, defaultdict(list)
         return moves
 
     def head(self) -> bytes:
@@ -282,7 +284,7 @@ class JourneyShard:
         self, attempt: Attempt, event: Event, at_ms: int, step_before: str | None, last_seen_ms: int | None
     ) -> None:
         if self._moves is not None and event.event in FAILURES:
-            attempt.fail(failure_code(event), at_ms, self._moves)
+            attempt.fail(failure_code(event), at_ms, self._moves[attempt.plan.name])
         rules = attempt.plan.struggle
         attempt.struggle, crossed = rules.notice(attempt.struggle, event, at_ms, step_before, last_seen_ms)
         if crossed is not None and self._say_struggles:
@@ -316,7 +318,7 @@ class JourneyShard:
         if place is not attempt.place and attempt.plan.learns:
             attempt.leave_behind(at_ms)
         if self._moves is not None and (place is not attempt.place or attempt.rung > 0):
-            attempt.stay(place, at_ms, pause_ms, self._moves)
+            attempt.stay(place, at_ms, pause_ms, self._moves[attempt.plan.name])
         attempt.place = place
         attempt.last_seen_ms = at_ms
         attempt.cause = event.message_id

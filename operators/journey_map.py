@@ -71,12 +71,15 @@ class Tally:
         self.counts: dict[Counted, int] = {}
         self.dwells: dict[str, Dwell] = {}
 
-    def stay(self, step: str, dwells_ms: Sequence[int]) -> None:
-        """Stays at a step."""
-        dwell = self.dwells.get(step)
-        if dwell is None:
-            dwell = self.dwells[step] = Dwell()
-        dwell.add(dwells_ms)
+    def take(self, counted: Counted, dwells_ms: Sequence[int]) -> None:
+        """Moves that differ in their dwell only."""
+        self.count(counted, len(dwells_ms))
+        known = [dwell_ms for dwell_ms in dwells_ms if dwell_ms != UNKNOWN_DWELL]
+        if known:
+            dwell = self.dwells.get(counted[1])
+            if dwell is None:
+                dwell = self.dwells[counted[1]] = Dwell()
+            dwell.add(known)
 
     def merge(self, other: "Tally") -> None:
         """All that ``other`` has counted."""
@@ -233,18 +236,10 @@ def count_moves(pane: Pane, moves: Iterable[Move]) -> None:
     for _, counted, _, cell, dwell_ms in moves:
         dwells_ms[cell, counted].append(dwell_ms)
     for (cell, counted), found in dwells_ms.items():
-        count_alike(pane, cell, counted, found)
-
-
-def count_alike(pane: Pane, cell: str, counted: Counted, dwells_ms: Sequence[int]) -> None:
-    """Counts moves that differ in their dwell only."""
-    tally = pane.get(cell)
-    if tally is None:
-        tally = pane[cell] = Tally()
-    tally.count(counted, len(dwells_ms))
-    known = [dwell_ms for dwell_ms in dwells_ms if dwell_ms != UNKNOWN_DWELL]
-    if known:
-        tally.stay(counted[1], known)
+        tally = pane.get(cell)
+        if tally is None:
+            tally = pane[cell] = Tally()
+        tally.take(counted, found)
 
 
 def merge_panes(into: Pane, other: Mapping[str, Tally]) -> None:

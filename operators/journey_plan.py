@@ -12,16 +12,21 @@ import msgspec
 from operators.catalogue import Catalogue, Journey, Step
 from operators.cells import Cells
 from operators.events import Properties, Rejection
+from operators.moves import MOVED, Counted
 from operators.struggle import StruggleRules
 
 
 class StepPlan(msgspec.Struct, frozen=True, gc=False):
-    """One step (``id`` None: no step seen yet) as the tracker needs it. ``order``: its place, -1 for none."""
+    """One step (``id`` None: no step seen yet) as the tracker needs it.
+
+    ``order``: its place, -1 for none; ``went``: what is counted of who goes from here to a step, by its id.
+    """
 
     id: str | None
     final: bool
     rungs: tuple[int, ...]
     order: int
+    went: dict[str | None, Counted]
 
 
 class JourneyPlan:
@@ -53,6 +58,9 @@ class JourneyPlan:
         self.places: dict[str | None, StepPlan | None] = {None: None, "": None}
         for order, step in enumerate(journey.steps):
             self.places[step.id] = _step_plan(journey, step, checkpoints_ms, order)
+        places = (self.no_step, *filter(None, self.places.values()))
+        for here in places:
+            here.went.update({there.id: (MOVED, here.id or "", there.id or "") for there in places})
 
 
 def _step_plan(journey: Journey, step: Step | None, checkpoints_ms: Sequence[int], order: int) -> StepPlan:
@@ -63,7 +71,7 @@ def _step_plan(journey: Journey, step: Step | None, checkpoints_ms: Sequence[int
         idle_after_ms + journey.forget_after_ms,
     )
     is_final = step is not None and step.final
-    return StepPlan(id=step.id if step is not None else None, final=is_final, rungs=rungs, order=order)
+    return StepPlan(id=step.id if step is not None else None, final=is_final, rungs=rungs, order=order, went={})
 
 
 def journey_plans(catalogue: Catalogue, *, checkpoints: bool = True) -> dict[str, JourneyPlan]:

@@ -8,44 +8,53 @@ their hour is old or somebody looks. The caller sees to it that no more wait tha
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from operators.journey_map import HOUR_MS, Pane, count_alike
+from operators.journey_map import HOUR_MS, Pane, Tally
 from operators.moves import Counted, Move
 
 _int64s: Final = partial(array, "q")
+_of_a_cell: Final[Callable[[], defaultdict[Counted, "array[int]"]]] = partial(defaultdict, _int64s)
+Alike = defaultdict[str, defaultdict[Counted, "array[int]"]]
+"""By cell and what is counted: epoch ms and dwell in ms by turns."""
 
 
 class RecentHour:
-    """One hour's moves. ``alike``: of each cell and what is counted, epoch ms and dwell in ms by turns."""
+    """One hour's moves."""
 
     __slots__ = ("_pane", "_pane_holds", "alike")
 
     def __init__(self) -> None:
-        self.alike: defaultdict[tuple[str, Counted], array[int]] = defaultdict(_int64s)
+        self.alike: Alike = defaultdict(_of_a_cell)
         self._pane: Pane = {}
         self._pane_holds = 0
 
     @property
     def how_many(self) -> int:
         """How many moves."""
-        return sum(map(len, self.alike.values())) // 2
+        return sum(len(times) for cell in self.alike.values() for times in cell.values()) // 2
 
     def counted(self) -> Pane:
         """All its moves, counted; they are counted anew only if more have come."""
         if self._pane_holds != self.how_many:
             self._pane, self._pane_holds = {}, self.how_many
-            for (cell, counted), times in self.alike.items():
-                count_alike(self._pane, cell, counted, times[1::2])
+            for cell, of_cell in self.alike.items():
+                tally = self._pane[cell] = Tally()
+                for counted, times in of_cell.items():
+                    tally.take(counted, times[1::2])
         return self._pane
 
     def moves(self, journey: str) -> Iterator[Move]:
         """As they came, but for their order."""
-        for (cell, counted), times in self.alike.items():
-            for at_ms, dwell_ms in zip(times[::2], times[1::2], strict=True):
-                yield journey, counted, at_ms, cell, dwell_ms
+        for cell, of_cell in self.alike.items():
+            for counted, times in of_cell.items():
+                for at_ms, dwell_ms in zip(times[::2], times[1::2], strict=True):
+                    yield journey, counted, at_ms, cell, dwell_ms
+
+
+_NONE: Final = RecentHour().alike
 
 
 class RecentMoves:
@@ -62,14 +71,14 @@ class RecentMoves:
     def add(self, moves: Sequence[Move]) -> None:
         """More moves."""
         start_ms, end_ms, newest_ms = 0, 0, self.newest_ms
-        alike = RecentHour().alike
+        alike = _NONE
         for _, counted, at_ms, cell, dwell_ms in moves:
             if not start_ms <= at_ms < end_ms:
                 start_ms = at_ms // HOUR_MS * HOUR_MS
                 end_ms, alike = start_ms + HOUR_MS, self._hour(start_ms).alike
             if at_ms > newest_ms:  # noqa: PLR1730 - three times as fast as max, and met by every move
                 newest_ms = at_ms
-            times = alike[cell, counted]
+            times = alike[cell][counted]
             times.append(at_ms)
             times.append(dwell_ms)
         self.newest_ms = newest_ms
