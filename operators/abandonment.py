@@ -89,8 +89,8 @@ class JourneyDecision:
                 self._tell(seen, thought, facts)
             elif kind is None:
                 self._heard_of(seen, facts)
-        if self.learning is not None and observations:
-            self.learning.break_offs.batch_over(observations[-1].at_ms)
+        if self.learning is not None and self.learning.break_offs.waiting and observations:
+            self.learning.break_offs.batch_over(max(seen.at_ms for seen in observations))
         return facts
 
     def hear(self, outcomes: Sequence[Outcome]) -> None:

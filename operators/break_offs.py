@@ -12,6 +12,9 @@ What counts as yes and no:
   declined, when a call that reached him changed nothing. Who was not called and never completed: no outcome.
 - ``reason``: see ``reason_ranking``.
 
+The first two are learnt when ``contact_within`` is over, yes and no alike: who contacts us does so soon, who does not
+is known only at the end, and learnt as they come the first would count for too much.
+
 Contacts and calls are asked about only after one was heard of in this journey's life: where no telephone is
 connected, nobody's silence on it says anything. Time is that of the journey's facts; an outcome is waited for
 ``GRACE_MS`` longer, and by at most ``MOST_WAITING`` attempts: beyond, the oldest is dropped, and counted.
@@ -70,7 +73,8 @@ Outcome = Contact | CallOutcome | Judgement | Forgotten
 class Asked(msgspec.Struct, array_like=True, gc=False):
     """One break-off that waits for its outcomes; what is settled is None, or empty.
 
-    ``shown``: the reason that was told; ``need``: tenths of the rule's need; ``reached``: a call has reached him.
+    ``shown``: the reason that was told; ``need``: tenths of the rule's need. What has happened so far: he turned to a
+    person (``contacted``), a call has ``reached`` him; a person has ``helped``, or was of no use (None: not known).
     """
 
     customer_id: str
@@ -83,7 +87,9 @@ class Asked(msgspec.Struct, array_like=True, gc=False):
     contact: Said | None = None
     person: Said | None = None
     need: int = 0
+    contacted: bool = False
     reached: bool = False
+    helped: bool | None = None
 
 
 class BreakOffState(msgspec.Struct, array_like=True, gc=False):
@@ -154,8 +160,8 @@ class BreakOffs:
         """The journey's time has come to ``now_ms``: ends are learnt, and what has waited long enough."""
         for fact in self._ended:
             asked = self.waiting.get(fact.attempt_id)
-            if asked is not None and asked.person is not None and fact.at_ms > asked.at_ms:
-                self._settle_person(asked, asked.reached if fact.kind == "completed" else None, fact.at_ms)
+            if asked is not None and fact.at_ms > asked.at_ms:
+                self._over(asked, completed=fact.kind == "completed")
                 self._look(fact.attempt_id, asked, fact.at_ms)
         self._ended.clear()
         while self._due and self._due[0][0] < now_ms:
@@ -257,35 +263,41 @@ class BreakOffs:
     def _reacted(self, attempt_id: str, asked: Asked, given: Contact | CallOutcome) -> None:
         """What the customer did, or what came of our call."""
         if isinstance(given, Contact):
-            if given.channel == CALLED:
+            if given.channel == CALLED and not asked.contacted:
                 asked.contact = None
             elif given.started and given.at_ms <= asked.at_ms + self._within_ms:
-                self._settle_contact(asked, True, given.at_ms)
-                self._settle_person(asked, True, given.at_ms)
+                asked.contacted = True
+                asked.helped = True if asked.helped is None else asked.helped
         elif given.outreach_id in self._calls(attempt_id, asked):
             if given.outcome == "reached":
                 asked.reached = True
             elif given.outcome == "solved" or given.outcome in _USELESS:
-                self._settle_person(asked, given.outcome == "solved", given.at_ms)
+                asked.helped = given.outcome == "solved" if asked.helped is None else asked.helped
+
+    def _over(self, asked: Asked, *, completed: bool) -> None:
+        """The attempt has ended: with somebody's help, or without; of who gave it up nobody will ever know."""
+        if asked.helped is None and completed:
+            asked.helped = asked.reached
+        elif asked.helped is None:
+            asked.person = None
 
     def _calls(self, attempt_id: str, asked: Asked) -> list[str]:
         """The ids that its entries of the list may have."""
         return [outreach_id(attempt_id, asked.at_ms, tries) for tries in range(self._tries)]
 
-    def _settle_contact(self, asked: Asked, outcome: bool, now_ms: int) -> None:
-        if asked.contact is not None:
-            drifted = self._contact.learn(asked.tokens, asked.known, asked.contact, outcome)
-            count(self._contact_counts(asked), outcome)
-            asked.contact = None
+    def _settle(self, asked: Asked, now_ms: int) -> None:
+        """Its time is over: what came of it is learnt, as far as it is known."""
+        contact, person = asked.contact, asked.person
+        asked.contact = asked.person = None
+        if contact is not None:
+            drifted = self._contact.learn(asked.tokens, asked.known, contact, asked.contacted)
+            count(self._contact_counts(asked), asked.contacted)
             self._note_drift(drifted, now_ms)
-
-    def _settle_person(self, asked: Asked, outcome: bool | None, now_ms: int) -> None:
-        """``outcome`` None: nobody will ever know."""
-        if asked.person is not None and outcome is not None:
-            drifted = self._person.learn(asked.tokens, asked.known, asked.person, outcome)
-            count(self._person_counts(asked), outcome)
+        helped = False if asked.helped is None and asked.reached else asked.helped
+        if person is not None and helped is not None:
+            drifted = self._person.learn(asked.tokens, asked.known, person, helped)
+            count(self._person_counts(asked), helped)
             self._note_drift(drifted, now_ms)
-        asked.person = None
 
     def _note_drift(self, drifted: bool, now_ms: int) -> None:
         if drifted:
@@ -295,8 +307,7 @@ class BreakOffs:
         """Something of it has changed, or its time has come; it is forgotten when nothing of it waits any more."""
         self._note(attempt_id)
         if asked.at_ms + self._within_ms + GRACE_MS < now_ms:
-            self._settle_contact(asked, False, now_ms)
-            self._settle_person(asked, False if asked.reached else None, now_ms)
+            self._settle(asked, now_ms)
         is_over = asked.at_ms + self._patience_ms + GRACE_MS < now_ms
         if is_over or (asked.contact is None and asked.person is None and not asked.candidates):
             self._forget(attempt_id)

@@ -20,8 +20,8 @@ from operators.models import LEAST, Features, LinearModel, ModelName, log_odds, 
 from operators.prequential import Prequential, PrequentialState
 from operators.situations import Known
 
-LEARNING_RATE: Final = 0.05
-"""Of the regression; chosen on simulated customers among 0.02, 0.05 and 0.1."""
+LEARNING_RATE: Final = 0.02
+"""Of the regression; chosen on simulated customers among 0.01, 0.02, 0.05 and 0.1."""
 
 
 class Said(msgspec.Struct, array_like=True, frozen=True, gc=False):

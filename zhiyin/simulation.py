@@ -31,6 +31,8 @@ class Mix(msgspec.Struct, frozen=True):
     """Chance of a second kind of sign for the same reason."""
     stumbles: float = 0.10
     """Chance a step of a sign that has nothing to do with how it ends."""
+    contact_for: Mapping[str, float] = {}
+    """Instead of ``makes_contact``, by the true reason."""
     symptoms: float = 0.0
     """Chance that a reason which has a symptom leaves the signs of that other reason too, and more of them."""
 
@@ -131,7 +133,8 @@ class Simulation:
     def _stopped(self, story: Story, cause: Cause | None) -> Visit:
         self._break_off(story, cause)
         silence_ms = story.place.silence_ms
-        if self._random.random() < self._mix.makes_contact:
+        reason = UNKNOWN if cause is None else cause.reason
+        if self._random.random() < self._mix.contact_for.get(reason, self._mix.makes_contact):
             story.make_contact(round(silence_ms * self._random.uniform(1.2, 3.0)))
         if self._random.random() < self._mix.comes_back:
             story.come_back(round(silence_ms * self._random.uniform(1.3, 5.0)))

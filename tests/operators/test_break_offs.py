@@ -180,32 +180,35 @@ def test_a_call_was_of_use_or_not(outcome: str, completes: bool, yes: bool) -> N
     for number in range(60):
         learnt.told(abandoned(number, reasons=()), KNOWN)
         learnt.hear((called(number, outcome, AT_MS + 1),))
+        assert not labels(learnt)
         if completes:
             learnt.ended(over(number, AT_MS + 2))
     learnt.batch_over(AT_MS + 30 * HOUR_MS)
     assert list(learnt.state().person_rates.values()) == [[[60.0, 60.0 * yes]]]
 
 
-def needy(learnt: BreakOffs, count: int) -> None:
-    """Who stopped at the check of the face needs somebody; who did so for a text message does not."""
+def needy(learnt: BreakOffs, count: int) -> int:
+    """Who stopped at the check of the face needs somebody; who did so for a text message does not. When it is over."""
     for number in range(count):
-        reasons = (FACE, SMS) if number % 2 else (SMS, FACE)
-        learnt.told(abandoned(number, reasons=reasons), KNOWN)
+        at_ms = AT_MS + number * MINUTE_MS
+        fact = learnt.told(abandoned(number, at_ms, (FACE, SMS) if number % 2 else (SMS, FACE)), KNOWN)
         if number % 2:
-            learnt.hear((called(number, "solved", AT_MS + 1),))
+            learnt.hear((CallOutcome(fact.customer_id, outreach_id(fact.attempt_id, at_ms, 0), "solved", at_ms + 1),))
         else:
-            learnt.ended(over(number, AT_MS + 1))
-            learnt.batch_over(AT_MS + 2)
+            learnt.ended(over(number, at_ms + 1))
+        learnt.batch_over(at_ms + 2)
+    learnt.batch_over(AT_MS + 100 * HOUR_MS)
+    return AT_MS + 100 * HOUR_MS
 
 
 def test_the_learnt_need_is_told_once_it_is_better_than_the_rules_and_ranks_the_list() -> None:
     learnt = awake()
     needy(learnt, 20)
-    early = learnt.told(abandoned(5_000), KNOWN)
+    early = learnt.told(abandoned(5_000, AT_MS + 101 * HOUR_MS), KNOWN)
     assert early.need is None
     hints = HintMaker(CATALOGUE)
     assert hints.make(early, AT_MS, None).need == hints.make(abandoned(5_000), AT_MS, None).need
-    needy(learnt, 700)
+    needy(learnt, 1_000)
     face, sms = learnt.told(abandoned(5_001), KNOWN), learnt.told(abandoned(5_002, reasons=(SMS, FACE)), KNOWN)
     assert (face.need or 0) > 0.7
     assert (sms.need or 1) < 0.3
@@ -219,12 +222,13 @@ def test_will_contact_us_is_told_after_some_outcomes() -> None:
     learnt, random = awake(), Random(2)
     for number in range(2_000):
         reasons = (FACE, SMS) if number % 2 else (SMS, FACE)
-        fact = learnt.told(abandoned(number, reasons=reasons), KNOWN)
-        assert (fact.will_contact is None) == (number < break_offs.LEAST_TOLD)
-        does = random.random() < (0.6 if number % 2 else 0.1)
-        learnt.hear((contact(number, AT_MS + (MINUTE_MS if does else 2 * HOUR_MS)),))
-        if not does:
-            learnt.batch_over(AT_MS + 2 * HOUR_MS)
+        at_ms = AT_MS + number * MINUTE_MS
+        fact = learnt.told(abandoned(number, at_ms, reasons), KNOWN)
+        assert (fact.will_contact is None) == (labels(learnt).get("contact", 0) < break_offs.LEAST_TOLD)
+        assert fact.will_contact is None or number > 100, "no outcome is learnt before its time is over"
+        if random.random() < (0.6 if number % 2 else 0.1):
+            learnt.hear((contact(number, at_ms + MINUTE_MS),))
+        learnt.batch_over(at_ms)
     likely = learnt.told(abandoned(5_001), KNOWN).will_contact
     unlikely = learnt.told(abandoned(5_002, reasons=(SMS, FACE)), KNOWN).will_contact
     assert (likely or 0) == pytest.approx(0.6, abs=0.15)
@@ -340,9 +344,9 @@ def test_within_a_batch_an_end_teaches_nothing_that_was_told_before_it(places: t
         decision = deciding()
         decision.hear((contact(999, AT_MS - HOUR_MS),))
         decision.decide([observed(1, "silent", AT_MS)])
-        batch = [observed(3, "silent", AT_MS + MINUTE_MS), observed(1, "completed", AT_MS + 2 * MINUTE_MS)]
+        batch = [observed(3, "silent", AT_MS + HOUR_MS), observed(1, "completed", AT_MS + 2 * HOUR_MS)]
         decision.decide([batch[place] for place in order])
-        decision.decide([observed(5, "silent", AT_MS + 3 * MINUTE_MS)])
+        decision.decide([observed(5, "silent", AT_MS + 2 * HOUR_MS)])
         assert decision.learning is not None
         waiting = decision.learning.break_offs.waiting
         said.append((waiting[attempt(3)].person, waiting[attempt(5)].person))
@@ -369,7 +373,7 @@ def test_what_was_learnt_is_saved_and_taken_up() -> None:
     needy(first.break_offs, 500)
     second.take_up(first.saved())
     assert second.saved() == first.saved()
-    assert [each.question for each in second.figures().quality] == ["unfinished", "away", "person"]
-    assert second.figures().learnt == 500
+    assert [each.question for each in second.figures().quality] == ["unfinished", "away", "contact", "person"]
+    assert second.figures().learnt == 1_000
     one, other = (each.break_offs.told(abandoned(5_000), KNOWN) for each in (first, second))
     assert one.need == other.need is not None
