@@ -65,10 +65,11 @@ WINDOWS: Final = {
 class Tally:
     """Counts and dwell times of one cell."""
 
-    __slots__ = ("counts", "dwells")
+    __slots__ = ("_codes", "counts", "dwells")
 
-    def __init__(self) -> None:
-        self.counts: dict[Counted, int] = {}
+    def __init__(self, counts: dict[Counted, int] | None = None) -> None:
+        self.counts: dict[Counted, int] = counts or {}
+        self._codes = sum(each[0] == FAILED for each in self.counts)
         self.dwells: dict[str, Dwell] = {}
 
     def take(self, counted: Counted, dwells_ms: Sequence[int]) -> None:
@@ -100,13 +101,12 @@ class Tally:
     def count(self, counted: Counted, number: int) -> None:
         """So many of it; a code too many counts as another."""
         before = self.counts.get(counted)
-        if before is None and counted[0] == FAILED and self._is_full_of_codes():
-            counted = (FAILED, counted[1], OTHER_CODE)
-            before = self.counts.get(counted)
+        if before is None and counted[0] == FAILED:
+            if self._codes >= MOST_CODES:
+                counted = (FAILED, counted[1], OTHER_CODE)
+                before = self.counts.get(counted)
+            self._codes += before is None
         self.counts[counted] = (before or 0) + number
-
-    def _is_full_of_codes(self) -> bool:
-        return len(self.counts) >= MOST_CODES and sum(each[0] == FAILED for each in self.counts) >= MOST_CODES
 
 
 Pane = dict[str, Tally]
@@ -269,7 +269,6 @@ def _row(cell: str, tally: Tally) -> CellRow:
 
 
 def _tally(row: CellRow) -> Tally:
-    tally = Tally()
-    tally.counts = {(kind, step, other): number for kind, step, other, number in row.counts}
+    tally = Tally({(kind, step, other): number for kind, step, other, number in row.counts})
     tally.dwells = {step: stored_dwell(dwell) for step, dwell in row.dwells}
     return tally
