@@ -12,7 +12,7 @@ from tests.redis_server import RedisServer
 
 pytestmark = [pytest.mark.requires("redis", "chromium"), pytest.mark.timeout(180)]
 
-PAGES = {"index": "nav a", "desk": "#cards li", "sign-in": "#token", "chat": "main button", "demo": "#step"}
+PAGES = {"index": "nav a", "desk": "#queued li", "sign-in": "#token", "chat": "main button", "demo": "#step"}
 """What is there when a page is ready."""
 LOOKS: tuple[tuple[str, Literal["light", "dark"]], ...] = (("zh-CN", "light"), ("en-US", "dark"))
 LEAST_CONTRAST = 4.5
@@ -105,6 +105,7 @@ def unnamed(page: Page) -> list[str]:
 def test_names_references_order_and_contrast(house: PageHouse, browser: Browser) -> None:
     for name in ("mei", "lin"):
         house.tell(name)
+    house.tell("anybody", "queue:general")
     for locale, scheme in LOOKS:
         context = browser.new_context(locale=locale, color_scheme=scheme, timezone_id="Asia/Shanghai")
         context.set_default_timeout(PATIENCE_MS)
