@@ -17,8 +17,9 @@ import msgspec
 from bench.figures import Aim, Figure, figure, number
 from bench.inputs import CACHE, RECORDED_CATALOGUE, Recording, recorded, simulated
 from bench.not_measured import NotMeasured
+from bench.peers.broker import surroundings
 from bench.peers.environments import Peer, PeerSkipped, python_of
-from bench.peers.peer_process import PeerRun, run_peer
+from bench.peers.peer_process import PeerRun, Runs, run_peer
 from bench.peers.session_job import Rule
 from bench.progress import tell
 from bench.scale import Scale
@@ -32,6 +33,7 @@ PEERS: Final = (
     Peer("flink_sql", "Flink SQL", ("java",), Aim(at_least=5), Aim(at_least=3)),
     Peer("spark", "Spark", ("java",)),
     Peer("pathway", "Pathway"),
+    Peer("quix", "Quix Streams", reads_kafka=True),
 )
 TINY_EVENTS: Final = 1_000
 """What a run costs that has next to nothing to do: the start-up, which is taken off."""
@@ -69,26 +71,30 @@ def measure(scale: Scale, cache: Path = CACHE, peers: Iterable[Peer] = PEERS) ->
     for peer in peers:
         try:
             python = python_of(peer)
+            with surroundings(peer) as environment:
+                for recording in recordings:
+                    tell(f"{peer.says}, {recording.says} ...")
+                    yield from _figures_or_why(Runs(peer, python, environment), recording, scale.peer_repeats, failed)
         except PeerSkipped as reason:
             tell(str(reason))
-            continue
-        for recording in recordings:
-            tell(f"{peer.says}, {recording.says} ...")
-            try:
-                yield from figures_of(peer, python, recording, scale.peer_repeats)
-            except NotMeasured as reason:
-                tell(str(reason))
-                failed.append(reason)
     if failed:
         raise failed[0]
 
 
-def figures_of(peer: Peer, python: Path, recording: Recording, repeats: int) -> Iterator[Figure]:
+def _figures_or_why(runs: Runs, recording: Recording, repeats: int, failed: list[NotMeasured]) -> Iterator[Figure]:
+    try:
+        yield from figures_of(runs, recording, repeats)
+    except NotMeasured as reason:
+        tell(str(reason))
+        failed.append(reason)
+
+
+def figures_of(runs: Runs, recording: Recording, repeats: int) -> Iterator[Figure]:
     """How many times as fast our replay is, with the fixed decision and with learning. Raises NotMeasured."""
     with tempfile.TemporaryDirectory(prefix="zhiyin-peers-") as folder:
         files = _files(recording, Path(folder))
-        [rounds] = interleaved(repeats, [partial(one_round, peer, python, recording.catalogue, files)])
-    net = [each.net for each in rounds]
+        [rounds] = interleaved(repeats, [partial(one_round, runs, recording.catalogue, files)])
+    peer, net = runs.peer, [each.net for each in rounds]
     if min(walls(net)) <= 0:
         raise NotMeasured(peer.says, f"{recording.says} in no more time than its start-up", "a longer run")
     for says, aim, ours in (
@@ -99,7 +105,7 @@ def figures_of(peer: Peer, python: Path, recording: Recording, repeats: int) -> 
         yield figure(name, quotients(walls(net), walls(ours)), "times", aim, _note(recording, rounds, ours))
 
 
-def one_round(peer: Peer, python: Path, catalogue: Catalogue, files: Files) -> Round:
+def one_round(runs: Runs, catalogue: Catalogue, files: Files) -> Round:
     """A turn of each; all answers are compared before a time is told. Raises NotMeasured."""
     reports: list[ReplayReport] = []
 
@@ -108,8 +114,8 @@ def one_round(peer: Peer, python: Path, catalogue: Catalogue, files: Files) -> R
 
     fixed, learned = taken(partial(ours, "fixed")), taken(partial(ours, "learned"))
     rule = rule_of(catalogue)
-    tiny, whole = (run_peer(peer, python, file, rule) for file in (files.tiny, files.whole))
-    require_agreement(whole.outcome, outcome_of(reports[0]), peer.says)
+    tiny, whole = (run_peer(runs, file, rule) for file in (files.tiny, files.whole))
+    require_agreement(whole.outcome, outcome_of(reports[0]), runs.peer.says)
     require_same_ends(*reports)
     return Round(fixed, learned, tiny, whole)
 

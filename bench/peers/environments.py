@@ -35,6 +35,7 @@ class Peer(msgspec.Struct, frozen=True):
     needs: tuple[str, ...] = ()
     fixed: Aim | None = None
     learning: Aim | None = None
+    reads_kafka: bool = False
 
 
 class PeerSkipped(Exception):

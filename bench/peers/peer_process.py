@@ -5,8 +5,10 @@ program that fails, says something else or never ends (``NotMeasured``).
 """
 
 import json
+import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,14 @@ from bench.peers.session_job import Rule
 from bench.stock_window import Outcome
 
 TIMEOUT_S: Final = 1_800
+
+
+class Runs(msgspec.Struct, frozen=True):
+    """How a peer is run: its Python, and variables for its environment beside those that are there."""
+
+    peer: Peer
+    python: Path
+    environment: Mapping[str, str] = {}
 
 
 class PeerRun(msgspec.Struct, frozen=True):
@@ -36,12 +46,21 @@ class PeerRun(msgspec.Struct, frozen=True):
         return Outcome(self.completed, self.cancelled, self.abandoned)
 
 
-def run_peer(peer: Peer, python: Path, file: Path, rule: Rule, timeout_s: float = TIMEOUT_S) -> PeerRun:
+def run_peer(runs: Runs, file: Path, rule: Rule, timeout_s: float = TIMEOUT_S) -> PeerRun:
     """Runs ``bench/peers/NAME/job.py`` over ``file``. Raises NotMeasured."""
+    peer = runs.peer
     with tempfile.TemporaryDirectory(prefix=f"zhiyin-{peer.name}-") as folder:
-        command = [str(python), "-m", f"bench.peers.{peer.name}.job", str(file), json.dumps(rule), folder]
+        command = [str(runs.python), "-m", f"bench.peers.{peer.name}.job", str(file), json.dumps(rule), folder]
         try:
-            answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+            answer = subprocess.run(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **runs.environment},
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+            )
         except subprocess.TimeoutExpired as error:
             raise NotMeasured(peer.says, f"no answer after {timeout_s:g} s", "one") from error
     if answer.returncode != 0:

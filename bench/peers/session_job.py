@@ -37,15 +37,17 @@ class Rule(NamedTuple):
 
 
 Run = Callable[[Path, Rule, Path], None]
+Prepare = Callable[[Path, Rule], None]
 _PARENT_FIELD: Final = 1
 _TICK_FIELDS: Final = slice(11, 15)
 """Of /proc/PID/stat after the name: user and system ticks of the process and of its ended children."""
 
 
-def carry_out(run: Run, words: Sequence[str] = sys.argv[1:]) -> None:
-    """Runs the engine and prints its answer."""
+def carry_out(run: Run, words: Sequence[str] = sys.argv[1:], before: Prepare = lambda _, __: None) -> None:
+    """Runs the engine and prints its answer. ``before``: what has to be done with the file before the clock runs."""
     file, folder = Path(words[0]), Path(words[2])
     rule = rule_of(words[1])
+    before(file, rule)
     began, began_cpu = time.perf_counter(), processor_s()
     run(file, rule, folder)
     wall_s, cpu_s = time.perf_counter() - began, processor_s() - began_cpu

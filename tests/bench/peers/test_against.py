@@ -11,7 +11,7 @@ from bench.not_measured import NotMeasured
 from bench.peers import against
 from bench.peers.against import PEERS, figures_of, measure, replay, require_same_ends, rule_of
 from bench.peers.environments import FOLDER, Peer
-from bench.peers.peer_process import PeerRun, parse, run_peer
+from bench.peers.peer_process import PeerRun, Runs, parse, run_peer
 from bench.scale import QUICK
 from bench.stock_window import Outcome, outcome_of, stock_outcome
 from config import load_catalogue
@@ -50,7 +50,7 @@ def test_the_start_up_is_taken_off(recording: Recording, answering: list[PeerRun
     found = stock_outcome(recording)
     for _ in range(2):
         answering.extend((answer(Outcome(), 50.0), answer(found, 1_050.0)))
-    fixed, learning = figures_of(PEERS[0], HERE, recording, repeats=2)
+    fixed, learning = figures_of(Runs(PEERS[0], HERE), recording, repeats=2)
     for each in (fixed, learning):
         assert each.samples == 2
         assert 1.0 < each.value < 1_000_000
@@ -66,13 +66,13 @@ def test_another_answer_is_no_figure(recording: Recording, answering: list[PeerR
     one_more = msgspec.structs.replace(found, abandoned=found.abandoned + 1)
     answering.extend((answer(Outcome(), 1.0), answer(one_more, 2.0)))
     with pytest.raises(NotMeasured, match=r"^Tea Streams not measured: found the windows say .*, expected the same"):
-        list(figures_of(TEA, HERE, recording, repeats=1))
+        list(figures_of(Runs(TEA, HERE), recording, repeats=1))
 
 
 def test_a_run_as_short_as_its_start_up_is_no_figure(recording: Recording, answering: list[PeerRun]) -> None:
     answering.extend((answer(Outcome(), 3.0), answer(stock_outcome(recording), 2.0)))
     with pytest.raises(NotMeasured, match="in no more time than its start-up, expected a longer run"):
-        list(figures_of(TEA, HERE, recording, repeats=1))
+        list(figures_of(Runs(TEA, HERE), recording, repeats=1))
 
 
 def test_learning_tells_more_break_offs_and_the_same_ends(recording: Recording, tmp_path: Path) -> None:
@@ -100,12 +100,13 @@ def test_a_peer_that_cannot_be_had_is_one_line_and_no_failure(
 def test_a_program_that_fails_is_told_by_its_last_words(tmp_path: Path) -> None:
     pathway = msgspec.structs.replace(TEA, name="pathway")
     with pytest.raises(NotMeasured, match=r"found exit code 1: ModuleNotFoundError: No module named 'pathway', exp"):
-        run_peer(pathway, HERE, tmp_path / "none.ndjson", RULE)
+        run_peer(Runs(pathway, HERE), tmp_path / "none.ndjson", RULE)
 
 
 def test_a_program_that_never_ends_is_ended(tmp_path: Path) -> None:
+    pathway = msgspec.structs.replace(TEA, name="pathway")
     with pytest.raises(NotMeasured, match=r"found no answer after 0\.001 s, expected one"):
-        run_peer(msgspec.structs.replace(TEA, name="pathway"), HERE, tmp_path, RULE, timeout_s=0.001)
+        run_peer(Runs(pathway, HERE), tmp_path, RULE, timeout_s=0.001)
 
 
 def test_the_answer_is_the_last_line() -> None:

@@ -1,0 +1,36 @@
+"""What a peer finds around it: for one that reads from Kafka, a real broker of its own.
+
+In: a ``Peer``. Out: variables for its environment. Refused: a machine without Java, Maven or the broker's jars
+(``PeerSkipped``).
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from bench.peers.environments import Peer, PeerSkipped
+from tests.kafka_broker import KafkaBroker
+from tests.kafka_jars import JarsNotFetched, broker_jars
+from tests.machine import PARTS
+
+SERVERS: Final = "ZHIYIN_PEER_KAFKA"
+"""The variable that names the broker to a peer's program."""
+
+
+@contextmanager
+def surroundings(peer: Peer) -> Iterator[Mapping[str, str]]:
+    """What is there inside the ``with``. Raises PeerSkipped."""
+    if not peer.reads_kafka:
+        yield {}
+        return
+    reason = PARTS["kafka"]()
+    if reason is not None:
+        raise PeerSkipped(peer.says, f"it needs a broker: {reason}")
+    try:
+        jars = broker_jars()
+    except JarsNotFetched as error:
+        raise PeerSkipped(peer.says, f"it needs a broker: {error}") from error
+    with tempfile.TemporaryDirectory(prefix="zhiyin-peers-kafka-") as folder, KafkaBroker(jars, Path(folder)) as broker:
+        yield {SERVERS: broker.servers}
