@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
@@ -101,6 +100,8 @@ class KeySet:
         log.warning("%s; the keys of %.0f s ago %s", error, age_s, "stay good" if self._keys else "are good no more")
 
     async def _text(self) -> str:
+        import httpx  # only who is given a set of keys waits for it at the start
+
         try:
             if self._source.startswith(("http://", "https://")):
                 return await _fetched(self._source)
@@ -111,6 +112,8 @@ class KeySet:
 
 async def _fetched(url: str) -> str:
     """The body at ``url``; no redirect is followed: who we believe was set by hand."""
+    import httpx
+
     async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
         answer = await client.get(url)
     answer.raise_for_status()

@@ -34,7 +34,6 @@ from gateway.audit import Auditor
 from gateway.bearer import Bearers
 from gateway.browser_sdk import BrowserSdk
 from gateway.bus_lane import BusLane
-from gateway.chatbot_hook import ChatbotHook
 from gateway.collector import Collector, wall_clock_ms
 from gateway.contacts import ContactApi
 from gateway.garbage import quieten_garbage_collection
@@ -248,6 +247,8 @@ class Gateway:
     async def _start_hook(self, push: PushServer, board: RedisHintBoard) -> None:
         url = self._settings.chatbot_hook_url
         if url is not None:
+            from gateway.chatbot_hook import ChatbotHook  # with all of an HTTP client, which few set-ups need
+
             hook = ChatbotHook(url, push.hub, board, self.metrics)
             await hook.start()
             self._open.push_async_callback(hook.stop)

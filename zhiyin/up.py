@@ -22,9 +22,7 @@ from config import Settings, load_catalogue
 from config.settings import child_environment
 from operators.arbitration import in_control_group
 from zhiyin.embedded_redis import LOOPBACK, redis_executable, redis_part
-from zhiyin.kafka_probe import require_kafka
 from zhiyin.ports import chosen_ports
-from zhiyin.redis_probe import require_redis
 from zhiyin.simulate import Plan, opening_customers
 from zhiyin.supervisor import Part, StopRequest, Supervisor
 from zhiyin.terminal import say
@@ -58,14 +56,23 @@ def run_up(settings: Settings, options: UpOptions) -> None:
     with up_lock(Path(settings.state_dir)):
         if settings.redis_url is None:
             redis_executable()
-        else:
-            require_redis(settings.redis_url)
-        if settings.bus == "kafka":
-            require_kafka(settings)
+        _require_what_was_named(settings)
         supervisor = Supervisor(say, stop)
         with ExitStack() as held:
             held.callback(supervisor.stop)
             _run(supervisor, with_ports(with_secrets(settings), held), options, stop)
+
+
+def _require_what_was_named(settings: Settings) -> None:
+    """Does nothing when the Redis and the Kafka that were named answer; their clients are loaded only then."""
+    if settings.redis_url is not None:
+        from zhiyin.redis_probe import require_redis
+
+        require_redis(settings.redis_url)
+    if settings.bus == "kafka":
+        from zhiyin.kafka_probe import require_kafka
+
+        require_kafka(settings)
 
 
 def _run(supervisor: Supervisor, chosen: Chosen, options: UpOptions, stop: StopRequest) -> None:
