@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.hub import RECOVERED_AT_MOST, Hub, Start
+from gateway.hub import RECOVERED_AT_MOST, TOLD_AT_ONCE, Hub, Start
 from gateway.told import Told, read_told
 from operators.hints import Retirement
 from state.connections import StoreUnavailable
@@ -346,3 +346,30 @@ async def _play(actions: list[tuple[str, int]]) -> None:
 def test_an_event_that_cannot_be_read_is_passed_on_as_it_is() -> None:
     assert read_told(3, b"not json") == Told(3, b"not json", "", None, None)
     assert read_told(3, b'{"time": 5}') == Told(3, b'{"time": 5}', "", None, None)
+
+
+async def test_a_large_reading_of_many_channels_leaves_turns_for_others() -> None:
+    house, turns, heard = MemoryHouse(), [0], []
+
+    class Noting(Ear):
+        def heard(self, told: Told) -> None:
+            heard.append(turns[0])
+            super().heard(told)
+
+    async def count_turns() -> None:
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    hub = Hub(house.board, lambda: house.now_ms)
+    ears = {f"d{number}": Noting() for number in range(3 * TOLD_AT_ONCE)}
+    for desk, ear in ears.items():
+        await hub.join(f"desk:{desk}", ear)
+        tell(house, f"h-{desk}", desk=desk)
+    hub.start()
+    counting = asyncio.create_task(count_turns())
+    for ear in ears.values():
+        await until_heard(ear, 1)
+    counting.cancel()
+    await hub.stop()
+    assert [heard.count(turn) for turn in sorted(set(heard))] == [TOLD_AT_ONCE] * 3
