@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from gateway.push import SLICES
 from operators.catalogue import Words
 from operators.hints import Retirement
 from state.bus import BusFull
@@ -170,6 +171,14 @@ async def test_time_ends_who_says_nothing_and_whose_token_is_over(hall: Hall) ->
         assert (await silent.end()) == (4408, "no connection_init within 10 s")
         hall.skew_s += 600
         assert (await desk.end()) == (4401, "token expired: ask for a new one")
+
+
+async def test_every_desk_of_many_is_pinged_though_some_at_a_time(house: House) -> None:
+    async with open_hall(house, ping_interval_s=60.0) as hall, AsyncExitStack() as opened:
+        desks = [await opened.enter_async_context(hall.desk(subject=f"d{each}")) for each in range(2 * SLICES + 3)]
+        hall.skew_s += 61
+        for desk in desks:
+            assert await desk.hear("ping") == {"type": "ping"}
 
 
 async def test_pings_go_both_ways_and_silence_ends_the_connection(house: House) -> None:
