@@ -64,8 +64,9 @@ export function flowOf(map) {
 
 /** As much of a title as its column has room for; a number where that is nothing. */
 function short(label, room, place) {
-  const letters = Math.floor(room / (/[\u4e00-\u9fff]/.test(label) ? 14 : 7.5));
-  if (letters < 4) return String(place);
+  const isChinese = /[\u4e00-\u9fff]/.test(label);
+  const letters = Math.floor(room / (isChinese ? 14 : 7.5));
+  if (letters < (isChinese ? 3 : 4)) return String(place);
   return label.length <= letters ? label : `${label.slice(0, letters - 1)}…`;
 }
 
