@@ -282,17 +282,30 @@ class RedisHintBoard(HintBoard):
             found = await self._read_after({name: positions[name] for name in (positions if new is None else new)})
             while not found and (left_s := give_up_s - time.monotonic()) > 0:
                 rung = await self._doorbell.heard(left_s)
-                found = await self._read_after(self._looked_at(positions, rung))
+                found, to_read = self._followed(positions, rung)
+                found |= await self._read_after(to_read)
         return found
 
-    def _looked_at(self, positions: Mapping[str, int], rung: Rung) -> Mapping[str, int]:
-        """The channels that may have something new."""
+    def _followed(
+        self, positions: Mapping[str, int], rung: Rung
+    ) -> tuple[dict[str, list[ChannelEntry]], Mapping[str, int]]:
+        """What rang and follows on the positions without a gap; and the channels that have to be read to know."""
         if rung.missed:
             self._to_sweep = []
-            return dict(positions)
-        names = {stream.decode().removeprefix(CHANNEL_PREFIX) for stream in rung.streams}
-        names.update(self._swept(positions))
-        return {name: positions[name] for name in names if name in positions}
+            return {}, dict(positions)
+        found: dict[str, list[ChannelEntry]] = {}
+        to_read = {name: positions[name] for name in self._swept(positions) if name in positions}
+        for stream, entries in rung.entries.items():
+            name = stream.decode().removeprefix(CHANNEL_PREFIX)
+            after = positions.get(name)
+            new = [] if after is None else [entry for entry in entries if entry.offset > after]
+            if after is not None and new:
+                if all(entry.event and entry.offset == place for place, entry in enumerate(new, after + 1)):
+                    found[name] = new
+                    to_read.pop(name, None)
+                else:
+                    to_read[name] = after
+        return found, to_read
 
     def _swept(self, positions: Mapping[str, int]) -> list[str]:
         """Some of all channels, in turn: often enough that all come up every ``SWEEP_EVERY_S``."""

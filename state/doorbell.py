@@ -1,6 +1,6 @@
-"""Which channels have something new: Redis rings (``PUBLISH``) whenever a script writes into one.
+"""What is new in channels: Redis rings (``PUBLISH``) whenever a script writes into one, and says what.
 
-In: a connection to Redis. Out: the streams that were written, within a network's way. Refused: StoreUnavailable from
+In: a connection to Redis. Out: the entries that were written, within a network's way. Refused: StoreUnavailable from
 whoever asks. A ring can be missed (while the connection is made anew): it is said so, and nothing hangs on it, for
 what is told stands in the stream. So thousands of channels cost one connection and no question each.
 """
@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from redis.asyncio.client import PubSub
 
 from state import keys
+from state.channels import ChannelEntry, offset_of
 from state.connections import AsyncClient
 
 PATTERN: Final = keys.CHANNEL.of("*")
@@ -17,9 +18,9 @@ RINGS_AT_ONCE: Final = 1_000
 
 
 class Rung(NamedTuple):
-    """``streams``: their keys. ``missed``: there may have been others."""
+    """``entries``: by stream, in order; one without an event has to be read. ``missed``: there may have been others."""
 
-    streams: set[bytes]
+    entries: dict[bytes, list[ChannelEntry]]
     missed: bool
 
 
@@ -48,13 +49,20 @@ class Doorbell:
         if self._listening is None:
             self._listening = self._client.pubsub()
             await self._listening.psubscribe(PATTERN)
-        streams: set[bytes] = set()
-        missed = False
+        entries: dict[bytes, list[ChannelEntry]] = {}
+        missed, rings = False, 0
         message: Any = await self._listening.get_message(timeout=wait_s)
         while message is not None:
             if message["type"] == "psubscribe":
                 missed = True
             else:
-                streams.add(message["channel"])
-            message = await self._listening.get_message(timeout=0) if len(streams) < RINGS_AT_ONCE else None
-        return Rung(streams, missed)
+                entries.setdefault(message["channel"], []).append(_entry(message["data"]))
+                rings += 1
+            message = await self._listening.get_message(timeout=0) if rings < RINGS_AT_ONCE else None
+        return Rung(entries, missed)
+
+
+def _entry(ring: bytes) -> ChannelEntry:
+    """What a ring says: the entry's id and, after a space, its event."""
+    entry_id, _, event = ring.partition(b" ")
+    return ChannelEntry(offset_of(entry_id), event)

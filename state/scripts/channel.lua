@@ -8,10 +8,10 @@ local function begin_channel(stream, epoch, offset, fresh)
   redis.call('SET', offset, '0')
 end
 
--- Adds one event under the next offset, keeps the newest, and rings for whoever listens to this stream.
+-- Adds one event under the next offset, keeps the newest, and rings with it for whoever listens to this stream.
 local function tell_channel(stream, epoch, offset, fresh, kept, event)
   begin_channel(stream, epoch, offset, fresh)
   local id = string.format('%.0f-0', redis.call('INCR', offset))
   redis.call('XADD', stream, 'MAXLEN', kept, id, 'e', event)
-  redis.call('PUBLISH', stream, id)
+  redis.call('PUBLISH', stream, id .. ' ' .. event)
 end

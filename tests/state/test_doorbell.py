@@ -1,14 +1,19 @@
 """News of channels by one connection: nothing hangs on a ring that is missed."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from state import keys
 from state.board import CHANNELS_A_QUESTION, SWEEP_EVERY_S
+from state.channels import ChannelEntry
 from tests.redis_server import RedisServer
 from tests.state.houses import RedisHouse, make_hint
 
 pytestmark = pytest.mark.requires("redis")
+
+CHANNEL = keys.CHANNEL.of("desk:d1")
 
 
 async def offsets(house: RedisHouse, positions: dict[str, int]) -> dict[str, list[int]]:
@@ -31,6 +36,40 @@ async def test_a_ring_that_is_missed_costs_nothing_but_time(redis_server: RedisS
     assert loop.time() - began_s < SWEEP_EVERY_S + 5
     house.store.tell(make_hint("h2"), "d1")
     assert await offsets(house, {"desk:d1": 1}) == {"desk:d1": [2]}
+    await house.close()
+
+
+async def listening(house: RedisHouse) -> None:
+    """The doorbell is heard from now on; the channel has one entry."""
+    house.store.tell(make_hint("h0"), "d1")
+    while not await house.board.wait({"desk:d1": 0}, 200, ()):
+        pass
+
+
+async def test_what_rings_need_not_be_read(redis_url: str) -> None:
+    house = RedisHouse(redis_url)
+    await listening(house)
+    house.store.tell(make_hint("h1"), "d1")
+    house.store.tell(make_hint("h2"), "d1")
+    written: Any = house.client.xrange(CHANNEL)
+    house.client.delete(CHANNEL)
+    found: list[ChannelEntry] = []
+    while len(found) < 2:
+        found += (await house.board.wait({"desk:d1": 1 + len(found)}, 2_000, ())).get("desk:d1", [])
+    assert [entry.offset for entry in found] == [2, 3]
+    assert [entry.event for entry in found] == [fields[b"e"] for _, fields in written[1:]]
+    await house.close()
+
+
+@pytest.mark.parametrize("ring", ["3-0 three", "2-0"])
+async def test_what_does_not_follow_or_says_nothing_is_read(redis_url: str, ring: str) -> None:
+    house = RedisHouse(redis_url)
+    await listening(house)
+    for number in (2, 3):
+        house.client.xadd(CHANNEL, {"e": f"event {number}"}, id=f"{number}-0")
+    house.client.publish(CHANNEL, ring)
+    found = await house.board.wait({"desk:d1": 1}, 2_000, ())
+    assert [(entry.offset, entry.event) for entry in found["desk:d1"]] == [(2, b"event 2"), (3, b"event 3")]
     await house.close()
 
 
