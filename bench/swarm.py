@@ -11,7 +11,7 @@ import struct
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -44,13 +44,14 @@ class Desk(asyncio.Protocol):
         self._is_open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say everything at once: handshake, token, subscription."""
+        """Say everything at once, as the page of a desk does: handshake, token, its own channel and the queue."""
         self.transport, self._buffer, self._is_open = cast("asyncio.Transport", transport), b"", False
         place = {} if self.place is None else {"epoch": self.place[0], "offset": self.place[1]}
         self.transport.write(
             self._swarm.handshake
             + masked({"type": "connection_init", "token": self._token})
             + masked({"type": "subscribe", "id": "1", "channel": "desk", **place})
+            + masked({"type": "subscribe", "id": "2", "channel": "queue"})
         )
 
     def data_received(self, data: bytes) -> None:
@@ -82,14 +83,17 @@ class Desk(asyncio.Protocol):
         elif opcode == _TEXT and payload.startswith(b'{"type":"next"'):
             self._next(payload, now_s)
         elif payload.startswith(b'{"type":"subscribed"'):
-            frame = msgspec.json.decode(payload)
-            self.recovered.append(frame["recovered"])
-            self.place = frame["epoch"], frame["offset"]
-            self.subscribed.set()
+            self._subscribed(msgspec.json.decode(payload))
         elif payload.startswith(b'{"type":"error"') and self.transport is not None:
             self.transport.abort()
         elif payload.startswith(b'{"type":"ping"') and self.transport is not None:
             self.transport.write(_masked_bytes(_PONG))
+
+    def _subscribed(self, frame: dict[str, Any]) -> None:
+        if frame["id"] == "1":
+            self.recovered.append(frame["recovered"])
+            self.place = frame["epoch"], frame["offset"]
+            self.subscribed.set()
 
     def _next(self, payload: bytes, now_s: float) -> None:
         begins = payload.index(_HINT) + len(_HINT)
