@@ -1,5 +1,6 @@
 """A real engine in a process of its own, over a real Redis, for tests that stop, kill and starve it."""
 
+import atexit
 import os
 import signal
 import subprocess
@@ -21,6 +22,15 @@ from tests.zhiyin.processes import stop_still
 
 PARTITIONS = 2
 PATIENCE_S = 60.0
+_STARTED: list[subprocess.Popen[bytes]] = []
+
+
+@atexit.register
+def _end_those_left() -> None:
+    """What a test that failed has left running does not load the machine for the next run."""
+    for process in _STARTED:
+        if process.poll() is None:
+            process.kill()
 
 
 def until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
@@ -64,6 +74,7 @@ class EngineProcess:
         with (self.folder / "engine.log").open("ab") as log:
             command = [sys.executable, "-m", "zhiyin", "engine", *self._words]
             self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+        _STARTED.append(self._process)
 
     def kill(self) -> None:
         """Kills it at once, if it runs."""
