@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from bench import latency, learning, memory, monitoring, push, recovery, replay, snapshot, stock_window
+from bench import break_offs, latency, learning, memory, monitoring, push, recovery, replay, snapshot, stock_window
 from bench.figures import Figure, table
 from bench.machine import Machine, this_machine
 from bench.not_measured import NotMeasured
@@ -37,6 +37,7 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "recovery": recovery.measure,
     "monitoring": monitoring.measure,
     "learning": learning.measure,
+    "break_offs": break_offs.measure,
     "push": push.measure,
 }
 ON_REQUEST: Final[Mapping[str, Measurement]] = {"peers": against.measure}

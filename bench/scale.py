@@ -14,6 +14,7 @@ class Scale(msgspec.Struct, frozen=True):
     ``snapshot_attempts``: open attempts while snapshots are made; ``snapshot_events``: events timed meanwhile;
     ``snapshot_repeats``: rounds of it; ``recovery_attempts``: open while the engine is killed ``recovery_kills`` times;
     ``recovery_customers``: at the restart that has a limit; ``transactions_an_hour``: begun in a watched quarter;
+    ``simulated_visits``: of customers whose truth is planted;
     ``push_desks``: on one gateway, told ``push_rate`` hints a second for ``push_seconds``; ``push_resets``: connections
     reset; ``peer_events``: given to other engines, ``peer_repeats`` times.
     """
@@ -33,6 +34,7 @@ class Scale(msgspec.Struct, frozen=True):
     recovery_kills: int = 20
     recovery_customers: int = 1_000_000
     transactions_an_hour: float = 400.0
+    simulated_visits: int = 8_000
     push_desks: int = 5_000
     push_rate: int = 1_000
     push_seconds: float = 10.0
@@ -56,6 +58,7 @@ QUICK: Final = Scale(
     recovery_kills=5,
     recovery_customers=100_000,
     transactions_an_hour=60.0,
+    simulated_visits=4_000,
     push_desks=1_000,
     push_seconds=5.0,
     push_resets=200,

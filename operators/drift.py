@@ -1,6 +1,7 @@
 """Whether the world has changed: ADWIN over the error of the scores and over the main features.
 
-In: an error and what was known, label by label. Out: the names of what has drifted, when it is noticed.
+In: an error and what was known, label by label. Out: the names of what has drifted, when it is noticed; an error that
+falls is none: the models have learnt.
 Refused: nothing. ADWIN is slow for a label each, so it is fed the means of ``MICRO_BATCH`` labels.
 It is not saved: after a restart it needs a few hundred labels before it notices anything again.
 Bifet and Gavalda, "Learning from time-changing data with adaptive windowing", 2007.
@@ -45,5 +46,6 @@ class DriftWatch:
             from river import drift
 
             window = self._windows[name] = drift.ADWIN(delta=DELTA, clock=4, grace_period=16, min_window_length=4)
+        before = window.estimation
         window.update(mean)
-        return bool(window.drift_detected)
+        return bool(window.drift_detected) and (name != "error" or window.estimation > before)

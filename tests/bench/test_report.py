@@ -58,7 +58,7 @@ def test_a_busy_machine_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_measures_everything_unless_told_otherwise() -> None:
-    everything = ["replay", "latency", "memory", "snapshot", "recovery", "monitoring", "learning", "push"]
+    everything = ["replay", "latency", "memory", "snapshot", "recovery", "monitoring", "learning", "break_offs", "push"]
     assert list(MEASUREMENTS) == everything
 
 

@@ -56,6 +56,17 @@ def test_a_drift_of_the_error_is_noticed_and_all_is_learnt_again() -> None:
     assert scorer.learnt > before + min(LEARNT_AFTER_DRIFT, 1_500)
 
 
+def test_an_error_that_falls_is_no_drift_one_that_rises_is() -> None:
+    random, known = Random(5), Known("pay", 30_000, 4, b"\x05")
+    watch, said = DriftWatch(), list[list[str]]()
+    for error in (0.8, 0.2, 0.8):
+        noticed: list[str] = []
+        for _ in range(4_000):
+            noticed += watch.see(min(max(random.gauss(error, 0.1), 0.0), 1.0), known)
+        said.append(noticed)
+    assert said == [[], [], ["error"]]
+
+
 def test_nothing_drifts_where_nothing_changes() -> None:
     random, watch = Random(5), DriftWatch()
     found = [watch.see(random.random(), Known("pay", 1, random.randrange(20), b"")) for _ in range(400 * MICRO_BATCH)]
