@@ -1,0 +1,50 @@
+"""What journeys hear of what happens around transactions."""
+
+import msgspec
+import pytest
+
+from flows.delivery import Tracked
+from flows.outcomes import outcome_of, outcomes_by_journey
+from operators.arbitration import Contact
+from operators.break_offs import CALLED, Forgotten, Judgement, Outcome
+from operators.events import Event, Properties
+from operators.facts import Around
+from operators.outreach_memory import CallOutcome
+
+AGENT = {"agent_id": "a1", "hint_id": "h1"}
+
+
+def around(event: str, **properties: str | bool | int) -> Around:
+    said = msgspec.convert(properties, Properties)
+    return Around(Event(event=event, user_id="anna", properties=said), "anna", 5)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (around("Contact Started", channel="phone"), Contact("anna", True, 5, "phone")),
+        (around("Contact Ended", channel="phone"), None),
+        (around("Outreach Claimed"), Contact("anna", True, 5, CALLED)),
+        (around("Outreach Ended", outreach_id="o1", outcome="solved"), CallOutcome("anna", "o1", "solved", 5)),
+        (around("Customer Erased"), Forgotten("anna", 5)),
+        (around("Hint Used", **AGENT, helpful=True), Judgement("anna", "h1", 5, right=True)),
+        (around("Hint Dismissed", **AGENT, reason="sms_code"), Judgement("anna", "h1", 5, named="sms_code")),
+        (around("Hint Used", **AGENT), None),
+        (around("Hint Used", hint_id="h1", helpful=True), None),
+        (around("Survey Sent", score=5), None),
+    ],
+)
+def test_what_can_be_learnt_of_is_understood(given: Around, expected: Outcome | None) -> None:
+    assert outcome_of(given) == expected
+
+
+def test_contacts_reach_every_journey_a_word_only_the_one_it_names() -> None:
+    heard = [around("Contact Started"), around("Hint Used", **AGENT, helpful=True, journey="loan")]
+    tracked = Tracked([], heard, [])
+    assert {name: len(each.heard) for name, each in outcomes_by_journey(tracked, ["loan", "claim"])} == {
+        "loan": 2,
+        "claim": 1,
+    }
+    unnamed = Tracked([], [around("Hint Used", **AGENT, helpful=True)], [])
+    assert len(list(outcomes_by_journey(unnamed, ["loan", "claim"]))) == 2
+    assert not outcomes_by_journey(tracked, [])
