@@ -1,15 +1,23 @@
 """What journeys hear of what happens around transactions."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from config import load_catalogue
+from flows.decide import Learns
 from flows.delivery import Tracked
 from flows.outcomes import outcome_of, outcomes_by_journey
+from flows.replay import Replay, Watching
 from operators.arbitration import Contact
 from operators.break_offs import CALLED, Forgotten, Judgement, Outcome
 from operators.events import Event, Properties
 from operators.facts import Around
+from operators.learning_contract import Learning
 from operators.outreach_memory import CallOutcome
+from tests.machine import ROOT
+from zhiyin.simulate import Plan, write_file
 
 AGENT = {"agent_id": "a1", "hint_id": "h1"}
 
@@ -48,3 +56,32 @@ def test_contacts_reach_every_journey_a_word_only_the_one_it_names() -> None:
     unnamed = Tracked([], [around("Hint Used", **AGENT, helpful=True)], [])
     assert len(list(outcomes_by_journey(unnamed, ["loan", "claim"]))) == 2
     assert not outcomes_by_journey(tracked, [])
+
+
+class Kept:
+    """Keeps each journey's learning at hand."""
+
+    def __init__(self) -> None:
+        self.learning: dict[str, Learning] = {}
+
+    def begin(self, journey: str, learning: Learning, *, resumed: bool) -> None:
+        assert not resumed
+        self.learning[journey] = learning
+
+    def __call__(self, journey: str, learning: Learning) -> None:
+        """Nothing to save."""
+
+
+def test_contacts_of_a_stream_are_learnt_by_the_journeys_of_the_dataflow(tmp_path: Path) -> None:
+    shipped = load_catalogue(ROOT / "config" / "catalog", quiet_hours=False)
+    journeys = {name: shipped.journeys[name] for name in ("policy_loan", "claim")}
+    catalogue = msgspec.structs.replace(shipped, journeys=journeys, contact_within="30m")
+    stream, kept = tmp_path / "stream.ndjson", Kept()
+    write_file(catalogue, Plan(customers=300, seed=1, duration_ms=4 * 3_600_000), stream)
+    Replay(catalogue, None, ("idle", "abandoned"), watching=Watching(learns=Learns(keeper=kept))).run([stream])
+    labels = {
+        name: {each.question: each.labels for each in learning.figures().quality}
+        for name, learning in kept.learning.items()
+    }
+    assert labels.keys() == journeys.keys()
+    assert all(each["contact"] > 20 and each["person"] > 5 for each in labels.values())
