@@ -10,8 +10,10 @@ beta-binomial: it knows how little it knows, and that hours differ by themselves
 The test: each hour gives the ratio of the likelihood under worse odds (half as much again, two and a half times,
 five times; their mean) to that under usual odds with a tenth added. Its expectation is at most 1 while nothing is
 worse, so it is an e-value, and the Shiryaev-Roberts sum of their products, R = (R + 1) x ratio, is an e-detector: the
-expected number of hours until it first reaches a limit c is at least c, however the hours are chosen. With S
-streams and c = 168 S / f, at most f false alarms a week are expected in all.
+expected number of hours until it first reaches a limit c is at least c, however the hours are chosen. One such sum
+hears every hour, others those of a part of the week only (``PARTS``): what is bad in the evening only is worn down by
+the good hours of the day in the first, not in its own. A weighted mean of e-detectors is one itself, so that the
+promise holds of the mean. With S streams and c = 168 S / f, at most f false alarms a week are expected in all.
 
 Source: J. Shin, A. Ramdas, A. Rinaldo, "E-detectors: a nonparametric framework for sequential change detection", New
 England Journal of Statistics in Data Science 2 (2024); for the limit, theorem 2.4.
@@ -33,6 +35,31 @@ MOST_STRENGTH: Final = 500.0
 TOLERATED_ODDS: Final = 1.1
 WORSE_ODDS: Final = (1.5, 2.5, 5.0)
 _NOTHING: Final = -math.inf
+_DAYS_OFF: Final = (2, 3)
+"""Saturday and Sunday, counted from a Thursday."""
+_WINDOW: Final = 6
+_WINDOWS_BEGIN: Final = range(0, 24, 3)
+
+
+def _parts() -> tuple[tuple[float, frozenset[int]], ...]:
+    """Half the weight hears all; a quarter six hours of a day, from every third hour on; a quarter days off, or not."""
+    slots = range(HOURS_A_WEEK)
+    windows = [frozenset(slot for slot in slots if (slot - begin) % 24 < _WINDOW) for begin in _WINDOWS_BEGIN]
+    off = frozenset(slot for slot in slots if slot // 24 in _DAYS_OFF)
+    return (
+        (1 / 2, frozenset(slots)),
+        *((1 / 4 / len(windows), window) for window in windows),
+        (1 / 8, off),
+        (1 / 8, frozenset(slots) - off),
+    )
+
+
+PARTS: Final = _parts()
+"""The weight of each detector, and the hours of the week it hears."""
+_WEIGHTS: Final = tuple(weight for weight, _ in PARTS)
+_HEARD_BY: Final = tuple(
+    tuple(part for part, (_, slots) in enumerate(PARTS) if slot in slots) for slot in range(HOURS_A_WEEK)
+)
 
 
 class Hour(msgspec.Struct, frozen=True):
@@ -91,24 +118,37 @@ class Excursion(msgspec.Struct, array_like=True):
 
 
 class Watch(msgspec.Struct, array_like=True):
-    """One stream under watch. ``log_evidence``: of the e-detector; ``from_ms``: hours before count for nothing."""
+    """One stream under watch. ``from_ms``: hours before count for nothing.
+
+    ``log_evidence``: of the mean of all detectors; ``log_sums``: of each, as in ``PARTS`` (empty: nothing heard yet).
+    """
 
     baseline: Baseline
     excursion: Excursion
     log_evidence: float = _NOTHING
     from_ms: int = 0
+    log_sums: list[float] = []
 
     def see(self, hour: Hour) -> None:
         """Weighs one hour against what is usual, without learning from it."""
         if hour.trials and hour.start_ms >= self.from_ms:
             usual = self.baseline.usual(hour.start_ms)
             log_ratio = log_e_value(hour, usual)
-            self.log_evidence = log_ratio + math.log1p(math.exp(min(700.0, self.log_evidence)))
+            self._hear(slot_of(hour.start_ms), log_ratio)
             self._note(hour, usual, log_ratio)
 
     def start_again(self, from_ms: int) -> None:
         """Forgets the evidence: only hours from ``from_ms`` on count, and none that did not count before."""
-        self.from_ms, self.log_evidence, self.excursion = max(from_ms, self.from_ms), _NOTHING, Excursion()
+        self.from_ms, self.excursion = max(from_ms, self.from_ms), Excursion()
+        self.log_evidence, self.log_sums = _NOTHING, []
+
+    def _hear(self, slot: int, log_ratio: float) -> None:
+        sums = self.log_sums or [self.log_evidence, *(_NOTHING for _ in _WEIGHTS[1:])]
+        for part in _HEARD_BY[slot]:
+            sums[part] = log_ratio + math.log1p(math.exp(min(700.0, sums[part])))
+        highest = max(sums)
+        mean = sum(weight * math.exp(each - highest) for weight, each in zip(_WEIGHTS, sums, strict=True))
+        self.log_sums, self.log_evidence = sums, highest + math.log(mean)
 
     def _note(self, hour: Hour, usual: Usual, log_ratio: float) -> None:
         if self.excursion.evidence <= 0:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from operators.seasonality import (
     HOUR_MS,
     HOURS_A_WEEK,
+    PARTS,
     TOLERATED_ODDS,
     Hour,
     Usual,
@@ -79,6 +80,60 @@ def test_a_share_that_doubles_is_found_within_two_days(seed: int) -> None:
     found = watch.excursion
     assert found.cases > 1.4 * found.expected
     assert abs(found.since_ms / HOUR_MS - 4 * HOURS_A_WEEK) <= 48
+
+
+def worse_for_hours(random: Random, hours: range, odds: float, weeks: int) -> int | None:
+    """A stream that is worse in some hours of each day from the fourth week on; the hour of the first alarm."""
+    limit, watch = log_limit(900, 0.1), new_watch()
+    for hour in range(weeks * HOURS_A_WEEK):
+        is_worse = hour >= 4 * HOURS_A_WEEK and hour % 24 in hours
+        now = 0.05 / 0.95 * (odds if is_worse else 1.0)
+        seen = Hour(hour * HOUR_MS, binomial(random, 25, now / (1 + now)), 25)
+        if hour >= 2 * HOURS_A_WEEK:
+            watch.see(seen)
+            if watch.log_evidence >= limit:
+                return hour
+        if watch.log_evidence < limit / 2:
+            watch.baseline.learn(seen)
+    return None
+
+
+@pytest.mark.parametrize("begins", [1, 10, 18, 22])
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_bad_for_five_hours_a_day_is_found_whenever_these_begin(begins: int, seed: int) -> None:
+    hours = range(begins, min(24, begins + 5))
+    alarm = worse_for_hours(Random(seed), hours, 5.0 if len(hours) == 5 else 10.0, 7)
+    assert alarm is not None
+    assert alarm >= 4 * HOURS_A_WEEK
+    assert alarm % 24 in hours
+
+
+def test_the_detectors_weigh_one_and_each_hour_is_heard_alike() -> None:
+    assert sum(weight for weight, _ in PARTS) == pytest.approx(1.0)
+    heard = [sum(slot in slots for _, slots in PARTS) for slot in range(HOURS_A_WEEK)]
+    assert set(heard) == {4}
+    weekend = next(slots for _, slots in PARTS if len(slots) == 48)
+    assert weekend == frozenset(range(2 * 24, 4 * 24))
+
+
+def test_the_mean_of_the_detectors_keeps_the_promise_on_false_alarms() -> None:
+    """At the worst odds that are tolerated, drawn as the prediction says, an alarm at 40 takes 40 hours at least."""
+    random, limit, waited = Random(1), math.log(40.0), 0
+    known = new_watch()
+    for hour in range(4 * HOURS_A_WEEK):
+        known.baseline.learn(Hour(hour * HOUR_MS, 20, 200))
+    runs = 40
+    for _ in range(runs):
+        watch, hour = Watch(known.baseline, new_watch().excursion), 0
+        while watch.log_evidence < limit and hour < 400:
+            usual = watch.baseline.usual(hour * HOUR_MS)
+            odds = usual.share / (1 - usual.share) * TOLERATED_ODDS
+            share = odds / (1 + odds)
+            now = random.betavariate(share * usual.strength, (1 - share) * usual.strength)
+            watch.see(Hour(hour * HOUR_MS, binomial(random, 30, now), 30))
+            hour += 1
+        waited += hour
+    assert waited / runs >= 40
 
 
 def test_the_usual_share_is_that_of_the_hour_of_the_week() -> None:
