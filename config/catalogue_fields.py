@@ -83,7 +83,8 @@ SENTENCES: Final = {
     "Speaks": {
         "signal": "What happened; `at_step` is the mere fact that it broke off there.",
         "weight": "How much it says. Each repetition adds half of the one before; at an earlier step it is worth half.",
-        "codes": "Error codes it holds for (of a rage or dead click: targets, of a page loop: paths), `*` at the end for any ending; left out: any.",
+        "codes": "Error codes it holds for (of a rage or dead click: targets, "
+        "of a page loop: paths), `*` at the end for any ending; left out: any.",
         "steps": "Steps it holds for; left out: any.",
         "fields": "Form fields it holds for, with `field_error` and `field_hesitation` only; left out: any.",
     },
