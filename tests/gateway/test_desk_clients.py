@@ -59,12 +59,24 @@ class Client(Protocol):
         """Report."""
 
 
+class Tokens:
+    """What the site hands out: at first so short that it is renewed, later as long as a busy machine may need."""
+
+    def __init__(self, house: PageHouse) -> None:
+        self.lifetime_s = SHORT_S
+        self._house = house
+
+    def next(self) -> str:
+        """One more."""
+        return self._house.token(lifetime_s=self.lifetime_s)
+
+
 class PythonClient:
     """The Python example, in a thread of its own."""
 
-    def __init__(self, module: ModuleType, house: PageHouse) -> None:
+    def __init__(self, module: ModuleType, house: PageHouse, tokens: Tokens) -> None:
         async def token() -> str:
-            return house.token(lifetime_s=SHORT_S)
+            return tokens.next()
 
         self._shown: list[str] = []
         self._states: list[str] = []
@@ -157,9 +169,10 @@ def crm_site(folder: Path, token: Callable[[], str]) -> Iterator[str]:
 
 def test_the_python_client_over_every_break(redis_server: RedisServer) -> None:
     with open_page_house(redis_server) as house:
-        client = PythonClient(python_example(), house)
+        tokens = Tokens(house)
+        client = PythonClient(python_example(), house, tokens)
         try:
-            over_every_break(house, client)
+            over_every_break(house, client, tokens)
         finally:
             client.stop()
 
@@ -168,20 +181,24 @@ def test_the_javascript_client_over_every_break(
     redis_server: RedisServer, page: Page, page_watch: PageWatch, tmp_path: Path
 ) -> None:
     page_watch.tolerated += ["WebSocket connection to", "net::ERR_"]
-    houses: list[PageHouse] = []
+    handed_out: list[Tokens] = []
+
+    def next_token() -> str:
+        return handed_out[0].next()
+
     with (
-        crm_site(tmp_path, lambda: houses[0].token(lifetime_s=SHORT_S)) as site,
+        crm_site(tmp_path, next_token) as site,
         open_page_house(redis_server, desk_origins=[site], allowed_origins=[site]) as house,
     ):
-        houses.append(house)
+        handed_out.append(Tokens(house))
         (tmp_path / "desk-client.js").write_bytes((EXAMPLES / "javascript" / "desk-client.js").read_bytes())
         at = json.dumps({"http": house.addresses.http, "ws": house.addresses.ws})
         (tmp_path / "index.html").write_text(PAGE.replace("%s", at), "utf-8")
         page.goto(site)
-        over_every_break(house, BrowserClient(page))
+        over_every_break(house, BrowserClient(page), handed_out[0])
 
 
-def over_every_break(house: PageHouse, client: Client) -> None:
+def over_every_break(house: PageHouse, client: Client, tokens: Tokens) -> None:
     """What was open at the start, live ones, a report, a token that ends, a restart, a Redis that was emptied."""
     until(lambda: "live" in client.states())
     first = house.tell("first")
@@ -192,6 +209,7 @@ def over_every_break(house: PageHouse, client: Client) -> None:
     until(lambda: client.shown() == [])
     assert [each["event"] for each in house.reported()] == ["Hint Shown", "Hint Used"]
     until_renewed(house, client)
+    tokens.lifetime_s = 600
     stays, goes = house.tell("stays"), house.tell("goes")
     until(lambda: set(client.shown()) == {"stays", "goes"})
     house.stop()
@@ -207,14 +225,17 @@ def over_every_break(house: PageHouse, client: Client) -> None:
     house.tell("after")
     until(lambda: client.shown() == ["after"])
     client.ack("nobody", "shown", helpful=None)
-    until(lambda: client.refusals() == ["nobody unknown_hint"])
+    until(lambda: "nobody unknown_hint" in client.refusals())
+    # Redis may have forgotten "stays" before the client heard that its report was taken: then it is said again.
+    assert sorted(set(client.refusals()) - {"stays unknown_hint"}) == ["nobody unknown_hint"]
+    assert len(set(client.refusals())) == len(client.refusals())
 
 
 def until_renewed(house: PageHouse, client: Client) -> None:
     """Longer than a token lives: it stays live, on one connection."""
     lived = len(client.states())
     acknowledged = frames(house, "connection_ack")
-    until(lambda: frames(house, "connection_ack") >= acknowledged + 3, 2 * SHORT_S + 10)
+    until(lambda: frames(house, "connection_ack") >= acknowledged + 3)
     assert client.states()[lived:] == []
 
 
