@@ -51,16 +51,22 @@ def test_facts_have_ids_of_their_own_and_the_same_in_every_run() -> None:
 
 
 def test_what_the_browser_noticed_is_told_and_is_the_reason_with_its_evidence() -> None:
-    noticed = [
+    noticed: list[tuple[str, dict[str, object]]] = [
         ("Dead Click", {"target": "submit"}),
         ("Dead Click", {"target": "submit"}),
         ("Page Loop", {"target": "/loan/:id"}),
         ("Field Hesitated", {"field": "card", "hesitation_ms": 12_000, "changes": 3, "left_blank": False}),
     ]
-    place = {"journey": "policy_loan", "transaction_id": "t-1", "step": "bank_card"}
+    place: dict[str, object] = {"journey": "policy_loan", "transaction_id": "t-1", "step": "bank_card"}
     events = [
-        {"type": "track", "event": name, "messageId": str(n), "userId": "anna", "timestamp": iso_text(BEGIN_MS + n)}
-        | {"properties": place | more}
+        {
+            "type": "track",
+            "event": name,
+            "messageId": str(n),
+            "userId": "anna",
+            "timestamp": iso_text(BEGIN_MS + n),
+            "properties": place | more,
+        }
         for n, (name, more) in enumerate(noticed)
     ]
     out = io.BytesIO()

@@ -23,7 +23,7 @@ def catalogue() -> Catalogue:
 
 
 def visits_of(catalogue: Catalogue, seed: int = 1, customers: int = 400, **mix: float) -> list[Visit]:
-    return list(Simulation(catalogue, Random(seed), Mix(**mix)).visits(customers, HOUR_MS))
+    return list(Simulation(catalogue, Random(seed), msgspec.convert(mix, Mix)).visits(customers, HOUR_MS))
 
 
 def test_the_same_seed_gives_the_same_stream_and_another_seed_another(catalogue: Catalogue) -> None:
