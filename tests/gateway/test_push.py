@@ -51,6 +51,8 @@ async def test_a_hint_reaches_the_desk_and_its_state_comes_back(hall: Hall) -> N
             "zhiyin.hint.used",
             "used",
         )
+        await desk.say("ping")  # answered when what was said before is done: the desk hears of it before the bus does
+        assert (await desk.hear("pong"))["type"] == "pong"
         assert [event["event"] for event in hall.bus.events] == ["Hint Shown", "Hint Used"]
 
 
