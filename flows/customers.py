@@ -62,7 +62,7 @@ class CustomerDecision(Protocol[Understood_contra, Told_co]):
         """What time alone brings up to ``now_ms``."""
 
     def decide(self, inputs: Sequence[Understood_contra], now_ms: int) -> Sequence[Told_co]:
-        """What follows from ``inputs``, in their order."""
+        """What follows from ``inputs`` and from what is due by ``now_ms``."""
 
     def forget(self, customer_id: str, now_ms: int) -> Sequence[Told_co]:
         """Forgets a customer whole; what follows for those who have been told of him."""
@@ -90,7 +90,7 @@ class CustomersLogic(StatefulBatchLogic[Concerning, list[Word], bytes], Generic[
         self._erased = Erased()
 
     def on_batch(self, values: list[Concerning]) -> tuple[Iterable[list[Word]], bool]:
-        """Decides in the order of arrival; what is due by then comes first."""
+        """Decides what has arrived, and what is due by now."""
         self._remembering.call(f"{self._step}-{values[0].shard}")
         words: list[Word] = []
         for each in values:
@@ -120,12 +120,11 @@ class CustomersLogic(StatefulBatchLogic[Concerning, list[Word], bytes], Generic[
         if self._clock is not None:
             now_ms = self._clock()
             subjects = [subject for subject in map(self._understood, inputs) if subject is not None]
-            return [*self._decision.due(now_ms), *self._decision.decide(subjects, now_ms)]
+            return list(self._decision.decide(subjects, now_ms))
         words: list[Word] = []
         for each in inputs:
             subject = self._understood(each)
             if subject is not None:
-                words += self._decision.due(each.at_ms)
                 words += self._decision.decide((subject,), each.at_ms)
         return words
 

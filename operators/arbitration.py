@@ -113,7 +113,7 @@ class Arbitration(CustomerRows[CustomerMemory]):
         self._speaks = "chatbot" in catalogue.hints.surfaces
 
     def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Verdict]:
-        """The verdicts on ``inputs``, in their order.
+        """The verdicts on ``inputs``, in their order, then on what is due: nobody speaks into a contact just heard of.
 
         An attempt that returned to its end has its hint retired for the end: that says more.
         """
@@ -130,7 +130,7 @@ class Arbitration(CustomerRows[CustomerMemory]):
                 verdicts += self._abandoned(given, now_ms)
             elif given.kind in _RETIRES and place not in to_their_end:
                 verdicts += self._over(given, now_ms)
-        return verdicts
+        return verdicts + self.due(now_ms)
 
     def due(self, now_ms: int) -> list[Verdict]:
         """The speaking whose time has come, oldest first; what is past is forgotten on the way."""

@@ -96,7 +96,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
         self._keep_ms = keep_ms
 
     def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Word]:
-        """What follows from ``inputs``, in their order."""
+        """What follows from ``inputs``, in their order; then what is past is forgotten."""
         told: list[Word] = []
         for given in inputs:
             row = self._customers.get(given.customer_id)
@@ -106,7 +106,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
                 row = self._customers[given.customer_id] = CustomerRow(given.customer_id)
             told += self._take(row, given, now_ms)
             self._note(row, now_ms)
-        return told
+        return told + self.due(now_ms)
 
     def due(self, now_ms: int) -> list[Word]:
         """Forgets what time has passed over; nothing is told of it."""

@@ -1,6 +1,6 @@
 """Whom an agent calls first: customers who broke off, did not come back for a while, and were helped by nobody.
 
-In: facts, contacts, outcomes of calls and do-not-call wishes of one customer shard, in order of arrival, and the
+In: facts, contacts, outcomes of calls and do-not-call wishes of one customer shard, a reading at a time, and the
 instant it is now. Out: words: ``CallFirst`` when a customer goes on the list, ``NoCall`` when the entry is of no more
 use, ``NotListed`` for an abandonment that is not called about. Refused: saved state of another format
 (``StateUnreadable``).
@@ -16,7 +16,8 @@ do-not-call wish is remembered for good.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -57,6 +58,7 @@ _ENDS: Final[dict[str, NoCallCause]] = {
     "expired": "expired",
 }
 _FACT: Final = msgspec.msgpack.Decoder(Fact)
+_HAPPENED_MS: Final[Callable[[OutreachInput], int]] = attrgetter("at_ms")
 
 
 class Outreach(CustomerRows[CallMemory]):
@@ -77,26 +79,32 @@ class Outreach(CustomerRows[CallMemory]):
         self._control = catalogue.control_group
 
     def decide(self, inputs: Sequence[OutreachInput], now_ms: int) -> list[OutreachWord]:
-        """What follows from ``inputs``, in their order."""
+        """What follows from ``inputs``, each taken when it happened, and from what is due by now.
+
+        What was due before one of them is listed before it is heard: after a crash the same entry is told again and
+        then ended, for the list may have it from before.
+        """
         words: list[OutreachWord] = []
-        for given in inputs:
+        for given in sorted(inputs, key=_HAPPENED_MS):
+            at_ms = min(given.at_ms, now_ms)
+            words += self.due(at_ms)
             memory = self._customers.get(given.customer_id)
             if memory is None:
                 if isinstance(given, Fact) and given.kind != "abandoned":
                     continue
                 memory = CallMemory(given.customer_id)
-            words += self._take(memory, given, now_ms)
-            words += self._settle(memory, now_ms)
-        return words
+            words += self._take(memory, given, at_ms)
+            words += self._settle(memory, at_ms)
+        return words + self.due(now_ms)
 
     def due(self, now_ms: int) -> list[OutreachWord]:
-        """What time alone brings: cases whose time has come or is over; what is past is forgotten."""
+        """What time alone brings, one instant after the other: cases whose time has come or is over are told."""
         words: list[OutreachWord] = []
         while self._wakes and self._wakes[0][0] <= now_ms:
             wake_ms, customer_id = heapq.heappop(self._wakes)
             memory = self._customers.get(customer_id)
             if memory is not None and memory.wake_ms == wake_ms:
-                words += self._settle(memory, now_ms)
+                words += self._settle(memory, wake_ms)
         return words
 
     def forget(self, customer_id: str, now_ms: int) -> list[OutreachWord]:

@@ -4,8 +4,9 @@ import random
 from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.arbitration import CONTACT_ENDS_AFTER_MS, Contact
@@ -345,6 +346,49 @@ def test_a_restart_anywhere_tells_the_same(made: list[tuple[int, OutreachInput |
         second.restore(head, packed)
         assert len(second) == len(first)
         assert words + played(second, made[cut:]) == whole
+
+
+class ToldList:
+    """The list as it is kept outside: each entry comes once and goes once, whatever is told again."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, OutreachEntry] = {}
+        self.over: set[str] = set()
+
+    def take(self, words: Sequence[OutreachWord]) -> None:
+        self.known = {each.outreach_id: each for each in told(words)} | self.known
+        self.over |= {each.outreach_id for each in words if isinstance(each, NoCall)}
+
+    def on_list(self, now_ms: int) -> list[str]:
+        return sorted(
+            each.customer_id
+            for each in self.known.values()
+            if each.outreach_id not in self.over and each.expires_at_ms > now_ms
+        )
+
+
+@settings(max_examples=1000)
+@given(steps(), st.integers(0, 60), st.integers(0, 60), st.randoms(use_true_random=False))
+def test_what_was_listed_before_a_crash_goes_when_all_since_then_is_read_at_once(
+    made: list[tuple[int, OutreachInput | None]], saved: int, crashed: int, chosen: random.Random
+) -> None:
+    happened = [  # no two at one instant, for which went first is not read again
+        (now_ms + number, None if each is None else msgspec.structs.replace(each, at_ms=now_ms + number))
+        for number, (now_ms, each) in enumerate(made)
+    ]
+    now_ms = happened[-1][0]
+    listed = ToldList()
+    first, second = Outreach(catalogue()), Outreach(catalogue())
+    listed.take(played(first, happened[:saved]))
+    second.restore(first.head(), [first.rows(first.all_keys())])
+    listed.take(played(first, happened[saved : saved + crashed]))
+    late = [each for _, each in happened[saved:] if each is not None]
+    facts = [each for each in late if isinstance(each, Fact)]
+    others = [each for each in late if not isinstance(each, Fact)]
+    listed.take(second.decide([*facts, *others] if chosen.random() < 0.5 else [*others, *facts], now_ms))
+    whole = ToldList()
+    whole.take(played(Outreach(catalogue()), [*happened, (now_ms, None)]))
+    assert listed.on_list(now_ms) == whole.on_list(now_ms)
 
 
 def test_the_default_plan_is_within_the_attempts_life() -> None:
