@@ -36,6 +36,9 @@ class Card(msgspec.Struct, frozen=True):
     stopping: bool = False
 
 
+_CARD: Final = msgspec.json.Decoder(Card)
+
+
 class Meeting:
     """``member``'s part in it. ``token``: of this start; ``terms``: what must be the same for all, in words."""
 
@@ -99,7 +102,7 @@ class Meeting:
 
     def _read(self, index: int) -> Card | None:
         try:
-            return msgspec.json.decode(self._path(index).read_bytes(), type=Card)
+            return _CARD.decode(self._path(index).read_bytes())
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 

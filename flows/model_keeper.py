@@ -144,7 +144,7 @@ class ModelKeeper:
             trained_from_ms=figures.first_ms,
             trained_to_ms=figures.last_ms,
             labels=figures.learnt,
-            figures=tuple(msgspec.convert(msgspec.to_builtins(each), ModelFigures) for each in figures.quality),
+            figures=tuple(ModelFigures(**msgspec.structs.asdict(each)) for each in figures.quality),
         )
 
     def _candidates(self, journey: str, *, resumed: bool) -> Iterator[int]:

@@ -7,7 +7,7 @@ the map, pain points, at most once a second while live, at the end of a recordin
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final, get_args
 
 import bytewax.operators as op
 import msgspec
@@ -30,7 +30,7 @@ from state.journey_maps import JourneyMapWriter
 from state.pain_points import PainPointWriter
 
 TELL_EVERY_MS: Final = 1_000
-_WORD: Final[Any] = Word
+_WORDS: Final[dict[str, Word]] = {each: each for each in get_args(Word)}
 
 
 class Monitored(msgspec.Struct, gc=False):
@@ -172,7 +172,7 @@ def report_of(around: Around) -> Report | None:
     return Report(
         properties.journey or "",
         properties.pain_point_id or "",
-        msgspec.convert(properties.pain_point_state, type=_WORD),
+        _WORDS[properties.pain_point_state],
         around.at_ms,
         properties.agent_id or "",
         properties.assignee,

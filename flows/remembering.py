@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from operators.stored import unpack
+from operators.stored import StoredRecord
 from state.journal import Journal, Memory, Place
 
 FORMAT: Final = "zhiyin-place-1"
@@ -37,6 +37,9 @@ class Snapshot(msgspec.Struct, array_like=True):
     head: bytes
 
 
+_SNAPSHOT: Final = StoredRecord(Snapshot, FORMAT)
+
+
 class Journals(msgspec.Struct, frozen=True):
     """Where journals are kept, one folder a memory; a snapshot every ``epoch_s``. ``took(seconds)``: told of each."""
 
@@ -54,7 +57,7 @@ class Remembering:
         self._name = ""
         self._journal: Journal | None = None
         if resumed and journals is not None:
-            snapshot = unpack(resumed, Snapshot, FORMAT)
+            snapshot = _SNAPSHOT.unpack(resumed)
             self._name = snapshot.name
             self._journal = Journal(journals.folder / snapshot.name, snapshot.place, journals.epoch_s)
             memory.restore(snapshot.head, self._journal.packs())

@@ -20,7 +20,7 @@ from operators.learning import JourneyLearning, Thought
 from operators.learning_state import LearningHead, WaitingRow
 from operators.reasons import ReasonRules
 from operators.situations import known_of
-from operators.stored import ALL, taken, unpack, unpacked
+from operators.stored import ALL, StoredRecord, taken
 
 FORMAT: Final = "zhiyin-away-2"
 
@@ -50,6 +50,10 @@ class AwayRow(msgspec.Struct, array_like=True, gc=False):
     away: bool | None = None
     waiting: WaitingRow | None = None
     asked: Asked | None = None
+
+
+_HEAD: Final = StoredRecord(DecisionHead, FORMAT)
+_ROWS: Final = StoredRecord(AwayRow, FORMAT)
 
 
 class JourneyDecision:
@@ -127,12 +131,12 @@ class JourneyDecision:
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        stored = unpack(head, DecisionHead, FORMAT)
+        stored = _HEAD.unpack(head)
         if stored.journey is not None:
             self.begin(stored.journey)
         waiting: dict[str, WaitingRow] = {}
         asked: dict[str, Asked] = {}
-        for row in unpacked(packed, AwayRow, FORMAT):
+        for row in _ROWS.unpacked(packed):
             waiting.pop(row.attempt_id, None)
             self.away.pop(row.attempt_id, None)
             asked.pop(row.attempt_id, None)

@@ -29,7 +29,7 @@ from operators.hint_making import HintMaker, top_reason
 from operators.hints import OPEN_STATES, HeldBack, Hint, RetireCause, Retirement, Speak, WhyNot, WordingReward
 from operators.instants import duration_ms
 from operators.quiet_hours import quiet_until
-from operators.stored import unpack, unpacked
+from operators.stored import StoredRecord
 
 FORMAT: Final = "zhiyin-arbitration-1"
 CONTACT_ENDS_AFTER_MS: Final = 3_600_000
@@ -97,6 +97,10 @@ class CustomerMemory(msgspec.Struct, array_like=True, gc=False):
     contact_agent: str | None = None
 
 
+_HEAD: Final = StoredRecord(StoredFormat, FORMAT)
+_ROWS: Final = StoredRecord(CustomerMemory, FORMAT)
+
+
 class Arbitration(CustomerRows[CustomerMemory]):
     """The hints of one shard's customers. Call ``due`` whenever ``next_due_ms`` has come: it also frees memory.
 
@@ -156,8 +160,8 @@ class Arbitration(CustomerRows[CustomerMemory]):
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        unpack(head, StoredFormat, FORMAT)
-        for row in unpacked(packed, CustomerMemory, FORMAT):
+        _HEAD.unpack(head)
+        for row in _ROWS.unpacked(packed):
             self._customers[row.customer_id] = row
         for memory in list(self._customers.values()):
             memory.wake_ms = None

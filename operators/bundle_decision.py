@@ -31,7 +31,7 @@ from operators.needs import NeedRules
 from operators.policies import ENDED, Policy, Traits
 from operators.questions import Asked, Rated, groups_of, question_id
 from operators.routing import Whereabouts
-from operators.stored import unpack, unpacked
+from operators.stored import StoredRecord
 
 FORMAT: Final = "zhiyin-bundles-1"
 POLICIES_A_CUSTOMER: Final = 50
@@ -81,6 +81,10 @@ class CustomerRow(msgspec.Struct, array_like=True, gc=False):
     questions: list[Question] = []
 
 
+_HEAD: Final = StoredRecord(StoredFormat, FORMAT)
+_ROWS: Final = StoredRecord(CustomerRow, FORMAT)
+
+
 class BundleDecision(CustomerRows[CustomerRow]):
     """The bundles of one shard's customers. ``keep_ms``: how long a policy is remembered after the last word of it.
 
@@ -126,8 +130,8 @@ class BundleDecision(CustomerRows[CustomerRow]):
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        unpack(head, StoredFormat, FORMAT)
-        for row in unpacked(packed, CustomerRow, FORMAT):
+        _HEAD.unpack(head)
+        for row in _ROWS.unpacked(packed):
             if row.wake_ms is None:
                 self._customers.pop(row.customer_id, None)
             else:

@@ -189,6 +189,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 _DECODER: Final = msgspec.json.Decoder(Event)
 _OUTLINE: Final = msgspec.json.Decoder(_Outline)
+_WHOSE: Final = msgspec.json.Decoder(_Whose)
 _REASONS: Final = (
     ("Invalid RFC3339 encoded datetime", "no such time", "a time in RFC3339, such as 2026-05-04T11:59:00.000Z"),
     ("Invalid enum value ", "{}", "one of the values this field has"),
@@ -243,7 +244,7 @@ def _foreign_event(raw: bytes) -> Event | None:
         outline = _OUTLINE.decode(raw)
         if outline.event in VOCABULARY or (outline.type == "track" and outline.event is None):
             return None
-        whose = msgspec.json.decode(raw, type=_Whose)
+        whose = _WHOSE.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if not (whose.user_id or whose.anonymous_id):

@@ -7,7 +7,7 @@ An hour is judged once the newest move is five minutes past its end; what comes 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -19,7 +19,7 @@ from operators.pain_watch import JourneyWatch, Rules, Slowness, StreamKey
 from operators.recent_moves import RecentMoves
 from operators.seasonality import Watch
 from operators.step_shares import by_scope
-from operators.stored import ALL, taken, unpack, unpacked
+from operators.stored import ALL, StoredRecord, taken
 
 FORMAT: Final = "zhiyin-monitor-1"
 GRACE_MS: Final = 5 * 60_000
@@ -71,6 +71,10 @@ class MonitorRow(msgspec.Struct, array_like=True, gc=False):
 
     key: str
     packed: bytes | None
+
+
+_HEAD: Final = StoredRecord(MonitorHead, FORMAT)
+_ROWS: Final = StoredRecord(MonitorRow, FORMAT)
 
 
 class JourneyMonitor:
@@ -196,12 +200,12 @@ class JourneyMonitor:
 
         All panes and pain points count as untold: what was on its way when the process ended is told again.
         """
-        stored = unpack(head, MonitorHead, FORMAT)
+        stored = _HEAD.unpack(head)
         self.call(stored.journey)
         self.map.newest_ms, self.map.too_old = stored.newest_ms, stored.too_old
         self._recent.newest_ms = stored.newest_ms
         self._next_hour_ms = stored.next_hour_ms
-        rows = {row.key: row.packed for row in unpacked(packed, MonitorRow, FORMAT)}
+        rows = {row.key: row.packed for row in _ROWS.unpacked(packed)}
         for key, value in rows.items():
             kind, _, name = key.partition("\n")
             if value is not None:
@@ -217,10 +221,10 @@ class JourneyMonitor:
             self.map.restore(parse_key(name), packed)
         elif kind == "stream":
             step, metric, scope = name.split("\n")
-            key: StreamKey = (step, msgspec.convert(metric, type=_METRIC), scope)
-            self.watch.streams[key] = msgspec.msgpack.decode(packed, type=Watch)
+            key: StreamKey = (step, _METRICS[metric], scope)
+            self.watch.streams[key] = _WATCH.decode(packed)
         elif name in self.watch.steps:
-            slowness, point = msgspec.msgpack.decode(packed, type=_STEP)
+            slowness, point = _STEP.decode(packed)
             if slowness is not None:
                 self.watch.slowness[name] = slowness
             if point is not None:
@@ -233,7 +237,7 @@ class JourneyMonitor:
             return None if pane is None else pack_pane(pane)
         if kind == "stream":
             step, metric, scope = name.split("\n")
-            return msgspec.msgpack.encode(self.watch.streams[step, msgspec.convert(metric, type=_METRIC), scope])
+            return msgspec.msgpack.encode(self.watch.streams[step, _METRICS[metric], scope])
         return msgspec.msgpack.encode((self.watch.slowness.get(name), self.watch.points.get(name)))
 
     def _judge(self, start_ms: int) -> None:
@@ -273,13 +277,15 @@ class JourneyMonitor:
             )
 
 
-_METRIC: Final[Any] = Metric
-_STEP: Final = tuple[Slowness | None, PainPoint | None]
+_METRICS: Final[dict[str, Metric]] = {each: each for each in get_args(Metric)}
+_WATCH: Final = msgspec.msgpack.Decoder(Watch)
+_STEP: Final = msgspec.msgpack.Decoder(tuple[Slowness | None, PainPoint | None])
+_POINT: Final = msgspec.msgpack.Decoder(PainPoint)
 
 
 def _copy(point: PainPoint) -> PainPoint:
     """As it is now: the monitor goes on writing into its own."""
-    return msgspec.msgpack.decode(msgspec.msgpack.encode(point), type=PainPoint)
+    return _POINT.decode(msgspec.msgpack.encode(point))
 
 
 def journey_document(name: str, journey: Journey) -> dict[str, Any]:

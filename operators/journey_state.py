@@ -13,7 +13,7 @@ import msgspec
 
 from operators.attempt import NO_TIMER, Attempt, Customer
 from operators.journey_plan import JourneyPlan, StepPlan
-from operators.stored import unpack, unpacked
+from operators.stored import StoredRecord
 from operators.struggle import Struggle
 
 FORMAT: Final = "zhiyin-shard-2"
@@ -58,6 +58,8 @@ class ShardHead(msgspec.Struct, array_like=True, gc=False):
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
+_HEAD: Final = StoredRecord(ShardHead, FORMAT)
+_ROWS: Final = StoredRecord(CustomerRow, FORMAT)
 
 
 def pack_head(head: ShardHead) -> bytes:
@@ -67,7 +69,7 @@ def pack_head(head: ShardHead) -> bytes:
 
 def unpack_head(packed: bytes) -> ShardHead:
     """The head from bytes. Raises StateUnreadable."""
-    return unpack(packed, ShardHead, FORMAT)
+    return _HEAD.unpack(packed)
 
 
 def pack_customers(customers: Sequence[Customer], forgotten: Sequence[str]) -> bytes:
@@ -143,7 +145,7 @@ class Changes:
 def latest_rows(packed: Iterable[bytes]) -> Iterable[CustomerRow]:
     """The last word on each customer who is not forgotten. Raises StateUnreadable."""
     rows: dict[str, CustomerRow] = {}
-    for row in unpacked(packed, CustomerRow, FORMAT):
+    for row in _ROWS.unpacked(packed):
         if row.attempts is None:
             rows.pop(row.id, None)
         else:

@@ -27,7 +27,7 @@ from operators.models import count_each
 from operators.prequential import Prequential
 from operators.scorer import ALL_LEARNT, LOOKS, Prediction, Scorer, Silence
 from operators.situations import Known, Question, Scored, known_of, situation
-from operators.stored import unpack
+from operators.stored import StoredRecord
 
 MOST_WAITING: Final = 100_000
 AWAY_ONE_IN: Final = 8
@@ -35,6 +35,7 @@ AWAY_ONE_IN: Final = 8
 DRIFT_NOTED_MS: Final = 86_400_000
 """So long after a drift of the error, facts say so."""
 _CHANCE_HEX: Final = 8
+_MODEL: Final = StoredRecord(LearningState, MODEL_FORMAT)
 
 
 class Thought(msgspec.Struct, frozen=True, gc=False):
@@ -165,7 +166,7 @@ class JourneyLearning:
 
     def take_up(self, saved: bytes) -> None:
         """Goes on from what ``saved`` gave. Raises StateUnreadable."""
-        self._put(unpack(saved, LearningState, MODEL_FORMAT))
+        self._put(_MODEL.unpack(saved))
 
     def head(self) -> LearningHead:
         """What a snapshot holds beside what is waiting."""

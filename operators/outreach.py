@@ -49,7 +49,7 @@ from operators.outreach_words import (
     entry_of,
 )
 from operators.quiet_hours import quiet_until
-from operators.stored import unpack, unpacked
+from operators.stored import StoredRecord
 
 _ENDS: Final[dict[str, NoCallCause]] = {
     "returned": "returned",
@@ -58,6 +58,8 @@ _ENDS: Final[dict[str, NoCallCause]] = {
     "expired": "expired",
 }
 _FACT: Final = msgspec.msgpack.Decoder(Fact)
+_HEAD: Final = StoredRecord(StoredFormat, FORMAT)
+_ROWS: Final = StoredRecord(CallMemory, FORMAT)
 _HAPPENED_MS: Final[Callable[[OutreachInput], int]] = attrgetter("at_ms")
 
 
@@ -115,8 +117,8 @@ class Outreach(CustomerRows[CallMemory]):
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        unpack(head, StoredFormat, FORMAT)
-        for row in unpacked(packed, CallMemory, FORMAT):
+        _HEAD.unpack(head)
+        for row in _ROWS.unpacked(packed):
             self._customers[row.customer_id] = row
         for memory in list(self._customers.values()):
             memory.wake_ms = None

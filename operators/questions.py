@@ -20,7 +20,7 @@ import msgspec
 
 from operators.catalogue import UNKNOWN, Article, Catalogue, Words
 from operators.instants import iso_text
-from operators.stored import ALL, taken, unpack, unpacked
+from operators.stored import ALL, StoredRecord, taken
 from operators.wording import say
 
 FORMAT: Final = "zhiyin-questions-1"
@@ -122,6 +122,10 @@ def merged(one: Heat, other: Heat, half_life_ms: float) -> Heat:
     )
 
 
+_HEAD: Final = StoredRecord(QuestionsHead, FORMAT)
+_ROWS: Final = StoredRecord(GroupRow, FORMAT)
+
+
 class HotQuestions:
     """The counts of one bucket of groups. ``keeps_changes``: whether what changes is noted for ``changes``."""
 
@@ -198,8 +202,8 @@ class HotQuestions:
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        unpack(head, QuestionsHead, FORMAT)
-        for row in unpacked(packed, GroupRow, FORMAT):
+        _HEAD.unpack(head)
+        for row in _ROWS.unpacked(packed):
             if row.questions:
                 self._groups[row.group] = row.questions
             else:

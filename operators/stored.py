@@ -1,11 +1,11 @@
 """Stored state coming back: rows in packs, and what is said when they are not ours."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
-Row = TypeVar("Row", bound=msgspec.Struct)
+Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 class StateUnreadable(Exception):
@@ -24,6 +24,8 @@ class _Outline(msgspec.Struct, array_like=True, gc=False):
     format: str
 
 
+_OUTLINE: Final = msgspec.msgpack.Decoder(_Outline)
+
 ALL: Final = 1 << 62
 """More rows than there can be."""
 
@@ -37,25 +39,38 @@ def taken(changed: set[str], most: int) -> list[str]:
     return keys
 
 
-def unpack(packed: bytes, record: type[Row], expected: str) -> Row:
-    """One record whose first field is its format. Raises StateUnreadable unless it is the ``expected``."""
-    try:
-        found = msgspec.msgpack.decode(packed, type=_Outline).format
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StateUnreadable("nothing we know", expected) from error
-    if found != expected:
-        raise StateUnreadable(repr(found), expected)
-    try:
-        return msgspec.msgpack.decode(packed, type=record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StateUnreadable(f"{expected}, damaged ({error})", expected) from error
+class StoredRecord(Generic[Record]):
+    """One kind of record in saved state, whose first field or whose pack's head names the ``stored_format``.
 
+    Made where modules are loaded, never where they run: msgspec 0.22 crashes the process when two threads use a type
+    for the first time at once, and workers take up their state all at once.
+    """
 
-def unpacked(packed: Iterable[bytes], row: type[Row], expected: str) -> Iterator[Row]:
-    """The rows of all packs, in order. Raises StateUnreadable, naming the format that was ``expected``."""
-    decoder = msgspec.msgpack.Decoder(list[row])  # type: ignore[valid-type]  # the type is what is passed
-    for pack in packed:
+    def __init__(self, record: type[Record], stored_format: str) -> None:
+        self._format = stored_format
+        self._one: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(record)
+        self._many: msgspec.msgpack.Decoder[list[Record]] = msgspec.msgpack.Decoder(list[record])  # type: ignore[valid-type]  # the type is what is passed
+
+    def unpack(self, packed: bytes) -> Record:
+        """One record whose first field is its format. Raises StateUnreadable unless it is ours."""
         try:
-            yield from decoder.decode(pack)
+            found = _OUTLINE.decode(packed).format
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise StateUnreadable(f"{expected}, damaged ({error})", expected) from error
+            raise StateUnreadable("nothing we know", self._format) from error
+        if found != self._format:
+            raise StateUnreadable(repr(found), self._format)
+        try:
+            return self._one.decode(packed)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._damaged(error) from error
+
+    def unpacked(self, packed: Iterable[bytes]) -> Iterator[Record]:
+        """The rows of all packs, in order. Raises StateUnreadable."""
+        for pack in packed:
+            try:
+                yield from self._many.decode(pack)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> StateUnreadable:
+        return StateUnreadable(f"{self._format}, damaged ({error})", self._format)

@@ -26,7 +26,7 @@ from operators.catalogue import ControlGroup
 from operators.facts import Fact
 from operators.hints import Hint
 from operators.proportions import Difference, Proportion, difference_interval, smallest_detectable
-from operators.stored import ALL, taken, unpack, unpacked
+from operators.stored import ALL, StoredRecord, taken
 
 FORMAT: Final = "zhiyin-uplift-1"
 GRACE_MS: Final = 60_000
@@ -78,6 +78,10 @@ class UnitRow(msgspec.Struct, array_like=True, gc=False):
     control: bool = False
     hinted: bool = False
     completed: bool = False
+
+
+_HEAD: Final = StoredRecord(UpliftHead, FORMAT)
+_ROWS: Final = StoredRecord(UnitRow, FORMAT)
 
 
 class Uplift:
@@ -156,9 +160,9 @@ class Uplift:
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        stored = unpack(head, UpliftHead, FORMAT)
+        stored = _HEAD.unpack(head)
         self.counts, self._now_ms = stored.counts, stored.now_ms
-        for row in unpacked(packed, UnitRow, FORMAT):
+        for row in _ROWS.unpacked(packed):
             if row.until_ms is None:
                 self._units.pop(row.attempt_id, None)
             else:

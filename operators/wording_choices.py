@@ -16,7 +16,7 @@ import msgspec
 from operators.catalogue import Catalogue, Words
 from operators.facts import Fact
 from operators.hints import Hint, Wording, WordingReward
-from operators.stored import ALL, taken, unpack, unpacked
+from operators.stored import ALL, StoredRecord, taken
 from operators.wording import say
 from operators.wording_worth import arm_of, drawn
 
@@ -60,6 +60,10 @@ class WordingHead(msgspec.Struct, array_like=True, gc=False):
     """The stored memory's format."""
 
     format: str
+
+
+_HEAD: Final = StoredRecord(WordingHead, FORMAT)
+_ROWS: Final = StoredRecord(WordingRow, FORMAT)
 
 
 class WordingChoices:
@@ -139,8 +143,8 @@ class WordingChoices:
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        unpack(head, WordingHead, FORMAT)
-        for row in unpacked(packed, WordingRow, FORMAT):
+        _HEAD.unpack(head)
+        for row in _ROWS.unpacked(packed):
             if row.kind == ARM:
                 self._policy(row.name).recall(row.arm, row.alpha, row.beta)
             elif row.chosen:

@@ -17,6 +17,7 @@ from state.scripts import DELIVER, DROP_EXPIRED, MOVE, POSITION, SPEAK, TELL, Ca
 KEPT_AFTER_EXPIRY_MS: Final = 86_400_000
 OWNER_FIELDS: Final = ("customer", "desk", "transaction", "surfaces", "branch", "region")
 DOCUMENT_FIELDS: Final = ("document", "state", "expires_at_ms")
+_TRANSACTION: Final[msgspec.json.Decoder[str | None]] = msgspec.json.Decoder(str | None)
 
 
 def tell_call(card: Card, now_ms: int, kept_events: int) -> Call:
@@ -71,7 +72,7 @@ def owner_from(found: Sequence[bytes | None]) -> Owner | None:
     return Owner(
         customer_id=customer.decode(),
         desk_id=desk.decode(),
-        transaction_id=msgspec.json.decode(transaction, type=str | None),
+        transaction_id=_TRANSACTION.decode(transaction),
         surfaces=tuple(surfaces.decode().split(",")),
         branch=branch.decode() or None if branch is not None else None,
         region=region.decode() or None if region is not None else None,

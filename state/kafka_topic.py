@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from operators.stored import unpack
+from operators.stored import StoredRecord
 from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaUnavailable
 from state.kafka_producers import SERVE_S, TopicProducers
 from state.kafka_read_back import SILENCE, ReadBack, digest_of
@@ -56,6 +56,9 @@ class Place(msgspec.Struct, array_like=True):
     found: tuple[bytes, ...] = ()
 
 
+_PLACE: Final = StoredRecord(Place, FORMAT)
+
+
 class ToldPartition:
     """Partition ``number`` of a ``topic``; all calls from one thread. ``kept``: the last ``place``, if there is one."""
 
@@ -68,7 +71,7 @@ class ToldPartition:
         self.number = number
         self._headers: list[tuple[str, str | bytes | None]] = [("content-type", content_type.encode())]
         self._operation = f"telling on {topic}"
-        place = Place(FORMAT, 0) if kept is None else unpack(kept, Place, FORMAT)
+        place = Place(FORMAT, 0) if kept is None else _PLACE.unpack(kept)
         self._next = place.next
         self._found = dict.fromkeys(place.found, _BEFORE)
         self._found_at_s = time.monotonic()

@@ -61,6 +61,9 @@ class ModelDescription(msgspec.Struct, frozen=True, kw_only=True):
     figures: tuple[ModelFigures, ...] = ()
 
 
+_DESCRIPTION: Final = msgspec.json.Decoder(ModelDescription)
+
+
 class ModelDamaged(Exception):
     """A file that does not hold what was written. ``path``; ``found``, ``expected``: in words."""
 
@@ -195,7 +198,7 @@ def _opened(path: Path, read: bytes) -> tuple[ModelDescription, bytes]:
         raise ModelDamaged(path, found, f"{FILE_FORMAT} and the SHA-256 of what follows")
     said, _, packed = body.partition(b"\n")
     try:
-        return msgspec.json.decode(said, type=ModelDescription), packed
+        return _DESCRIPTION.decode(said), packed
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ModelDamaged(path, f"a description that says {error}", "the description of a version") from error
 

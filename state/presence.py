@@ -32,6 +32,9 @@ class Seat(msgspec.Struct, frozen=True):
     region: str | None = None
 
 
+_SEAT: Final = msgspec.json.Decoder(Seat)
+
+
 class Presence:
     """The gateway's side: which desks are connected. Raises StoreUnavailable."""
 
@@ -56,9 +59,7 @@ class Presence:
             await self._client.zremrangebyscore(keys.ON_LINE.of(), "-inf", now_ms)
             desks: Any = await self._client.zrange(keys.ON_LINE.of(), 0, -1)
             found: Any = await self._client.mget([keys.PRESENCE.of(desk.decode()) for desk in desks]) if desks else ()
-        return sorted(
-            (msgspec.json.decode(each, type=Seat) for each in found if each is not None), key=lambda seat: seat.desk_id
-        )
+        return sorted((_SEAT.decode(each) for each in found if each is not None), key=lambda seat: seat.desk_id)
 
     async def is_on_line(self, desk_id: str) -> bool:
         """Whether this desk is on line."""

@@ -41,6 +41,17 @@ def until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE
         time.sleep(0.02)
 
 
+def until_told(
+    found: Callable[[], Sequence[Expected]], expected: Callable[[], Sequence[Expected]], patience_s: float = PATIENCE_S
+) -> None:
+    """Waits until both are the same; fails with the difference when they do not become so in time."""
+    end = time.monotonic() + patience_s
+    while found() != expected():
+        too_many, missing = Counter(found()) - Counter(expected()), Counter(expected()) - Counter(found())
+        assert time.monotonic() < end, f"after {patience_s:.0f} s: too many {[*too_many]}, missing {[*missing]}"
+        time.sleep(0.02)
+
+
 class EngineProcess:
     """``python -m zhiyin engine`` with its state in ``folder``; may be started again after it ended.
 

@@ -1,11 +1,12 @@
 """Several real engine processes that share the work, over one recovery folder."""
 
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from tests.flows.engine_process import EngineProcess, until
+from tests.flows.engine_process import PATIENCE_S, EngineProcess
 from tests.redis_server import free_port
 
 
@@ -46,8 +47,12 @@ class EngineSet:
             engine.start()
 
     def until_running(self) -> None:
-        """Waits until all have met."""
-        until(lambda: all("engine runs" in said for said in self.said_since_start()), "engines that run")
+        """Waits until all have met; fails with what they said when they do not, or when one has ended."""
+        end = time.monotonic() + PATIENCE_S
+        while not all("engine runs" in said for said in self.said_since_start()):
+            is_over = time.monotonic() > end or any(engine.ended() for engine in self.engines)
+            assert not is_over, "not all engines run: " + "\n---\n".join(self.said_since_start())
+            time.sleep(0.02)
 
     def said_since_start(self) -> list[str]:
         """What each has logged since the set was started last."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.flows.engine_process import post, told_facts, until
+from tests.flows.engine_process import post, told_facts, until, until_told
 from tests.flows.engine_set import EngineSet
 from tests.flows.quick_events import KINDS, QUICK, oracles_facts, some_events
 from tests.redis_server import RedisServer
@@ -36,7 +36,7 @@ def test_several_processes_tell_the_facts_of_one(
             sent += batch
             post(client, batch, wire)
             time.sleep(0.5)
-        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts")
+        until_told(lambda: told_facts(client, KINDS), lambda: oracles_facts(sent))
         assert engines.stop() == [0] * size
         assert told_facts(client, KINDS) == oracles_facts(sent)
 
@@ -61,7 +61,7 @@ def test_one_dies_all_end_in_words_and_the_set_goes_on(
             assert time.monotonic() - began < 10
             assert codes == [1] * (size - 1)
             engines.start()
-        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts")
+        until_told(lambda: told_facts(client, KINDS), lambda: oracles_facts(sent))
         engines.until_running()
         assert engines.stop() == [0] * size
         assert told_facts(client, KINDS) == oracles_facts(sent)
@@ -84,7 +84,7 @@ def test_each_started_again_by_itself_they_find_one_another(
             post(client, batch, wire)
             time.sleep(seeded.uniform(0.0, 4.0))
             seeded.choice(engines.engines).send(signal.SIGKILL)
-        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts")
+        until_told(lambda: told_facts(client, KINDS), lambda: oracles_facts(sent))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.flows.engine_process import facts_among, until
+from tests.flows.engine_process import facts_among, until, until_told
 from tests.flows.engine_set import EngineSet
 from tests.flows.quick_events import KINDS, QUICK, oracles_facts, some_events
 from tests.flows.topic_house import TopicHouse
@@ -35,7 +35,7 @@ def test_three_two_and_one_tell_the_facts_of_one_over_kills(redis_url: str, topi
             assert engines.lost(seeded.randrange(size)) == [1] * (size - 1)
     with EngineSet(redis_url, QUICK, tmp_path, 3, **topics.settings) as engines:
         engines.until_running()
-        until(lambda: facts_among(topics.documents(topics.facts), KINDS) == oracles_facts(sent), "the facts", 60)
+        until_told(lambda: facts_among(topics.documents(topics.facts), KINDS), lambda: oracles_facts(sent))
         assert engines.stop() == [0, 0, 0]
 
 
@@ -55,4 +55,4 @@ def test_a_set_stops_in_time_while_the_broker_is_away(
         kafka_broker.start()
         engines.start()
         engines.until_running()
-        until(lambda: facts_among(topics.documents(topics.facts), KINDS) == oracles_facts(sent), "the facts", 60)
+        until_told(lambda: facts_among(topics.documents(topics.facts), KINDS), lambda: oracles_facts(sent))

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from operators.journey_map import over, unpack_pane
-from tests.flows.engine_process import EngineProcess, post, told_facts, until
+from tests.flows.engine_process import EngineProcess, post, told_facts, until, until_told
 from tests.flows.quick_events import KINDS, QUICK, oracles_facts, some_events
 from tests.redis_server import RedisServer
 from tests.streams import wire
@@ -42,7 +42,7 @@ def test_killed_at_any_moment_the_map_holds_each_fact_once(redis_server: RedisSe
             time.sleep(seeded.uniform(0.3, 1.5))
             engine.kill()
             engine.start()
-        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts")
+        until_told(lambda: told_facts(client, KINDS), lambda: oracles_facts(sent))
         facts = Counter((fact.kind, fact.step or "") for fact in oracles_facts(sent))
         until(lambda: mapped(client) == facts, "the map of the oracle's facts")
         assert client.hexists("zy:journeys", "policy_loan")

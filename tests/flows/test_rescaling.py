@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.flows.engine_process import post, told_facts, until
+from tests.flows.engine_process import post, told_facts, until_told
 from tests.flows.engine_set import EngineSet
 from tests.flows.quick_events import KINDS, QUICK, oracles_facts, some_events
 from tests.redis_server import RedisServer
@@ -40,4 +40,4 @@ def test_the_facts_of_one_at_every_scale(
             time.sleep(seeded.uniform(0.2, 1.2))
             assert killed or engines.stop() == [0] * size
     with EngineSet(redis_server.url, QUICK, tmp_path, 2, workers=2):
-        until(lambda: told_facts(client, KINDS) == oracles_facts(sent), "the oracle's facts")
+        until_told(lambda: told_facts(client, KINDS), lambda: oracles_facts(sent))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.engine_process import EngineProcess, facts_among, until
+from tests.flows.engine_process import EngineProcess, facts_among, until, until_told
 from tests.flows.quick_events import KINDS, QUICK, oracles_facts, some_events
 from tests.flows.topic_house import TopicHouse
 from tests.kafka.joining_broker import JoiningBroker
@@ -31,6 +31,6 @@ def test_the_engine_waits_for_the_second_broker_and_goes_on(redis_url: str, tmp_
             until(house.ready, "the topics")
             sent = some_events(random.Random(3), 0)
             house.post(sent, wire)
-            until(lambda: facts_among(house.documents(house.facts), KINDS) == oracles_facts(sent), "the facts", 60)
+            until_told(lambda: facts_among(house.documents(house.facts), KINDS), lambda: oracles_facts(sent))
             assert engine.log.count("short of brokers") == 1, "said once"
             assert engine.stop() == 0
