@@ -32,11 +32,13 @@ from operators.stored import ALL
 SAFE_SNAPSHOTS: Final = 3
 """Snapshots after which the engine surely goes back to none of before: then old segments may go."""
 SWEEP_KEYS: Final = 256
-"""A sweep takes at least so many keys with a write, and at least as many as have changed."""
+"""A sweep takes as many keys with a write as have changed; so many at least where nothing was written ahead."""
 REWRITE_KEYS: Final = 4_096
 """The same while somebody waits for what was forgotten to be gone from the files: some milliseconds a write."""
 SLICE_ROWS: Final = 256
-"""So many changed rows are written ahead of the snapshot at a time, so that it finds little left to do."""
+"""So many changed rows at most are written ahead of the snapshot at a time."""
+FEW_ROWS: Final = 64
+"""So many may wait at the end of an epoch: the snapshot of thirty-two memories finds little left to do."""
 HELD_ROWS: Final = 2_048
 """So many may wait in the first half of an epoch: what changes again before its end is then written once."""
 _SWEEPS_AT: Final = 3
@@ -105,6 +107,7 @@ class Journal:
         self._snapshot_s = time.monotonic()
         self._rewrite_wanted = place.rewrites if place else False
         self._rewriting = False
+        self._wrote_ahead = False
         self._segments = [Segment(each.number, each.size_bytes) for each in (place.segments if place else ())]
         self._swept_bytes = place.swept_bytes if place else 0
         self._own_segment: Segment | None = None
@@ -125,8 +128,9 @@ class Journal:
 
     def write_ahead(self, memory: Memory) -> None:
         """Writes a slice when more waits than may at this time of the epoch; no place holds it yet. Raises OSError."""
-        if memory.waiting >= SLICE_ROWS and memory.waiting >= self._may_wait():
-            self._write_some(memory, SLICE_ROWS)
+        if memory.waiting >= FEW_ROWS and memory.waiting >= self._may_wait():
+            self._wrote_ahead = True
+            self._write_some(memory, SLICE_ROWS, 0)
 
     def write(self, memory: Memory) -> Place:
         """Appends what has changed, and a part of a sweep when one is due.
@@ -135,7 +139,8 @@ class Journal:
         """
         self._synced.result()
         self._snapshot_s = time.monotonic()
-        self._write_some(memory, ALL)
+        self._write_some(memory, ALL, 0 if self._wrote_ahead else SWEEP_KEYS)
+        self._wrote_ahead = False
         if self._rewrite_wanted and self._sweep is None:
             self._rewrite_wanted, self._rewriting = False, True
             self._begin_sweep(memory)
@@ -158,15 +163,15 @@ class Journal:
     def _may_wait(self) -> float:
         """Rows that may wait: less and less in the second half of an epoch."""
         left = 1.0 - (time.monotonic() - self._snapshot_s) / self._epoch_s if self._epoch_s else 0.0
-        return SLICE_ROWS + HELD_ROWS * min(1.0, max(0.0, 2 * left))
+        return FEW_ROWS + HELD_ROWS * min(1.0, max(0.0, 2 * left))
 
-    def _write_some(self, memory: Memory, most: int) -> None:
+    def _write_some(self, memory: Memory, most: int, least_swept: int) -> None:
         changed, pack = memory.changes(most)
         packs = [pack] if changed else []
         if self._sweep is None and self._total_bytes > _SWEEPS_AT * self._swept_bytes + _SLACK_BYTES:
             self._begin_sweep(memory)
         if self._sweep is not None:
-            keys = REWRITE_KEYS if self._rewriting else SWEEP_KEYS
+            keys = REWRITE_KEYS if self._rewriting else least_swept
             packs.append(memory.rows(_first(self._sweep, max(changed, keys))))
         if packs:
             self._append(packs)

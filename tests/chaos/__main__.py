@@ -22,7 +22,8 @@ hint a chatbot finds. Exactly once each, or the exit code is 1 and what differs 
 
 The last line:  kills N events E expected F missing 0 extra 0 twice 0
   events    different ones that reached the bus
-  expected  words that were due: facts, hints told and retired (stream and desk), hints that a chatbot still finds
+  expected  words that were due: facts, hints told and retired (stream and desk), hints that a chatbot still finds;
+            a hint that began and ended while the desk was away counts as told when its end is, as documented
 """
 EXAMPLES: Final = """\
 examples:

@@ -87,7 +87,7 @@ class House:
                 opening.enter_context(self.kafka)
             for part in (self.redis, self.gateway, self.engine):
                 opening.enter_context(part)
-            self._await(lambda: self.gateway.is_ready and self.engine.is_ready, "gateway and engine")
+            self.await_programs()
             for listener in (self.tap, self.desk, self._asking):
                 opening.enter_context(listener)
             self._await(lambda: self.desk.connections > 0, "the desk")
@@ -110,6 +110,10 @@ class House:
         part: Part | None = getattr(self, name)
         assert part is not None
         return part
+
+    def await_programs(self) -> None:
+        """Until gateway and engine are ready."""
+        self._await(lambda: self.gateway.is_ready and self.engine.is_ready, "gateway and engine")
 
     def fallen(self) -> list[str]:
         """Programs that ended and were not ended by us; each is started again."""

@@ -69,11 +69,13 @@ def verdict_on(house: House, sender: Sender, faults: Sequence[str] = (), late_ms
     ``late_ms``: what comes later than that makes the oracle's word worthless (None: as the house has it).
     """
     sender.stop()
+    found = [*faults, *house.fallen()]
+    house.await_programs()
     end = time.monotonic() + CALM_S
     while time.monotonic() < end and not _now(house, ()).is_good:
         time.sleep(LOOK_S)
     time.sleep(AFTERWARDS_S)
-    found = [*faults, *house.fallen(), *sender.refusals, *house.desk.faults]
+    found += [*house.fallen(), *sender.refusals, *house.desk.faults]
     found += bus_faults(house.tap.seen, sender.accepted, house.late_ms if late_ms is None else late_ms)
     letters = house.dead_letters()
     found += [f"dead letters: {letters[:3]}"] if letters else []
@@ -84,7 +86,7 @@ def _now(house: House, faults: Sequence[str]) -> Verdict:
     """How it stands."""
     seen = list(house.tap.seen)
     everybody = sorted({each.customer for each in seen})
-    told = told_words(house.documents(), house.desk.events, house.next_hints, everybody)
+    told = told_words(house.documents(), house.desk.events, house.next_hints, everybody, house.desk.left_out)
     return judged(due_words(due_facts(seen)), told, faults)
 
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from operators.instants import iso_text
 from tests.chaos.__main__ import main
 from tests.chaos.customers import acts
+from tests.chaos.desk import may_be_unannounced
 from tests.chaos.strikes import strikes
 from tests.chaos.tap import Seen
 from tests.chaos.verdict import bus_faults, due_facts, due_words, judged, told_words
@@ -85,6 +87,23 @@ def test_missing_extra_and_twice_are_told_apart() -> None:
         "extra: desk created",
         "twice: desk created",
     ]
+
+
+def test_a_hint_that_ended_while_the_desk_was_away_is_told_by_its_end() -> None:
+    anna = hint("anna", "2023-11-14T22:13:22.000Z", "h1")
+    end = {"type": "zhiyin.hint.retired", "data": {"hint_id": "h1"}, "time": "2023-11-14T22:13:25.000Z"}
+    due = [word for word in due_words(due_facts(EVENTS[:3])) if word.by.startswith(("desk", "stream"))]
+    assert not judged(due, told_words([anna, end], [end], lambda _: (), ["anna"]), []).is_good
+    assert judged(due, told_words([anna, end], [end], lambda _: (), ["anna"], {"h1"}), []).is_good
+    assert not judged(due, told_words([anna, end], [], lambda _: (), ["anna"], {"h1"}), []).is_good
+
+
+@pytest.mark.parametrize(
+    ("kind", "at_ms", "may_be"), [("retired", 0, True), ("retired", 501, False), ("used", 0, False)]
+)
+def test_only_an_end_before_the_desk_is_back_may_be_unannounced(kind: str, at_ms: int, *, may_be: bool) -> None:
+    event = {"type": f"zhiyin.hint.{kind}", "time": iso_text(BEGIN_MS + at_ms), "data": {"hint_id": "h1"}}
+    assert may_be_unannounced(event, BEGIN_MS) == may_be
 
 
 def test_what_was_accepted_and_never_came_is_a_fault_and_so_is_a_machine_that_is_too_slow() -> None:

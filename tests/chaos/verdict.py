@@ -5,7 +5,7 @@ that differs. The oracle knows facts; a hint is due for each abandonment, and is
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from config import load_catalogue
@@ -74,10 +74,12 @@ def told_words(
     desk_events: Sequence[Mapping[str, Any]],
     next_hints: Callable[[str], Sequence[Mapping[str, Any]]],
     customers: Iterable[str],
+    left_out: Collection[str] = (),
 ) -> list[Word]:
-    """Every word that was told."""
+    """Every word that was told. ``left_out``: hints whose announcement the desk is rightly not sent any more."""
     words = [Word("fact", tuple(_fact(each["data"]))) for each in documents if _is_fact(each)]
-    words += [*_hint_words("stream", documents), *_hint_words("desk", desk_events)]
+    announced = [each for each in documents if _is_announcement(each) and each["data"]["hint_id"] in left_out]
+    words += [*_hint_words("stream", documents), *_hint_words("desk", [*announced, *desk_events])]
     words += [Word("chatbot", _hint(hint)) for customer in customers for hint in next_hints(customer)]
     return words
 
@@ -123,11 +125,15 @@ def _hint_words(by: str, events: Iterable[Mapping[str, Any]]) -> Iterable[Word]:
     hints: dict[str, tuple[Any, ...]] = {}
     for event in events:
         hint_id = event["data"].get("hint_id")
-        if event["type"] == "zhiyin.hint.created":
+        if _is_announcement(event):
             hints[hint_id] = _hint(event["data"])
             yield Word(f"{by} created", hints[hint_id])
         elif event["type"] == "zhiyin.hint.retired":
             yield Word(f"{by} retired", hints.get(hint_id, (hint_id,)))
+
+
+def _is_announcement(event: Mapping[str, Any]) -> bool:
+    return bool(event["type"] == "zhiyin.hint.created")
 
 
 def _by_time(fact: Expected) -> tuple[int, bool]:
