@@ -17,7 +17,7 @@ from starlette.routing import Route
 from gateway.audit import Auditor
 from gateway.bearer import Bearers
 from gateway.bodies import read_body
-from gateway.feedback import Feedback, FeedbackRefused
+from gateway.feedback import Feedback, FeedbackRefused, Opinion
 from gateway.idempotency import IdempotentAnswers, idempotency_key
 from gateway.languages import TAGS, picked_language
 from gateway.metrics import GatewayMetrics
@@ -25,7 +25,7 @@ from gateway.problems import ErrorDetail, Problem
 from gateway.roles import LIST_DESK, LOOK_UP, REPORT
 from gateway.routing import may_see
 from gateway.tokens import Token
-from operators.catalogue import Surface
+from operators.catalogue import Code, Surface
 from operators.events import CUSTOMER_ID_CHARS, excerpt, wrong_type
 from state.board import HintBoard
 from state.keys import desk_channel
@@ -41,6 +41,7 @@ class StateReport(msgspec.Struct, forbid_unknown_fields=True):
 
     state: Literal["shown", "used", "dismissed"]
     helpful: Annotated[bool | None, msgspec.Meta(description="Whether it helped, where the agent said so.")] = None
+    reason: Annotated[Code | None, msgspec.Meta(description="The code of the reason the agent found.")] = None
 
 
 class Api:
@@ -107,7 +108,8 @@ class Api:
 
     async def _reported(self, hint_id: str, report: StateReport, token: Token) -> bytes:
         try:
-            change = await self._feedback.report(hint_id, report.state, report.helpful, token)
+            opinion = Opinion(report.helpful, report.reason)
+            change = await self._feedback.report(hint_id, report.state, opinion, token)
         except FeedbackRefused as error:
             expected = f"one of yours that can become {report.state}"
             wrong = ErrorDetail("hint_id", error.found, expected)

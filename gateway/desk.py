@@ -221,7 +221,7 @@ class Desk:
         if token is None:
             return
         try:
-            await self._house.feedback.report(report.hint_id, report.state, report.helpful, token)
+            await self._house.feedback.report(report.hint_id, report.state, report.opinion, token)
         except FeedbackRefused as error:
             self._error(report.hint_id, error.code, str(error), temporary=False)
         except StoreUnavailable as error:

@@ -6,7 +6,7 @@ nobody knows, one that is over in another way, one of another desk.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -18,6 +18,16 @@ from state.board import HintBoard, StateChange
 from state.bus import OutgoingEvent
 
 EVENTS: Final = {"shown": HINT_SHOWN, "used": HINT_USED, "dismissed": HINT_DISMISSED}
+
+
+class Opinion(NamedTuple):
+    """What was thought of a hint: whether it helped, and the code of the reason the agent found (None: not said)."""
+
+    helpful: bool | None = None
+    reason: str | None = None
+
+
+NO_OPINION: Final = Opinion()
 
 
 class BusWriter(Protocol):
@@ -46,11 +56,11 @@ class Feedback:
         self._bus = bus
         self._now_ms = now_ms
 
-    async def report(self, hint_id: str, state: str, helpful: bool | None, by: Token) -> StateChange:
+    async def report(self, hint_id: str, state: str, opinion: Opinion, by: Token) -> StateChange:
         """Change the state and tell the engine.
 
         Reporting the same again is no error and tells the engine the same event (same
-        messageId), so a report that failed half way can be repeated; it may add ``helpful``.
+        messageId), so a report that failed half way can be repeated; it may add an opinion.
         Raises FeedbackRefused, StoreUnavailable, BusFull, BusUnavailable.
         """
         now_ms = self._now_ms()
@@ -62,8 +72,8 @@ class Feedback:
             raise FeedbackRefused(hint_id, state, "unknown_hint", "no such hint")
         if change.state != state:
             raise FeedbackRefused(hint_id, state, "not_open", f"a hint that is {change.state}")
-        journey = await self._journey(hint_id) if helpful is not None else None
-        properties = _properties(hint_id, helpful, journey, by)
+        journey = None if opinion == NO_OPINION else await self._journey(hint_id)
+        properties = _properties(hint_id, opinion, journey, by)
         await self._bus.append((_event(hint_id, state, properties, change.customer_id, now_ms),))
         return change
 
@@ -77,7 +87,9 @@ def _event(hint_id: str, state: str, properties: dict[str, str | bool], customer
     event = {
         "type": "track",
         "event": EVENTS[state],
-        "messageId": stable_id("feedback", hint_id, state, str(properties.get("helpful"))),
+        "messageId": stable_id(
+            "feedback", hint_id, state, str(properties.get("helpful")), str(properties.get("reason"))
+        ),
         "userId": customer_id,
         "timestamp": iso_text(now_ms),
         "properties": properties,
@@ -86,7 +98,7 @@ def _event(hint_id: str, state: str, properties: dict[str, str | bool], customer
     return OutgoingEvent(customer_id, now_ms, msgspec.json.encode(event))
 
 
-def _properties(hint_id: str, helpful: bool | None, journey: str | None, by: Token) -> dict[str, str | bool]:
+def _properties(hint_id: str, opinion: Opinion, journey: str | None, by: Token) -> dict[str, str | bool]:
     properties: dict[str, str | bool] = {"hint_id": hint_id}
     if by.role == AGENT:
         properties |= {"surface": "desk", "agent_id": by.subject}
@@ -94,4 +106,4 @@ def _properties(hint_id: str, helpful: bool | None, journey: str | None, by: Tok
         properties |= {"surface": "chatbot"}
     if journey is not None:
         properties["journey"] = journey
-    return properties if helpful is None else properties | {"helpful": helpful}
+    return properties | {name: said for name, said in opinion._asdict().items() if said is not None}

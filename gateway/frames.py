@@ -8,6 +8,8 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from operators.catalogue import Code
+
 PROTOCOL: Final = "zhiyin.desk.v1"
 FRAME_BYTES: Final = 16_384
 """The largest frame a client may send."""
@@ -59,6 +61,7 @@ class Ack(msgspec.Struct, tag_field="type", tag="ack", frozen=True):
     hint_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     state: ReportedState
     helpful: bool | None = None
+    reason: Code | None = None
 
 
 class Complete(msgspec.Struct, tag_field="type", tag="complete", frozen=True):

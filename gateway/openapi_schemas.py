@@ -136,6 +136,11 @@ SCHEMAS: Final[Schema] = {
             "speak_after": _or_null(_TIME),
             "explanation": {"type": "array", "items": _WORDS},
             "step_titles": {"type": "object", "additionalProperties": _WORDS},
+            "other_reasons": {
+                "type": "array",
+                "description": "what else it may have been, the likeliest first: for an agent who found another reason",
+                "items": _record(("code", "title"), {"code": {"type": "string"}, "title": _WORDS}),
+            },
             "wording": {
                 "type": ["object", "null"],
                 "description": "the wording chosen, where wordings are learnt, and how probable the choice was",
@@ -163,7 +168,16 @@ SCHEMAS: Final[Schema] = {
     ),
     "StateReport": _record(
         ("state",),
-        {"state": {"enum": ["shown", "used", "dismissed"]}, "helpful": {"type": ["boolean", "null"]}},
+        {
+            "state": {"enum": ["shown", "used", "dismissed"]},
+            "helpful": {"type": ["boolean", "null"]},
+            "reason": {
+                "type": ["string", "null"],
+                "minLength": 1,
+                "maxLength": 100,
+                "description": "the code of the reason found: of `other_reasons`, or another of the catalogue",
+            },
+        },
         additionalProperties=False,
     ),
     "StateChange": _record(

@@ -6,7 +6,7 @@ Refused: nothing; a report that is refused passes on as it is and is not counted
 
 from collections.abc import Callable
 
-from gateway.feedback import BusWriter, Feedback
+from gateway.feedback import BusWriter, Feedback, Opinion
 from gateway.metrics import GatewayMetrics
 from gateway.push_meter import PushMeter
 from gateway.tokens import Token
@@ -54,8 +54,8 @@ class CountedFeedback(Feedback):
         super().__init__(board, bus, now_ms)
         self._metrics = metrics
 
-    async def report(self, hint_id: str, state: str, helpful: bool | None, by: Token) -> StateChange:
+    async def report(self, hint_id: str, state: str, opinion: Opinion, by: Token) -> StateChange:
         """See Feedback."""
-        change = await super().report(hint_id, state, helpful, by)
+        change = await super().report(hint_id, state, opinion, by)
         self._metrics.feedback.labels(state, "yes" if change.changed else "no").inc()
         return change

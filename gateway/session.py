@@ -8,6 +8,7 @@ code: no token in time, a bad one, a bad frame, an id used twice, too much of an
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from gateway.feedback import Opinion
 from gateway.frames import (
     Ack,
     CloseCode,
@@ -69,7 +70,7 @@ class Report(NamedTuple):
 
     hint_id: str
     state: str
-    helpful: bool | None
+    opinion: Opinion
 
 
 Step = Send | Close | Begin | End | Report
@@ -152,7 +153,7 @@ class Session:
 
     def _known(self, frame: Subscribe | Ack | Complete, token: Token) -> Step | None:
         if isinstance(frame, Ack):
-            return Report(frame.hint_id, frame.state, frame.helpful)
+            return Report(frame.hint_id, frame.state, Opinion(frame.helpful, frame.reason))
         if isinstance(frame, Complete):
             return End(frame.id) if frame.id in self.subscriptions else None
         return self._subscribe(frame, token)

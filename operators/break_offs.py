@@ -252,10 +252,11 @@ class BreakOffs:
     def _judged(self, given: Judgement) -> None:
         attempt_id = self._by_hint.get(given.hint_id)
         asked = None if attempt_id is None else self.waiting[attempt_id]
-        is_said = given.named is not None or given.right is not None
+        named = given.named if given.named in self._reasons else None
+        is_said = named is not None or given.right is not None
         if attempt_id is None or asked is None or not asked.candidates or not is_said:
             return
-        drifted = self._ranking.judged(asked.candidates, asked.known, asked.shown, bool(given.right), given.named)
+        drifted = self._ranking.judged(asked.candidates, asked.known, asked.shown, bool(given.right), named)
         self._note_drift(drifted, given.at_ms)
         asked.candidates = []
         self._look(attempt_id, asked, given.at_ms)

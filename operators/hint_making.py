@@ -13,13 +13,13 @@ and more the more the customer has struggled::
 Priority, 0 to 100: ``journey.priority + reason.priority + 20 * need``, rounded, kept within.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from operators.catalogue import UNKNOWN, Catalogue, Reason, Words
 from operators.explaining import explained
 from operators.facts import Evidence, Fact, RankedReason, Signal, stable_id
-from operators.hints import Hint
+from operators.hints import Hint, NamedReason
 from operators.instants import duration_ms
 from operators.wording import explanation, say
 
@@ -29,6 +29,8 @@ HALF_STRUGGLE_SIGNALS: Final = 4
 """So many signals count for half of the struggle there can be."""
 
 DEFAULT_JOURNEY_PRIORITY: Final = 50
+OTHER_REASONS: Final = 4
+"""So many of the reasons that were not the best an agent can pick from."""
 
 
 class HintMaker:
@@ -78,9 +80,16 @@ class HintMaker:
                 *(explained(each, self._titles, steps) for each in fact.moved),
             ),
             step_titles=_titles((*ranked.evidence, *fact.signals), steps),
+            other_reasons=tuple(self._others(fact)),
             cause=fact.cause,
             skill=self._skill(fact.journey),
         )
+
+    def _others(self, fact: Fact) -> Iterator[NamedReason]:
+        """The reasons that came behind, as far as the catalogue knows them and an agent can know better."""
+        for ranked in fact.reasons[1 : 1 + OTHER_REASONS]:
+            if ranked.code in self._titles and ranked.code != UNKNOWN:
+                yield NamedReason(ranked.code, self._titles[ranked.code])
 
     def _journey_title(self, name: str) -> Words:
         journey = self._journeys.get(name)

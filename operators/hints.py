@@ -32,12 +32,19 @@ class Wording(msgspec.Struct, frozen=True):
     propensity: float
 
 
+class NamedReason(msgspec.Struct, frozen=True):
+    """A reason as an agent picks it."""
+
+    code: str
+    title: Words
+
+
 class Hint(msgspec.Struct, frozen=True, kw_only=True):
     """One hint; times in epoch milliseconds.
 
     ``speak_after_ms``: when a bot may open with it (None: not at all); ``abandoned_at_ms``:
     event time of the break-off; ``created_at_ms``: when it was told. ``step_titles``: of the steps that
-    the evidence names.
+    the evidence names. ``other_reasons``: what else it may have been, the likeliest first.
     """
 
     hint_id: str
@@ -62,6 +69,7 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
     control: bool = False
     explanation: tuple[Words, ...] = ()
     step_titles: dict[str, Words] = {}
+    other_reasons: tuple[NamedReason, ...] = ()
     cause: str | None = None
     wording: Wording | None = None
     version: int = 1

@@ -129,7 +129,8 @@ class BrowserClient:
         return self._seen("refusals")
 
     def ack(self, hint_id: str, state: str, *, helpful: bool | None) -> None:
-        words = ", ".join(json.dumps(each) for each in (hint_id, state, helpful) if each is not None)
+        opinion = {} if helpful is None else {"helpful": helpful}
+        words = ", ".join(json.dumps(each) for each in (hint_id, state, opinion))
         self._page.evaluate(f"desk.ack({words})")
 
     def _seen(self, name: str) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from operators.facts import Evidence
-from operators.hints import Hint
+from operators.hints import Hint, NamedReason
 from tests.browser import PageWatch
 from tests.gateway.page_house import PageHouse, now_ms, open_page_house
 from tests.redis_server import RedisServer
@@ -36,14 +36,15 @@ def card(page: Page, hint: Hint) -> Locator:
     return page.locator(f"[data-hint='{hint.hint_id}']")
 
 
-def reported(page: Page, house: PageHouse, event: str) -> list[dict[str, object]]:
-    """The properties of the events of that name, once there are any."""
+def reported(page: Page, house: PageHouse, event: str, times: int = 1) -> list[dict[str, object]]:
+    """The properties of the events of that name, once there are so many."""
+    found: list[dict[str, object]] = []
     for _ in range(100):
         found = [each["properties"] for each in house.reported() if each["event"] == event]
-        if found:
+        if len(found) >= times:
             return found
         page.wait_for_timeout(50)
-    return []
+    pytest.fail(f"{event}: found {len(found)} times, expected {times}")
 
 
 def test_what_the_page_noticed_is_said_in_words(house: PageHouse, page: Page) -> None:
@@ -127,6 +128,26 @@ def test_by_keyboard_alone(house: PageHouse, page: Page) -> None:
     assert [each.get("helpful") for each in used] == [None, True]
     assert house.state_of(two) == "used"
     expect(page.locator("#today-used")).to_have_text("1")
+
+
+def test_who_finds_another_reason_names_it(house: PageHouse, page: Page) -> None:
+    others = tuple(NamedReason(code, house.catalogue.reasons[code].title) for code in ("sms_code", "system_error"))
+    hint = house.tell("1", other_reasons=others)
+    open_desk(page, house)
+    page.keyboard.press("j")
+    page.keyboard.press("d")
+    card(page, hint).get_by_role("button", name="判断错").click()
+    expect(card(page, hint)).to_contain_text("实际是什么原因？")
+    first, second, neither = card(page, hint).locator(".asked button").all()
+    expect(first).to_be_focused()
+    expect(second).to_have_text(others[1].title.zh)
+    expect(neither).to_have_text("都不是")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(card(page, hint)).to_have_count(0)
+    bare, named = reported(page, house, "Hint Dismissed", 2)
+    assert (bare.get("helpful"), bare.get("reason")) == (None, None)
+    assert (named["helpful"], named["reason"], named["journey"]) == (False, "system_error", "policy_loan")
 
 
 def test_the_focus_is_always_visible(house: PageHouse, page: Page) -> None:

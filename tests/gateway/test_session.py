@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.feedback import NO_OPINION, Opinion
 from gateway.frames import REASON_BYTES, FrameError, close_reason, next_frame, next_head, read_frame
 from gateway.session import Begin, Clock, Close, End, Report, Send, Session, Step
 from gateway.tokens import issue_token, read_token
@@ -185,9 +186,9 @@ def test_too_many_subscriptions() -> None:
 
 def test_an_ack_is_a_report() -> None:
     session = known_session()
-    assert session.receive(text("ack", hint_id="h1", state="shown"), at(2)) == Report("h1", "shown", None)
+    assert session.receive(text("ack", hint_id="h1", state="shown"), at(2)) == Report("h1", "shown", NO_OPINION)
     step = session.receive(text("ack", hint_id="h1", state="used", helpful=False), at(2))
-    assert step == Report("h1", "used", False)
+    assert step == Report("h1", "used", Opinion(helpful=False))
 
 
 def test_frames_in_a_flood_are_too_many_and_a_steady_flow_is_not() -> None:

@@ -69,6 +69,14 @@ def test_an_abandonment_becomes_a_hint() -> None:
     assert hint.cause == "m1"
 
 
+def test_an_agent_who_knows_better_can_pick_from_the_reasons_behind() -> None:
+    ranked = [RankedReason(code, 0.2) for code in ("face_check", UNKNOWN, "gone", "sms_code")]
+    hint = hint_of(decide(Arbitration(catalogue()), NOON_MS, fact(reasons=ranked)))
+    assert [each.code for each in hint.other_reasons] == ["sms_code"]
+    alone = hint_of(decide(Arbitration(catalogue()), NOON_MS, fact(reasons=ranked[:1])))
+    assert alone.other_reasons == ()
+
+
 def test_need_and_priority_follow_their_formulas() -> None:
     signals = (
         Signal("step_failed", "face_check", "x", None, 4),

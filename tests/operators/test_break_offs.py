@@ -117,6 +117,16 @@ def test_a_word_that_says_nothing_leaves_the_question_open() -> None:
     assert (labels(learnt), learnt.pending) == ({}, 1)
 
 
+def test_a_reason_the_catalogue_does_not_know_is_not_taken_for_a_no_to_all() -> None:
+    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    fact = learnt.told(abandoned(1), KNOWN)
+    assert len(fact.reasons) == 2
+    learnt.hear((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, named="sms_cod"),))
+    assert (labels(learnt), learnt.pending) == ({}, 1)
+    learnt.hear((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, right=False, named="sms_cod"),))
+    assert labels(learnt) == {"reason": 1}
+
+
 def test_confidences_never_add_up_to_more_than_one() -> None:
     ranking = ReasonRanking(0.4)
     both = (RankedReason("face_check", 0.45), RankedReason("sms_code", 0.45))

@@ -7,7 +7,7 @@
 //     onState: (state, details) => light(state),   // connecting, live, stale {since}, waiting {until}, refused {reason}
 //   });
 //   desk.start();
-//   desk.ack(hint.hint_id, "shown");               // then "used" or "dismissed", with true or false: did it help?
+//   desk.ack(hint.hint_id, "shown");               // then "used" or "dismissed", with {helpful: true}
 //
 // No dependency; copy it. In Node give `WebSocket` where there is none. Protocol: docs/reference/websocket.md
 const PROTOCOL = "zhiyin.desk.v1";
@@ -42,9 +42,9 @@ export class DeskClient {
     this.socket?.close();
   }
 
-  /** state: shown, used or dismissed; helpful: true, false or nothing. */
-  ack(hintId, state, helpful) {
-    this.unsaid.set(hintId, { type: "ack", hint_id: hintId, state, ...(helpful === undefined ? {} : { helpful }) });
+  /** state: shown, used or dismissed; opinion: {helpful: did it help?, reason: the code of what it really was}, or less. */
+  ack(hintId, state, opinion = {}) {
+    this.unsaid.set(hintId, { type: "ack", hint_id: hintId, state, ...opinion });
     if (this.isLive) this.#send(this.unsaid.get(hintId));
   }
 

@@ -92,10 +92,11 @@ class DeskClient:
             await asyncio.sleep(random.uniform(0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**self._attempts)))  # noqa: S311 - no secret
             self._attempts += 1
 
-    async def ack(self, hint_id: str, state: str, *, helpful: bool | None = None) -> None:
-        """Say what became of a hint: ``shown``, ``used`` or ``dismissed``."""
+    async def ack(self, hint_id: str, state: str, *, helpful: bool | None = None, reason: str | None = None) -> None:
+        """Say what became of a hint: ``shown``, ``used`` or ``dismissed``; ``reason``: the code of the true one."""
         frame: Frame = {"type": "ack", "hint_id": hint_id, "state": state}
-        self._unsaid[hint_id] = frame if helpful is None else {**frame, "helpful": helpful}
+        opinion: Frame = {"helpful": helpful, "reason": reason}
+        self._unsaid[hint_id] = frame | {name: said for name, said in opinion.items() if said is not None}
         if self._is_live:
             await self._say(self._unsaid[hint_id])
 

@@ -5,9 +5,12 @@ import { age, left } from "./times.js";
 import { say, t } from "./words.js";
 
 export class Card {
-  /** `act(card, state)`: used or dismissed; `answer(card, helpful)`; `note(text)`: a short word at the foot of the page. */
-  constructor(hint, { act, answer, note, isOpen = false }) {
-    Object.assign(this, { hint, act, answer, note, isOpen });
+  /**
+   * `act(card, state)`: used or dismissed; `answer(card, opinion)`: `{helpful, reason}`; `wonder(card)`: it was not this
+   * reason; `note(text)`: a short word at the foot of the page.
+   */
+  constructor(hint, { act, answer, wonder, note, isOpen = false }) {
+    Object.assign(this, { hint, act, answer, wonder, note, isOpen });
     this.phase = "open";
     this.expiresAt = Date.parse(hint.expires_at);
     this.abandonedAt = Date.parse(hint.abandoned_at ?? hint.created_at);
@@ -32,7 +35,7 @@ export class Card {
   }
 
   #rest() {
-    if (this.phase === "asked") return [this.#question()];
+    if (this.phase === "asked") return [this.wonders ? this.#which() : this.#question()];
     if (this.phase === "gone") return [el("p", { class: "gone" }, icon("check"), this.why)];
     return this.isOpen ? [this.#body()] : [];
   }
@@ -97,14 +100,23 @@ export class Card {
 
   #question() {
     const words = this.done === "used" ? "card.helpful" : "card.right";
-    const answer = (helpful) => () => this.answer(this, helpful);
-    return el(
-      "div",
-      { class: "asked", role: "group", "aria-label": t(`card.asked.${this.done}`) },
-      el("p", {}, t(`card.asked.${this.done}`)),
-      el("button", { class: "small", type: "button", onclick: answer(true) }, icon("yes"), t(`${words}.yes`)),
-      el("button", { class: "small", type: "button", onclick: answer(false) }, icon("no"), t(`${words}.no`)),
-    );
+    const yes = () => this.answer(this, { helpful: true });
+    const no = () => (this.#others.length > 0 ? this.wonder(this) : this.answer(this, { helpful: false }));
+    return asked(t(`card.asked.${this.done}`), [
+      el("button", { class: "small", type: "button", onclick: yes }, icon("yes"), t(`${words}.yes`)),
+      el("button", { class: "small", type: "button", onclick: no }, icon("no"), t(`${words}.no`)),
+    ]);
+  }
+
+  #which() {
+    const pick = (reason) => () => this.answer(this, { helpful: false, ...reason });
+    const button = (onclick, words) => el("button", { class: "small", type: "button", onclick }, words);
+    const named = this.#others.map(({ code, title }) => button(pick({ reason: code }), say(title)));
+    return asked(t("card.which"), [...named, button(pick({}), t("card.which.none"))]);
+  }
+
+  get #others() {
+    return this.hint.other_reasons ?? [];
   }
 
   async #copy(text) {
@@ -126,9 +138,17 @@ export class Card {
   /** The agent has acted: ask in one line whether it was right. */
   ask(done) {
     this.phase = "asked";
+    this.wonders = false;
     this.done = done;
     this.isOpen = false;
     this.render();
+  }
+
+  /** It was another reason: ask which. */
+  askWhich() {
+    this.wonders = true;
+    this.render();
+    this.article.querySelector(".asked button").focus({ preventScroll: true });
   }
 
   /** What the agent did could not be noted: back to before. */
@@ -165,6 +185,10 @@ export class Card {
     set(this.age, t("card.since", { age: age(this.abandonedAt, now) }));
     set(this.left, left(this.expiresAt, now));
   }
+}
+
+function asked(words, buttons) {
+  return el("div", { class: "asked", role: "group", "aria-label": words }, el("p", {}, words), ...buttons);
 }
 
 function set(element, text) {

@@ -6,7 +6,7 @@ const SEEN_AFTER_MS = 1000;
 const ANSWER_WITHIN_MS = 8000;
 
 export class Cards {
-  /** `ack(hintId, state, helpful)`; `say(kind, hint, data)`: for those who listen; `onChange()`: the number has changed. */
+  /** `ack(hintId, state, opinion)`; `say(kind, hint, data)`: for those who listen; `onChange()`: the number has changed. */
   constructor(list, { ack, announce, note, onChange, thanks }) {
     Object.assign(this, { list, ack, announce, note, onChange, thanks });
     this.byId = new Map();
@@ -40,7 +40,8 @@ export class Cards {
     if (this.byId.has(hint.hint_id) || Date.parse(hint.expires_at) <= Date.now()) return false;
     const card = new Card(hint, {
       act: (acted, state) => this.act(acted, state),
-      answer: (answered, helpful) => this.#answer(answered, helpful),
+      answer: (answered, opinion) => this.#answer(answered, opinion),
+      wonder: (wondering) => this.#wonder(wondering),
       note: this.note,
     });
     this.byId.set(hint.hint_id, card);
@@ -79,9 +80,20 @@ export class Cards {
     const hadFocus = card.element.contains(document.activeElement);
     card.ask(state);
     if (hadFocus) card.toggle.focus({ preventScroll: true });
-    card.timer = setTimeout(() => this.#close(card), ANSWER_WITHIN_MS);
+    this.#waitForAnswer(card, () => this.#close(card));
     this.ack(card.hint.hint_id, state);
     this.onChange();
+  }
+
+  /** The reason was another: which? Who says nothing has still said that it was wrong. */
+  #wonder(card) {
+    card.askWhich();
+    this.#waitForAnswer(card, () => this.#answer(card, { helpful: false }));
+  }
+
+  #waitForAnswer(card, giveUp) {
+    clearTimeout(card.timer);
+    card.timer = setTimeout(giveUp, ANSWER_WITHIN_MS);
   }
 
   /** The server could not note it. */
@@ -110,8 +122,8 @@ export class Cards {
     return this.byId.get(this.selected);
   }
 
-  #answer(card, helpful) {
-    this.ack(card.hint.hint_id, card.done, helpful);
+  #answer(card, opinion) {
+    this.ack(card.hint.hint_id, card.done, opinion);
     this.note(this.thanks());
     this.#close(card);
   }

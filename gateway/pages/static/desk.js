@@ -19,7 +19,7 @@ let state = { name: "connecting", details: {} };
 let unsaid = [];
 
 const cards = new Cards(by("cards"), {
-  ack: (hintId, hintState, helpful) => report(hintId, hintState, helpful),
+  ack: (hintId, hintState, opinion) => report(hintId, hintState, opinion),
   note,
   onChange: () => showCount(),
   thanks: () => t("card.thanks"),
@@ -36,9 +36,9 @@ const queue = new Queue(by("queue"), by("queued"), by("queue-count"), {
 });
 const signIn = new SignIn("desk", [by("desk"), by("status")]);
 
-function report(hintId, hintState, helpful) {
-  if (hintState !== "shown" && helpful === undefined) unconfirmed.set(hintId, hintState);
-  link.ack(hintId, hintState, helpful);
+function report(hintId, hintState, opinion) {
+  if (hintState !== "shown" && opinion === undefined) unconfirmed.set(hintId, hintState);
+  link.ack(hintId, hintState, opinion);
 }
 
 async function reload() {

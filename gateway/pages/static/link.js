@@ -42,9 +42,9 @@ export class Link {
   }
 
   /** Reports a hint's state; kept until there is a connection to say it on. */
-  ack(hintId, state, helpful) {
-    const frame = { type: "ack", hint_id: hintId, state };
-    if (helpful !== undefined) frame.helpful = helpful;
+  /** `opinion`: `{helpful, reason}`, either or both, or nothing. */
+  ack(hintId, state, opinion = {}) {
+    const frame = { type: "ack", hint_id: hintId, state, ...opinion };
     if (!this.#send(frame)) this.unsent.push(frame);
   }
 
