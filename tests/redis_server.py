@@ -122,14 +122,15 @@ class RedisServer:
         raise RuntimeError(f"redis-server did not answer on port {self.port}; it said:\n{self.log}")
 
     def _answers(self) -> bool:
-        """Whether our own child answers: on a port that was taken, somebody else's server would."""
+        """Whether our own child answers, and has loaded its data: on a port that was taken, another's server would."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
-                connection.sendall(b"INFO server\r\n")
-                answer = connection.recv(8192)
+                connection.sendall(b"INFO server\r\nINFO persistence\r\nQUIT\r\n")
+                answer = connection.makefile("rb").read()
         except OSError:
             return False
-        return self._process is not None and b"process_id:%d\r\n" % self._process.pid in answer
+        ours = self._process is not None and b"process_id:%d\r\n" % self._process.pid in answer
+        return ours and b"loading:0\r\n" in answer
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
