@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
+from config import Settings
 from flows.delivery import Poll
 from operators.events import COMPLETED, FIELD_ERROR, STEP_COMPLETED, STEP_FAILED, STEP_VIEWED
 from operators.instants import iso_text
@@ -19,7 +20,7 @@ BEGINS_MS: Final = 1_767_603_600_000
 WINDOW_MS: Final = 6 * 3_600_000
 """How long an attempt stays open: long silent, not yet forgotten."""
 
-POLL_EVENTS: Final = 4_096
+POLL_EVENTS: Final = Settings().poll_events
 
 
 class Deed(NamedTuple):

@@ -111,7 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = None
     poll_events: Annotated[
         int, Meta(ge=1, le=100_000, description="Events the engine takes from a partition at a time.")
-    ] = 5_000
+    ] = 1_000
     poll_interval_ms: Annotated[
         int, Meta(ge=1, le=10_000, description="Pause in milliseconds after a poll that brought nothing.")
     ] = 5
