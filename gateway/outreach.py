@@ -28,7 +28,7 @@ from gateway.roles import CALL, FORBID_CALLS, LIST_OUTREACH
 from gateway.tokens import Token
 from operators.events import CUSTOMER_ID_CHARS
 from operators.instants import iso_text
-from operators.routing import EVERYBODY
+from operators.routing import EVERYBODY, has_skill
 from state.outreach_board import OutreachBoard
 
 Answer = TypeVar("Answer")
@@ -101,7 +101,7 @@ class OutreachApi:
         outreach_id = request.path_params["outreach_id"]
 
         async def made() -> bytes:
-            await self._require_reach(token, outreach_id)
+            await self._require_seen(token, outreach_id)
             claim = await _allowed(self._calls.claim(outreach_id, token.subject), self._metrics)
             self._metrics.outreach_claims.labels("renewed" if claim.renewed else "claimed").inc()
             answer = {"outreach_id": outreach_id, "claimed_by": token.subject}
@@ -112,7 +112,7 @@ class OutreachApi:
     async def _release(self, request: Request) -> Response:
         token = self._bearers.token(request, CALL.roles)
         outreach_id = request.path_params["outreach_id"]
-        await self._require_reach(token, outreach_id)
+        await self._require_seen(token, outreach_id)
         released = await _allowed(self._calls.release(outreach_id, token.subject), self._metrics)
         if released:
             self._metrics.outreach_claims.labels("released").inc()
@@ -124,7 +124,7 @@ class OutreachApi:
         outcome = read_outcome(await read_body(request, BODY_BYTES))
 
         async def made() -> bytes:
-            await self._require_reach(token, outreach_id)
+            await self._require_seen(token, outreach_id)
             ending = await _allowed(self._calls.end(outreach_id, token.subject, outcome), self._metrics)
             if ending.changed:
                 self._metrics.outreach_outcomes.labels(outcome).inc()
@@ -150,14 +150,16 @@ class OutreachApi:
         return await self._once(request, token, ("do-not-call", customer_id, str(is_set)), made)
 
     async def _seen(self, token: Token, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Those of ``entries`` whose customers the token may see."""
-        reached = await self._reached(token, [each["customer_id"] for each in entries])
-        return [entry for entry, is_reached in zip(entries, reached, strict=True) if is_reached]
+        """Those of ``entries`` for which the token has the skill, and whose customers it may see."""
+        able = [entry for entry in entries if has_skill(token.skills, entry.get("skill"))]
+        reached = await self._reached(token, [each["customer_id"] for each in able])
+        return [entry for entry, is_reached in zip(able, reached, strict=True) if is_reached]
 
-    async def _require_reach(self, token: Token, outreach_id: str) -> None:
-        """To who may not see its customer, an entry is unknown. Raises Problem."""
-        whose = None if token.reach == EVERYBODY else await self._board.whose(outreach_id)
-        if whose is not None and not (await self._reached(token, [whose.customer_id]))[0]:
+    async def _require_seen(self, token: Token, outreach_id: str) -> None:
+        """To who would not find it on the list, an entry is unknown. Raises Problem."""
+        sees_all = token.reach == EVERYBODY and token.skills is None
+        whose = None if sees_all else await self._board.whose(outreach_id)
+        if whose is not None and not await self._seen(token, [whose.document]):
             wrong = ErrorDetail("outreach_id", "no such entry", "one of the list")
             raise Problem(
                 "not_found", f"outreach {outreach_id}: found {wrong.found}, expected {wrong.expected}", [wrong]

@@ -49,6 +49,7 @@ OUTREACH_SCHEMAS: Final[Schema] = {
             "tries": {"type": "integer", "minimum": 0, "description": "calls nobody answered so far"},
             "lease_seconds": {"type": "number", "description": "how long a claim lasts"},
             "quiet_hours": {"type": ["object", "null"], "description": "when nobody may be called"},
+            "skill": {**_TEXT_OR_NONE, "description": "what a caller needs; null: none"},
             "claimed_by": {**_TEXT_OR_NONE, "description": "who calls now"},
             "claimed_until": _time_or_none("when that claim runs out"),
             "mine": {"type": "boolean", "description": "whether the claim is the token's own"},

@@ -23,7 +23,7 @@ class OutreachEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One customer to be called about one attempt, with why and what helps.
 
     ``need``: 0 to 1, what the list is ranked by; ``tries``: calls nobody answered so far; ``lease_ms``: how
-    long a claim lasts; ``quiet_hours``: when nobody may be called (None: never).
+    long a claim lasts; ``quiet_hours``: when nobody may be called (None: never); ``skill``: what a caller needs.
     """
 
     outreach_id: str
@@ -47,6 +47,7 @@ class OutreachEntry(msgspec.Struct, frozen=True, kw_only=True):
     tries: int
     lease_ms: int
     quiet_hours: QuietHours | None
+    skill: str | None = None
     version: int = 1
 
 
@@ -110,6 +111,7 @@ def entry_of(
         tries=tries,
         lease_ms=lease_ms,
         quiet_hours=quiet_hours,
+        skill=hint.skill,
     )
 
 

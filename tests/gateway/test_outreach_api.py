@@ -312,6 +312,17 @@ def test_an_agent_of_one_branch_sees_and_calls_its_customers_alone(gateway: Runn
         assert api.delete("/v1/customers/anna/do-not-call").json()["changed"] is True
 
 
+def test_an_agent_sees_and_calls_where_he_has_the_skill(gateway: RunningGateway) -> None:
+    put(gateway, entry_now("loans", skill="loans"), entry_now("claims", skill="claims"), entry_now("anybodys"))
+    token = issue_token(SECRET, "desk-1", AGENT, 600, wall_clock_ms() // 1000, {"skills": ["loans"]})
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=gateway.addresses.http, timeout=30, headers=headers) as api:
+        assert sorted(each["outreach_id"] for each in listed(api)) == ["anybodys", "loans"]
+        for answer in (claim(api, "claims"), end(api, "claims", "reached"), api.delete("/v1/outreach/claims/claims")):
+            assert kind_of(answer) == (404, "not_found")
+        assert claim(api, "loans").status_code == 200
+
+
 def test_an_agent_of_one_region_is_refused_the_others_by_name_and_that_is_counted(gateway: RunningGateway) -> None:
     put(gateway, entry_now("east"), entry_now("west", customer_id="bert"), entry_now("unsaid", customer_id="cy"))
     with connect(gateway.settings.redis_url or "") as client:
