@@ -3,6 +3,7 @@
 Every stateful step is keyed by a fixed set of keys, shards or journeys, never by customers.
 """
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ from operators.journey_plan import journey_plans
 from operators.outreach import Outreach
 from operators.outreach_memory import OutreachInput
 from operators.outreach_words import OutreachWord
+from operators.timer_wheel import FAR_MS
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -85,6 +87,7 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     """Wires source, decisions and outlets together."""
     plans = journey_plans(catalogue, checkpoints=rules.checkpoints)
     keeps = rules.journals is not None
+    begun = itertools.count()
 
     def track(resumed: bytes | None) -> TrackLogic:
         memory_ms = rules.duplicate_memory_ms
@@ -94,6 +97,7 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
             say_struggles=rules.struggles,
             keeps_changes=keeps,
             keeps_moves=outlets.monitor is not None,
+            phase_ms=next(begun) * FAR_MS // rules.shards % FAR_MS,
         )
         remembering = Remembering(shard, rules.journals, resumed)
         return TrackLogic(shard, rules.latest_ms, rules.run_out, rules.watch, remembering)

@@ -54,7 +54,8 @@ class JourneyShard:
 
     A batch: ``take`` its events in order of arrival, then ``settle``; ``collect`` and ``collect_around`` hand
     over what has been observed since. ``keeps_changes``: whether what changes is noted for ``changes``;
-    ``keeps_moves``: whether steps changed and failures are noted for ``collect_moves``.
+    ``keeps_moves``: whether steps changed and failures are noted for ``collect_moves``; ``phase_ms``: another for
+    each shard of a process (``TimerWheel``).
     """
 
     def __init__(
@@ -65,13 +66,14 @@ class JourneyShard:
         say_struggles: bool = True,
         keeps_changes: bool = False,
         keeps_moves: bool = False,
+        phase_ms: int = 0,
     ) -> None:
         self._plans: dict[str | None, JourneyPlan] = dict(plans.items())
         self._lateness_ms = min((plan.lateness_ms for plan in plans.values()), default=0)
         self._duplicate_memory_ms = duplicate_memory_ms
         self._say_struggles = say_struggles
         self._changes = Changes(keeps_changes)
-        self._wheel: TimerWheel[Attempt | Customer] = TimerWheel()
+        self._wheel: TimerWheel[Attempt | Customer] = TimerWheel(phase_ms)
         self._observed: list[Observation] = []
         self._around: list[Around] = []
         self._moves: defaultdict[str, list[Move]] | None = defaultdict(list) if keeps_moves else None

@@ -6,7 +6,9 @@ an event costs no timer work at all.
 
 What is not due soon waits in large buckets, many items in each, and is sorted into small ones as
 the watermark comes near: a small bucket for each of a million attempts that are to be forgotten
-tomorrow would cost more than what it keeps.
+tomorrow would cost more than what it keeps. Sorting one takes a millisecond or more; many wheels in
+one process have their large buckets end at different moments (``phase_ms``), so that they do not all
+sort at once.
 """
 
 import heapq
@@ -17,6 +19,7 @@ BUCKET_BITS: Final = 6
 """Buckets of 64 ms: what is due is found at most that late."""
 
 FAR_BITS: Final = 16
+FAR_MS: Final = 1 << FAR_BITS
 """What is not due soon waits in buckets of 65.5 s."""
 
 _LONG_AGO: Final = -(1 << 62)
@@ -32,11 +35,15 @@ Item = TypeVar("Item", bound=Timed)
 
 
 class TimerWheel(Generic[Item]):
-    """Buckets of items by instant (epoch ms), taken out in order of time."""
+    """Buckets of items by instant (epoch ms), taken out in order of time.
 
-    __slots__ = ("_far", "_far_heap", "_near", "_near_heap", "_near_until_ms")
+    ``phase_ms``: by how much its large buckets begin earlier than others', 0 to ``FAR_MS``.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_far", "_far_heap", "_near", "_near_heap", "_near_until_ms", "_phase_ms")
+
+    def __init__(self, phase_ms: int = 0) -> None:
+        self._phase_ms = phase_ms
         self._near: dict[int, list[Item]] = {}
         self._near_heap: list[int] = []
         self._far: dict[int, list[Item]] = {}
@@ -48,7 +55,7 @@ class TimerWheel(Generic[Item]):
         if at_ms < self._near_until_ms:
             buckets, heap, bucket = self._near, self._near_heap, at_ms >> BUCKET_BITS
         else:
-            buckets, heap, bucket = self._far, self._far_heap, at_ms >> FAR_BITS
+            buckets, heap, bucket = self._far, self._far_heap, (at_ms + self._phase_ms) >> FAR_BITS
         waiting = buckets.get(bucket)
         if waiting is None:
             buckets[bucket] = [item]
@@ -69,15 +76,16 @@ class TimerWheel(Generic[Item]):
                 bucket = heapq.heappop(heap)
                 end_ms = (bucket + 1) << BUCKET_BITS
                 yield end_ms, self._near.pop(bucket)
-            if not self._far_heap or self._far_heap[0] << FAR_BITS >= before_ms:
+            if not self._far_heap or (self._far_heap[0] << FAR_BITS) - self._phase_ms >= before_ms:
                 return
             self._come_near(heapq.heappop(self._far_heap))
 
     def _come_near(self, far_bucket: int) -> None:
         """Sorts a large bucket into small ones; who waits for another instant by now waits elsewhere."""
-        self._near_until_ms = (far_bucket + 1) << FAR_BITS
+        begins_ms = (far_bucket << FAR_BITS) - self._phase_ms
+        ends_ms = self._near_until_ms = begins_ms + FAR_MS
         for item in self._far.pop(far_bucket):
-            if item.timer_ms >> FAR_BITS == far_bucket:
+            if begins_ms <= item.timer_ms < ends_ms:
                 self.add(item, item.timer_ms)
 
     def __len__(self) -> int:

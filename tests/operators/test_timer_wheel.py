@@ -3,8 +3,9 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.timer_wheel import BUCKET_BITS, FAR_BITS, TimerWheel
+from operators.timer_wheel import BUCKET_BITS, FAR_BITS, FAR_MS, TimerWheel
 
+PHASES_MS = st.sampled_from((0, 1, 63, 64, 2_048, FAR_MS - 1))
 INSTANTS = st.one_of(st.integers(0, 300), st.integers(0, 5 << FAR_BITS), st.integers(0, 1 << 40))
 
 
@@ -18,9 +19,11 @@ def taken(wheel: TimerWheel[Item], before_ms: int) -> list[tuple[int, int]]:
     return [(end_ms, item.name) for end_ms, items in wheel.due(before_ms) for item in items]
 
 
-@given(st.lists(INSTANTS), st.lists(INSTANTS))
-def test_everything_comes_once_in_order_when_its_bucket_has_passed(at_ms: list[int], looks_ms: list[int]) -> None:
-    wheel: TimerWheel[Item] = TimerWheel()
+@given(st.lists(INSTANTS), st.lists(INSTANTS), PHASES_MS)
+def test_everything_comes_once_in_order_when_its_bucket_has_passed(
+    at_ms: list[int], looks_ms: list[int], phase_ms: int
+) -> None:
+    wheel: TimerWheel[Item] = TimerWheel(phase_ms)
     for name, each_ms in enumerate(at_ms):
         wheel.add(Item(name, each_ms), each_ms)
     waiting = dict(enumerate(at_ms))
@@ -34,9 +37,11 @@ def test_everything_comes_once_in_order_when_its_bucket_has_passed(at_ms: list[i
         assert len(wheel) == len(waiting)
 
 
-@given(st.lists(st.tuples(INSTANTS, INSTANTS), min_size=1), INSTANTS)
-def test_what_is_put_back_on_the_way_comes_when_it_is_due(times_ms: list[tuple[int, int]], before_ms: int) -> None:
-    wheel: TimerWheel[Item] = TimerWheel()
+@given(st.lists(st.tuples(INSTANTS, INSTANTS), min_size=1), INSTANTS, PHASES_MS)
+def test_what_is_put_back_on_the_way_comes_when_it_is_due(
+    times_ms: list[tuple[int, int]], before_ms: int, phase_ms: int
+) -> None:
+    wheel: TimerWheel[Item] = TimerWheel(phase_ms)
     for name, (first_ms, _) in enumerate(times_ms):
         wheel.add(Item(name, first_ms), first_ms)
     came = [0] * len(times_ms)
