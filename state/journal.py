@@ -6,7 +6,7 @@ Refused: a place whose files are gone or damaged (``JournalDamaged``).
 
 One folder holds one memory in numbered segments. What lies behind a place's end was written by a process that
 died before its snapshot counted: it is never read, and a restarted process writes into a new segment. When
-the segments have grown to three times what the memory needs, a sweep goes through all keys, some with each
+the segments have grown to about three times what the memory needs, a sweep goes through all keys, some with each
 write; when it has come round, the segments older than its beginning hold nothing that counts. The same is done on
 request (``rewrite_soon``), when what was forgotten must not stay in old segments; a restart goes on with that.
 
@@ -40,8 +40,10 @@ SLICE_ROWS: Final = 256
 FEW_ROWS: Final = 64
 """So many may wait at the end of an epoch: the snapshot of thirty-two memories finds little left to do."""
 HELD_ROWS: Final = 2_048
-"""So many may wait in the first half of an epoch: what changes again before its end is then written once."""
+"""About so many may wait in the first half of an epoch: what changes again before its end is then written once."""
 _SWEEPS_AT: Final = 3
+_APART: Final = 0.5
+"""By how much of it journals differ in what they hold and when they sweep: thirty-two at once would be a stall."""
 _SLACK_BYTES: Final = 1 << 18
 _SYNC: Final = ThreadPoolExecutor(1, thread_name_prefix="journal-sync")
 _DONE: Final[Future[None]] = Future()
@@ -104,6 +106,9 @@ class Journal:
     def __init__(self, folder: Path, place: Place | None = None, epoch_s: float = 0.0) -> None:
         self._folder = folder
         self._epoch_s = epoch_s
+        apart = _APART * zlib.crc32(folder.name.encode()) / (1 << 32)
+        self._held_rows = HELD_ROWS * (1 + apart - _APART / 2)
+        self._sweeps_at = _SWEEPS_AT * (1 - apart / 2)
         self._snapshot_s = time.monotonic()
         self._rewrite_wanted = place.rewrites if place else False
         self._rewriting = False
@@ -163,12 +168,12 @@ class Journal:
     def _may_wait(self) -> float:
         """Rows that may wait: less and less in the second half of an epoch."""
         left = 1.0 - (time.monotonic() - self._snapshot_s) / self._epoch_s if self._epoch_s else 0.0
-        return FEW_ROWS + HELD_ROWS * min(1.0, max(0.0, 2 * left))
+        return FEW_ROWS + self._held_rows * min(1.0, max(0.0, 2 * left))
 
     def _write_some(self, memory: Memory, most: int, least_swept: int) -> None:
         changed, pack = memory.changes(most)
         packs = [pack] if changed else []
-        if self._sweep is None and self._total_bytes > _SWEEPS_AT * self._swept_bytes + _SLACK_BYTES:
+        if self._sweep is None and self._total_bytes > self._sweeps_at * self._swept_bytes + _SLACK_BYTES:
             self._begin_sweep(memory)
         if self._sweep is not None:
             keys = REWRITE_KEYS if self._rewriting else least_swept
