@@ -25,7 +25,6 @@ from operators.stored import StateUnreadable
 from state.model_store import (
     ModelDamaged,
     ModelDescription,
-    ModelFigures,
     ModelForeign,
     ModelMissing,
     ModelStore,
@@ -144,7 +143,7 @@ class ModelKeeper:
             trained_from_ms=figures.first_ms,
             trained_to_ms=figures.last_ms,
             labels=figures.learnt,
-            figures=tuple(ModelFigures(**msgspec.structs.asdict(each)) for each in figures.quality),
+            figures=figures.quality,
         )
 
     def _candidates(self, journey: str, *, resumed: bool) -> Iterator[int]:

@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from operators.facts import stable_id
+from operators.learning_contract import Quality
 
 FILE_FORMAT: Final = "zhiyin-models-1"
 KEEP: Final = 20
@@ -26,20 +27,6 @@ _SUFFIX: Final = ".model"
 _PIN: Final = "pinned"
 _NAME: Final = "journey"
 _STRANGE: Final = re.compile(r"[^A-Za-z0-9_]+")
-
-
-class ModelFigures(msgspec.Struct, frozen=True):
-    """How good one model was when it was saved; as ``learning_contract.Quality`` says."""
-
-    question: str
-    model: str
-    leads: bool
-    labels: int
-    log_loss: float
-    base_log_loss: float
-    brier: float
-    calibration_error: float
-    auc: float
 
 
 class ModelDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +45,7 @@ class ModelDescription(msgspec.Struct, frozen=True, kw_only=True):
     trained_from_ms: int | None
     trained_to_ms: int | None
     labels: int
-    figures: tuple[ModelFigures, ...] = ()
+    figures: tuple[Quality, ...] = ()
 
 
 _DESCRIPTION: Final = msgspec.json.Decoder(ModelDescription)

@@ -14,8 +14,8 @@ import msgspec
 
 from config import Settings
 from operators.instants import iso_text
-from operators.learning_contract import MODEL_FORMAT
-from state.model_store import ModelDescription, ModelFigures, ModelStore, ModelUnusable, models_folder
+from operators.learning_contract import MODEL_FORMAT, Quality
+from state.model_store import ModelDescription, ModelStore, ModelUnusable, models_folder
 from zhiyin.failures import CommandFailure
 from zhiyin.terminal import say
 
@@ -115,7 +115,7 @@ def _cells(description: ModelDescription, pinned: int | None) -> tuple[str, ...]
     )
 
 
-def _figures(of: ModelFigures) -> tuple[str, str, str]:
+def _figures(of: Quality) -> tuple[str, str, str]:
     return f"{of.log_loss:.4f}", f"{of.base_log_loss - of.log_loss:+.4f}", f"{of.auc:.4f}"
 
 

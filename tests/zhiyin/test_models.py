@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from operators.learning_contract import MODEL_FORMAT
-from state.model_store import ModelDescription, ModelFigures, ModelStore, models_folder
+from operators.learning_contract import MODEL_FORMAT, Quality
+from state.model_store import ModelDescription, ModelStore, models_folder
 from tests.zhiyin.house_up import clean_environment
 from zhiyin.command_line import main
 
 Typed = Callable[..., tuple[int, str, str]]
-LEADER = ModelFigures("unfinished", "linear", True, 4_000, 0.4321, 0.45, 0.14, 0.0123, 0.8288)
-OTHER = ModelFigures("unfinished", "tree", False, 400, 0.46, 0.45, 0.15, 0.02, 0.81)
+LEADER = Quality("unfinished", "linear", True, 4_000, 0.4321, 0.45, 0.14, 0.0123, 0.8288)
+OTHER = Quality("unfinished", "tree", False, 400, 0.46, 0.45, 0.15, 0.02, 0.81)
 DESCRIPTION = ModelDescription(
     journey="policy_loan",
     format=MODEL_FORMAT,
