@@ -13,7 +13,19 @@ from typing import Final
 
 import msgspec
 
-from bench import break_offs, latency, learning, memory, monitoring, push, recovery, replay, snapshot, stock_window
+from bench import (
+    break_offs,
+    latency,
+    learning,
+    memory,
+    monitoring,
+    processes,
+    push,
+    recovery,
+    replay,
+    snapshot,
+    stock_window,
+)
 from bench.figures import Figure, table
 from bench.machine import Machine, this_machine
 from bench.not_measured import NotMeasured
@@ -35,6 +47,7 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "memory": memory.measure,
     "snapshot": snapshot.measure,
     "recovery": recovery.measure,
+    "processes": processes.measure,
     "monitoring": monitoring.measure,
     "learning": learning.measure,
     "break_offs": break_offs.measure,

@@ -16,7 +16,8 @@ class Scale(msgspec.Struct, frozen=True):
     ``recovery_customers``: at the restart that has a limit; ``transactions_an_hour``: begun in a watched quarter;
     ``simulated_visits``: of customers whose truth is planted;
     ``push_desks``: on one gateway, told ``push_rate`` hints a second for ``push_seconds``; ``push_resets``: connections
-    reset; ``peer_events``: given to other engines, ``peer_repeats`` times.
+    reset; ``member_attempts``: begun in the processes of a set; ``peer_events``: given to other engines,
+    ``peer_repeats`` times.
     """
 
     repeats: int = 5
@@ -39,6 +40,7 @@ class Scale(msgspec.Struct, frozen=True):
     push_rate: int = 1_000
     push_seconds: float = 10.0
     push_resets: int = 1_000
+    member_attempts: int = 100_000
     peer_events: int = 1_000_000
     peer_repeats: int = 3
 
@@ -62,6 +64,7 @@ QUICK: Final = Scale(
     push_desks=1_000,
     push_seconds=5.0,
     push_resets=200,
+    member_attempts=20_000,
     peer_events=100_000,
     peer_repeats=1,
 )

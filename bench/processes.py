@@ -1,0 +1,68 @@
+"""What a second process gives: the same events through one engine and through a set of two.
+
+In: how many attempts are begun. Out: the speed of two processes by that of one, both on this machine, the source in
+memory and no Redis: what they cost one another is what Bytewax carries between them. Both must tell as many facts.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from statistics import median
+from typing import Final, NamedTuple
+
+import msgspec
+
+from bench.figures import Aim, Figure, figure, number
+from bench.inputs import ROOT
+from bench.member_process import Answer
+from bench.not_measured import NotMeasured
+from bench.scale import Scale
+from bench.timing import interleaved, quotients
+from zhiyin.ports import free_ports
+
+AIM: Final = Aim(at_least=1.6)
+_ENDS_WITHIN_S: Final = 600.0
+
+
+class Together(NamedTuple):
+    """What a set of processes did, from the first one's first look until the last one's end."""
+
+    wall_s: float
+    events: int
+    facts: int
+
+
+def measure(scale: Scale) -> Iterator[Figure]:
+    """Two against one, in turns."""
+    runs = [partial(_run, scale.member_attempts, processes) for processes in (1, 2)]
+    alone, together = interleaved(scale.repeats, runs)
+    answers = {(each.events, each.facts) for each in (*alone, *together)}
+    if len(answers) != 1:
+        raise NotMeasured("processes", f"{sorted(answers)} events and facts", "as many of both each time")
+    [(events, facts)] = answers
+    one, two = ([each.wall_s for each in turns] for turns in (alone, together))
+    speeds = " against ".join(number(events / median(walls_s)) for walls_s in (two, one))
+    note = f"{events:,} events, {facts:,} facts, 32 shards; events/s: {speeds}"
+    yield figure("speed of two processes / of one", quotients(one, two), "", AIM, note)
+
+
+def _run(attempts: int, processes: int) -> Together:
+    addresses = [f"127.0.0.1:{port}" for port in free_ports("127.0.0.1", processes)] if processes > 1 else []
+    started = [_start(index, attempts, addresses) for index in range(processes)]
+    answers = [_answer(each) for each in started]
+    wall_s = max(each.ended_s for each in answers) - min(each.began_s for each in answers)
+    return Together(wall_s, sum(each.events for each in answers), sum(each.facts for each in answers))
+
+
+def _start(index: int, attempts: int, addresses: list[str]) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "bench.member_process", str(index), str(attempts), *addresses]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def _answer(process: "subprocess.Popen[str]") -> Answer:
+    said, _ = process.communicate(timeout=_ENDS_WITHIN_S)
+    if process.returncode != 0:
+        raise NotMeasured("processes", f"a process ended with {process.returncode}", "an answer")
+    # Bytewax says above it how often it tried to reach the others.
+    return msgspec.json.decode(said.splitlines()[-1], type=Answer)

@@ -1,0 +1,20 @@
+import msgspec
+import pytest
+
+from bench import processes
+from bench.not_measured import NotMeasured
+from bench.scale import QUICK
+
+TINY = msgspec.structs.replace(QUICK, repeats=1, member_attempts=2_000)
+
+
+def test_two_processes_tell_as_much_as_one() -> None:
+    (speed,) = processes.measure(TINY)
+    assert speed.value > 0
+    assert speed.aim is not None
+    assert speed.note.startswith("7,000 events, ")
+
+
+def test_a_process_that_ends_is_said() -> None:
+    with pytest.raises(NotMeasured, match="processes not measured: found a process ended with 1, expected an answer"):
+        list(processes.measure(msgspec.structs.replace(TINY, member_attempts="none")))
