@@ -71,7 +71,7 @@ def spans(table: Table) -> list[tuple[int, int]]:
     if not len(table.at_ms):
         return []
     cuts = [int(np.quantile(table.at_ms, part / PARTS, method="lower")) for part in range(1, PARTS)]
-    return list(zip(cuts, [*cuts[1:], int(table.at_ms.max()) + 1], strict=True))
+    return list(zip(cuts, [*cuts[1:], int(np.max(table.at_ms)) + 1], strict=True))
 
 
 def _predicted(table: Table, past: Rows, inside: Rows) -> Scores:

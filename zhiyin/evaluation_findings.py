@@ -85,7 +85,7 @@ def _spans(given: Compared) -> dict[Span, Rows]:
     compared = np.full(rows, True) if given.batch is None else np.isfinite(given.batch)
     if parts:
         compared &= table.at_ms >= parts[0][0]
-    begin_ms, end_ms = (int(table.at_ms.min()), int(table.at_ms.max())) if rows else (0, 0)
+    begin_ms, end_ms = (int(np.min(table.at_ms)), int(np.max(table.at_ms))) if rows else (0, 0)
     return {
         "all": np.full(rows, True),
         "compared": compared,
