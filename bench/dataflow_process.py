@@ -31,21 +31,22 @@ SHARDS: Final = 32
 LOOK_EVENTS: Final = 500
 """What a live source brings at a look under load."""
 
-_LATEST_MS: Final = 1 << 60
+LATEST_MS: Final = 1 << 60
 _ACTIVE_MS: Final = 80_000
 """From the first event of a visit to its last."""
 
 
 class Paced(FixedPartitionedSource[Poll, int]):
-    """``polls``, with the instant of each look at them (s, of ``time.perf_counter``)."""
+    """``polls`` of one ``part``, with the instant of each look at them (s, of ``time.perf_counter``)."""
 
-    def __init__(self, polls: Iterable[Poll]) -> None:
+    def __init__(self, polls: Iterable[Poll], part: str = "visits") -> None:
         self._polls = iter(polls)
+        self._part = part
         self.looks_s: list[float] = []
 
     def list_parts(self) -> list[str]:
         """One part."""
-        return ["visits"]
+        return [self._part]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "_PacedPart":
         """The only part."""
@@ -91,18 +92,19 @@ def _run(source: Paced, folder: Path | None) -> None:
     rules = Rules(
         shards=SHARDS,
         run_out=lambda: False,
-        latest_ms=lambda _: _LATEST_MS,
+        latest_ms=lambda _: LATEST_MS,
         checkpoints=False,
         journals=Journals(layout.journals, lambda _: None, EPOCH_MS / 1000) if layout is not None else None,
     )
-    outlets = Outlets(facts=ListSink(_nowhere), dead_letters=ListSink(_nowhere), hints=ListSink(_nowhere))
+    outlets = Outlets(facts=ListSink(nowhere), dead_letters=ListSink(nowhere), hints=ListSink(nowhere))
     catalogue = load_catalogue(SHIPPED_CATALOGUE, quiet_hours=False)
     if layout is not None:
         layout.prepare()
     run_dataflow(journey_flow(source, catalogue, rules, outlets), 1, EPOCH_MS, layout)
 
 
-def _nowhere() -> Callable[[Sequence[object]], None]:
+def nowhere() -> Callable[[Sequence[object]], None]:
+    """Where words go that nobody listens to."""
     return lambda _: None
 
 

@@ -8,12 +8,11 @@ share), how many ``events`` it read, and how many ``facts`` it was to tell.
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 import msgspec
-from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from bench.dataflow_process import LATEST_MS, SHARDS, Paced, nowhere
 from bench.inputs import SHIPPED_CATALOGUE
 from bench.visits import Visits
 from config import load_catalogue
@@ -25,9 +24,6 @@ from flows.sinks import ListSink
 from operators.facts import Fact
 from state.bus import partition_of
 
-SHARDS: Final = 32
-_LATEST_MS: Final = 1 << 60
-
 
 class Answer(msgspec.Struct):
     """What one process has seen."""
@@ -38,53 +34,20 @@ class Answer(msgspec.Struct):
     facts: int
 
 
-class Partition(FixedPartitionedSource[Poll, None]):
-    """One partition's polls, as fast as they are taken."""
-
-    def __init__(self, number: int, polls: Sequence[Poll]) -> None:
-        self._number = number
-        self._polls = polls
-        self.began_s = 0.0
-
-    def list_parts(self) -> list[str]:
-        """The one this process has."""
-        return [f"{self._number:03d}"]
-
-    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_Reading":
-        """That one."""
-        return _Reading(iter(self._polls), self._begin)
-
-    def _begin(self) -> None:
-        self.began_s = self.began_s or time.perf_counter()
-
-
-class _Reading(StatefulSourcePartition[Poll, None]):
-    def __init__(self, polls: Iterator[Poll], begin: Callable[[], None]) -> None:
-        self._polls = polls
-        self._begin = begin
-
-    def next_batch(self) -> Iterable[Poll]:
-        self._begin()
-        return (next(self._polls),)
-
-    def snapshot(self) -> None:
-        return None
-
-
 def run(member: Member, attempts: int) -> Answer:
     """Reads this process's partition through the dataflow, together with the others."""
     polls = [_of_partition(poll, member) for poll in Visits(attempts, struggling=True).fill()]
-    source = Partition(member.index, polls)
+    source = Paced(polls, f"{member.index:03d}")
     told = [0]
 
     def count(facts: Sequence[Fact]) -> None:
         told[0] += len(facts)
 
-    rules = Rules(shards=SHARDS, run_out=lambda: False, latest_ms=lambda _: _LATEST_MS, checkpoints=False)
-    outlets = Outlets(facts=ListSink(lambda: count), dead_letters=ListSink(_nowhere), hints=ListSink(_nowhere))
+    rules = Rules(shards=SHARDS, run_out=lambda: False, latest_ms=lambda _: LATEST_MS, checkpoints=False)
+    outlets = Outlets(facts=ListSink(lambda: count), dead_letters=ListSink(nowhere), hints=ListSink(nowhere))
     catalogue = load_catalogue(SHIPPED_CATALOGUE, quiet_hours=False)
     run_dataflow(journey_flow(source, catalogue, rules, outlets), 1, member=member)
-    return Answer(source.began_s, time.perf_counter(), sum(len(poll.raws) for poll in polls), told[0])
+    return Answer(source.looks_s[0], time.perf_counter(), sum(len(poll.raws) for poll in polls), told[0])
 
 
 def _of_partition(poll: Poll, member: Member) -> Poll:
@@ -100,10 +63,6 @@ def _of_partition(poll: Poll, member: Member) -> Poll:
         partition=member.index,
         partitions=member.size,
     )
-
-
-def _nowhere() -> Callable[[Sequence[object]], None]:
-    return lambda _: None
 
 
 def main(index: str, attempts: str, *addresses: str) -> None:

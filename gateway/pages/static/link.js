@@ -41,8 +41,7 @@ export class Link {
     }
   }
 
-  /** Reports a hint's state; kept until there is a connection to say it on. */
-  /** `opinion`: `{helpful, reason}`, either or both, or nothing. */
+  /** Reports a hint's state; kept until there is a connection to say it on. `opinion`: `{helpful, reason}`, or less. */
   ack(hintId, state, opinion = {}) {
     const frame = { type: "ack", hint_id: hintId, state, ...opinion };
     if (!this.#send(frame)) this.unsent.push(frame);
