@@ -184,7 +184,7 @@ async def test_every_desk_of_many_is_pinged_though_some_at_a_time(house: House) 
 
 
 async def test_pings_go_both_ways_and_silence_ends_the_connection(house: House) -> None:
-    async with open_hall(house, ping_interval_s=0.2) as hall, hall.desk() as desk:
+    async with open_hall(house, ping_interval_s=0.8) as hall, hall.desk() as desk:
         for _ in range(3):
             assert await desk.hear("ping") == {"type": "ping"}
             await desk.say("pong")
