@@ -17,7 +17,7 @@ from tests.flows.engine_process import until
 from tests.flows.topic_house import read_partition
 from tests.kafka_broker import KafkaBroker
 from tests.zhiyin.house_up import HouseUp
-from tests.zhiyin.test_backpressure import SENDING_S, metric
+from tests.zhiyin.test_backpressure import MOST_BYTES, SENDING_S, metric, until_at_work
 from tests.zhiyin.test_up_kafka import PARTITIONS, kafka_environment
 
 pytestmark = [pytest.mark.requires("redis", "kafka"), pytest.mark.timeout(240)]
@@ -25,7 +25,6 @@ pytestmark = [pytest.mark.requires("redis", "kafka"), pytest.mark.timeout(240)]
 BATCH_EVENTS = 250
 PAD = "x" * 1_000
 SENDERS = 8
-MOST_BYTES = 64 << 20
 NOT_WITH_KAFKA_YET = 1_500
 """``bus_max_events``: on Kafka it bounds what the gateway holds until the broker has it."""
 
@@ -66,6 +65,14 @@ def send(house: HouseUp) -> Sent:
         for number, each in enumerate(ids)
     ]
     return Sent(ids, house.post(*events))
+
+
+def send_first(house: HouseUp) -> Sent:
+    """A batch that the engine has taken once this returns."""
+    sent = send(house)
+    assert sent.taken
+    until_at_work(house, BATCH_EVENTS)
+    return sent
 
 
 @contextmanager
@@ -126,7 +133,7 @@ def check_answers(sent: Sequence[Sent]) -> None:
 
 def test_what_the_engine_cannot_take_yet_waits_on_the_topic(kafka_broker: KafkaBroker, tmp_path: Path) -> None:
     with house_of(tmp_path / "var", kafka_broker) as (house, _):
-        assert send(house).taken
+        first = send_first(house)
         memory, sent = Memory(house), list[Sent]()
         engine = house.addresses["metrics"]["engine"]
         with standing_still(memory.engine), ThreadPoolExecutor(SENDERS) as senders:
@@ -134,7 +141,7 @@ def test_what_the_engine_cannot_take_yet_waits_on_the_topic(kafka_broker: KafkaB
                 sent += senders.map(lambda _: send(house), range(SENDERS))
                 memory.look()
         check_answers(sent)
-        kept = BATCH_EVENTS * (1 + sum(each.taken for each in sent))
+        kept = sum(len(each.ids) for each in [first, *sent] if each.taken)
         until(lambda: metric(engine, "zhiyin_engine_events_total", outcome="ignored") >= kept, "all taken", 90)
         assert metric(engine, "zhiyin_engine_events_total") == kept, "exactly what was answered with yes"
         until(lambda: metric(engine, "zhiyin_bus_lag_events") == 0, "no lag any more")
@@ -148,7 +155,7 @@ def test_a_kafka_that_hangs_fills_no_memory_and_gets_no_yes_for_what_it_does_not
     kafka_broker: KafkaBroker, tmp_path: Path
 ) -> None:
     with house_of(tmp_path / "var", kafka_broker) as (house, names):
-        first = send(house)
+        first = send_first(house)
         memory, sent = Memory(house), [first]
         with ThreadPoolExecutor(SENDERS) as senders:
             with kafka_broker.paused():
