@@ -1,4 +1,4 @@
-"""Waiting for a store that is away: again and again, further and further apart, said once.
+"""Waiting for a store that is away: again and again, further and further apart.
 
 In: an operation that may be made twice, and how to stop, sleep and log. Out: its result.
 Refused: nothing; when ``stop`` says so while the store is away, its ``StoreUnavailable`` comes out.
@@ -27,20 +27,20 @@ def patiently(
     """What ``operation`` gives, however often it takes.
 
     ``sleep`` gets seconds; ``chance`` gives 0 to 1 and spreads the pauses, so that many do not come back at once.
-    Logs a warning when the store goes and a line when it is back. Raises the last ``StoreUnavailable``
-    when ``stop()`` is true while the store is away.
+    Logs a warning when the store goes, one more for each further reason why it stays away, and a line when it is back.
+    Raises the last ``StoreUnavailable`` when ``stop()`` is true while the store is away.
     """
     pause = pauses(chance)
-    said = False
+    said: set[str] = set()
     while True:
         try:
             result = operation()
         except StoreUnavailable as error:
             if stop():
                 raise
-            if not said:
+            if error.kind not in said:
                 log.warning("%s; trying on", error)
-                said = True
+                said.add(error.kind)
             sleep(next(pause))
         else:
             if said:

@@ -49,6 +49,20 @@ def test_tries_further_and_further_apart(caplog: pytest.LogCaptureFixture) -> No
     ]
 
 
+def test_each_reason_why_it_stays_away_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    kinds = iter(["gone", "slow", "gone", "slow", "loading"])
+
+    def away() -> str:
+        for kind in kinds:
+            raise StoreUnavailable("writing", "here:1", kind, "why", "advice")
+        return "done"
+
+    assert patiently(away, never, lambda _: None, LOG) == "done"
+    assert [record.getMessage().split(" is ")[1].split(" ")[0] for record in caplog.records] == [
+        *("gone", "slow", "loading")
+    ]
+
+
 def test_pauses_are_spread() -> None:
     slept: list[float] = []
     patiently(Away(2), never, slept.append, LOG, chance=lambda: 0.0)
