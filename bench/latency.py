@@ -30,6 +30,7 @@ from operators.events import COMPLETED, STEP_FAILED
 from operators.instants import iso_text
 
 AIM: Final = Aim(at_most=100)
+AFTER_DEADLINE: Final = Aim(at_most=250)
 QUICK_CATALOGUE: Final = ROOT / "tests" / "recorded" / "quick.yaml"
 JOURNEY: Final = "policy_loan"
 CREATED: Final = "zhiyin.hint.created"
@@ -62,11 +63,12 @@ def measure(scale: Scale) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder, house_up(_learning(Path(folder))) as addresses:
         broken_off, completed = asyncio.run(_both_phases(addresses, scale))
     at = f"at {scale.rate} events/s"
-    yield from _figures(f"completion posted -> retired frame, {at}", completed, AIM)
-    yield from _figures(f"deadline + lateness -> created frame, {at}", broken_off, None)
+    yield from figures_of(f"completion posted -> retired frame, {at}", completed, AIM)
+    yield from figures_of(f"deadline + lateness -> created frame, {at}", broken_off, AFTER_DEADLINE)
 
 
-def _figures(name: str, phase: Phase, aim: Aim | None) -> Iterator[Figure]:
+def figures_of(name: str, phase: Phase, aim: Aim | None) -> Iterator[Figure]:
+    """Median and 99th percentile of a phase; the aim is the latter's."""
     size = math.ceil(len(phase.taken_ms) / _SLICES)
     slices = [phase.taken_ms[first : first + size] for first in range(0, len(phase.taken_ms), size)]
     for share, limit, note in ((0.5, None, ""), (0.99, aim, phase.says())):

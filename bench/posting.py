@@ -1,4 +1,4 @@
-"""Events posted at fixed times, one a request, whether or not earlier ones have been answered (open loop).
+"""Events posted at fixed times, one or a batch a request, whether or not earlier ones have been answered (open loop).
 
 In: requests as bytes, made before. Out: when each was due, sent and answered. It shares the machine with
 what it measures, so it is lean: kept-open connections, raw streams, nothing parsed but status and length.
@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from bench.not_measured import NotMeasured
 
 CONNECTIONS: Final = 32
+TRACK: Final = "/v1/track"
+BATCH: Final = "/v1/batch"
 _HEAD_ENDS: Final = b"\r\n\r\n"
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _EXCERPT: Final = 200
@@ -70,9 +72,9 @@ class Poster:
         self._open = AsyncExitStack()
         key = base64.b64encode(f"{write_key}:".encode()).decode()
         self._head = (
-            f"POST /v1/track HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Basic {key}\r\n"
+            f" HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Basic {key}\r\n"
             "Content-Type: application/json\r\nContent-Length: "
-        ).encode()
+        )
 
     async def __aenter__(self) -> Self:
         for _ in range(self._connections):
@@ -84,9 +86,9 @@ class Poster:
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
 
-    def request(self, body: bytes) -> bytes:
-        """The request that posts one event."""
-        return b"%s%d\r\n\r\n%s" % (self._head, len(body), body)
+    def request(self, body: bytes, path: str = TRACK) -> bytes:
+        """The request that posts one event, or a batch."""
+        return f"POST {path}{self._head}{len(body)}\r\n\r\n".encode() + body
 
     async def post_all(self, requests: Sequence[bytes], begins_s: float, rate: float) -> list[Timed]:
         """Request ``i`` is due at ``begins_s + i / rate``; all have been answered when this returns."""

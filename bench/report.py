@@ -25,6 +25,7 @@ from bench import (
     replay,
     snapshot,
     stock_window,
+    struggling,
 )
 from bench.figures import Figure, table
 from bench.machine import Machine, this_machine
@@ -41,9 +42,14 @@ def _replay(scale: Scale) -> Iterator[Figure]:
     yield from stock_window.measure(scale)
 
 
+def _latency(scale: Scale) -> Iterator[Figure]:
+    yield from latency.measure(scale)
+    yield from struggling.measure(scale)
+
+
 MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "replay": _replay,
-    "latency": latency.measure,
+    "latency": _latency,
     "memory": memory.measure,
     "snapshot": snapshot.measure,
     "recovery": recovery.measure,

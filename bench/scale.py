@@ -8,16 +8,15 @@ import msgspec
 class Scale(msgspec.Struct, frozen=True):
     """Sizes of everything.
 
-    ``repeats``: turns of what is compared; ``simulated_events``, ``stock_events``: lines replayed, lines
-    given to the stock windows; ``rate``: events a second posted for ``seconds``; ``attempts``: open
-    attempts, smallest first; ``turn_events``: events of a turn of the speed at those sizes;
-    ``snapshot_attempts``: open attempts while snapshots are made; ``snapshot_events``: events timed meanwhile;
-    ``snapshot_repeats``: rounds of it; ``recovery_attempts``: open while the engine is killed ``recovery_kills`` times;
-    ``recovery_customers``: at the restart that has a limit; ``transactions_an_hour``: begun in a watched quarter;
-    ``simulated_visits``: of customers whose truth is planted;
-    ``push_desks``: on one gateway, told ``push_rate`` hints a second for ``push_seconds``; ``push_resets``: connections
-    reset; ``member_attempts``: begun in the processes of a set; ``peer_events``: given to other engines,
-    ``peer_repeats`` times.
+    ``repeats``: turns of what is compared; ``simulated_events``, ``stock_events``: lines replayed, lines given to the
+    stock windows; ``rate``: events a second posted for ``seconds``; ``busy_rate``: those of a busy site, of which
+    ``struggles_a_second`` are timed; ``attempts``: open attempts, smallest first; ``turn_events``: events of a turn of
+    the speed at those sizes; ``snapshot_attempts``: open attempts while snapshots are made; ``snapshot_events``:
+    events timed meanwhile; ``snapshot_repeats``: rounds of it; ``recovery_attempts``: open while the engine is killed
+    ``recovery_kills`` times; ``recovery_customers``: at the restart that has a limit; ``transactions_an_hour``: begun
+    in a watched quarter; ``simulated_visits``: of customers whose truth is planted; ``push_desks``: on one gateway,
+    told ``push_rate`` hints a second for ``push_seconds``; ``push_resets``: connections reset; ``member_attempts``:
+    begun in the processes of a set; ``peer_events``: given to other engines, ``peer_repeats`` times.
     """
 
     repeats: int = 5
@@ -26,6 +25,8 @@ class Scale(msgspec.Struct, frozen=True):
     stock_events: int = 60_000
     rate: int = 500
     seconds: float = 20.0
+    busy_rate: int = 2_000
+    struggles_a_second: int = 50
     attempts: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     turn_events: int = 60_000
     snapshot_attempts: int = 1_100_000

@@ -29,6 +29,9 @@ _SAFE_SNAPSHOTS: Final = 2
 _QUIET_TIMES: Final = 5
 """A partition where nothing comes is looked at less and less often, down to a fifth."""
 
+_LIVELY_MS: Final = 250
+"""So long after the last entry it is looked at as often as ever: events come in bursts, and the next is not far."""
+
 _FRESH_MS: Final = 1_000
 """An end that was seen this short a time ago, and two ticks, counts as 'all is read'."""
 
@@ -114,6 +117,7 @@ class BusPart(StatefulSourcePartition[Poll, str]):
         self._told_ms = 0
         self._still_until_ms = 0
         self._pause = pace.poll_interval
+        self._lively_until_ms = 0
         self._awake: datetime | None = None
         self._snapshots: deque[str] = deque([position], maxlen=_SAFE_SNAPSHOTS + 1)
 
@@ -168,7 +172,10 @@ class BusPart(StatefulSourcePartition[Poll, str]):
     def _rest(self, look: BusLook) -> None:
         """When to look again: at once while entries come and there may be more, else later and later."""
         pace = self._pace
-        self._pause = pace.poll_interval if look.entries else min(self._pause * 2, pace.poll_interval * _QUIET_TIMES)
+        if look.entries:
+            self._pause, self._lively_until_ms = pace.poll_interval, _now_ms() + _LIVELY_MS
+        elif _now_ms() >= self._lively_until_ms:
+            self._pause = min(self._pause * 2, pace.poll_interval * _QUIET_TIMES)
         more = look.entries and look.end_ms is None
         self._awake = None if more else datetime.now(UTC) + self._pause
 

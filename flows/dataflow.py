@@ -231,13 +231,13 @@ def _around(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, Concerning]]:
 def _by_customer_shard(facts: list[Fact], shards: int) -> Iterable[tuple[str, Concerning]]:
     grouped: dict[str, Concerning] = {}
     for fact in facts:
-        if fact.kind in _CONCERNS_HINTS:
+        if fact.kind in _CONCERNS_CUSTOMERS:
             shard = shard_key(shard_of(fact.customer_id, shards))
             grouped.setdefault(shard, Concerning(shard, [])).inputs.append(fact)
     return grouped.items()
 
 
-_CONCERNS_HINTS = frozenset(("abandoned", "returned", "completed", "cancelled", "expired"))
+_CONCERNS_CUSTOMERS = frozenset(("struggled", "abandoned", "returned", "completed", "cancelled", "expired"))
 
 
 V = TypeVar("V")

@@ -120,7 +120,7 @@ def deciding(
 def arbitrable(given: Fact | Around) -> Fact | Contact | HintFeedback | None:
     """What the arbitration understands of it; None: nothing."""
     if isinstance(given, Fact):
-        return given
+        return None if given.kind == "struggled" else given
     event, properties = given.event, given.event.properties
     if event.event in (CONTACT_STARTED, CONTACT_ENDED):
         said = properties or Properties()

@@ -29,7 +29,7 @@ Patiently = Callable[[Callable[[], object]], object]
 def about_calling(given: Fact | Around) -> OutreachInput | None:
     """What the outreach decision understands of it; None: nothing."""
     if isinstance(given, Fact):
-        return given
+        return None if given.kind == "struggled" else given
     name, properties = given.event.event, given.event.properties
     if name in (CONTACT_STARTED, CONTACT_ENDED):
         channel = properties.channel if properties is not None else None

@@ -39,6 +39,10 @@ CONTACT_SCHEMAS: Final[Schema] = {
                 "type": ["object", "null"],
                 "description": "the open break-off, as its hint says it; null: none",
             },
+            "struggling": {
+                "type": ["object", "null"],
+                "description": "what goes wrong in a transaction under way, in the shape of a hint; null: nothing",
+            },
             "needs": {
                 "type": "array",
                 "items": {"$ref": "#/components/schemas/Need"},

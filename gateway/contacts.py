@@ -93,8 +93,9 @@ def spoken_answer(request: Request, said: Callable[[str], Document]) -> Response
 
 def _spoken(bundle: Document, language: str) -> Document:
     """The bundle with the text to say in one language beside the texts in both."""
-    interruption = bundle["interruption"]
-    if interruption is not None:
-        interruption = {**interruption, "say": interruption["text"][language]}
-    needs = [{**need, "say": need["text"][language]} for need in bundle["needs"]]
-    return {**bundle, "interruption": interruption, "needs": needs}
+
+    def said(matter: Document | None) -> Document | None:
+        return None if matter is None else {**matter, "say": matter["text"][language]}
+
+    troubles = {name: said(bundle[name]) for name in ("interruption", "struggling")}
+    return {**bundle, **troubles, "needs": [said(need) for need in bundle["needs"]]}

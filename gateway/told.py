@@ -13,7 +13,7 @@ from operators.instants import to_ms
 from state.audit import BUNDLE, HINT
 
 CREATED: Final = "zhiyin.hint.created"
-BUNDLED: Final = "zhiyin.bundle.created"
+BUNDLED: Final = frozenset(("zhiyin.bundle.created", "zhiyin.bundle.changed"))
 ENDINGS: Final = frozenset(("zhiyin.hint.retired", "zhiyin.hint.used", "zhiyin.hint.dismissed"))
 
 
@@ -54,7 +54,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
         """What of whom a desk sees with it; None: nothing that it has not seen before."""
         if self.type == CREATED:
             return Shown(HINT, self.hint_id, self.customer_id)
-        return Shown(BUNDLE, self.bundle_id, self.customer_id) if self.type == BUNDLED else None
+        return Shown(BUNDLE, self.bundle_id, self.customer_id) if self.type in BUNDLED else None
 
     @property
     def ends(self) -> str | None:

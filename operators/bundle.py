@@ -55,7 +55,11 @@ class AnswerNews(msgspec.Struct, frozen=True):
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """What one agent is told as a contact begins; times in epoch milliseconds. ``more``: needs that were left out."""
+    """What one agent is told as a contact begins; times in epoch milliseconds.
+
+    ``interruption``: the break-off that is still open; ``struggling``: what goes wrong in a transaction under way;
+    ``more``: needs that were left out.
+    """
 
     bundle_id: str
     customer_id: str
@@ -65,11 +69,28 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
     expires_at_ms: int
     interruption: Hint | None
+    struggling: Hint | None
     needs: tuple[Need, ...]
     more: int
     branch: str | None
     region: str | None
     failures: dict[str, int]
+
+
+class BundleChanged(msgspec.Struct, frozen=True):
+    """What the customer struggles with while the contact lasts (None: no more).
+
+    ``cause``: id of the fact that changed it.
+    """
+
+    bundle_id: str
+    customer_id: str
+    agent_id: str
+    cause: str
+    at_ms: int
+    struggling: Hint | None
+    branch: str | None = None
+    region: str | None = None
 
 
 class BundleEnd(msgspec.Struct, frozen=True):
@@ -90,7 +111,7 @@ class Belongs(msgspec.Struct, frozen=True):
     known: Whereabouts
 
 
-Told = Bundle | BundleEnd | Belongs
+Told = Bundle | BundleChanged | BundleEnd | Belongs
 Word = Told | Asked | Rated
 Input = Fact | Attendance | PolicyNews | TraitNews | AnswerNews
 
@@ -103,5 +124,20 @@ def bundle_document(bundle: Bundle) -> dict[str, Any]:
     document["expires_at"] = iso_text(document.pop("expires_at_ms"))
     for need in document["needs"]:
         need["text"] = need.pop("say")
-    document["interruption"] = None if bundle.interruption is None else hint_document(bundle.interruption)
+    document["interruption"] = _said(bundle.interruption)
+    document["struggling"] = _said(bundle.struggling)
     return document
+
+
+def change_document(change: BundleChanged) -> dict[str, Any]:
+    """What has changed in a bundle, as desks see it."""
+    return {
+        "bundle_id": change.bundle_id,
+        "customer_id": change.customer_id,
+        "at": iso_text(change.at_ms),
+        "struggling": _said(change.struggling),
+    }
+
+
+def _said(hint: Hint | None) -> dict[str, Any] | None:
+    return None if hint is None else hint_document(hint)

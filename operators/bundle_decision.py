@@ -1,17 +1,18 @@
 """The decision of bundles: everything a customer needs, told once to the agent whose contact with the customer begins.
 
 In: policies and traits as events tell of them, break-offs and their ends, contacts, of one customer shard in order of
-arrival. Out: a ``Bundle`` for each contact that begins, a ``BundleEnd`` when it is over, ``Belongs`` when whose
-customer he is has changed, ``Asked`` and ``Rated`` for the hot questions. Refused: saved state of another format
-(``StateUnreadable``).
+arrival. Out: a ``Bundle`` for each contact that begins, a ``BundleChanged`` when the customer struggles meanwhile, a
+``BundleEnd`` when it is over, ``Belongs`` when whose customer he is has changed, ``Asked`` and ``Rated`` for the hot
+questions. Refused: saved state of another format (``StateUnreadable``).
 
-A bundle holds the open interruption, if there is one, with its reason and fix, and at most N needs read from the
-policies, the most important first; ``more`` says how many there are beyond. Customers of the control group get their
-needs, and never an interruption. The id of a bundle is a hash of customer, conversation and instant: the same contact
-told twice is one bundle.
+A bundle holds the open interruption, if there is one, with its reason and fix, what the customer has struggled with
+within the hour in a transaction that he has neither broken off nor ended (if a rule knows why), and at most N needs
+read from the policies, the most important first; ``more`` says how many there are beyond. Customers of the control
+group get their needs, and nothing of their transactions. The id of a bundle is a hash of customer, conversation and
+instant: the same contact told twice is one bundle.
 
-An older state of a policy never replaces a newer one; one that has ended calls for nothing. A policy is forgotten
-when nothing was heard of it for ``keep_ms``, and of more than 50 a customer the one heard of longest ago.
+An older state of a policy never replaces a newer one; one that has ended calls for nothing. A policy is forgotten when
+nothing was heard of it for ``keep_ms``, and of more than 50 a customer the one heard of longest ago.
 """
 
 import heapq
@@ -21,7 +22,17 @@ from typing import Any, Final
 import msgspec
 
 from operators.arbitration import CONTACT_ENDS_AFTER_MS, in_control_group
-from operators.bundle import AnswerNews, Attendance, Belongs, Bundle, BundleEnd, Input, PolicyNews, Word
+from operators.bundle import (
+    AnswerNews,
+    Attendance,
+    Belongs,
+    Bundle,
+    BundleChanged,
+    BundleEnd,
+    Input,
+    PolicyNews,
+    Word,
+)
 from operators.catalogue import UNKNOWN, Catalogue
 from operators.customer_rows import CustomerRows, StoredFormat
 from operators.facts import Fact, stable_id
@@ -30,8 +41,10 @@ from operators.hints import Hint
 from operators.needs import NeedRules
 from operators.policies import ENDED, Policy, Traits
 from operators.questions import Asked, Rated, groups_of, question_id
+from operators.reasons import ReasonRules
 from operators.routing import Whereabouts
 from operators.stored import StoredRecord
+from operators.struggling import Struggling
 
 FORMAT: Final = "zhiyin-bundles-1"
 POLICIES_A_CUSTOMER: Final = 50
@@ -39,7 +52,7 @@ QUESTIONS_A_CUSTOMER: Final = 8
 RATED_WITHIN_MS: Final = 86_400_000
 """A word on an answer counts within a day of the question."""
 CHANNELS: Final = frozenset(("phone", "counter", "chat"))
-_OVER: Final = frozenset(("returned", "completed", "cancelled", "expired"))
+_BEGINS: Final = frozenset(("abandoned", "struggled"))
 
 
 class KnownPolicy(msgspec.Struct, array_like=True, gc=False):
@@ -79,6 +92,7 @@ class CustomerRow(msgspec.Struct, array_like=True, gc=False):
     contact: OpenBundle | None = None
     wake_ms: int | None = None
     questions: list[Question] = []
+    struggling: Struggling | None = None
 
 
 _HEAD: Final = StoredRecord(StoredFormat, FORMAT)
@@ -95,6 +109,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
         super().__init__(FORMAT, CustomerRow, keeps_changes=keeps_changes)
         self._rules = NeedRules(catalogue)
         self._hints = HintMaker(catalogue)
+        self._reasons = ReasonRules(catalogue)
         self._at_most = catalogue.bundles.needs
         self._control = catalogue.control_group
         self._keep_ms = keep_ms
@@ -105,7 +120,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
         for given in inputs:
             row = self._customers.get(given.customer_id)
             if row is None:
-                if isinstance(given, Fact) and given.kind != "abandoned":
+                if isinstance(given, Fact) and given.kind not in _BEGINS:
                     continue
                 row = self._customers[given.customer_id] = CustomerRow(given.customer_id)
             told += self._take(row, given, now_ms)
@@ -141,8 +156,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
 
     def _take(self, row: CustomerRow, given: Input, now_ms: int) -> list[Word]:
         if isinstance(given, Fact):
-            row.breaks = [each for each in row.breaks if each.attempt_id != given.attempt_id]
-            return self._broken_off(row, given) if given.kind == "abandoned" else []
+            return self._transaction(row, given, now_ms)
         if isinstance(given, AnswerNews):
             return _rated(row, given)
         if isinstance(given, Attendance):
@@ -154,6 +168,49 @@ class BundleDecision(CustomerRows[CustomerRow]):
             row.traits, row.traits_at_ms = _joined(row.traits, given.traits), given.at_ms
         known = whereabouts(row)
         return [] if known == before else [Belongs(row.customer_id, known)]
+
+    def _transaction(self, row: CustomerRow, fact: Fact, now_ms: int) -> list[Word]:
+        if fact.kind == "struggled":
+            return self._struggled(row, fact, now_ms)
+        row.breaks = [each for each in row.breaks if each.attempt_id != fact.attempt_id]
+        if fact.kind == "abandoned":
+            return self._broken_off(row, fact)
+        ended = None if row.struggling is None else row.struggling.ended_by(fact)
+        if ended is None:
+            return []
+        row.struggling = ended
+        return self._changed_since(row, ended.over_ms - 1, now_ms)
+
+    def _struggled(self, row: CustomerRow, fact: Fact, now_ms: int) -> list[Word]:
+        """The latest struggle is remembered, unless nobody knows what it is about; who talks to him is told."""
+        *so_far, _ = fact.signals
+        reasons = self._reasons.rank(so_far, fact.step, fact.journey)
+        if reasons[0].code == UNKNOWN or (row.struggling is not None and row.struggling.fact.at_ms > fact.at_ms):
+            return []
+        row.struggling = Struggling(msgspec.structs.replace(fact, reasons=reasons))
+        return self._changed_since(row, fact.at_ms - 1, now_ms)
+
+    def _changed_since(self, row: CustomerRow, at_ms: int, now_ms: int) -> list[Word]:
+        """What the agent in contact is told of it; nothing when nobody is, or nobody knows at which desk."""
+        contact = row.contact
+        if contact is None or contact.agent_id is None or row.struggling is None or self._is_control(row):
+            return []
+        told: list[Word] = []
+        for change in row.struggling.since(at_ms):
+            shown = None if change.trouble is None else self._hints.make(change.trouble, now_ms, None)
+            about = contact.bundle_id, row.customer_id, contact.agent_id, change.cause, change.at_ms
+            told.append(BundleChanged(*about, shown, contact.branch, contact.region))
+        return told
+
+    def _trouble(self, row: CustomerRow, at_ms: int) -> Hint | None:
+        """What went wrong at an instant in a transaction under way, as the hint would say it."""
+        fact = None if row.struggling is None else row.struggling.trouble_at(at_ms)
+        if fact is None or self._is_control(row) or any(each.attempt_id == fact.attempt_id for each in row.breaks):
+            return None
+        return self._hints.make(fact, at_ms, None)
+
+    def _is_control(self, row: CustomerRow) -> bool:
+        return in_control_group(row.customer_id, self._control.salt, self._control.share)
 
     def _broken_off(self, row: CustomerRow, fact: Fact) -> list[Word]:
         """The break-off is open, and it is a question asked, unless nobody knows which."""
@@ -180,7 +237,8 @@ class BundleDecision(CustomerRows[CustomerRow]):
         row.contact = OpenBundle(
             bundle.bundle_id, bundle.agent_id, given.conversation_id, given.at_ms, bundle.branch, bundle.region
         )
-        return [bundle] if under_way is None else [_end(row, under_way, given.at_ms), bundle]
+        since = self._changed_since(row, given.at_ms, now_ms)
+        return [bundle, *since] if under_way is None else [_end(row, under_way, given.at_ms), bundle, *since]
 
     def _bundle(self, row: CustomerRow, given: Attendance) -> Bundle:
         channel: Any = given.channel if given.channel in CHANNELS else None
@@ -196,6 +254,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
             at_ms=given.at_ms,
             expires_at_ms=given.at_ms + CONTACT_ENDS_AFTER_MS,
             interruption=self._interruption(row, given.at_ms),
+            struggling=self._trouble(row, given.at_ms),
             needs=needs.found[: self._at_most],
             more=max(0, len(needs.found) - self._at_most),
             branch=known.branch,
@@ -205,7 +264,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
 
     def _interruption(self, row: CustomerRow, now_ms: int) -> Hint | None:
         """The latest break-off that is still open, as the hint would say it."""
-        if not row.breaks or in_control_group(row.customer_id, self._control.salt, self._control.share):
+        if not row.breaks or self._is_control(row):
             return None
         return self._hints.make(max(row.breaks, key=_instant), now_ms, None)
 
@@ -216,6 +275,8 @@ class BundleDecision(CustomerRows[CustomerRow]):
         if any(each.at_ms <= kept_ms for each in row.policies.values()):
             row.policies = {name: each for name, each in row.policies.items() if each.at_ms > kept_ms}
         row.breaks = [each for each in row.breaks if each.at_ms > kept_ms]
+        if row.struggling is not None and row.struggling.until_ms <= now_ms:
+            row.struggling = None
         row.questions = [each for each in row.questions if each.at_ms + RATED_WITHIN_MS > now_ms]
         if row.traits_at_ms <= kept_ms:
             row.traits, row.traits_at_ms = Traits(), 0
@@ -232,6 +293,8 @@ class BundleDecision(CustomerRows[CustomerRow]):
         ends_ms = [each.at_ms + self._keep_ms for each in row.policies.values()]
         ends_ms += [each.at_ms + self._keep_ms for each in row.breaks]
         ends_ms += [each.at_ms + RATED_WITHIN_MS for each in row.questions]
+        if row.struggling is not None:
+            ends_ms.append(row.struggling.until_ms)
         if not row.traits.is_empty:
             ends_ms.append(row.traits_at_ms + self._keep_ms)
         if row.contact is not None:

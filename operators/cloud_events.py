@@ -11,7 +11,7 @@ Extensions: ``partitionkey`` (the customer), ``correlationid`` (the transaction)
 
 from typing import Any, Final
 
-from operators.bundle import Bundle, BundleEnd, bundle_document
+from operators.bundle import Bundle, BundleChanged, BundleEnd, bundle_document, change_document
 from operators.facts import Fact, fact_document
 from operators.hints import Hint, HintState, RetireCause, Retirement, hint_document
 from operators.instants import iso_text
@@ -25,6 +25,7 @@ HINT_USED: Final = "zhiyin.hint.used"
 HINT_DISMISSED: Final = "zhiyin.hint.dismissed"
 HINT_MOVED: Final = "zhiyin.hint.moved"
 BUNDLE_CREATED: Final = "zhiyin.bundle.created"
+BUNDLE_CHANGED: Final = "zhiyin.bundle.changed"
 BUNDLE_CLOSED: Final = "zhiyin.bundle.closed"
 
 
@@ -111,6 +112,19 @@ def bundle_created_event(bundle: Bundle) -> dict[str, Any]:
         expirytime=iso_text(bundle.expires_at_ms),
         branch=bundle.branch,
         region=bundle.region,
+    )
+
+
+def bundle_changed_event(change: BundleChanged) -> dict[str, Any]:
+    """``zhiyin.bundle.changed``: what the customer struggles with now, in the middle of the contact."""
+    return _cloud_event(
+        BUNDLE_CHANGED,
+        f"{change.bundle_id}:{change.cause}",
+        iso_text(change.at_ms),
+        change.customer_id,
+        change_document(change),
+        branch=change.branch,
+        region=change.region,
     )
 
 

@@ -1,9 +1,9 @@
 """Bundles and whose customers are whose: written by the engine, read by the gateway.
 
-In: bundles, their ends and whereabouts, in order. Out: what an agent's desk is told, the bundle of the contact that
-is under way, what is known of whose a customer is. Refused: a bundle that was told within a day; the end of one that is
-not the customer's any more (both False); ``StoreUnavailable`` when Redis is away - the same list may then be written
-again.
+In: bundles, what changes in them, their ends and whereabouts, in order. Out: what an agent's desk is told, the bundle
+of the contact that is under way, what is known of whose a customer is. Refused: a bundle or change that was told
+within a day; the change or end of one that is not the customer's any more (all False); ``StoreUnavailable`` when Redis
+is away - the same list may then be written again.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from operators.bundle import Belongs, Bundle, BundleEnd, Told, bundle_document
-from operators.cloud_events import bundle_closed_event, bundle_created_event
+from operators.bundle import Belongs, Bundle, BundleChanged, BundleEnd, Told, bundle_document, change_document
+from operators.cloud_events import bundle_changed_event, bundle_closed_event, bundle_created_event
 from operators.routing import NOWHERE, Whereabouts
 from state import keys
 from state.channels import KEPT_EVENTS, channel_keys, fresh_epoch
@@ -20,7 +20,7 @@ from state.connections import AsyncClient, Client, answering
 from state.hint_calls import OWNER_FIELDS
 from state.once import REMEMBERED_MS
 from state.rerouting import handing_call, handing_from
-from state.scripts import BUNDLE, BUNDLE_END, Call, run
+from state.scripts import BUNDLE, BUNDLE_CHANGE, BUNDLE_END, Call, run
 
 Document = dict[str, Any]
 WHEREABOUTS_FIELDS: Final = ("owner", "branch", "region", "group")
@@ -45,6 +45,8 @@ class RedisBundleStore:
             return self._belongs(told)
         if isinstance(told, BundleEnd):
             return bool(run(self._client, (self._ended(told),))[0][0])
+        if isinstance(told, BundleChanged):
+            return bool(run(self._client, (self._changed(told),))[0][0])
         is_new = bool(run(self._client, (self._created(told),))[0][0])
         if is_new and told.agent_id and self._client.exists(keys.PRESENCE.of(told.agent_id)):
             self._hand_over(told.customer_id, told.agent_id)
@@ -74,6 +76,17 @@ class RedisBundleStore:
         )
         return Call(BUNDLE, (*names, *channel_keys(keys.desk_channel(agent_id))), arguments)
 
+    def _changed(self, change: BundleChanged) -> Call:
+        mark = keys.TOLD.of(f"{change.bundle_id}:{change.cause}")
+        struggling = change_document(change)["struggling"]
+        arguments = (
+            *(fresh_epoch(), self._kept_events, REMEMBERED_MS, change.bundle_id),
+            b"" if struggling is None else msgspec.json.encode(struggling),
+            msgspec.json.encode(bundle_changed_event(change)),
+        )
+        names = (mark, keys.BUNDLE.of(change.customer_id), *channel_keys(keys.desk_channel(change.agent_id)))
+        return Call(BUNDLE_CHANGE, names, arguments)
+
     def _ended(self, end: BundleEnd) -> Call:
         agent_id = end.agent_id or ""
         names = (keys.BUNDLE.of(end.customer_id), keys.DESK_BUNDLES.of(agent_id))
@@ -102,8 +115,8 @@ class RedisBundleBoard:
     async def bundle(self, customer_id: str) -> Document | None:
         """The bundle of the contact that is under way with a customer; None: there is none."""
         with answering("reading a bundle", self._client):
-            found: Any = await self._client.hget(keys.BUNDLE.of(customer_id), "document")
-        return None if found is None else msgspec.json.decode(found)
+            found: Any = await self._client.hmget(keys.BUNDLE.of(customer_id), ("document", "struggling"))
+        return None if found[0] is None else _as_it_is_now(*found)
 
     async def desk_bundles(self, desk_id: str, now_ms: int) -> list[Document]:
         """The bundles of the contacts that a desk is in, newest first."""
@@ -111,9 +124,9 @@ class RedisBundleBoard:
             customers: Any = await self._client.zrangebyscore(keys.DESK_BUNDLES.of(desk_id), now_ms, "+inf")
             async with self._client.pipeline(transaction=False) as pipeline:
                 for customer in customers:
-                    pipeline.hmget(keys.BUNDLE.of(customer.decode()), ("agent", "document"))
+                    pipeline.hmget(keys.BUNDLE.of(customer.decode()), ("agent", "document", "struggling"))
                 found: Any = await pipeline.execute()
-        documents = [msgspec.json.decode(document) for agent, document in found if agent == desk_id.encode()]
+        documents = [_as_it_is_now(*told) for agent, *told in found if agent == desk_id.encode()]
         return sorted(documents, key=lambda each: (each["at"], each["bundle_id"]), reverse=True)
 
     async def whereabouts(self, customer_id: str) -> Whereabouts:
@@ -123,6 +136,14 @@ class RedisBundleBoard:
                 ask_whereabouts(pipeline, customer_id)
                 belongs, agent = await pipeline.execute()
         return whereabouts_from(belongs, agent)
+
+
+def _as_it_is_now(document: bytes, struggling: bytes | None) -> Document:
+    """The bundle as it was told, with what has changed since (None: nothing; empty: he struggles no more)."""
+    bundle: Document = msgspec.json.decode(document)
+    if struggling is not None:
+        bundle["struggling"] = msgspec.json.decode(struggling) if struggling else None
+    return bundle
 
 
 def ask_whereabouts(pipeline: Any, customer_id: str) -> None:  # noqa: ANN401 - of the one client or the other

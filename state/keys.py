@@ -94,7 +94,7 @@ DESK_OPEN: Final = Key(
 BUNDLE: Final = Key(
     "zy:bundle:{}",
     "hash",
-    "what the agent in contact with a customer was told: id, agent, document; its agent is the desk in contact",
+    "what the agent in contact with a customer was told: id, agent (the desk in contact), document; struggling since",
     "deleted when the contact ends; an hour after it began at the latest",
 )
 DESK_BUNDLES: Final = Key(

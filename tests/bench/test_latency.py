@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from bench import latency
+from bench import latency, struggling
 from bench.desk import listening
 from bench.house_up import house_up
 from bench.latency import Phase
@@ -147,3 +147,12 @@ class TestDesk:
         async with desk_server(talk) as url, listening(url, "token") as desk:
             with pytest.raises(NotMeasured, match=r"the desk closed: .*1012.*going away.*expected a desk that stays"):
                 await desk.wait_for("created", 1, within_s=5)
+
+
+@pytest.mark.requires("redis")
+@pytest.mark.timeout(120)
+def test_who_struggles_in_a_contact_reaches_the_desk_under_the_load_of_others() -> None:
+    tiny = msgspec.structs.replace(TINY, busy_rate=200, struggles_a_second=10)
+    half, most = struggling.measure(tiny)
+    assert 0.5 < half.value <= most.value < 10_000
+    assert "20 events, 0 frames missing" in most.note

@@ -81,6 +81,28 @@ def test_a_contact_brings_interruption_and_needs_and_its_end_takes_them_away(
     assert engine.stop() == 0
 
 
+def test_who_struggles_in_the_middle_of_a_contact_is_shown_at_that_desk_and_once_after_a_kill(
+    engine: EngineProcess, client: redis.Redis
+) -> None:
+    tell(client, "Contact Started", channel="phone", agent_id="d1", conversation_id="k1")
+    until(lambda: len(bundles(client)) == 1, "a bundle", 60)
+    assert bundles(client)[0]["data"]["struggling"] is None
+    for number in range(2):
+        failed = event("anna", "Transaction Step Failed", "face_check", now_ms(), number)
+        failed["error_code"] = "face_mismatch"
+        post(client, [failed], _failed)
+    until(lambda: len(bundles(client)) == 2, "a change")
+    change = bundles(client)[1]
+    assert change["type"] == "zhiyin.bundle.changed"
+    assert change["data"]["struggling"]["reason"]["code"] == "face_check"
+    engine.kill()
+    engine.start()
+    post(client, [event("anna", "Transaction Completed", "face_check", now_ms())], wire)
+    until(lambda: len(bundles(client)) == 3, "the end of the trouble")
+    assert bundles(client)[2]["data"]["struggling"] is None
+    assert client.hget("zy:bundle:anna", "struggling") == b""
+
+
 def hot(client: redis.Redis, group: str) -> list[tuple[str, float | None]]:
     """The hot questions of a group, each with how often its answer helped."""
     found = client.get(f"zy:hot:{group}")

@@ -174,6 +174,21 @@ def test_it_looks_again_at_once_only_while_entries_come() -> None:
         assert (awake - datetime.now(UTC)).total_seconds() < 0.03
 
 
+def test_it_looks_less_often_only_once_nothing_has_come_for_a_while() -> None:
+    def rests_s(*looks: BusLook) -> list[float]:
+        part = part_of(ScriptedReader(*looks))
+        rests = []
+        for _ in looks:
+            began = datetime.now(UTC)
+            list(part.next_batch())
+            rests.append(((part.next_awake() or began) - began).total_seconds())
+        return rests
+
+    lively, quiet = rests_s(look(1, end_ms=BEGAN_MS), *[look()] * 4), rests_s(*[look()] * 4)
+    assert max(lively) < 0.010, "five milliseconds each, while the next burst is not far"
+    assert quiet[-1] >= 0.025
+
+
 def test_how_far_it_is_behind() -> None:
     now_ms = time.time_ns() // 1_000_000
     lags: list[Lag] = []

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from operators.bundle import Bundle, BundleEnd
+from operators.bundle import Bundle, BundleChanged, BundleEnd
+from operators.hints import Hint
 from operators.needs import NeedRules
 from operators.policies import Policy
 from state.bundles import RedisBundleStore
@@ -39,6 +40,7 @@ def tell(house: PageHouse, name: str = "b1", customer: str = "C-2024-10847", **c
         at_ms=at_ms,
         expires_at_ms=at_ms + 3_600_000,
         interruption=catalogue_hint(house.catalogue, "10847", {}),
+        struggling=None,
         needs=rules.needs(policies, "phone", at_ms).found,
         more=1,
         branch=None,
@@ -52,6 +54,11 @@ def tell(house: PageHouse, name: str = "b1", customer: str = "C-2024-10847", **c
 
 def end(house: PageHouse, bundle: Bundle) -> None:
     told = BundleEnd(bundle.bundle_id, bundle.customer_id, bundle.agent_id, now_ms())
+    assert RedisBundleStore(house.client, now_ms, 60_000).write([told]) == [True]
+
+
+def change(house: PageHouse, bundle: Bundle, cause: str, hint: Hint | None) -> None:
+    told = BundleChanged(bundle.bundle_id, bundle.customer_id, "desk-1", cause, now_ms(), hint)
     assert RedisBundleStore(house.client, now_ms, 60_000).write([told]) == [True]
 
 
@@ -80,6 +87,26 @@ def test_the_bundle_comes_live_on_top_and_goes_with_the_contact(house: PageHouse
     end(house, bundle)
     expect(page.locator("#contacts")).to_be_hidden()
     expect(page.locator("#announcer")).to_have_text("联系已结束")
+
+
+def test_who_struggles_meanwhile_is_shown_on_top_until_it_is_over_also_after_a_reload(
+    house: PageHouse, page: Page
+) -> None:
+    open_desk(page, house)
+    bundle = tell(house, interruption=None)
+    first = page.locator(".bundle li").first
+    expect(first).to_have_attribute("data-kind", "need")
+    first.locator("summary").click()
+    change(house, bundle, "f1", catalogue_hint(house.catalogue, "10847", {}))
+    expect(first).to_have_attribute("data-kind", "struggling")
+    expect(first).to_contain_text("此刻遇到困难")
+    expect(first.locator(".say")).to_be_visible()
+    expect(page.locator("#announcer")).to_contain_text("客户此刻遇到困难：人脸识别未通过")
+    page.reload()
+    expect(first).to_have_attribute("data-kind", "struggling")
+    change(house, bundle, "f2", None)
+    expect(first).to_have_attribute("data-kind", "need")
+    expect(page.locator("#announcer")).to_contain_text("客户的困难已解除")
 
 
 def test_by_keyboard_in_english_and_still_there_after_a_reload(house: PageHouse, page: Page) -> None:

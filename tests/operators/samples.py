@@ -80,6 +80,12 @@ def event(name: str | None, **properties: str | float | None) -> Event:
     return Event(event=name, user_id="u1", properties=own)
 
 
+def struggle(customer: str = "u1", attempt: str = "a1", at_ms: int = 1_000, code: str = "face_dark") -> Fact:
+    """A customer who failed twice at the face check."""
+    twice = Signal("step_failed", "face_check", code, None, 2)
+    return fact("struggled", customer, attempt, at_ms, signals=(twice, twice))
+
+
 def fact(
     kind: FactKind = "abandoned",
     customer: str = "u1",

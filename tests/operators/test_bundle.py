@@ -28,7 +28,7 @@ from operators.policies import Policy, Traits
 from operators.questions import Asked, Rated
 from operators.routing import Whereabouts
 from operators.stored import StateUnreadable
-from tests.operators.samples import NO_CONTROL_GROUP, REASONS, catalogue, fact
+from tests.operators.samples import NO_CONTROL_GROUP, REASONS, catalogue, fact, struggle
 
 DAY_MS = 86_400_000
 KEEP_MS = 30 * DAY_MS
@@ -197,6 +197,7 @@ inputs = st.one_of(
     st.builds(
         fact, st.sampled_from(["abandoned", "returned", "expired"]), customers, st.sampled_from(["a1", "a2"]), instants
     ),
+    st.builds(struggle, customers, st.sampled_from(["a1", "a2"]), instants),
 )
 
 

@@ -7,7 +7,8 @@ import orjson
 import pytest
 import redis
 
-from operators.bundle import Belongs, Bundle, BundleEnd
+from operators.bundle import Belongs, Bundle, BundleChanged, BundleEnd
+from operators.hints import Hint
 from operators.routing import NOWHERE, Whereabouts
 from state import keys
 from state.bundles import RedisBundleBoard, RedisBundleStore
@@ -28,6 +29,7 @@ def bundle(name: str = "b1", customer: str = "anna", agent: str | None = "d1", a
         at_ms=at_ms,
         expires_at_ms=at_ms + HOUR_MS,
         interruption=make_hint(),
+        struggling=None,
         needs=(),
         more=0,
         branch="sh",
@@ -38,6 +40,10 @@ def bundle(name: str = "b1", customer: str = "anna", agent: str | None = "d1", a
 
 def end(name: str = "b1", agent: str | None = "d1") -> BundleEnd:
     return BundleEnd(name, "anna", agent, NOON_MS + 5, "sh", None)
+
+
+def change(cause: str = "f1", hint: Hint | None = None, name: str = "b1") -> BundleChanged:
+    return BundleChanged(name, "anna", "d1", cause, NOON_MS + 3, hint, "sh", None)
 
 
 @pytest.fixture
@@ -64,6 +70,28 @@ def test_a_bundle_is_told_once_and_its_end_once(store: RedisBundleStore, client:
     assert (closed["type"], closed["data"]["bundle_id"], closed["branch"]) == ("zhiyin.bundle.closed", "b1", "sh")
     assert "region" not in created
     assert client.exists(keys.BUNDLE.of("anna"), keys.DESK_BUNDLES.of("d1")) == 0
+
+
+async def test_what_changes_in_a_bundle_is_told_once_and_found_with_it(
+    store: RedisBundleStore, client: redis.Redis, any_redis_url: str
+) -> None:
+    trouble = change("f1", make_hint())
+    assert store.write([trouble, bundle(), trouble, trouble, change("f2", name="b0")]) == [
+        *(False, True),
+        *(True, False, False),
+    ]
+    _, changed = told(client, "desk:d1")
+    assert (changed["type"], changed["id"], changed["branch"]) == ("zhiyin.bundle.changed", "b1:f1", "sh")
+    assert changed["data"]["struggling"]["hint_id"] == "h1"
+    async with connect_async(any_redis_url) as asynchronous:
+        board = RedisBundleBoard(asynchronous)
+        found = await board.bundle("anna")
+        assert found is not None
+        assert found["struggling"] == changed["data"]["struggling"]
+        assert await board.desk_bundles("d1", NOON_MS + 10) == [found]
+        assert store.write([change("f3")]) == [True]
+        assert await board.bundle("anna") == {**found, "struggling": None}
+    assert told(client, "desk:d1")[-1]["data"]["struggling"] is None
 
 
 def test_the_end_of_an_earlier_contact_leaves_the_later_one(store: RedisBundleStore, client: redis.Redis) -> None:

@@ -10,6 +10,7 @@ addWords(
     "bundle.channel.other": "联系",
     "bundle.since": "{age}开始",
     "bundle.interruption": "中断的业务",
+    "bundle.struggling": "此刻遇到困难",
     "bundle.need": "可一并办理",
     "bundle.policies": "保单 {ids}",
     "bundle.more": "另有 {n} 项，可稍后再办",
@@ -17,6 +18,8 @@ addWords(
     "bundle.keys": "到正在联系的客户",
     "say.bundle": "{channel}接入：{what}",
     "say.bundle.end": "联系已结束",
+    "say.bundle.struggling": "客户此刻遇到困难：{what}",
+    "say.bundle.calm": "客户的困难已解除",
     "say.bundle.what": "{n} 件事可一并办理，先是{first}",
   },
   {
@@ -27,6 +30,7 @@ addWords(
     "bundle.channel.other": "Contact",
     "bundle.since": "began {age}",
     "bundle.interruption": "Interrupted",
+    "bundle.struggling": "Struggling now",
     "bundle.need": "To settle too",
     "bundle.policies": "Policy {ids}",
     "bundle.more": "and {n} more, for another time",
@@ -34,6 +38,8 @@ addWords(
     "bundle.keys": "to the customer in contact",
     "say.bundle": "{channel}: {what}",
     "say.bundle.end": "The contact is over",
+    "say.bundle.struggling": "Struggling now: {what}",
+    "say.bundle.calm": "The customer struggles no more",
     "say.bundle.what": "{n} things to settle, first {first}",
   },
 );

@@ -35,6 +35,15 @@ export class Bundles {
     this.announce(t("say.bundle", { channel: channelWord(bundle), what }));
   }
 
+  /** What the customer struggles with has changed, in the middle of the contact. */
+  change({ bundle_id: bundleId, customer_id: customerId, struggling }) {
+    const known = this.byCustomer.get(customerId);
+    if (known?.bundle_id !== bundleId) return;
+    this.byCustomer.set(customerId, { ...known, struggling });
+    this.render();
+    this.announce(struggling ? t("say.bundle.struggling", { what: say(struggling.reason_title) }) : t("say.bundle.calm"));
+  }
+
   /** The contact is over. */
   close({ bundle_id: bundleId, customer_id: customerId }) {
     if (this.byCustomer.get(customerId)?.bundle_id !== bundleId) return;
@@ -134,15 +143,18 @@ export class Bundles {
   }
 }
 
-/** The interruption first, then the needs, in one shape. */
+/** What goes wrong now first, then the interruption, then the needs, in one shape. */
 function mattersOf(bundle) {
-  const { interruption: broken } = bundle;
   const needs = bundle.needs.map((need) => ({
     ...need,
     kind: "need",
     where: need.policies.length ? t("bundle.policies", { ids: need.policies.join(", ") }) : null,
   }));
-  if (!broken) return needs;
-  const where = [say(broken.journey_title), broken.step_title ? say(broken.step_title) : broken.step].filter(Boolean).join(" › ");
-  return [{ ...broken, code: broken.hint_id, kind: "interruption", title: broken.reason_title, where }, ...needs];
+  const troubles = ["struggling", "interruption"].filter((kind) => bundle[kind]).map((kind) => troubleOf(bundle[kind], kind));
+  return [...troubles, ...needs];
+}
+
+function troubleOf(hint, kind) {
+  const where = [say(hint.journey_title), hint.step_title ? say(hint.step_title) : hint.step].filter(Boolean).join(" › ");
+  return { ...hint, code: `${kind} ${hint.hint_id}`, kind, title: hint.reason_title, where };
 }

@@ -56,6 +56,7 @@ function take(event) {
     if (cards.add(data)) announce("new", data);
     if (taken.delete(data.hint_id)) cards.show(data.hint_id);
   } else if (type === "zhiyin.bundle.created") bundles.add(data);
+  else if (type === "zhiyin.bundle.changed") bundles.change(data);
   else if (type === "zhiyin.bundle.closed") bundles.close(data);
   else if (type === "zhiyin.hint.shown") cards.shown(data.hint_id);
   else ended(data);
