@@ -19,7 +19,7 @@ from bench.timing import taken
 from bench.visits import POLL_EVENTS, Visits
 from config import load_catalogue
 from flows.customers import CustomersLogic
-from flows.decide import DecideLogic, arbitrable
+from flows.decide import DecideLogic, Learns, arbitrable
 from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key
 from flows.remembering import Remembering
 from flows.running import quieten_garbage_collection
@@ -82,7 +82,7 @@ def _track(shard: JourneyShard) -> TrackLogic:
 
 def _decide(catalogue: Catalogue) -> DecideLogic:
     decision = JourneyDecision(ReasonRules(catalogue))
-    return DecideLogic(decision, Remembering(decision, None, None), None, resumed=False)
+    return DecideLogic(decision, Remembering(decision, None, None), Learns(), resumed=False)
 
 
 class Holder:

@@ -40,6 +40,8 @@ _OUTAGE_MS: Final = 1_000
 
 _LONGEST_STILL_MS: Final = 30_000
 
+_BACKLOG_S: Final = 10.0
+
 
 class Pace(NamedTuple):
     """At most ``poll_events`` a look; looks ``poll_interval`` apart when nothing waits; ticks every ``tick_ms``."""
@@ -54,6 +56,21 @@ class Lag(NamedTuple):
 
     seconds: float
     events: int | None
+
+
+class Backlog:
+    """How far the partitions that are read here are behind, as last looked at."""
+
+    def __init__(self) -> None:
+        self._behind_s: dict[int, float] = {}
+
+    def note(self, partition: int, lag: Lag) -> None:
+        """A look at a partition."""
+        self._behind_s[partition] = lag.seconds
+
+    def is_long(self) -> bool:
+        """Whether any of them has more waiting than a moment's events."""
+        return any(behind_s > _BACKLOG_S for behind_s in self._behind_s.values())
 
 
 class BusSource(FixedPartitionedSource[Poll, str]):

@@ -34,24 +34,24 @@ _REWRITE_EVERY: Final = timedelta(milliseconds=REWRITE_EVERY_MS)
 
 
 class Learns(msgspec.Struct, frozen=True):
-    """Who hears of what is learnt: of scored predictions, and of the learning itself (None: nobody)."""
+    """Who hears of what is learnt: of scored predictions, and of the learning itself (None: nobody).
+
+    ``hurries``: whether the stream is ahead of the engine now, so that less is learnt.
+    """
 
     watch_scored: WatchScored | None = None
     keeper: LearningKeeper | None = None
+    hurries: Callable[[], bool] = lambda: False
 
 
 class DecideLogic(StatefulBatchLogic[list[Observation] | Outcomes, list[Fact], bytes]):
-    """One journey's decision: lists of observations in, lists of facts out; outcomes are heard.
+    """One journey's decision: lists of observations in, lists of facts out; outcomes are heard."""
 
-    ``keeper``: of what it learns.
-    """
-
-    def __init__(
-        self, decision: JourneyDecision, remembering: Remembering, keeper: LearningKeeper | None, *, resumed: bool
-    ) -> None:
+    def __init__(self, decision: JourneyDecision, remembering: Remembering, learns: Learns, *, resumed: bool) -> None:
         self._decision = decision
         self._remembering = remembering
-        self._keeper = keeper
+        self._keeper = learns.keeper
+        self._hurries = learns.hurries
         self._resumed = resumed
         self._has_begun = False
 
@@ -62,6 +62,8 @@ class DecideLogic(StatefulBatchLogic[list[Observation] | Outcomes, list[Fact], b
         self._remembering.call(f"decide-{stable_id(journey)}")
         if not self._has_begun:
             self._begin(journey)
+        if self._decision.learning is not None:
+            self._decision.learning.hurry(hurries=self._hurries())
         decided = [self._decide(each) for each in values]
         self._remembering.write_ahead()
         if self._keeper is not None and self._decision.learning is not None:
@@ -112,7 +114,7 @@ def deciding(
     def decide(resumed: bytes | None) -> DecideLogic:
         decision = JourneyDecision(reasons, learning_of, keeps_changes=keeps)
         remembering = Remembering(decision, journals, resumed)
-        return DecideLogic(decision, remembering, learns.keeper, resumed=bool(resumed))
+        return DecideLogic(decision, remembering, learns, resumed=bool(resumed))
 
     return decide
 

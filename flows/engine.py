@@ -19,7 +19,7 @@ import msgspec
 from prometheus_client import start_http_server
 
 from config import Settings, load_catalogue
-from flows.bus_source import BusSource, Lag
+from flows.bus_source import Backlog, BusSource, Lag
 from flows.counts import Counts
 from flows.dataflow import Rules, journey_flow
 from flows.decide import Learns
@@ -63,7 +63,7 @@ def run_engine(settings: Settings, version: str = "") -> None:
         layout.held(member),
         stop_on_signals(meeting) as stopping,
         metrics_served(settings, metrics),
-        _models(settings, catalogue, metrics, version) as keeper,
+        _models(settings, catalogue, metrics, version) as models,
     ):
         bus = _bus(settings, metrics)
 
@@ -75,8 +75,9 @@ def run_engine(settings: Settings, version: str = "") -> None:
             return patiently(operation, stopping.is_set, stopping.wait, LOG)
 
         out = live_outlets(settings, insist, Counts(metrics), version, begin)
-        rules = _rules(settings, catalogue, metrics, layout, keeper)
-        flow = journey_flow(_source(bus, settings, metrics, stopping), catalogue, rules, out.outlets)
+        backlog = Backlog()
+        rules = _rules(settings, catalogue, metrics, layout, _learns(models, metrics, backlog))
+        flow = journey_flow(_source(bus, settings, metrics, stopping, backlog), catalogue, rules, out.outlets)
         with _ends_in_words(member, stopping):
             insist(bus.ready)
             insist(out.ready)
@@ -142,8 +143,11 @@ def _bus(settings: Settings, metrics: EngineMetrics) -> EngineBus:
     return engine_bus(settings, lambda partition, count: metrics.bus_lost.labels(partition).inc(count))
 
 
-def _source(bus: EngineBus, settings: Settings, metrics: EngineMetrics, stopping: Stopping) -> BusSource:
+def _source(
+    bus: EngineBus, settings: Settings, metrics: EngineMetrics, stopping: Stopping, backlog: Backlog
+) -> BusSource:
     def lags(partition: int, lag: Lag) -> None:
+        backlog.note(partition, lag)
         metrics.bus_lag.labels(partition).set(lag.seconds)
         if lag.events is not None:
             metrics.bus_lag_events.labels(partition).set(lag.events)
@@ -164,9 +168,11 @@ def _models(settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, ve
     return ModelKeeper(store, Origin(version, fingerprints(catalogue)), settings.models_every_s, metrics.models)
 
 
-def _rules(
-    settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, layout: Layout, keeper: ModelKeeper
-) -> Rules:
+def _learns(models: ModelKeeper, metrics: EngineMetrics, backlog: Backlog) -> Learns:
+    return Learns(keeper=Keepers((models, metrics.learning)), hurries=backlog.is_long)
+
+
+def _rules(settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, layout: Layout, learns: Learns) -> Rules:
     ahead_ms = settings.max_future_s * 1000
     metrics.learning.expect(catalogue.learning_journeys(checkpoints=catalogue.learning))
     return Rules(
@@ -174,7 +180,7 @@ def _rules(
         run_out=lambda: False,
         latest_ms=lambda arrived_ms: (arrived_ms if arrived_ms is not None else _now_ms()) + ahead_ms,
         checkpoints=catalogue.learning,
-        learns=Learns(keeper=Keepers((keeper, metrics.learning))),
+        learns=learns,
         struggles=True,
         duplicate_memory_ms=settings.duplicate_memory_s * 1000,
         clock=_now_ms,

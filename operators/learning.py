@@ -132,6 +132,10 @@ class JourneyLearning:
             self._watch_scored(self.name, scored)
         return thoughts
 
+    def hurry(self, *, hurries: bool) -> None:
+        """Whether the stream is ahead: then less is learnt of it, and all is predicted."""
+        self.scorer.hurries = hurries
+
     def effects(self, silence: Silence) -> Iterable[tuple[str, float]]:
         """What each feature of a silence adds to the log-odds of not completing."""
         return self.scorer.effects(silence)

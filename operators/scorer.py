@@ -9,7 +9,8 @@ base rate moves: the score is the base rate of the checkpoint, shifted by what t
 Every outcome is scored first, then learnt. What the first ``ALL_LEARNT`` looks turned out to be is all learnt; then it
 is all of the last, rarest ones, half of those before, a quarter of the first, picked by a stable hash of the attempt:
 learning costs many times what predicting does. The challengers see fewer still. After a drift all are learnt again for
-a while. Base rates count all.
+a while. While the stream is ahead of the engine (``hurries``), one attempt in ``HURRIED_ONE_IN`` is learnt from, and
+all are predicted as ever. Base rates count all.
 """
 
 import math
@@ -44,6 +45,7 @@ COMPARED_ONE_IN: Final = 8
 TREE_ONE_IN: Final = 64
 LEARNT_AFTER_DRIFT: Final = 2_000
 """So many looks are all learnt after a drift of the error."""
+HURRIED_ONE_IN: Final = 8
 REMEMBERED: Final = 20_000
 """Features kept at hand; when there are more, they are forgotten and made anew."""
 
@@ -102,6 +104,7 @@ class Scorer:
         self.learnt = 0
         self.sampled_out = 0
         self.drifts: dict[str, int] = {}
+        self.hurries = False
         self._learn_all_until = ALL_LEARNT
         self._watch = DriftWatch()
         self._looks: dict[Known, list[Features]] = {}
@@ -144,7 +147,7 @@ class Scorer:
 
         ``chance``: a stable hash of the attempt.
         """
-        if self.learnt < self._learn_all_until or _is_picked(place, chance):
+        if self._learns(place, chance):
             return True
         self.sampled_out += 1
         return False
@@ -161,8 +164,10 @@ class Scorer:
             self.figures.score(each.score, each.base_rate, outcome)
         drifted: list[str] = []
         for each in predictions:
-            if each.place < LOOKS and (self.learnt < self._learn_all_until or _is_picked(each.place, chance)):
+            if each.place < LOOKS and self._learns(each.place, chance):
                 drifted += self._learn(each, outcome, chance)
+            elif self.hurries:
+                self.sampled_out += 1
         return drifted
 
     def effects(self, silence: Silence) -> Iterable[tuple[str, float]]:
@@ -192,6 +197,11 @@ class Scorer:
         self.learnt, self.sampled_out = state.learnt, state.sampled_out
         self._learn_all_until = state.learn_all_until
         self.drifts = state.drifts
+
+    def _learns(self, place: int, chance: int) -> bool:
+        if self.hurries and (chance >> _HURRIED_BITS) % HURRIED_ONE_IN:
+            return False
+        return self.learnt < self._learn_all_until or _is_picked(place, chance)
 
     def _odds(self, name: ModelName, features: Features, base_odds: float) -> float:
         if name == "linear":
@@ -228,6 +238,10 @@ class Scorer:
                     self.tree = TreeModel()
                     self.contenders.forget("tree")
         return drifted
+
+
+_HURRIED_BITS: Final = 16
+"""Of the hash, above those that other samples are drawn by."""
 
 
 def _is_picked(place: int, chance: int) -> bool:

@@ -34,6 +34,7 @@ PEERS: Final = (
     Peer("spark", "Spark", ("java",)),
     Peer("pathway", "Pathway"),
     Peer("quix", "Quix Streams", reads_kafka=True),
+    Peer("faust", "Faust", reads_kafka=True),
 )
 TINY_EVENTS: Final = 1_000
 """What a run costs that has next to nothing to do: the start-up, which is taken off."""

@@ -8,15 +8,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from bench.peers.environments import Peer, PeerSkipped
+from bench.peers.session_job import SERVERS
 from tests.kafka_broker import KafkaBroker
 from tests.kafka_jars import JarsNotFetched, broker_jars
 from tests.machine import PARTS
-
-SERVERS: Final = "ZHIYIN_PEER_KAFKA"
-"""The variable that names the broker to a peer's program."""
 
 
 @contextmanager

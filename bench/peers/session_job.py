@@ -12,9 +12,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+SERVERS: Final = "ZHIYIN_PEER_KAFKA"
+"""The variable of the environment that names the broker, where the engine reads from one."""
 PARALLELISM: Final = 2
 """As many cores as the machine of the figures has. Ours takes one."""
 
@@ -58,6 +61,23 @@ def rule_of(text: str) -> Rule:
     """The rule that ``json.dumps`` made ``text`` of."""
     fields: list[Any] = [tuple(each) if isinstance(each, list) else each for each in json.loads(text)]
     return Rule(*fields)
+
+
+def attempt_of(event: dict[str, Any]) -> str:
+    """Whose session it belongs to: customer, journey and transaction."""
+    properties = event.get("properties", {})
+    customer = event.get("userId") or event.get("anonymousId")
+    return f"{customer}|{properties.get('journey')}|{properties.get('transaction_id')}"
+
+
+def at_ms_of(event: dict[str, Any]) -> int:
+    """When it happened, epoch ms."""
+    return round(datetime.fromisoformat(event["timestamp"]).timestamp() * 1_000)
+
+
+def row(completed: int, cancelled: int, *, is_open: bool) -> str:
+    """A session as ``sessions_in`` reads it, for engines whose own writers we do without."""
+    return json.dumps({"completed": completed, "cancelled": cancelled, "is_open": is_open}) + "\n"
 
 
 def sessions_in(folder: Path) -> Iterator[dict[str, Any]]:

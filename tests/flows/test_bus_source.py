@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.bus_source import BusPart, BusSource, Lag
+from flows.bus_source import Backlog, BusPart, BusSource, Lag
 from flows.delivery import Poll
 from state.bus import BusEntry, BusLook, BusUnavailable
 
@@ -187,6 +187,16 @@ def test_it_looks_less_often_only_once_nothing_has_come_for_a_while() -> None:
     lively, quiet = rests_s(look(1, end_ms=BEGAN_MS), *[look()] * 4), rests_s(*[look()] * 4)
     assert max(lively) < 0.010, "five milliseconds each, while the next burst is not far"
     assert quiet[-1] >= 0.025
+
+
+def test_a_backlog_is_long_while_any_partition_is_far_behind() -> None:
+    backlog = Backlog()
+    assert not backlog.is_long()
+    backlog.note(0, Lag(0.0, 0))
+    backlog.note(1, Lag(60.0, None))
+    assert backlog.is_long()
+    backlog.note(1, Lag(2.0, 900))
+    assert not backlog.is_long()
 
 
 def test_how_far_it_is_behind() -> None:

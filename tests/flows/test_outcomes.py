@@ -85,3 +85,24 @@ def test_contacts_of_a_stream_are_learnt_by_the_journeys_of_the_dataflow(tmp_pat
     }
     assert labels.keys() == journeys.keys()
     assert all(each["contact"] > 20 and each["person"] > 5 for each in labels.values())
+
+
+def test_of_a_stream_that_is_ahead_less_is_learnt_and_all_is_predicted(tmp_path: Path) -> None:
+    catalogue = load_catalogue(ROOT / "config" / "catalog", quiet_hours=False)
+    stream = tmp_path / "stream.ndjson"
+    write_file(catalogue, Plan(customers=100, seed=1, duration_ms=3_600_000), stream)
+
+    def learnt(*, hurries: bool) -> tuple[int, int, int]:
+        kept, told = Kept(), tmp_path / f"told-{hurries}.ndjson"
+        with told.open("wb") as out:
+            learns = Learns(keeper=kept, hurries=lambda: hurries)
+            Replay(catalogue, out, ("idle",), watching=Watching(learns=learns)).run([stream])
+        figures = [each.figures() for each in kept.learning.values()]
+        scored = told.read_text("utf-8").count('"score":0.')
+        return scored, sum(each.learnt for each in figures), sum(each.sampled_out for each in figures)
+
+    (scored, all_learnt, none_left_out), hurried = learnt(hurries=False), learnt(hurries=True)
+    assert none_left_out == 0
+    assert hurried[0] == scored > 100
+    assert 0 < hurried[1] < all_learnt / 2
+    assert hurried[2] > all_learnt / 2

@@ -73,6 +73,19 @@ def test_nothing_drifts_where_nothing_changes() -> None:
     assert sum(map(len, found)) == 0
 
 
+def test_in_a_hurry_one_attempt_in_eight_is_learnt_from_and_all_are_predicted() -> None:
+    scorer, known = Scorer((30_000,)), Known("pay", 30_000, 4, b"\x05")
+    settled(scorer, known, outcome=True, chance=1 << 16)
+    scorer.hurries = True
+    scores = [settled(scorer, known, outcome=True, chance=number << 16) for number in range(800)]
+    assert (scorer.learnt, scorer.sampled_out, scorer.figures.state.labels) == (1 + 100, 700, 801)
+    assert scores == sorted(scores), "what is learnt counts at once"
+    assert sum(scorer.keeps(0, number << 16) for number in range(800)) == 100
+    scorer.hurries = False
+    settled(scorer, known, outcome=True, chance=1 << 16)
+    assert scorer.learnt == 1 + 100 + 1
+
+
 def test_of_many_looks_the_rarer_are_learnt_more_often() -> None:
     scorer = Scorer((30_000, 60_000, 120_000, 300_000))
     scorer.learnt = 10**6

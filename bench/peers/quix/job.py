@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import tempfile
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +19,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from quixstreams import Application
 
-from bench.peers.session_job import Rule, carry_out
-
-SERVERS: Final = "ZHIYIN_PEER_KAFKA"
-"""The variable of the environment that names the broker."""
+from bench.peers.session_job import SERVERS, Rule, at_ms_of, attempt_of, carry_out, row
 
 _BROKER: Final = {"bootstrap.servers": os.environ.get(SERVERS, "")}
 _ANSWER_TIMEOUT_S: Final = 20.0
@@ -46,8 +42,8 @@ class Job:
         with file.open("rb") as lines:
             for line in lines:
                 event = json.loads(line)
-                at_ms = round(datetime.fromisoformat(event["timestamp"]).timestamp() * 1_000)
-                producer.produce(self._topic, line.rstrip(), _key(event), timestamp=at_ms, on_delivery=_arrived)
+                key, at_ms = attempt_of(event), at_ms_of(event)
+                producer.produce(self._topic, line.rstrip(), key, timestamp=at_ms, on_delivery=_arrived)
         producer.produce(self._topic, json.dumps({"event": rule.activity[0]}), "nobody", on_delivery=_arrived)
         producer.flush()
 
@@ -100,13 +96,7 @@ def _mark(rule: Rule, event: dict[str, Any], at_ms: int) -> dict[str, int]:
 
 def _row(session: dict[str, Any]) -> str:
     is_open = session["open_ms"] > session["closed_ms"]
-    return json.dumps({"completed": session["completed"], "cancelled": session["cancelled"], "is_open": is_open}) + "\n"
-
-
-def _key(event: dict[str, Any]) -> str:
-    properties = event.get("properties", {})
-    customer = event.get("userId") or event.get("anonymousId")
-    return f"{customer}|{properties.get('journey')}|{properties.get('transaction_id')}"
+    return row(session["completed"], session["cancelled"], is_open=is_open)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The job in Faust; its libraries live in ``var/peers/faust``, not in ``.venv``."""
