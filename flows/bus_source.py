@@ -41,6 +41,7 @@ _OUTAGE_MS: Final = 1_000
 _LONGEST_STILL_MS: Final = 30_000
 
 _BACKLOG_S: Final = 10.0
+"""A partition further behind than this has more than the burst of a moment."""
 
 
 class Pace(NamedTuple):
@@ -69,7 +70,7 @@ class Backlog:
         self._behind_s[partition] = lag.seconds
 
     def is_long(self) -> bool:
-        """Whether any of them has more waiting than a moment's events."""
+        """Whether any of them is far behind."""
         return any(behind_s > _BACKLOG_S for behind_s in self._behind_s.values())
 
 
