@@ -83,6 +83,11 @@ class RedisServer:
         """What the server said so far."""
         return (self._directory / "redis.log").read_text("utf-8", "replace")
 
+    def appended(self) -> bytes:
+        """The append-only file: every command that changed something, in order, from the very first."""
+        files = [each for each in self._directory.rglob("appendonly.aof*") if each.is_file()]
+        return b"".join(each.read_bytes() for each in sorted(files) if each.suffix not in {".rdb", ".manifest"})
+
     def start(self) -> None:
         """Start the server and wait until it answers; raises RuntimeError with its log if it does not."""
         if self._process is not None:
@@ -107,7 +112,7 @@ class RedisServer:
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._directory)),
             *("--save", "", "--appendonly", "yes" if self._append_only else "no"),
             # With everysec an answer may come up to 2 s before the write when the disk is busy.
-            *("--appendfsync", "always"),
+            *("--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"),
         ]
 
     def _wait_until_it_answers(self) -> None:

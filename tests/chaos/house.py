@@ -73,7 +73,7 @@ class House:
         self.http = f"http://127.0.0.1:{ports['http_port']}"
         self.desk = Desk(lambda: f"ws://127.0.0.1:{ports['ws_port']}", _token("desk-1", "agent"))
         self.tap: Tap = (
-            RedisTap(self.redis.url, PARTITIONS)
+            RedisTap(self.redis, PARTITIONS)
             if self.topics is None
             else KafkaTap(self.topics.servers, self.topics.events, PARTITIONS)
         )

@@ -1,23 +1,25 @@
-"""What the bus really held, in the order of arrival: read beside the engine while a run goes on.
+"""What the bus really held, in the order of arrival.
 
 In: a bus. Out: what lay in it, each partition in order. This, and not what the sender meant to send, is what
 the oracle is asked about: a request that died half way may or may not have reached the bus.
 """
 
+import re
 import threading
-import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from io import BytesIO
 from typing import Any, Final, NamedTuple, Protocol, Self
 
 import orjson
-import redis
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from state import keys
 from state.kafka_bus import TIME_HEADER
+from tests.redis_server import RedisServer
 
 LOOK_MS: Final = 50
+_LINE_END: Final = b"\r\n"
+_ENTRY_ID: Final = re.compile(rb"\d+-\d+")
 
 
 class Seen(NamedTuple):
@@ -54,38 +56,53 @@ class Tap(Protocol):
 
 
 class RedisTap:
-    """The streams of the bus. The engine lets entries go half a second after it has read them: this is quicker."""
+    """The streams of the bus, out of the file to which Redis appends all it does before it answers.
 
-    def __init__(self, url: str, partitions: int) -> None:
-        self.seen: list[Seen] = []
-        self._client = redis.Redis.from_url(url, socket_timeout=2.0)
-        self._after: dict[Any, Any] = {keys.BUS.of(partition): "0-0" for partition in range(partitions)}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tap")
+    Reading along would miss entries on a busy machine: the engine lets them go soon after it has read them.
+    """
+
+    def __init__(self, server: RedisServer, partitions: int) -> None:
+        self._server = server
+        self._streams = frozenset(keys.BUS.of(partition).encode() for partition in range(partitions))
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-        self._client.close()
+        """Nothing was opened."""
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            with suppress(redis.RedisError, OSError):
-                self._look()
-                continue
-            time.sleep(0.02)
+    @property
+    def seen(self) -> Sequence[Seen]:
+        """Everything so far; one customer's in order."""
+        commands = commands_in(self._server.appended())
+        return [_added(each) for each in commands if each[0].upper() == b"XADD" and each[1] in self._streams]
 
-    def _look(self) -> None:
-        found: Any = self._client.xread(dict(self._after), count=1_000, block=LOOK_MS)
-        for key, entries in found or []:
-            for entry_id, fields in entries:
-                arrived_ms = int(entry_id.partition(b"-")[0])
-                self.seen.append(Seen(fields[b"k"].decode(), int(fields[b"t"]), arrived_ms, fields[b"e"]))
-            self._after[key.decode()] = entries[-1][0]
+
+def commands_in(appended: bytes) -> Iterator[list[bytes]]:
+    """The commands of an append-only file (RESP arrays of bulk strings); one that is not whole ends it."""
+    file = BytesIO(appended)
+    while (head := file.readline()).startswith(b"*") and head.endswith(b"\n"):
+        words = [_word(file) for _ in range(int(head[1:]))]
+        if None in words:
+            return
+        yield [word for word in words if word is not None]
+
+
+def _word(file: BytesIO) -> bytes | None:
+    head = file.readline()
+    if not (head.startswith(b"$") and head.endswith(b"\n")):
+        return None
+    size = int(head[1:])
+    word = file.read(size + len(_LINE_END))
+    return word[:size] if len(word) == size + len(_LINE_END) else None
+
+
+def _added(command: Sequence[bytes]) -> Seen:
+    """An XADD as Redis writes it down: key, perhaps how long the stream may be, the id, then fields and values."""
+    place = next(index for index, word in enumerate(command[2:], 2) if _ENTRY_ID.fullmatch(word))
+    fields = dict(zip(command[place + 1 :: 2], command[place + 2 :: 2], strict=True))
+    arrived_ms = int(command[place].partition(b"-")[0])
+    return Seen(fields[b"k"].decode(), int(fields[b"t"]), arrived_ms, fields[b"e"])
 
 
 class KafkaTap:

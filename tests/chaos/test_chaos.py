@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import redis
 
 from operators.instants import iso_text
+from state import keys
 from tests.chaos.__main__ import main
 from tests.chaos.customers import acts
 from tests.chaos.desk import may_be_unannounced
 from tests.chaos.strikes import strikes
-from tests.chaos.tap import Seen
+from tests.chaos.tap import RedisTap, Seen, commands_in
 from tests.chaos.verdict import bus_faults, due_facts, due_words, judged, told_words
+from tests.redis_server import RedisServer
 from tests.streams import BEGIN_MS, wire
 
 
@@ -135,3 +138,17 @@ def test_a_number_that_is_none_is_refused_in_words(capsys: pytest.CaptureFixture
         main(["--kills", "many"])
     assert ended.value.code == 2
     assert "--kills: found 'many', expected a number of 1 or more" in capsys.readouterr().err
+
+
+@pytest.mark.requires("redis")
+def test_the_tap_sees_what_redis_has_let_go_and_no_half_of_a_command(redis_server: RedisServer) -> None:
+    bus, other = keys.BUS.of(0), keys.BUS.of(7)
+    with redis.Redis.from_url(redis_server.url) as client:
+        for number, stream in enumerate((bus, other, bus)):
+            client.xadd(stream, {"k": f"c{number}", "t": number, "e": b"\r\n$1"}, maxlen=9)
+        client.delete(bus)
+    tap = RedisTap(redis_server, partitions=1)
+    assert [(each.customer, each.at_ms, each.raw) for each in tap.seen] == [("c0", 0, b"\r\n$1"), ("c2", 2, b"\r\n$1")]
+    appended = redis_server.appended()
+    whole = list(commands_in(appended))
+    assert [len(list(commands_in(appended[:-cut]))) for cut in range(1, 5)] == [len(whole) - 1] * 4
