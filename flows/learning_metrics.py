@@ -48,8 +48,8 @@ LEADS: Final = Metric(
 LABELS: Final = Metric(
     "zhiyin_learning_labels",
     "gauge",
-    "outcomes so far, by what became of them (learnt, sampled_out: the stream was faster than learning, dropped: too "
-    "many predictions waited)",
+    "outcomes so far, by what became of them (learnt, sampled_out: left out by design, and more while the engine is "
+    "behind, dropped: too many predictions waited)",
     ("journey", "outcome"),
 )
 PENDING: Final = Metric(
