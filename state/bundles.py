@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from operators.bundle import Belongs, Bundle, BundleChanged, BundleEnd, Told, bundle_document, change_document
+from operators.bundle import Belongs, Bundle, BundleChanged, BundleEnd, Told
 from operators.cloud_events import bundle_changed_event, bundle_closed_event, bundle_created_event
 from operators.routing import NOWHERE, Whereabouts
 from state import keys
@@ -66,23 +66,24 @@ class RedisBundleStore:
         run(self._client, [handing_call(each, now_ms, self._kept_events) for each in handings if each is not None])
 
     def _created(self, bundle: Bundle) -> Call:
-        customer_id, agent_id = bundle.customer_id, bundle.agent_id or ""
+        customer_id, agent_id, event = bundle.customer_id, bundle.agent_id or "", bundle_created_event(bundle)
         names = (keys.TOLD.of(bundle.bundle_id), keys.BUNDLE.of(customer_id), keys.DESK_BUNDLES.of(agent_id))
         arguments = (
             *(self._now_ms(), bundle.expires_at_ms, fresh_epoch(), self._kept_events, REMEMBERED_MS),
             *(customer_id, bundle.bundle_id, agent_id),
-            msgspec.json.encode(bundle_document(bundle)),
-            msgspec.json.encode(bundle_created_event(bundle)),
+            msgspec.json.encode(event["data"]),
+            msgspec.json.encode(event),
         )
         return Call(BUNDLE, (*names, *channel_keys(keys.desk_channel(agent_id))), arguments)
 
     def _changed(self, change: BundleChanged) -> Call:
         mark = keys.TOLD.of(f"{change.bundle_id}:{change.cause}")
-        struggling = change_document(change)["struggling"]
+        event = bundle_changed_event(change)
+        struggling = event["data"]["struggling"]
         arguments = (
             *(fresh_epoch(), self._kept_events, REMEMBERED_MS, change.bundle_id),
             b"" if struggling is None else msgspec.json.encode(struggling),
-            msgspec.json.encode(bundle_changed_event(change)),
+            msgspec.json.encode(event),
         )
         names = (mark, keys.BUNDLE.of(change.customer_id), *channel_keys(keys.desk_channel(change.agent_id)))
         return Call(BUNDLE_CHANGE, names, arguments)
