@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 from gateway.ending import end
 from gateway.told import Told, read_told
 from state.board import HintBoard
-from state.channels import ChannelEntry, Position
+from state.channels import ChannelEntry, Place, Position
 from state.connections import StoreUnavailable
 
 BLOCK_MS: Final = 200
@@ -87,7 +87,7 @@ class Hub:
         self._board = board
         self._now_ms = now_ms
         self._channels: dict[str, _Channel] = {}
-        self._offsets: dict[str, int] = {}
+        self._places: dict[str, Place] = {}
         self._opened: set[str] = set()
         self._questions = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._somebody = asyncio.Event()
@@ -129,7 +129,7 @@ class Hub:
         position = await self._position(name)
         if name not in self._channels:
             self._channels[name] = _Channel(name, position.epoch, position.offset)
-            self._offsets[name] = position.offset
+            self._places[name] = Place(position.epoch, position.offset)
             self._opened.add(name)
         channel = self._channels[name]
         self._read_ms = max(self._read_ms, self._now_ms()) if self.stale_since_ms is None else self._read_ms
@@ -202,7 +202,7 @@ class Hub:
 
     def _forget(self, name: str) -> None:
         del self._channels[name]
-        del self._offsets[name]
+        del self._places[name]
         self._opened.discard(name)
 
     async def _read_on(self) -> None:
@@ -227,7 +227,7 @@ class Hub:
             await self._verify()
             self._is_fresh()
         opened, self._opened = self._opened, set()
-        found = await self._board.wait(self._offsets, BLOCK_MS, opened)
+        found = await self._board.wait(self._places, BLOCK_MS, opened)
         self._read_ms = self._now_ms()
         told = 0
         for name, entries in found.items():
@@ -244,7 +244,8 @@ class Hub:
         if told.offset != channel.offset + 1:
             self._lose(channel)
             return
-        channel.offset = self._offsets[channel.name] = told.offset
+        channel.offset = told.offset
+        self._places[channel.name] = Place(channel.epoch, told.offset)
         for listener, after in list(channel.live.items()):
             if told.offset > after:
                 self._hear(channel, listener, told)

@@ -17,7 +17,7 @@ import msgspec
 
 from operators.hints import OPEN_STATES
 from state import keys
-from state.channels import KEPT_EVENTS, ChannelEntry, Position, channel_keys, offset_of
+from state.channels import KEPT_EVENTS, ChannelEntry, Place, Position, channel_keys, offset_of
 from state.connections import LONGEST_BLOCK_MS, AsyncClient, answering
 from state.doorbell import Doorbell, Rung
 from state.hint_calls import (
@@ -92,11 +92,11 @@ class HintBoard(Protocol):
         """At most ``count`` entries of a channel after an offset, oldest first."""
 
     async def wait(
-        self, positions: Mapping[str, int], block_ms: int, new: Collection[str] | None = None
+        self, places: Mapping[str, Place], block_ms: int, new: Collection[str] | None = None
     ) -> dict[str, list[ChannelEntry]]:
-        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+        """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
 
-        ``new``: those that were not waited for the last time (None: all); ``positions`` may change meanwhile.
+        ``new``: those that were not waited for the last time (None: all); ``places`` may change meanwhile.
         """
 
 
@@ -159,15 +159,15 @@ class MemoryHintBoard(HintBoard):
         return self._memory.channel(channel).after(after, count)
 
     async def wait(
-        self, positions: Mapping[str, int], block_ms: int, new: Collection[str] | None = None
+        self, places: Mapping[str, Place], block_ms: int, new: Collection[str] | None = None
     ) -> dict[str, list[ChannelEntry]]:
-        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+        """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
 
-        ``new``: those that were not waited for the last time (None: all); ``positions`` may change meanwhile.
+        ``new``: those that were not waited for the last time (None: all); ``places`` may change meanwhile.
         """
         deadline = time.monotonic() + min(block_ms, LONGEST_BLOCK_MS) / 1000
         while True:
-            found = {name: self._memory.channel(name).after(after, ENTRIES_A_WAIT) for name, after in positions.items()}
+            found = {name: self._memory.channel(name).after(at.offset, ENTRIES_A_WAIT) for name, at in places.items()}
             found = {name: entries for name, entries in found.items() if entries}
             if found or time.monotonic() >= deadline:
                 return found
@@ -267,64 +267,68 @@ class RedisHintBoard(HintBoard):
         return _entries(found)
 
     async def wait(
-        self, positions: Mapping[str, int], block_ms: int, new: Collection[str] | None = None
+        self, places: Mapping[str, Place], block_ms: int, new: Collection[str] | None = None
     ) -> dict[str, list[ChannelEntry]]:
-        """What comes after the offset of each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+        """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
 
-        ``new``: those that were not waited for the last time (None: all); ``positions`` may change meanwhile.
+        ``new``: those that were not waited for the last time (None: all); ``places`` may change meanwhile.
         """
         wait_s = max(1, min(block_ms, LONGEST_BLOCK_MS)) / 1000
-        if not positions:
+        if not places:
             await asyncio.sleep(wait_s)
             return {}
         give_up_s = time.monotonic() + wait_s
         with answering("waiting on channels", self._waiting):
-            found = await self._read_after({name: positions[name] for name in (positions if new is None else new)})
+            found = await self._read_after({name: places[name] for name in (places if new is None else new)})
             while not found and (left_s := give_up_s - time.monotonic()) > 0:
                 rung = await self._doorbell.heard(left_s)
-                found, to_read = self._followed(positions, rung)
+                found, to_read = self._followed(places, rung)
                 found |= await self._read_after(to_read)
         return found
 
     def _followed(
-        self, positions: Mapping[str, int], rung: Rung
-    ) -> tuple[dict[str, list[ChannelEntry]], Mapping[str, int]]:
-        """What rang and follows on the positions without a gap; and the channels that have to be read to know."""
+        self, places: Mapping[str, Place], rung: Rung
+    ) -> tuple[dict[str, list[ChannelEntry]], Mapping[str, Place]]:
+        """What rang and follows on the places without a gap; and the channels that have to be read to know.
+
+        What rang in another life of the channel is passed over: it is gone, or the reader is about to learn of it.
+        """
         if rung.missed:
             self._to_sweep = []
-            return {}, dict(positions)
+            return {}, dict(places)
         found: dict[str, list[ChannelEntry]] = {}
-        to_read = {name: positions[name] for name in self._swept(positions) if name in positions}
-        for stream, entries in rung.entries.items():
+        to_read = {name: places[name] for name in self._swept(places) if name in places}
+        for (stream, epoch), entries in rung.entries.items():
             name = stream.decode().removeprefix(CHANNEL_PREFIX)
-            after = positions.get(name)
-            new = [] if after is None else [entry for entry in entries if entry.offset > after]
-            if after is not None and new:
-                if all(entry.event and entry.offset == place for place, entry in enumerate(new, after + 1)):
-                    found[name] = new
-                    to_read.pop(name, None)
-                else:
-                    to_read[name] = after
+            at = places.get(name)
+            if at is None or at.epoch.encode() != epoch:
+                continue
+            new = [entry for entry in entries if entry.offset > at.offset]
+            if any(entry.offset != follows for follows, entry in enumerate(new, at.offset + 1)):
+                to_read[name] = at
+            elif new:
+                found[name] = new
+                to_read.pop(name, None)
         return found, to_read
 
-    def _swept(self, positions: Mapping[str, int]) -> list[str]:
+    def _swept(self, places: Mapping[str, Place]) -> list[str]:
         """Some of all channels, in turn: often enough that all come up every ``SWEEP_EVERY_S``."""
         now_s = time.monotonic()
-        rounds = 1 + len(positions) // CHANNELS_A_QUESTION
+        rounds = 1 + len(places) // CHANNELS_A_QUESTION
         if now_s - self._swept_s < SWEEP_EVERY_S / rounds:
             return []
         self._swept_s = now_s
-        self._to_sweep = self._to_sweep or list(positions)
+        self._to_sweep = self._to_sweep or list(places)
         some, self._to_sweep = self._to_sweep[:CHANNELS_A_QUESTION], self._to_sweep[CHANNELS_A_QUESTION:]
         return some
 
-    async def _read_after(self, positions: Mapping[str, int]) -> dict[str, list[ChannelEntry]]:
-        """What stands after the offset of each channel, so many channels a question."""
+    async def _read_after(self, places: Mapping[str, Place]) -> dict[str, list[ChannelEntry]]:
+        """What stands after the place in each channel, so many channels a question."""
         read: dict[str, list[ChannelEntry]] = {}
-        names = list(positions)
+        names = list(places)
         for start in range(0, len(names), CHANNELS_A_QUESTION):
             keyed = {channel_keys(name)[0].encode(): name for name in names[start : start + CHANNELS_A_QUESTION]}
-            streams: dict[Any, Any] = {key: f"{positions[name]}-0" for key, name in keyed.items()}
+            streams: dict[Any, Any] = {key: f"{places[name].offset}-0" for key, name in keyed.items()}
             found: Any = await self._waiting.xread(streams, count=ENTRIES_A_WAIT)
             read |= {keyed[key]: _entries(entries) for key, entries in found or ()}
         return read

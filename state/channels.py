@@ -6,7 +6,7 @@ another epoch, an offset beyond ``offset``, or one before ``oldest - 1`` means s
 """
 
 import secrets
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -28,6 +28,13 @@ class Position(msgspec.Struct, frozen=True):
     def recovers(self, epoch: str, offset: int) -> bool:
         """Whether a reader who stopped at ``offset`` of ``epoch`` can be given everything it missed."""
         return epoch == self.epoch and self.oldest - 1 <= offset <= self.offset
+
+
+class Place(NamedTuple):
+    """How far a reader has come: the last ``offset`` it has of the life called ``epoch``."""
+
+    epoch: str
+    offset: int
 
 
 class ChannelEntry(msgspec.Struct, frozen=True):

@@ -18,9 +18,12 @@ RINGS_AT_ONCE: Final = 1_000
 
 
 class Rung(NamedTuple):
-    """``entries``: by stream, in order; one without an event has to be read. ``missed``: there may have been others."""
+    """``entries``: by stream and the name of its life, in order. ``missed``: there may have been others.
 
-    entries: dict[bytes, list[ChannelEntry]]
+    What rang while nobody asked is still to be heard, even where the channel has begun a new life since.
+    """
+
+    entries: dict[tuple[bytes, bytes], list[ChannelEntry]]
     missed: bool
 
 
@@ -49,20 +52,17 @@ class Doorbell:
         if self._listening is None:
             self._listening = self._client.pubsub()
             await self._listening.psubscribe(PATTERN)
-        entries: dict[bytes, list[ChannelEntry]] = {}
+        entries: dict[tuple[bytes, bytes], list[ChannelEntry]] = {}
         missed, rings = False, 0
         message: Any = await self._listening.get_message(timeout=wait_s)
         while message is not None:
             if message["type"] == "psubscribe":
                 missed = True
             else:
-                entries.setdefault(message["channel"], []).append(_entry(message["data"]))
+                entry_id, _, rest = message["data"].partition(b" ")
+                epoch, _, event = rest.partition(b" ")
+                entry = ChannelEntry(offset_of(entry_id), event)
+                entries.setdefault((message["channel"], epoch), []).append(entry)
                 rings += 1
             message = await self._listening.get_message(timeout=0) if rings < RINGS_AT_ONCE else None
         return Rung(entries, missed)
-
-
-def _entry(ring: bytes) -> ChannelEntry:
-    """What a ring says: the entry's id and, after a space, its event."""
-    entry_id, _, event = ring.partition(b" ")
-    return ChannelEntry(offset_of(entry_id), event)

@@ -1,17 +1,19 @@
--- Begins a channel's life when it has none: Redis is new, or was emptied.
-local function begin_channel(stream, epoch, offset, fresh)
-  if redis.call('EXISTS', epoch, offset) == 2 then
-    return
+-- The name of a channel's life; begins one when it has none: Redis is new, or was emptied.
+local function channel_life(stream, epoch, offset, fresh)
+  local found = redis.call('MGET', epoch, offset)
+  if found[1] and found[2] then
+    return found[1]
   end
   redis.call('DEL', stream)
   redis.call('SET', epoch, fresh)
   redis.call('SET', offset, '0')
+  return fresh
 end
 
--- Adds one event under the next offset, keeps the newest, and rings with it for whoever listens to this stream.
+-- Adds one event under the next offset, keeps the newest, and rings with its id, the life's name and itself for whoever listens.
 local function tell_channel(stream, epoch, offset, fresh, kept, event)
-  begin_channel(stream, epoch, offset, fresh)
+  local life = channel_life(stream, epoch, offset, fresh)
   local id = string.format('%.0f-0', redis.call('INCR', offset))
   redis.call('XADD', stream, 'MAXLEN', kept, id, 'e', event)
-  redis.call('PUBLISH', stream, id .. ' ' .. event)
+  redis.call('PUBLISH', stream, id .. ' ' .. life .. ' ' .. event)
 end

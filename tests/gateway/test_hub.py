@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.hub import RECOVERED_AT_MOST, TOLD_AT_ONCE, Hub, Start
+from gateway.hub import BLOCK_MS, RECOVERED_AT_MOST, TOLD_AT_ONCE, Hub, Start
 from gateway.told import Told, read_told
 from operators.hints import Retirement
 from state.connections import StoreUnavailable
@@ -23,6 +23,7 @@ class Ear:
     def __init__(self, replay_pause_s: float = 0.0) -> None:
         self.start: Start | None = None
         self.offsets: list[int] = []
+        self.shown: list[str | None] = []
         self.said: list[str] = []
         self._replay_pause_s = replay_pause_s
         self._news = asyncio.Event()
@@ -36,6 +37,7 @@ class Ear:
 
     def heard(self, told: Told) -> None:
         self.offsets.append(told.offset)
+        self.shown.append(told.announces)
         self._news.set()
 
     def stale(self, since_ms: int) -> None:
@@ -287,6 +289,27 @@ async def test_an_emptied_redis_is_noticed_by_who_joins(redis_url: str) -> None:
     await hub.join(CHANNEL, newcomer, *_place(old, 2))
     assert old.said == ["lost"]
     assert newcomer.said == ["lost"]
+    await hub.stop()
+    await house.close()
+
+
+async def test_what_rang_in_a_life_before_is_not_told_in_the_next(redis_url: str) -> None:
+    house = RedisHouse(redis_url)
+    hub = Hub(house.board, lambda: NOON_MS)
+    hub.start()
+    old = Ear()
+    await hub.join(CHANNEL, old)
+    await asyncio.sleep(2 * BLOCK_MS / 1000)
+    hub.leave(CHANNEL, old)
+    await asyncio.sleep(2 * BLOCK_MS / 1000)  # nobody listens now to what rings
+    tell(house, "b", "c")
+    house.client.flushdb()
+    ear = Ear()
+    await hub.join(CHANNEL, ear)
+    await asyncio.sleep(2 * BLOCK_MS / 1000)  # whoever would take the old rings for news has done so
+    tell(house, "d")
+    await until_heard(ear, 1)
+    assert (ear.shown, ear.said) == (["d"], [])
     await hub.stop()
     await house.close()
 

@@ -1,6 +1,7 @@
 """One house of hints, in memory or in Redis, behind the same names, for the contract suites."""
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from operators.facts import Evidence, RankedReason
 from operators.hints import Hint, Speak
 from state import keys
 from state.board import HintBoard, MemoryHintBoard, RedisHintBoard
-from state.channels import KEPT_EVENTS, ChannelEntry
+from state.channels import KEPT_EVENTS, ChannelEntry, Place
 from state.connections import WAIT_TIMEOUT_S, connect, connect_async
 from state.hint_memory import HintMemory
 from state.hints import HintStore, MemoryHintStore, RedisHintStore
@@ -92,6 +93,13 @@ class House:
     async def entries(self, channel: str, after: int = 0) -> list[ChannelEntry]:
         """The entries of a channel after an offset."""
         return await self.board.read(channel, after, 1_000)
+
+    async def wait(
+        self, after: Mapping[str, int], block_ms: int, new: Collection[str] | None = None
+    ) -> dict[str, list[ChannelEntry]]:
+        """The board's ``wait`` on channels after offsets of the lives they have now."""
+        epochs = {name: (await self.board.position(name)).epoch for name in after}
+        return await self.board.wait({name: Place(epochs[name], after[name]) for name in after}, block_ms, new)
 
     async def close(self) -> None:
         """Let go of what the house holds."""

@@ -276,9 +276,9 @@ def test_what_a_reader_can_be_given() -> None:
 
 async def test_wait_gives_what_is_there_and_what_comes(house: House) -> None:
     house.store.tell(make_hint(), "d1")
-    found = await house.board.wait({"desk:d1": 0, "desk:d2": 0, "chatbot": 1}, 50)
+    found = await house.wait({"desk:d1": 0, "desk:d2": 0, "chatbot": 1}, 50)
     assert {name: [entry.offset for entry in entries] for name, entries in found.items()} == {"desk:d1": [1]}
-    waiting = asyncio.create_task(house.board.wait({"desk:d1": 1, "desk:d2": 0}, 2_000))
+    waiting = asyncio.create_task(house.wait({"desk:d1": 1, "desk:d2": 0}, 2_000))
     await asyncio.sleep(0.05)
     house.store.tell(make_hint("h2"), "d2")
     assert {name: [entry.offset for entry in entries] for name, entries in (await waiting).items()} == {"desk:d2": [1]}
@@ -287,11 +287,11 @@ async def test_wait_gives_what_is_there_and_what_comes(house: House) -> None:
 @pytest.mark.parametrize("positions", [{}, {"chatbot": 0}])
 async def test_wait_ends_in_time(house: House, positions: dict[str, int]) -> None:
     async with asyncio.timeout(1.0):
-        assert await house.board.wait(positions, 30) == {}
+        assert await house.wait(positions, 30) == {}
 
 
 async def test_wait_never_blocks_longer_than_two_seconds(house: House) -> None:
     async with asyncio.timeout(2.9):
-        assert await house.board.wait({"chatbot": 0}, 60_000) == {}
+        assert await house.wait({"chatbot": 0}, 60_000) == {}
     async with asyncio.timeout(1.0):
-        assert await house.board.wait({"chatbot": 0}, 0) == {}
+        assert await house.wait({"chatbot": 0}, 0) == {}

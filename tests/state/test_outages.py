@@ -20,6 +20,7 @@ from operators.events import Rejection
 from operators.hints import Retirement
 from state.board import RedisHintBoard
 from state.bus import BusUnavailable, OutgoingEvent
+from state.channels import Place
 from state.connections import WAIT_TIMEOUT_S, StoreUnavailable, address_of, connect, connect_async
 from state.dead_letters import RedisDeadLetters
 from state.facts import RedisFactStream
@@ -225,7 +226,7 @@ async def test_every_operation_of_the_gateway_says_what_it_was(dead_board: Redis
         "changing a hint's state": board.change_state("h1", "used", NOON_MS),
         "asking where a channel stands": board.position("chatbot"),
         "reading a channel": board.read("chatbot", 0, 1),
-        "waiting on channels": board.wait({"chatbot": 0}, 10),
+        "waiting on channels": board.wait({"chatbot": Place("e", 0)}, 10),
     }.items():
         with pytest.raises(StoreUnavailable) as caught:
             await asked

@@ -67,7 +67,7 @@ async def test_emptied_means_another_epoch(house: RedisHouse) -> None:
     assert (after.offset, after.oldest) == (1, 1)
     assert after.epoch != before.epoch
     assert not after.recovers(before.epoch, before.offset)
-    assert await house.board.wait({"desk:d1": before.offset}, 20) == {}
+    assert await house.wait({"desk:d1": before.offset}, 20) == {}
 
 
 @pytest.mark.parametrize("lost", [keys.CHANNEL_OFFSET, keys.CHANNEL_EPOCH])
