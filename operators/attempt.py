@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from xxhash import xxh3_64_hexdigest
+from xxhash import xxh3_64_digest
 
 from operators.events import Event
 from operators.facts import Observation, ObservationKind, Signal
@@ -31,6 +31,7 @@ _ONE_BYTE: Final = tuple(bytes((number,)) for number in range(256))
 class Attempt:
     """One open attempt. ``due_ms``: when its next rung is reached; ``rung``: the index of that rung.
 
+    ``digest``: its id as eight bytes, which take half of the room of its text.
     ``timer_ms``: what its timer waits for, ``due_ms`` and the journey's patience, or earlier.
     ``cell``: of the journey map; ``entered_ms``: when it came to its step; ``has_failed``: since then.
     Where the journey learns, ``trail`` has one byte for each of the last steps left behind (``situations.time_bin`` of
@@ -40,7 +41,7 @@ class Attempt:
     customer: "Customer"
     plan: JourneyPlan
     transaction_id: str | None
-    id: str
+    digest: bytes
     place: StepPlan
     last_seen_ms: int
     due_ms: int
@@ -62,7 +63,7 @@ class Attempt:
         return Observation(
             kind,
             at_ms,
-            self.id,
+            self.digest.hex(),
             self.customer.id,
             self.plan.name,
             self.transaction_id,
@@ -160,7 +161,7 @@ def begun(
         customer,
         plan,
         transaction_id,
-        xxh3_64_hexdigest(about.encode()),
+        xxh3_64_digest(about.encode()),
         place,
         at_ms,
         due_ms,

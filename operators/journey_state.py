@@ -89,7 +89,7 @@ def _row(attempt: Attempt) -> tuple[object, ...]:
     return (
         attempt.plan.name,
         attempt.transaction_id,
-        attempt.id,
+        attempt.digest.hex(),
         attempt.place.id,
         attempt.last_seen_ms,
         attempt.due_ms,
@@ -172,7 +172,7 @@ def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
         customer,
         plan,
         row.transaction_id,
-        row.id,
+        bytes.fromhex(row.id),
         place,
         row.last_seen_ms,
         due_ms,
