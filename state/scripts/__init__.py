@@ -1,7 +1,7 @@
 """The Lua scripts, each one atomic change in Redis, and how they are called.
 
 In: calls, each a script with its keys and arguments. Out: their answers, each a list, in one round trip.
-Refused: nothing; a Redis that does not know a script yet is given it and asked again.
+Refused: nothing; a Redis that does not know a script is given it.
 Every key a script touches is passed to it in ``KEYS``; scripts use only what Redis 6.2 knows.
 """
 
@@ -62,15 +62,21 @@ OUTREACH_OUTCOME: Final = _script("outreach", "outreach_outcome")
 
 
 def run(client: Client, calls: Sequence[Call]) -> list[list[Any]]:
-    """The answers of ``calls``, in order. Raises what Redis answers (``redis.RedisError``)."""
-    answers = _sent(client, calls)
-    unknown = _unknown(answers)
-    if unknown:
-        for script in {calls[number].script for number in unknown}:
-            client.script_load(script.text)
-        again = _sent(client, [calls[number] for number in unknown])
-        for number, answer in zip(unknown, again, strict=True):
-            answers[number] = answer
+    """The answers of ``calls``, carried out in their order. Raises what Redis answers (``redis.RedisError``).
+
+    The first call of each script brings its text: to send again what Redis turned out not to know would carry it out
+    after what followed it.
+    """
+    brought: set[str] = set()
+    with client.pipeline(transaction=False) as pipeline:
+        for call in calls:
+            asked = (*call.keys, *call.arguments)
+            if call.script.sha in brought:
+                pipeline.evalsha(call.script.sha, len(call.keys), *asked)
+            else:
+                pipeline.eval(call.script.text, len(call.keys), *asked)
+                brought.add(call.script.sha)
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
     return _without_errors(answers)
 
 
@@ -81,18 +87,6 @@ async def run_async(client: AsyncClient, call: Call) -> list[Any]:
     except NoScriptError:
         answer = await client.eval(call.script.text, len(call.keys), *call.keys, *call.arguments)
     return answer
-
-
-def _sent(client: Client, calls: Sequence[Call]) -> list[Any]:
-    with client.pipeline(transaction=False) as pipeline:
-        for call in calls:
-            pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
-        answers: list[Any] = pipeline.execute(raise_on_error=False)
-        return answers
-
-
-def _unknown(answers: list[Any]) -> list[int]:
-    return [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
 
 
 def _without_errors(answers: list[Any]) -> list[Any]:
