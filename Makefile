@@ -5,7 +5,7 @@ SHELL := /bin/sh
 
 PORT ?= 8080
 KILLS ?= 20
-JOBS ?= 3
+JOBS ?= 4
 ARGS ?=
 UV ?= uv
 VENV := .venv
@@ -26,7 +26,7 @@ help: ## list these commands
 	@echo "Variables"
 	@echo "  PORT=8080   HTTP port of 'make run'; 0 takes any free ones"
 	@echo "  KILLS=20    how many times 'make chaos' kills"
-	@echo "  JOBS=3      how many processes 'make test' runs tests in; most of them wait most of the time"
+	@echo "  JOBS=4      how many processes 'make test' runs tests in; most of them wait most of the time"
 	@echo "  ARGS=       more words for the command behind run, test, bench and chaos, e.g. make test ARGS='-k journey'"
 	@echo "  PYTHON=     the Python to make .venv with (else python3.12, python3.11 or python3 on PATH)"
 	@echo "  REDIS_URL=  a Redis to use instead of one of our own"
