@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from operators.dead_letters import DeadLetter
-from operators.events import Event, Rejection, read_events
+from operators.events import customers_of
 from operators.facts import Around, Fact, Observation
 from operators.moves import Move
 
@@ -33,11 +33,10 @@ class Poll(msgspec.Struct, gc=False):
 
 
 class ShardBatch(msgspec.Struct, gc=False):
-    """One shard's part of a poll; the lists run in parallel. ``events``: where the raw ones had to be read already."""
+    """One shard's part of a poll; the lists run in parallel."""
 
     shard: str
     raws: list[bytes]
-    events: list[Event | Rejection] | None = None
     times_ms: list[int] | None = None
     arrived_ms: list[int] | None = None
     now_ms: int | None = None
@@ -64,6 +63,12 @@ def shard_of(customer_id: str, shards: int) -> int:
     return zlib.crc32(customer_id.encode()) % shards
 
 
+def shards_of(customer_ids: Iterable[str], shards: int) -> list[int]:
+    """``shard_of`` each, without a call for each."""
+    crc32 = zlib.crc32
+    return [crc32(each.encode()) % shards for each in customer_ids]
+
+
 def shard_key(shard: int) -> str:
     """A shard as a key of the dataflow: ``007``."""
     return f"{shard:03d}"
@@ -72,7 +77,7 @@ def shard_key(shard: int) -> str:
 def by_shard(poll: Poll, shards: int) -> Iterable[tuple[str, ShardBatch]]:
     """Groups a poll into one batch a shard; a live tick reaches every shard of its partition."""
     if shards == 1:
-        return [(shard_key(0), ShardBatch(shard_key(0), poll.raws, None, poll.times_ms, poll.arrived_ms, poll.now_ms))]
+        return [(shard_key(0), ShardBatch(shard_key(0), poll.raws, poll.times_ms, poll.arrived_ms, poll.now_ms))]
     batches: dict[int, ShardBatch] = {}
     if poll.customers is None:
         _group_recorded(poll.raws, shards, batches)
@@ -86,24 +91,21 @@ def by_shard(poll: Poll, shards: int) -> Iterable[tuple[str, ShardBatch]]:
 
 def _group_recorded(raws: Sequence[bytes], shards: int, batches: dict[int, ShardBatch]) -> None:
     """Only the event says whose it is; an unreadable one is nobody's and goes where it will be refused."""
-    for raw, event in zip(raws, read_events(raws), strict=True):
-        customer_id = "" if isinstance(event, Rejection) else event.user_id or event.anonymous_id or ""
-        shard = shard_of(customer_id, shards)
+    for raw, shard in zip(raws, shards_of(customers_of(raws), shards), strict=True):
         batch = batches.get(shard)
-        if batch is None or batch.events is None:
-            batches[shard] = ShardBatch(shard_key(shard), [raw], [event])
+        if batch is None:
+            batches[shard] = ShardBatch(shard_key(shard), [raw])
         else:
             batch.raws.append(raw)
-            batch.events.append(event)
 
 
 def _group_arrived(poll: Poll, customers: Sequence[str], shards: int, batches: dict[int, ShardBatch]) -> None:
     times_ms, arrived_ms = poll.times_ms or [], poll.arrived_ms or []
-    for raw, customer_id, time_ms, came_ms in zip(poll.raws, customers, times_ms, arrived_ms, strict=True):
-        shard = shard_of(customer_id, shards)
+    of_each = shards_of(customers, shards)
+    for raw, shard, time_ms, came_ms in zip(poll.raws, of_each, times_ms, arrived_ms, strict=True):
         batch = batches.get(shard)
         if batch is None or batch.times_ms is None or batch.arrived_ms is None:
-            batches[shard] = ShardBatch(shard_key(shard), [raw], None, [time_ms], [came_ms])
+            batches[shard] = ShardBatch(shard_key(shard), [raw], [time_ms], [came_ms])
         else:
             batch.raws.append(raw)
             batch.times_ms.append(time_ms)

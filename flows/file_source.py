@@ -9,7 +9,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Final, cast
 
@@ -32,15 +32,27 @@ class RecordingUnreadable(Exception):
         super().__init__(f"{path}: found {found}, expected {expected}; check the path and the file")
 
 
-def open_recording(path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
-    """The file's lines as bytes, decompressed by its name; ``on_bytes`` as in ``read_lines``.
+def read_lines(paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
+    """Every line of every file that is not empty; ``on_bytes`` hears of the files' own bytes, packed or not.
 
     Raises RecordingUnreadable.
     """
+    return chain.from_iterable(read_blocks(paths, on_bytes))
+
+
+def read_blocks(paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda _: None) -> Iterator[list[bytes]]:
+    """The same, some hundred lines at a time."""
+    for path in paths:
+        yield from _blocks(path, on_bytes)
+
+
+def _blocks(path: Path, on_bytes: Callable[[int], None]) -> Iterator[list[bytes]]:
+    """The file's lines, unpacked by its name, many at once."""
     unpacked = _UNPACKED.get(path.suffix, _plain)
     try:
         with io.BufferedReader(_HeardFile(path, on_bytes), _BLOCK_BYTES) as file, unpacked(file) as lines:
-            yield from lines
+            while block := lines.readlines(_BLOCK_BYTES):
+                yield [stripped for line in block if (stripped := line.rstrip(b"\r\n"))]
     except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
         raise RecordingUnreadable(path, f"a damaged archive ({error})") from error
     except OSError as error:
@@ -65,28 +77,22 @@ def _plain(file: IO[bytes]) -> IO[bytes]:
 
 
 def _gzip(file: IO[bytes]) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(file, "rb"))
+    return _buffered(gzip.open(file, "rb"))
 
 
 def _xz(file: IO[bytes]) -> IO[bytes]:
-    return lzma.open(file, "rb")
+    return _buffered(lzma.open(file, "rb"))
 
 
 def _zstd(file: IO[bytes]) -> IO[bytes]:
-    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-    return io.BufferedReader(cast("io.RawIOBase", reader))
+    return _buffered(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+
+
+def _buffered(unpacked: object) -> IO[bytes]:
+    return io.BufferedReader(cast("io.RawIOBase", unpacked), _BLOCK_BYTES)
 
 
 _UNPACKED: Final[dict[str, Callable[[IO[bytes]], IO[bytes]]]] = {".gz": _gzip, ".xz": _xz, ".zst": _zstd}
-
-
-def read_lines(paths: Sequence[Path], on_bytes: Callable[[int], None]) -> Iterator[bytes]:
-    """Every line of every file that is not empty; ``on_bytes`` hears of the files' own bytes, packed or not."""
-    for path in paths:
-        for line in open_recording(path, on_bytes):
-            stripped = line.rstrip(b"\r\n")
-            if stripped:
-                yield stripped
 
 
 class RecordingSource(FixedPartitionedSource[Poll, None]):

@@ -30,7 +30,7 @@ class Fitting(NamedTuple):
 
 def fitting(batch: ShardBatch, latest_ms: LatestMs, dead_letters: list[DeadLetter]) -> Fitting:
     """What fits of ``batch``; what does not is added to ``dead_letters``."""
-    read = batch.events if batch.events is not None else read_events(batch.raws)
+    read = read_events(batch.raws)
     if _are_events(read):
         times_ms = batch.times_ms if batch.times_ms is not None else _own_times_ms(read)
         if len(times_ms) == len(read) and _all_possible(times_ms, batch.arrived_ms, latest_ms):

@@ -171,6 +171,13 @@ class _Whose(msgspec.Struct, gc=False, rename="camel"):
     timestamp: datetime | None = None
 
 
+class _Owner(msgspec.Struct, gc=False, rename="camel"):
+    """Whose an event is; what else it says is passed over."""
+
+    user_id: str | None = None
+    anonymous_id: str | None = None
+
+
 class Rejection(msgspec.Struct, frozen=True):
     """Why an event can't be taken: where, what was found, what was expected.
 
@@ -190,6 +197,8 @@ class Rejection(msgspec.Struct, frozen=True):
 _DECODER: Final = msgspec.json.Decoder(Event)
 _OUTLINE: Final = msgspec.json.Decoder(_Outline)
 _WHOSE: Final = msgspec.json.Decoder(_Whose)
+_OWNER: Final = msgspec.json.Decoder(_Owner)
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _REASONS: Final = (
     ("Invalid RFC3339 encoded datetime", "no such time", "a time in RFC3339, such as 2026-05-04T11:59:00.000Z"),
     ("Invalid enum value ", "{}", "one of the values this field has"),
@@ -221,9 +230,18 @@ def read_events(raws: Sequence[bytes]) -> list[Event | Rejection]:
     decode = _DECODER.decode
     try:
         events = [decode(raw) for raw in raws]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return [read_event(raw) for raw in raws]
     return [event if event.user_id or event.anonymous_id else no_customer(event) for event in events]
+
+
+def customers_of(raws: Sequence[bytes]) -> list[str]:
+    """Whose the events are, before they are read; the empty string for those nobody can say it of."""
+    decode = _OWNER.decode
+    try:
+        return [owner.user_id or owner.anonymous_id or "" for owner in map(decode, raws)]
+    except _UNREADABLE:
+        return [_customer_of(raw) for raw in raws]
 
 
 def no_customer(event: Event) -> Rejection:
@@ -238,6 +256,14 @@ def excerpt(raw: bytes, size: int = 80) -> str:
     return repr(text) + (f"... ({len(raw)} bytes)" if len(raw) > size else "")
 
 
+def _customer_of(raw: bytes) -> str:
+    try:
+        owner = _OWNER.decode(raw)
+    except _UNREADABLE:
+        return ""
+    return owner.user_id or owner.anonymous_id or ""
+
+
 def _foreign_event(raw: bytes) -> Event | None:
     """An event outside the vocabulary whose own fields have types of their own."""
     try:
@@ -245,7 +271,7 @@ def _foreign_event(raw: bytes) -> Event | None:
         if outline.event in VOCABULARY or (outline.type == "track" and outline.event is None):
             return None
         whose = _WHOSE.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return None
     if not (whose.user_id or whose.anonymous_id):
         return None

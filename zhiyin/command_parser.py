@@ -180,7 +180,12 @@ def _replay(commands: "Commands") -> None:
         "--dead-letters", metavar="FILE", type=Path, help="where refused events go, with why (default: only counted)"
     )
     parser.add_argument(
-        "--workers", metavar="N", type=count, default=1, help="worker threads; same facts (default: %(default)s)"
+        "--workers",
+        metavar="N",
+        type=count,
+        default=1,
+        help="processes that share the customers, a core each: same facts, of different customers in any order; not "
+        "where journeys learn (default: %(default)s)",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
     _catalogue(parser)

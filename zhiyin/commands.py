@@ -86,7 +86,7 @@ def replay(chosen: argparse.Namespace) -> int:
 
     settings = settings_of(chosen)
     catalogue = load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours)
-    run_replay(catalogue, settings, chosen)
+    run_replay(catalogue, chosen)
     return 0
 
 

@@ -1,6 +1,6 @@
 """``zhiyin replay``: files in, facts out, a progress bar for a person, a summary at the end.
 
-In: a catalogue, settings, the command's options. Out: facts where they were wanted; on stderr what
+In: a catalogue, the command's options. Out: facts where they were wanted; on stderr what
 the replay did. Refused: a kind of fact there is none of, an output that can't be written
 (``CommandFailure``); what ``flows.file_source`` can't read.
 """
@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO
 
-from config import Settings
 from flows.file_source import RecordingUnreadable
-from flows.replay import DEFAULT_KINDS, KINDS, Pace, Replay, ReplayReport
+from flows.replay import DEFAULT_KINDS, KINDS, Replay, ReplayReport
+from flows.replay_shares import SharedReplay, SharingFailure
 from operators.catalogue import Catalogue
 from zhiyin import __version__
 from zhiyin.failures import CommandFailure
@@ -23,26 +23,27 @@ from zhiyin.progress import Progress
 from zhiyin.terminal import say
 
 
-def run_replay(catalogue: Catalogue, settings: Settings, chosen: argparse.Namespace) -> ReplayReport:
+def run_replay(catalogue: Catalogue, chosen: argparse.Namespace) -> ReplayReport:
     """Replay ``chosen.files``. Raises CommandFailure."""
     kinds = wanted_kinds(chosen.emit)
     with _output(chosen.out) as out, _dead_letters(chosen.dead_letters) as dead_letters:
-        replay = Replay(
-            catalogue,
-            out,
-            kinds=kinds,
-            dead_letters=dead_letters,
-            version=__version__,
-            pace=Pace(shards=settings.shards if chosen.workers > 1 else 1, workers=chosen.workers),
-        )
-        with Progress("replay", total_bytes(chosen.files), quiet=chosen.quiet) as progress:
-            try:
+        try:
+            replay = _replay(chosen.workers, catalogue, out, kinds, dead_letters)
+            with Progress("replay", total_bytes(chosen.files), quiet=chosen.quiet) as progress:
                 report = replay.run(chosen.files, progress.step)
-            except RecordingUnreadable as error:
-                raise CommandFailure(str(error)) from error
+        except (RecordingUnreadable, SharingFailure) as error:
+            raise CommandFailure(str(error)) from error
     if not chosen.quiet:
         say(summary(report))
     return report
+
+
+def _replay(
+    workers: int, catalogue: Catalogue, out: IO[bytes], kinds: Sequence[str], dead_letters: IO[bytes] | None
+) -> Replay | SharedReplay:
+    if workers == 1:
+        return Replay(catalogue, out, kinds, dead_letters, version=__version__)
+    return SharedReplay(catalogue, out, kinds, dead_letters, version=__version__, workers=workers)
 
 
 def wanted_kinds(emit: str | None) -> tuple[str, ...]:

@@ -20,12 +20,13 @@ from bench.not_measured import NotMeasured
 from bench.peers.broker import surroundings
 from bench.peers.environments import Peer, PeerSkipped, python_of
 from bench.peers.peer_process import PeerRun, Runs, run_peer
-from bench.peers.session_job import Rule
+from bench.peers.session_job import PARALLELISM, Rule, processor_s
 from bench.progress import tell
 from bench.scale import Scale
 from bench.stock_window import gap_ms, outcome_of, require_agreement
 from bench.timing import Taken, cpus, interleaved, quotients, taken, walls
 from flows.replay import Replay, ReplayReport
+from flows.replay_shares import SharedReplay
 from operators.catalogue import Catalogue, Decision
 from operators.events import ACTIVITY, CANCELLED, COMPLETED, STEP_COMPLETED, STEP_VIEWED
 
@@ -36,6 +37,7 @@ PEERS: Final = (
     Peer("quix", "Quix Streams", reads_kafka=True),
     Peer("faust", "Faust", reads_kafka=True),
 )
+DECISIONS: Final[tuple[Decision, ...]] = ("fixed", "learned")
 TINY_EVENTS: Final = 1_000
 """What a run costs that has next to nothing to do: the start-up, which is taken off."""
 
@@ -94,6 +96,9 @@ def figures_of(runs: Runs, recording: Recording, repeats: int) -> Iterator[Figur
     """How many times as fast our replay is, with the fixed decision and with learning. Raises NotMeasured."""
     with tempfile.TemporaryDirectory(prefix="zhiyin-peers-") as folder:
         files = _files(recording, Path(folder))
+        for decision in DECISIONS:
+            # The peers' clocks run without their imports: ours are done here.
+            replay(recording.catalogue, decision, files.tiny)
         [rounds] = interleaved(repeats, [partial(one_round, runs, recording.catalogue, files)])
     peer, net = runs.peer, [each.net for each in rounds]
     if min(walls(net)) <= 0:
@@ -113,7 +118,7 @@ def one_round(runs: Runs, catalogue: Catalogue, files: Files) -> Round:
     def ours(decision: Decision) -> None:
         reports.append(replay(catalogue, decision, files.whole))
 
-    fixed, learned = taken(partial(ours, "fixed")), taken(partial(ours, "learned"))
+    fixed, learned = (taken(partial(ours, decision), processor_s=processor_s) for decision in DECISIONS)
     rule = rule_of(catalogue)
     tiny, whole = (run_peer(runs, file, rule) for file in (files.tiny, files.whole))
     require_agreement(whole.outcome, outcome_of(reports[0]), runs.peer.says)
@@ -143,10 +148,15 @@ def require_same_ends(fixed: ReplayReport, learned: ReplayReport) -> None:
 
 
 def replay(catalogue: Catalogue, decision: Decision, file: Path) -> ReplayReport:
-    """Our replay of the file, its facts to a file. ``learned``: it also learns, and tells some break-offs earlier."""
+    """Our replay of the file, its facts to a file, as ``zhiyin replay`` does it best on this machine.
+
+    ``fixed``: by as many processes as the peers have threads. ``learned``: it also learns, so by one, and tells some
+    break-offs earlier.
+    """
     chosen = msgspec.structs.replace(catalogue, decision=decision, learning=decision == "learned")
     with tempfile.TemporaryFile() as out:
-        return Replay(chosen, out).run([file])
+        shared = decision == "fixed"
+        return (SharedReplay(chosen, out, workers=PARALLELISM) if shared else Replay(chosen, out)).run([file])
 
 
 def _files(recording: Recording, folder: Path) -> Files:

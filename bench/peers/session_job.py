@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 SERVERS: Final = "ZHIYIN_PEER_KAFKA"
 """The variable of the environment that names the broker, where the engine reads from one."""
 PARALLELISM: Final = 2
-"""As many cores as the machine of the figures has. Ours takes one."""
+"""As many cores as the machine of the figures has."""
 
 
 class Rule(NamedTuple):
