@@ -1,9 +1,9 @@
 """One process of a set of engines that share the work, its source in memory and its words thrown away.
 
-In, on its command line: ``INDEX ATTEMPTS [ADDRESS ...]``: its number, how many attempts are begun by all together,
-and where the processes of the set are (none: it is alone). Each has the partition of its number, read before anything
-is timed. Out: one line of JSON: ``began_s`` and ``ended_s`` (``time.perf_counter``, which all processes of a machine
-share), how many ``events`` it read, and how many ``facts`` it was to tell.
+In, on its command line: ``INDEX OF ATTEMPTS [ADDRESS ...]``: its number, of how many, how many attempts are begun by
+all together, and where the processes of the set are (none: it knows of no other). Each has the partition of its number,
+read before anything is timed. Out: one line of JSON: ``began_s`` and ``ended_s`` (``time.perf_counter``, which all
+processes of a machine share), how many ``events`` it read, and how many ``facts`` it was to tell.
 """
 
 import sys
@@ -34,10 +34,10 @@ class Answer(msgspec.Struct):
     facts: int
 
 
-def run(member: Member, attempts: int) -> Answer:
-    """Reads this process's partition through the dataflow, together with the others."""
-    polls = [_of_partition(poll, member) for poll in Visits(attempts, struggling=True).fill()]
-    source = Paced(polls, f"{member.index:03d}")
+def run(index: int, of: int, attempts: int, member: Member) -> Answer:
+    """Reads this process's partition through the dataflow, as a ``member`` of a set or alone."""
+    polls = [_of_partition(poll, index, of) for poll in Visits(attempts, struggling=True).fill()]
+    source = Paced(polls, f"{index:03d}")
     told = [0]
 
     def count(facts: Sequence[Fact]) -> None:
@@ -50,24 +50,19 @@ def run(member: Member, attempts: int) -> Answer:
     return Answer(source.looks_s[0], time.perf_counter(), sum(len(poll.raws) for poll in polls), told[0])
 
 
-def _of_partition(poll: Poll, member: Member) -> Poll:
-    """What of a poll is on the partition of this process."""
+def _of_partition(poll: Poll, partition: int, partitions: int) -> Poll:
+    """What of a poll is on one of the partitions."""
     customers, times_ms = poll.customers or [], poll.times_ms or []
-    ours = [index for index, customer in enumerate(customers) if partition_of(customer, member.size) == member.index]
-    at_ms = [times_ms[index] for index in ours]
-    return Poll(
-        [poll.raws[index] for index in ours],
-        [customers[index] for index in ours],
-        at_ms,
-        at_ms,
-        partition=member.index,
-        partitions=member.size,
-    )
+    ours = [place for place, customer in enumerate(customers) if partition_of(customer, partitions) == partition]
+    at_ms = [times_ms[place] for place in ours]
+    raws, who = [poll.raws[place] for place in ours], [customers[place] for place in ours]
+    return Poll(raws, who, at_ms, at_ms, partition=partition, partitions=partitions)
 
 
-def main(index: str, attempts: str, *addresses: str) -> None:
+def main(index: str, of: str, attempts: str, *addresses: str) -> None:
     """One process, its answer printed."""
-    print(msgspec.json.encode(run(Member(int(index), addresses), int(attempts))).decode())
+    member = Member(int(index), addresses) if addresses else Member()
+    print(msgspec.json.encode(run(int(index), int(of), int(attempts), member)).decode())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""What a second process gives: the same events through one engine and through a set of two.
+"""What a second process gives: the same events through one engine, through a set of two, and through two apart.
 
 In: how many attempts are begun. Out: the speed of two processes by that of one, both on this machine, the source in
-memory and no Redis: what they cost one another is what Bytewax carries between them. Both must tell as many facts.
+memory and no Redis: what they cost one another is what Bytewax carries between them. Beside it the limit: two engines
+with half of the customers each, which know nothing of one another; what they lack of 2 is the machine's, whose cores
+share caches and memory. All must tell as many facts.
 """
 
 import subprocess
@@ -35,28 +37,30 @@ class Together(NamedTuple):
 
 def measure(scale: Scale) -> Iterator[Figure]:
     """Two against one, in turns."""
-    runs = [partial(_run, scale.member_attempts, processes) for processes in (1, 2)]
-    alone, together = interleaved(scale.repeats, runs)
-    answers = {(each.events, each.facts) for each in (*alone, *together)}
+    sets = ((1, False), (2, True), (2, False))
+    runs = [partial(_run, scale.member_attempts, many, together=together) for many, together in sets]
+    turns = interleaved(scale.repeats, runs)
+    answers = {(each.events, each.facts) for taken in turns for each in taken}
     if len(answers) != 1:
         raise NotMeasured("processes", f"{sorted(answers)} events and facts", "as many of both each time")
     [(events, facts)] = answers
-    one, two = ([each.wall_s for each in turns] for turns in (alone, together))
-    speeds = " against ".join(number(events / median(walls_s)) for walls_s in (two, one))
-    note = f"{events:,} events, {facts:,} facts, 32 shards; events/s: {speeds}"
-    yield figure("speed of two processes / of one", quotients(one, two), "", AIM, note)
+    one, together, apart = ([each.wall_s for each in taken] for taken in turns)
+    for says, two, aim in (("two processes", together, AIM), ("two that share nothing", apart, None)):
+        speeds = " against ".join(number(events / median(walls_s)) for walls_s in (two, one))
+        note = f"{events:,} events, {facts:,} facts, 32 shards; events/s: {speeds}"
+        yield figure(f"speed of {says} / of one", quotients(one, two), "", aim, note)
 
 
-def _run(attempts: int, processes: int) -> Together:
-    addresses = [f"127.0.0.1:{port}" for port in free_ports("127.0.0.1", processes)] if processes > 1 else []
-    started = [_start(index, attempts, addresses) for index in range(processes)]
+def _run(attempts: int, processes: int, *, together: bool) -> Together:
+    addresses = [f"127.0.0.1:{port}" for port in free_ports("127.0.0.1", processes)] if together else []
+    started = [_start(index, processes, attempts, addresses) for index in range(processes)]
     answers = [_answer(each) for each in started]
     wall_s = max(each.ended_s for each in answers) - min(each.began_s for each in answers)
     return Together(wall_s, sum(each.events for each in answers), sum(each.facts for each in answers))
 
 
-def _start(index: int, attempts: int, addresses: list[str]) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "bench.member_process", str(index), str(attempts), *addresses]
+def _start(index: int, processes: int, attempts: int, addresses: list[str]) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "bench.member_process", *map(str, (index, processes, attempts)), *addresses]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 

@@ -8,11 +8,13 @@ from bench.scale import QUICK
 TINY = msgspec.structs.replace(QUICK, repeats=1, member_attempts=2_000)
 
 
-def test_two_processes_tell_as_much_as_one() -> None:
-    (speed,) = processes.measure(TINY)
-    assert speed.value > 0
-    assert speed.aim is not None
-    assert speed.note.startswith("7,000 events, ")
+def test_two_processes_together_and_apart_tell_as_much_as_one() -> None:
+    together, apart = processes.measure(TINY)
+    assert together.aim is not None
+    assert apart.aim is None
+    for speed in (together, apart):
+        assert speed.value > 0
+        assert speed.note.startswith("7,000 events, ")
 
 
 def test_a_process_that_ends_is_said() -> None:
