@@ -29,7 +29,7 @@ _ONE_BYTE: Final = tuple(bytes((number,)) for number in range(256))
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """One open attempt. ``due_ms``: when its next rung is reached; ``rung``: the index of that rung.
+    """One open attempt, what every event asks for first. ``rung``: the index of the next it reaches.
 
     ``digest``: its id as eight bytes, which take half of the room of its text.
     ``timer_ms``: what its timer waits for, ``due_ms`` and the journey's patience, or earlier.
@@ -38,23 +38,27 @@ class Attempt:
     the time spent there), and ``stepped_ms`` is when it last went to another step.
     """
 
-    customer: "Customer"
     plan: JourneyPlan
     transaction_id: str | None
-    digest: bytes
     place: StepPlan
     last_seen_ms: int
-    due_ms: int
+    rung: int
+    cause: str | None
+    struggle: Struggle | None
     timer_ms: int
-    rung: int = 0
-    cause: str | None = None
-    struggle: Struggle | None = None
+    customer: "Customer"
+    digest: bytes
     cell: str = ""
     entered_ms: int = 0
     has_failed: bool = False
     started_ms: int = 0
     stepped_ms: int = 0
     trail: bytes = b""
+
+    @property
+    def due_ms(self) -> int:
+        """When its next rung is reached."""
+        return self.last_seen_ms + self.place.rungs[self.rung]
 
     def seen(
         self, kind: ObservationKind, at_ms: int, idle_ms: int = 0, signals: tuple[Signal, ...] = ()
@@ -110,7 +114,8 @@ class Customer:
     """One customer: the last 64 message ids as digests, and his open attempts, nearly always one.
 
     ``latest``: the attempt opened last, while it is open; ``others``: by journey and transaction.
-    ``changed``: since the last snapshot.
+    ``due_ms``: when he may be forgotten; what his open attempts add to that they add as they close, for to write it on
+    each event would cost a look into memory. ``changed``: since the last snapshot.
     """
 
     id: str
@@ -156,19 +161,17 @@ def begun(
 ) -> Attempt:
     """A new attempt, at its first event."""
     about = f"{customer.id}\0{plan.name}\0{transaction_id or ''}\0{at_ms}"
-    due_ms = at_ms + place.rungs[0]
     return Attempt(
-        customer,
         plan,
         transaction_id,
-        xxh3_64_digest(about.encode()),
         place,
         at_ms,
-        due_ms,
-        due_ms + plan.patience_ms,
         0,
         event.message_id,
         None,
+        at_ms + place.rungs[0] + plan.patience_ms,
+        customer,
+        xxh3_64_digest(about.encode()),
         plan.cells.of(event.context),
         at_ms,
         False,

@@ -96,7 +96,6 @@ class JourneyShard:
         if not times_ms:
             return refused
         self._hear(times_ms, arrived_ms)
-        memory_ms = self._duplicate_memory_ms
         plans = self._plans
         late_ms = self.watermark_ms if min(times_ms) < self.watermark_ms else -END_OF_TIME
         for index, (event, at_ms) in enumerate(zip(events, times_ms, strict=True)):
@@ -111,7 +110,7 @@ class JourneyShard:
                     continue
             if at_ms < late_ms and (plan is None or at_ms < late_ms - plan.patience_ms):
                 self.counts.late += 1
-            customer = self._customer_of_new(event, at_ms + memory_ms)
+            customer = self._customer_of_new(event)
             if customer is None:
                 continue
             if plan is None:
@@ -186,12 +185,12 @@ class JourneyShard:
         stored = unpack_head(head)
         self.watermark_ms, self.newest_ms = stored.watermark_ms, stored.newest_ms
         self.newest_arrived_ms = stored.newest_arrived_ms
-        for customer, attempts in restored(packed, self._plans, self._changes):
+        for customer, attempts, last_seen_ms in restored(packed, self._plans, self._changes):
             self.customers[customer.id] = customer
             for attempt in attempts:
                 self._open(attempt)
             if not attempts:
-                self._wait_to_forget(customer)
+                self._remember(customer, last_seen_ms)
 
     def _hear(self, times_ms: Sequence[int], arrived_ms: Sequence[int] | None) -> None:
         """Remembers the newest timestamp, and when it came."""
@@ -201,16 +200,13 @@ class JourneyShard:
             self.newest_ms = newest_ms
             self.newest_arrived_ms = None if arrived_ms is None else arrived_ms[seen_ms.index(newest_ms)]
 
-    def _customer_of_new(self, event: Event, forget_ms: int) -> Customer | None:
+    def _customer_of_new(self, event: Event) -> Customer | None:
         """The event's customer; None when his last messages hold it. An event without an id is always new."""
         customer_id = event.user_id or event.anonymous_id or ""
         customer = self.customers.get(customer_id)
         if customer is None:
-            customer = self.customers[customer_id] = Customer(
-                customer_id, b"", forget_ms, NO_TIMER, self._changes.born_changed
-            )
-        elif forget_ms > customer.due_ms:
-            customer.due_ms = forget_ms
+            born_changed = self._changes.born_changed
+            customer = self.customers[customer_id] = Customer(customer_id, b"", 0, NO_TIMER, born_changed)
         if not customer.changed:
             self._changes.note(customer)
         if event.message_id is not None:
@@ -229,8 +225,7 @@ class JourneyShard:
             self._around.append(Around(event, customer.id, at_ms))
         else:
             self.counts.ignored += 1
-        if customer.timer_ms == NO_TIMER and not customer.is_busy:
-            self._wait_to_forget(customer)
+        self._remember(customer, at_ms)
 
     def _erase(self, event: Event, customer: Customer, at_ms: int) -> None:
         """Forgets a customer whole; of his open attempts only that they are gone is said, for those who wait."""
@@ -242,9 +237,12 @@ class JourneyShard:
         customer.timer_ms = NO_TIMER
         customer.id, customer.recent = "", b""
 
-    def _wait_to_forget(self, customer: Customer) -> None:
-        customer.timer_ms = customer.due_ms
-        self._wheel.add(customer, customer.due_ms)
+    def _remember(self, customer: Customer, at_ms: int) -> None:
+        """For as long after ``at_ms`` as duplicates are looked for; a customer with open attempts stays anyway."""
+        customer.due_ms = max(customer.due_ms, at_ms + self._duplicate_memory_ms)
+        if customer.timer_ms == NO_TIMER and not customer.is_busy:
+            customer.timer_ms = customer.due_ms
+            self._wheel.add(customer, customer.due_ms)
 
     def _act(
         self,
@@ -260,7 +258,7 @@ class JourneyShard:
         attempt = customer.latest
         if attempt is None or attempt.plan is not plan or attempt.transaction_id != transaction_id:
             attempt = None if customer.others is None else customer.others.get((plan.name, transaction_id))
-        if attempt is not None and attempt.due_ms < at_ms:
+        if attempt is not None and attempt.last_seen_ms + attempt.place.rungs[attempt.rung] < at_ms:
             attempt = self._caught_up(attempt, at_ms)
         if attempt is None:
             attempt = self._start(plan, place or plan.no_step, transaction_id, event, customer, at_ms)
@@ -316,36 +314,39 @@ class JourneyShard:
         if pause_ms < 0:
             self.counts.disordered += 1
             return
-        place = place or attempt.place
-        if place is not attempt.place and attempt.plan.learns:
+        here = attempt.place
+        place = place or here
+        if place is not here and attempt.plan.learns:
             attempt.leave_behind(at_ms)
-        if self._moves is not None and (place is not attempt.place or attempt.rung > 0):
+        if self._moves is not None and (place is not here or attempt.rung > 0):
             attempt.stay(place, at_ms, pause_ms, self._moves[attempt.plan.name])
         attempt.place = place
         attempt.last_seen_ms = at_ms
         attempt.cause = event.message_id
-        attempt.due_ms = due_ms = at_ms + place.rungs[0]
-        timer_ms = due_ms + attempt.plan.patience_ms
-        if timer_ms < attempt.timer_ms:
-            attempt.timer_ms = timer_ms
-            self._wheel.add(attempt, timer_ms)
+        if attempt.rung > 0 or place.rungs[0] < here.rungs[0]:
+            self._wait_less(attempt, at_ms + place.rungs[0] + attempt.plan.patience_ms)
         if attempt.rung > 0:
             attempt.rung = 0
             self._observed.append(attempt.seen("active", at_ms, pause_ms))
 
+    def _wait_less(self, attempt: Attempt, timer_ms: int) -> None:
+        """The deadline may come sooner than the timer, which never waits for longer than it has to."""
+        if timer_ms < attempt.timer_ms:
+            attempt.timer_ms = timer_ms
+            self._wheel.add(attempt, timer_ms)
+
     def _advance(self, attempt: Attempt, until_ms: int) -> None:
         """Says every rung the attempt has passed strictly before ``until_ms``."""
         rungs = attempt.place.rungs
-        while attempt.due_ms < until_ms:
+        while (due_ms := attempt.due_ms) < until_ms:
             idle_ms = rungs[attempt.rung]
             beyond = len(rungs) - attempt.rung
             if beyond == 1:
-                self._close("gone", attempt, attempt.due_ms)
+                self._close("gone", attempt, due_ms)
                 return
             kind: ObservationKind = "silent" if beyond == _SILENT_BEFORE_LAST else "idle"
-            self._observed.append(attempt.seen(kind, attempt.due_ms, idle_ms, signals(attempt.struggle)))
+            self._observed.append(attempt.seen(kind, due_ms, idle_ms, signals(attempt.struggle)))
             attempt.rung += 1
-            attempt.due_ms = attempt.last_seen_ms + rungs[attempt.rung]
             if not attempt.customer.changed:
                 self._changes.note(attempt.customer)
 
@@ -358,8 +359,7 @@ class JourneyShard:
         customer.let_go(attempt)
         if not customer.changed:
             self._changes.note(customer)
-        if customer.timer_ms == NO_TIMER and not customer.is_busy:
-            self._wait_to_forget(customer)
+        self._remember(customer, attempt.last_seen_ms)
 
     def _run_timers(self, until_ms: int) -> None:
         for end_ms, items in self._wheel.due(until_ms):

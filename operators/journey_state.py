@@ -155,31 +155,34 @@ def latest_rows(packed: Iterable[bytes]) -> Iterable[CustomerRow]:
 
 def restored(
     packed: Iterable[bytes], plans: Mapping[str | None, JourneyPlan], changes: Changes
-) -> Iterator[tuple[Customer, list[Attempt]]]:
-    """The stored customers, each with his attempts of journeys that are still known. Raises StateUnreadable."""
+) -> Iterator[tuple[Customer, list[Attempt], int]]:
+    """The stored customers, each with his attempts of journeys that are still known.
+
+    Where none is known any more, with the last instant of those that were open (0: there were none). Raises
+    StateUnreadable.
+    """
     for row in latest_rows(packed):
         customer = Customer(row.id, row.recent, row.due_ms, NO_TIMER, changes.born_changed)
         known = [(plans[saved.journey], saved) for saved in row.attempts or () if saved.journey in plans]
-        yield customer, [_attempt(customer, plan, saved) for plan, saved in known]
+        last_seen_ms = 0 if known else max((saved.last_seen_ms for saved in row.attempts or ()), default=0)
+        yield customer, [_attempt(customer, plan, saved) for plan, saved in known], last_seen_ms
 
 
 def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
     """A stored attempt under today's catalogue, which may have changed since."""
     place = plan.places.get(row.step) or plan.no_step
     rung = next_rung(place, row)
-    due_ms = row.last_seen_ms + place.rungs[rung]
     return Attempt(
-        customer,
         plan,
         row.transaction_id,
-        bytes.fromhex(row.id),
         place,
         row.last_seen_ms,
-        due_ms,
-        due_ms + plan.patience_ms,
         rung,
         row.cause,
         row.struggle,
+        row.last_seen_ms + place.rungs[rung] + plan.patience_ms,
+        customer,
+        bytes.fromhex(row.id),
         row.cell or plan.cells.of(None),
         row.entered_ms or row.last_seen_ms,
         row.has_failed,
