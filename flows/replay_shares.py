@@ -108,8 +108,10 @@ class SharedReplay:
         began = time.perf_counter()
         task = msgspec.structs.replace(self._task, paths=tuple(paths))
         ended: SimpleQueue[Share] = SimpleQueue()
-        shares = [Share(task, number, Ears(self._write, on_bytes, ended.put)) for number in range(task.of)]
+        ears = Ears(self._write, on_bytes, ended.put)
+        shares: list[Share] = []
         try:
+            shares.extend(Share(task, number, ears) for number in range(task.of))
             for _ in shares:
                 self._add(ended.get().finished())
         finally:
@@ -164,8 +166,10 @@ class Share:
         """What it did, once it has ended. Raises why it has not done it."""
         if self._report is not None:
             return self._report
+        if self._failure is not None:
+            raise self._failure
         self._process.join(_ENDS_WITHIN_S)
-        raise self._failure or ShareLost(self._number, self._process.exitcode)
+        raise ShareLost(self._number, self._process.exitcode)
 
     def stop(self) -> None:
         """Ends it, whatever it does."""
