@@ -133,8 +133,7 @@ class Replay:
     def _watch(self, shard: JourneyShard) -> None:
         counts, shard.counts = shard.counts, Counts()
         with self._writing:
-            for name in Counts.__slots__:
-                setattr(self.report.counts, name, getattr(self.report.counts, name) + getattr(counts, name))
+            self.report.counts.add(counts)
 
     def _write_facts(self, facts: Sequence[Fact]) -> None:
         wanted = [fact for fact in facts if fact.kind in self._kinds]

@@ -26,7 +26,6 @@ import msgspec
 from flows.delivery import shards_of
 from flows.file_source import RecordingUnreadable, read_blocks
 from flows.replay import DEFAULT_KINDS, HINT, Replay, ReplayReport
-from operators.attempt import Counts
 from operators.catalogue import Catalogue
 from operators.events import customers_of
 
@@ -134,12 +133,11 @@ class SharedReplay:
         ours.events += report.events
         ours.facts += report.facts
         ours.dead_letters += report.dead_letters
-        for name in Counts.__slots__:
-            setattr(ours.counts, name, getattr(ours.counts, name) + getattr(report.counts, name))
+        ours.counts.add(report.counts)
 
 
 class Ears(NamedTuple):
-    """Who is told what a share says: of what it tells, of bytes read (of the first share only), and of its end."""
+    """Who is told what a share says: what is to be written, how many bytes it has read, and that it has ended."""
 
     write: Callable[[str, bytes], None]
     on_bytes: Callable[[int], None]
@@ -191,8 +189,7 @@ class Share:
             case ("facts" | "letters" as to, content):
                 self._ears.write(to, content)
             case ("read", size):
-                if self._number == 0:
-                    self._ears.on_bytes(size)
+                self._ears.on_bytes(size)
             case ("report", report):
                 self._report = report
             case ("unreadable", (path, found)):
@@ -232,7 +229,7 @@ def _end_with_parent() -> None:
 
 def _replayed(task: Task, number: int, says: "Connection[Said, Said]") -> Said:
     """The last word of a share. Raises ConnectionError when nobody listens."""
-    reading = _Reading(says)
+    reading = _Reading(says if number == 0 else None)
     facts, letters = (io.BufferedWriter(_Telling(says, to), _TELLS_BYTES) for to in ("facts", "letters"))
     out, dead_letters = facts if task.facts else None, letters if task.letters else None
     replay = Replay(task.catalogue, out, task.kinds, dead_letters, version=task.version)
@@ -246,9 +243,9 @@ def _replayed(task: Task, number: int, says: "Connection[Said, Said]") -> Said:
 
 
 class _Reading:
-    """Says how many bytes have been read, not for each few of them."""
+    """Says how many bytes have been read, not for each few of them; to nobody (None) where another share says it."""
 
-    def __init__(self, says: "Connection[Said, Said]") -> None:
+    def __init__(self, says: "Connection[Said, Said] | None") -> None:
         self._says = says
         self._untold = 0
 
@@ -260,7 +257,8 @@ class _Reading:
 
     def tell(self) -> None:
         """Says what has not been said yet."""
-        self._says.send(("read", self._untold))
+        if self._says is not None:
+            self._says.send(("read", self._untold))
         self._untold = 0
 
 

@@ -189,3 +189,8 @@ class Counts:
     late: int = 0
     disordered: int = 0
     ignored: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """What was counted elsewhere, too."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))

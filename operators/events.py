@@ -162,20 +162,18 @@ class _Outline(msgspec.Struct, gc=False):
     type: str = "track"
 
 
-class _Whose(msgspec.Struct, gc=False, rename="camel"):
-    """Whose a foreign event is and when it happened."""
-
-    user_id: str | None = None
-    anonymous_id: str | None = None
-    message_id: str | None = None
-    timestamp: datetime | None = None
-
-
 class _Owner(msgspec.Struct, gc=False, rename="camel"):
     """Whose an event is; what else it says is passed over."""
 
     user_id: str | None = None
     anonymous_id: str | None = None
+
+
+class _Whose(_Owner, gc=False, rename="camel"):
+    """Whose a foreign event is and when it happened."""
+
+    message_id: str | None = None
+    timestamp: datetime | None = None
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -237,11 +235,11 @@ def read_events(raws: Sequence[bytes]) -> list[Event | Rejection]:
 
 def customers_of(raws: Sequence[bytes]) -> list[str]:
     """Whose the events are, before they are read; the empty string for those nobody can say it of."""
-    decode = _OWNER.decode
     try:
-        return [owner.user_id or owner.anonymous_id or "" for owner in map(decode, raws)]
+        owners = list(map(_OWNER.decode, raws))
     except _UNREADABLE:
-        return [_customer_of(raw) for raw in raws]
+        owners = list(map(_owner_of, raws))
+    return [owner.user_id or owner.anonymous_id or "" for owner in owners]
 
 
 def no_customer(event: Event) -> Rejection:
@@ -256,12 +254,11 @@ def excerpt(raw: bytes, size: int = 80) -> str:
     return repr(text) + (f"... ({len(raw)} bytes)" if len(raw) > size else "")
 
 
-def _customer_of(raw: bytes) -> str:
+def _owner_of(raw: bytes) -> _Owner:
     try:
-        owner = _OWNER.decode(raw)
+        return _OWNER.decode(raw)
     except _UNREADABLE:
-        return ""
-    return owner.user_id or owner.anonymous_id or ""
+        return _Owner()
 
 
 def _foreign_event(raw: bytes) -> Event | None:
