@@ -19,7 +19,7 @@ from bench.timing import cpus, interleaved, quotients, taken, walls
 from bench.watched_quarter import Watched, watch_quarter
 from config import load_catalogue
 from flows.dataflow import Outlets, Rules, journey_flow
-from flows.file_source import RecordingSource
+from flows.file_source import RecordingSource, polls_of
 from flows.running import run_dataflow
 from flows.sinks import ListSink
 
@@ -58,7 +58,7 @@ def replay(recording: Recording, *, monitored: bool) -> None:
 
     rules = Rules(shards=1, run_out=lambda: True, latest_ms=lambda _: 1 << 62, checkpoints=False, struggles=False)
     outlets = Outlets(facts=nowhere(), dead_letters=nowhere(), monitor=nowhere() if monitored else None)
-    source = RecordingSource(iter(recording.lines), POLL_EVENTS, lambda: False)
+    source = RecordingSource(polls_of(iter(recording.lines), POLL_EVENTS), lambda: False)
     run_dataflow(journey_flow(source, recording.catalogue, rules, outlets), 1)
 
 

@@ -25,7 +25,7 @@ from bench.replay import replayed
 from bench.scale import Scale
 from bench.timing import cpus, interleaved, quotients, taken, walls
 from flows.delivery import Poll
-from flows.file_source import RecordingSource
+from flows.file_source import RecordingSource, polls_of
 from flows.replay import DEFAULT_KINDS, Pace, ReplayReport
 from flows.running import run_dataflow
 from operators.catalogue import Catalogue
@@ -117,7 +117,7 @@ def stock_flow(recording: Recording, poll_events: int, found: list[tuple[str, tu
         return _fold(session, event, finals)
 
     flow = Dataflow("stock")
-    polls = op.input("lines", flow, RecordingSource(iter(recording.lines), poll_events, lambda: False))
+    polls = op.input("lines", flow, RecordingSource(polls_of(iter(recording.lines), poll_events), lambda: False))
     # What one look brought, raw
     events = op.flat_map("decode", polls, _keyed)
     # A keyed stream of events: by customer, journey and transaction, an item an event

@@ -85,6 +85,31 @@ class Outlets(msgspec.Struct, frozen=True):
 
 def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> Dataflow:
     """Wires source, decisions and outlets together."""
+    flow = Dataflow("zhiyin")
+    _decide(_track(flow, source, catalogue, rules, outlets), catalogue, rules, outlets)
+    return flow
+
+
+def tracking_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, out: Sink[list[Tracked]]) -> Dataflow:
+    """The first half of it alone: ``out`` hands what was tracked to a ``deciding_flow`` elsewhere."""
+    flow = Dataflow("zhiyin_tracking")
+    op.output("hand_on", op.map("tracked", _track(flow, source, catalogue, rules), lambda keyed: [keyed[1]]), out)
+    return flow
+
+
+def deciding_flow(
+    source: Source[tuple[str, Tracked]], catalogue: Catalogue, rules: Rules, outlets: Outlets
+) -> Dataflow:
+    """The second half alone: ``source`` has what a ``tracking_flow`` elsewhere handed on."""
+    flow = Dataflow("zhiyin_deciding")
+    _decide(op.input("tracked", flow, source), catalogue, rules, outlets)
+    return flow
+
+
+def _track(
+    flow: Dataflow, source: Source[Poll], catalogue: Catalogue, rules: Rules, outlets: Outlets | None = None
+) -> KeyedStream[Tracked]:
+    """From raw polls to what was seen of attempts, by shard."""
     plans = journey_plans(catalogue, checkpoints=rules.checkpoints)
     keeps = rules.journals is not None
     begun = itertools.count()
@@ -96,7 +121,7 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
             memory_ms,
             say_struggles=rules.struggles,
             keeps_changes=keeps,
-            keeps_moves=outlets.monitor is not None,
+            keeps_moves=outlets is not None and outlets.monitor is not None,
             phase_ms=next(begun) * FAR_MS // rules.shards % FAR_MS,
         )
         remembering = Remembering(shard, rules.journals, resumed)
@@ -105,13 +130,15 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
     def shard_batches(poll: Poll) -> Iterable[tuple[str, ShardBatch]]:
         return by_shard(poll, rules.shards)
 
-    flow = Dataflow("zhiyin")
     polls = op.input("bus", flow, source)
     # Stream[Poll]: everything one look brought, raw
     batches = op.flat_map("shard", polls, shard_batches)
     # KeyedStream[ShardBatch]: one item a shard and poll, still raw
-    tracked = op.stateful_batch("track", batches, track)
-    # KeyedStream[Tracked]: by shard
+    return op.stateful_batch("track", batches, track)
+
+
+def _decide(tracked: KeyedStream[Tracked], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> None:
+    """From what was seen of attempts to all that is told."""
     observed = op.flat_map("by_journey", tracked, _by_journey(catalogue, rules))
     # KeyedStream: by journey, lists of observations, and what happened around transactions
     decide = deciding(catalogue, rules.journals, rules.learns, checkpoints=rules.checkpoints)
@@ -131,7 +158,6 @@ def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outle
         _tell_outreach(concerning, catalogue, rules, outlets)
         _tell_bundles(concerning, catalogue, rules, outlets)
         _compare(decided, told, catalogue, rules)
-    return flow
 
 
 def _concerning(facts: Stream[list[Fact]], tracked: KeyedStream[Tracked], rules: Rules) -> KeyedStream[Concerning]:

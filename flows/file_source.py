@@ -11,12 +11,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Final, Generic, TypeVar, cast
 
 import zstandard
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.delivery import Poll
+
+Item = TypeVar("Item")
 
 _WHOLE: Final = "recording"
 _BLOCK_BYTES: Final = 1 << 16
@@ -95,34 +97,37 @@ def _buffered(unpacked: object) -> IO[bytes]:
 _UNPACKED: Final[dict[str, Callable[[IO[bytes]], IO[bytes]]]] = {".gz": _gzip, ".xz": _xz, ".zst": _zstd}
 
 
-class RecordingSource(FixedPartitionedSource[Poll, None]):
-    """The files one after the other, ``poll_events`` lines a poll, until ``stopping()``."""
+def polls_of(lines: Iterator[bytes], poll_events: int) -> Iterator[Poll]:
+    """``poll_events`` lines a poll."""
+    while raws := list(islice(lines, poll_events)):
+        yield Poll(raws)
 
-    def __init__(self, lines: Iterator[bytes], poll_events: int, stopping: Callable[[], bool]) -> None:
-        self._lines = lines
-        self._poll_events = poll_events
+
+class RecordingSource(FixedPartitionedSource[Item, None], Generic[Item]):
+    """What there is, one after the other, until ``stopping()``."""
+
+    def __init__(self, items: Iterator[Item], stopping: Callable[[], bool]) -> None:
+        self._items = items
         self._stopping = stopping
 
     def list_parts(self) -> list[str]:
         """One part: the order of a recording is its own."""
         return [_WHOLE]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_RecordingPart":
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_RecordingPart[Item]":
         """The only part."""
-        return _RecordingPart(self._lines, self._poll_events, self._stopping)
+        return _RecordingPart(self._items, self._stopping)
 
 
-class _RecordingPart(StatefulSourcePartition[Poll, None]):
-    def __init__(self, lines: Iterator[bytes], poll_events: int, stopping: Callable[[], bool]) -> None:
-        self._lines = lines
-        self._poll_events = poll_events
+class _RecordingPart(StatefulSourcePartition[Item, None], Generic[Item]):
+    def __init__(self, items: Iterator[Item], stopping: Callable[[], bool]) -> None:
+        self._items = items
         self._stopping = stopping
 
-    def next_batch(self) -> Iterable[Poll]:
-        raws = [] if self._stopping() else list(islice(self._lines, self._poll_events))
-        if not raws:
+    def next_batch(self) -> Iterable[Item]:
+        if self._stopping():
             raise StopIteration
-        return (Poll(raws),)
+        return (next(self._items),)
 
     def snapshot(self) -> None:
         return None

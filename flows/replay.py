@@ -10,13 +10,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 import msgspec
+from bytewax.dataflow import Dataflow
 
-from flows.dataflow import Outlets, Rules, journey_flow
+from flows.dataflow import Outlets, Rules, deciding_flow, journey_flow, tracking_flow
 from flows.decide import Learns
-from flows.file_source import RecordingSource, RecordingUnreadable, read_lines
+from flows.delivery import Tracked, shard_key
+from flows.file_source import RecordingSource, RecordingUnreadable, polls_of, read_lines
+from flows.replay_process import ReplayProcessLost
 from flows.running import run_dataflow
 from flows.sinks import ListSink
 from flows.uplift import WatchUplift
@@ -27,6 +30,8 @@ from operators.dead_letters import DeadLetter, dead_letter_document
 from operators.facts import FACT_KINDS, LIFE_CYCLE, Fact, fact_document
 from operators.hints import Hint, hint_document
 from operators.journey import JourneyShard
+
+Item = TypeVar("Item")
 
 HINT: Final = "hint"
 KINDS: Final = (*FACT_KINDS, HINT)
@@ -88,7 +93,7 @@ class Replay:
         self._watching = watching or Watching()
         self._latest_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
         self._writing = threading.Lock()
-        self._failure: RecordingUnreadable | OSError | None = None
+        self._failure: RecordingUnreadable | ReplayProcessLost | OSError | None = None
 
     def run(self, paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda _: None) -> ReplayReport:
         """Replays the files one after the other. Raises RecordingUnreadable, and OSError when writing fails."""
@@ -96,10 +101,36 @@ class Replay:
 
     def run_lines(self, lines: Iterator[bytes]) -> ReplayReport:
         """Replays lines that are already there."""
+        source = self._source(polls_of(lines, self._pace.poll_events))
+        return self._run(journey_flow(source, self._catalogue, self._rules(), self._outlets()))
+
+    def run_tracked(self, tracked: Iterator[Tracked]) -> ReplayReport:
+        """Replays what ``track_lines`` elsewhere handed on; who hands it here adds to ``report.counts``."""
+        source = self._source((shard_key(0), each) for each in tracked)
+        return self._run(deciding_flow(source, self._catalogue, self._rules(), self._outlets()))
+
+    def track_lines(self, lines: Iterator[bytes], hand_on: Callable[[Sequence[Tracked]], None]) -> ReplayReport:
+        """The first half of a replay alone: nothing is decided, nothing told. Raises as ``run``."""
+        source = self._source(polls_of(lines, self._pace.poll_events))
+        return self._run(tracking_flow(source, self._catalogue, self._rules(), ListSink(lambda: hand_on)))
+
+    def _run(self, flow: Dataflow) -> ReplayReport:
         began = time.perf_counter()
+        run_dataflow(flow, self._pace.workers)
+        if self._failure is not None:
+            raise self._failure
+        if self._out is not None:
+            self._out.flush()
+        self.report.seconds = time.perf_counter() - began
+        self.report.events = self.report.counts.events + sum(self.report.dead_letters.values())
+        return self.report
+
+    def _source(self, items: Iterator[Item]) -> RecordingSource[Item]:
         self._failure = None
-        source = RecordingSource(self._until_failure(lines), self._pace.poll_events, lambda: self._failure is not None)
-        rules = Rules(
+        return RecordingSource(self._until_failure(items), lambda: self._failure is not None)
+
+    def _rules(self) -> Rules:
+        return Rules(
             shards=self._pace.shards,
             run_out=lambda: self._failure is None,
             latest_ms=lambda _: self._latest_ms,
@@ -109,25 +140,19 @@ class Replay:
             learns=self._watching.learns,
             watch_uplift=self._watching.uplift,
         )
-        outlets = Outlets(
+
+    def _outlets(self) -> Outlets:
+        return Outlets(
             facts=ListSink(lambda: self._write_facts),
             dead_letters=ListSink(lambda: self._write_dead_letters),
             hints=ListSink(lambda: self._write_hints) if HINT in self._kinds else None,
         )
-        run_dataflow(journey_flow(source, self._catalogue, rules, outlets), self._pace.workers)
-        if self._failure is not None:
-            raise self._failure
-        if self._out is not None:
-            self._out.flush()
-        self.report.seconds = time.perf_counter() - began
-        self.report.events = self.report.counts.events + sum(self.report.dead_letters.values())
-        return self.report
 
-    def _until_failure(self, lines: Iterator[bytes]) -> Iterator[bytes]:
-        """The lines up to an unreadable place: the engine would bury the error in its own."""
+    def _until_failure(self, items: Iterator[Item]) -> Iterator[Item]:
+        """What there is up to a failure: the engine would bury the error in its own."""
         try:
-            yield from lines
-        except RecordingUnreadable as error:
+            yield from items
+        except (RecordingUnreadable, ReplayProcessLost) as error:
             self._failure = error
 
     def _watch(self, shard: JourneyShard) -> None:

@@ -184,8 +184,9 @@ def _replay(commands: "Commands") -> None:
         metavar="N",
         type=count,
         default=1,
-        help="processes that share the customers, a core each: same facts, of different customers in any order; not "
-        "where journeys learn (default: %(default)s)",
+        help="processes, a core each; same facts. They share the customers, whose facts come in any order; where "
+        "journeys learn, one follows the customers and one decides, however many more there may be (default: "
+        "%(default)s)",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
     _catalogue(parser)

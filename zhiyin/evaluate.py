@@ -16,6 +16,8 @@ import msgspec
 from flows.decide import Learns
 from flows.file_source import RecordingUnreadable
 from flows.replay import HINT, Replay, ReplayReport, Watching
+from flows.replay_process import ReplayProcessLost
+from flows.replay_tracking import TwoStageReplay
 from operators.catalogue import Catalogue
 from operators.facts import Fact, FactKind
 from operators.learning_contract import Learning
@@ -69,11 +71,13 @@ def run_evaluate(catalogue: Catalogue, chosen: argparse.Namespace) -> int:
     if chosen.out is not None:
         _make(chosen.out)
 
+    replay = Replay if chosen.workers == 1 else TwoStageReplay
+
     def replaying(what: str, catalogue: Catalogue, kinds: Sequence[str], watching: Watching) -> ReplayReport:
         with Progress(what, total_bytes(chosen.files), quiet=chosen.quiet) as progress:
             try:
-                return Replay(catalogue, None, kinds, watching=watching).run(chosen.files, progress.step)
-            except RecordingUnreadable as error:
+                return replay(catalogue, None, kinds, watching=watching).run(chosen.files, progress.step)
+            except (RecordingUnreadable, ReplayProcessLost) as error:
                 raise CommandFailure(str(error)) from error
 
     report = evaluated(catalogue, replaying, chosen.targets, [str(path) for path in chosen.files])

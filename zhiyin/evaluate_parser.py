@@ -7,6 +7,8 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from zhiyin.argument_types import count
+
 DOES: Final = "how good would the predictions have been on these recordings?"
 MORE: Final = """\
 Replays recordings through the same dataflow with learning on, from nothing: what the engine would have known,
@@ -33,7 +35,7 @@ TARGETS: Final = (0.90, 0.93, 0.95, 0.97, 0.99)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Files, ``--out``, ``--targets``, ``--json``, ``--quiet``."""
+    """Files, ``--out``, ``--targets``, ``--workers``, ``--json``, ``--quiet``."""
     parser.add_argument(
         "files", metavar="FILE", type=Path, nargs="+", help="NDJSON events, one a line; .gz .xz .zst are opened"
     )
@@ -46,6 +48,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=targets,
         default=TARGETS,
         help="target precisions to try beside the catalogue's own; '' for none (default: 0.9,0.93,0.95,0.97,0.99)",
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=count,
+        default=1,
+        help="processes, a core each: two are of use, one follows the customers, one decides and learns; same report "
+        "(default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="the report as JSON instead of tables")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")

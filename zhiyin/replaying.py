@@ -14,7 +14,9 @@ from typing import IO
 
 from flows.file_source import RecordingUnreadable
 from flows.replay import DEFAULT_KINDS, KINDS, Replay, ReplayReport
-from flows.replay_shares import SharedReplay, SharingFailure
+from flows.replay_process import ReplayProcessLost
+from flows.replay_shares import SharedReplay, is_shareable
+from flows.replay_tracking import TwoStageReplay
 from operators.catalogue import Catalogue
 from zhiyin import __version__
 from zhiyin.failures import CommandFailure
@@ -31,7 +33,7 @@ def run_replay(catalogue: Catalogue, chosen: argparse.Namespace) -> ReplayReport
             replay = _replay(chosen.workers, catalogue, out, kinds, dead_letters)
             with Progress("replay", total_bytes(chosen.files), quiet=chosen.quiet) as progress:
                 report = replay.run(chosen.files, progress.step)
-        except (RecordingUnreadable, SharingFailure) as error:
+        except (RecordingUnreadable, ReplayProcessLost) as error:
             raise CommandFailure(str(error)) from error
     if not chosen.quiet:
         say(summary(report))
@@ -40,9 +42,11 @@ def run_replay(catalogue: Catalogue, chosen: argparse.Namespace) -> ReplayReport
 
 def _replay(
     workers: int, catalogue: Catalogue, out: IO[bytes], kinds: Sequence[str], dead_letters: IO[bytes] | None
-) -> Replay | SharedReplay:
+) -> Replay | SharedReplay | TwoStageReplay:
     if workers == 1:
         return Replay(catalogue, out, kinds, dead_letters, version=__version__)
+    if not is_shareable(catalogue, kinds):
+        return TwoStageReplay(catalogue, out, kinds, dead_letters, version=__version__)
     return SharedReplay(catalogue, out, kinds, dead_letters, version=__version__, workers=workers)
 
 

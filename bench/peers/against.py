@@ -25,8 +25,9 @@ from bench.progress import tell
 from bench.scale import Scale
 from bench.stock_window import gap_ms, outcome_of, require_agreement
 from bench.timing import Taken, cpus, interleaved, quotients, taken, walls
-from flows.replay import Replay, ReplayReport
+from flows.replay import ReplayReport
 from flows.replay_shares import SharedReplay
+from flows.replay_tracking import TwoStageReplay
 from operators.catalogue import Catalogue, Decision
 from operators.events import ACTIVITY, CANCELLED, COMPLETED, STEP_COMPLETED, STEP_VIEWED
 
@@ -150,13 +151,14 @@ def require_same_ends(fixed: ReplayReport, learned: ReplayReport) -> None:
 def replay(catalogue: Catalogue, decision: Decision, file: Path) -> ReplayReport:
     """Our replay of the file, its facts to a file, as ``zhiyin replay`` does it best on this machine.
 
-    ``fixed``: by as many processes as the peers have threads. ``learned``: it also learns, so by one, and tells some
+    By as many processes as the peers have threads. ``learned``: it also learns, in the second of them, and tells some
     break-offs earlier.
     """
     chosen = msgspec.structs.replace(catalogue, decision=decision, learning=decision == "learned")
     with tempfile.TemporaryFile() as out:
-        shared = decision == "fixed"
-        return (SharedReplay(chosen, out, workers=PARALLELISM) if shared else Replay(chosen, out)).run([file])
+        if decision == "fixed":
+            return SharedReplay(chosen, out, workers=PARALLELISM).run([file])
+        return TwoStageReplay(chosen, out).run([file])
 
 
 def _files(recording: Recording, folder: Path) -> Files:

@@ -10,7 +10,7 @@ import pytest
 
 from config import load_catalogue
 from flows.dataflow import Outlets, Rules, journey_flow
-from flows.file_source import RecordingSource
+from flows.file_source import RecordingSource, polls_of
 from flows.running import run_dataflow
 from flows.sinks import ListSink
 from operators.catalogue import Catalogue
@@ -42,7 +42,7 @@ class Run:
     def __init__(self, catalogue: Catalogue, lines: Sequence[bytes], shards: int, poll: int) -> None:
         self.facts: list[Fact] = []
         self.words: list[Told] = []
-        source = RecordingSource(iter(lines), poll, lambda: False)
+        source = RecordingSource(polls_of(iter(lines), poll), lambda: False)
         rules = Rules(shards=shards, run_out=lambda: True, latest_ms=lambda _: 1 << 62, checkpoints=False)
         outlets = Outlets(
             facts=ListSink(lambda: self.facts.extend),

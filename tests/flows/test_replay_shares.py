@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import msgspec
@@ -16,12 +15,21 @@ import pytest
 
 from config import load_catalogue
 from flows.file_source import RecordingUnreadable
-from flows.replay import DEFAULT_KINDS, KINDS, Replay
-from flows.replay_shares import NotShared, SharedReplay, ShareLost, own_lines
+from flows.replay import DEFAULT_KINDS, HINT, KINDS, Replay
+from flows.replay_process import ReplayProcessLost
+from flows.replay_shares import SharedReplay, is_shareable, own_lines
 from operators.catalogue import Catalogue
 from operators.facts import FACT_KINDS
+from tests.flows.replay_processes import (
+    REFUSED,
+    FullDisk,
+    endless_recording,
+    processes_of,
+    wait_for_processes,
+    without_times,
+    write_recording,
+)
 from tests.machine import ROOT
-from zhiyin.simulate import Plan, write_file
 
 WITHOUT_SCORES = tuple(kind for kind in KINDS if kind != "idle")
 
@@ -33,14 +41,7 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(scope="module")
 def recording(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some hundred customers, and lines that nobody can read among theirs."""
-    path = tmp_path_factory.mktemp("recording") / "events.ndjson"
-    write_file(catalogue, Plan(customers=300, seed=5, duration_ms=7_200_000), path)
-    lines = path.read_bytes().splitlines(keepends=True)
-    for place, bad in enumerate((b"no json\n", b'{"userId": 7}\n', b"{}\n", b'{"userId":"a","event":"Call Me"}\n')):
-        lines.insert(100 * (place + 1), bad)
-    path.write_bytes(b"".join(lines))
-    return path
+    return write_recording(catalogue, tmp_path_factory.mktemp("recording") / "events.ndjson")
 
 
 def told(out: io.BytesIO) -> list[bytes]:
@@ -64,10 +65,8 @@ def test_several_processes_tell_what_one_tells(catalogue: Catalogue, recording: 
     assert told(shared) == told(alone)
     assert len(told(alone)) > 500
     assert report.facts == expected.facts
-    assert (
-        report.dead_letters == expected.dead_letters == {"not_json": 1, "wrong_type": 1, "no_customer": 1, "no_time": 1}
-    )
-    assert _without_times(letters) == _without_times(letters_alone)
+    assert report.dead_letters == expected.dead_letters == REFUSED
+    assert without_times(letters) == without_times(letters_alone)
     assert (report.events, report.counts) == (expected.events, expected.counts)
     assert sum(read) == recording.stat().st_size
     assert report.seconds > 0
@@ -91,31 +90,26 @@ def test_every_line_is_one_shares_and_a_customers_are_all_the_same_ones(recordin
 
 
 def test_what_learns_is_not_shared(catalogue: Catalogue) -> None:
-    with pytest.raises(NotShared, match=r"found journeys that learn \(.*policy_loan.*replay with one worker"):
-        SharedReplay(catalogue, None, ("idle",), workers=2)
+    assert not is_shareable(catalogue, ("idle",))
     on_trial = msgspec.structs.replace(
         catalogue, hints=msgspec.structs.replace(catalogue.hints, wording="bandit"), learning=False
     )
-    with pytest.raises(NotShared, match="hints whose wordings are on trial"):
-        SharedReplay(on_trial, None, ("hint",), workers=2)
-    SharedReplay(on_trial, None, FACT_KINDS, workers=2)
+    assert not is_shareable(on_trial, (HINT,))
+    assert is_shareable(on_trial, FACT_KINDS)
+    with pytest.raises(ValueError, match="customers who teach one another"):
+        SharedReplay(on_trial, None, (HINT,), workers=2)
 
 
 def test_a_missing_recording_is_named_and_no_process_is_left(catalogue: Catalogue, tmp_path: Path) -> None:
     with pytest.raises(RecordingUnreadable, match=r"none\.ndjson: found No such file"):
         SharedReplay(catalogue, io.BytesIO(), workers=2).run([tmp_path / "none.ndjson"])
-    assert _shares_of(os.getpid()) == []
-
-
-class FullDisk(io.BytesIO):
-    def write(self, data: object) -> int:
-        raise OSError(28, "No space left on device")
+    assert processes_of(os.getpid()) == []
 
 
 def test_a_full_disk_ends_all_with_its_own_error(catalogue: Catalogue, recording: Path) -> None:
     with pytest.raises(OSError, match="No space left on device"):
         SharedReplay(catalogue, FullDisk(), workers=2).run([recording])
-    assert _shares_of(os.getpid()) == []
+    assert processes_of(os.getpid()) == []
 
 
 def test_a_share_that_is_killed_is_told_and_ends_the_others(catalogue: Catalogue, fifo: Path) -> None:
@@ -124,34 +118,31 @@ def test_a_share_that_is_killed_is_told_and_ends_the_others(catalogue: Catalogue
     def run() -> None:
         try:
             SharedReplay(catalogue, io.BytesIO(), workers=2).run([fifo])
-        except ShareLost as error:
+        except ReplayProcessLost as error:
             raised.append(error)
 
     running = threading.Thread(target=run)
     running.start()
-    first, _ = _wait_for_shares(os.getpid(), 2)
+    first, _ = wait_for_processes(os.getpid(), 2)
     first.send_signal(signal.SIGKILL)
     running.join(30)
     assert not running.is_alive()
     [error] = raised
     assert "found exit code -9, expected its report" in str(error)
-    assert _shares_of(os.getpid()) == []
+    assert processes_of(os.getpid()) == []
 
 
 def test_shares_end_when_who_started_them_is_killed(fifo: Path) -> None:
     command = [sys.executable, "-m", "zhiyin", "replay", str(fifo), "--workers", "2", "--quiet"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-        shares = _wait_for_shares(process.pid, 2)
+        shares = wait_for_processes(process.pid, 2)
         process.kill()
     assert psutil.wait_procs(shares, timeout=20)[1] == []
 
 
 @pytest.fixture
 def fifo(tmp_path: Path) -> Path:
-    """A recording that never comes to its end."""
-    path = tmp_path / "events.ndjson"
-    os.mkfifo(path)
-    return path
+    return endless_recording(tmp_path)
 
 
 def _read(line: bytes) -> dict[str, object]:
@@ -160,22 +151,3 @@ def _read(line: bytes) -> dict[str, object]:
     except orjson.JSONDecodeError:
         return {}
     return found if isinstance(found.get("userId"), str) else {}
-
-
-def _without_times(letters: io.BytesIO) -> list[object]:
-    """What was refused and why; not when, which is the clock's."""
-    read = [orjson.loads(line) for line in letters.getvalue().splitlines()]
-    return sorted(({"payload": each["payload"], "failure": each["failure"]["messages"]} for each in read), key=repr)
-
-
-def _shares_of(pid: int) -> list[psutil.Process]:
-    """Children of the server that forks them for ``pid``."""
-    return [share for server in psutil.Process(pid).children() for share in server.children()]
-
-
-def _wait_for_shares(pid: int, many: int) -> list[psutil.Process]:
-    deadline = time.monotonic() + 30
-    while len(found := _shares_of(pid)) < many:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
-    return found

@@ -9,7 +9,7 @@ import msgspec
 
 from config import load_catalogue
 from flows.dataflow import Outlets, Rules, journey_flow
-from flows.file_source import RecordingSource
+from flows.file_source import RecordingSource, polls_of
 from flows.monitor import TELL_EVERY_MS
 from flows.running import run_dataflow
 from flows.sinks import ListSink
@@ -83,7 +83,7 @@ def mapped(lines: Sequence[bytes], client: Client) -> list[Told]:
         checkpoints=False,
         clock=lambda: next(clock),
     )
-    source = RecordingSource(iter(lines), 512, lambda: False)
+    source = RecordingSource(polls_of(iter(lines), 512), lambda: False)
     run_dataflow(journey_flow(source, catalogue(), rules, outlets), 1)
     return words
 

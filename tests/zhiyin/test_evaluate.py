@@ -129,6 +129,16 @@ def test_scores_are_the_same_whether_somebody_watches_or_not(tmp_path: Path) -> 
     assert witness.predictions
 
 
+def test_two_processes_give_the_same_report(typed: Typed, simulated: Path) -> None:
+    reports: list[Report] = []
+    for workers in (1, 2):
+        code, said, complaint = typed(simulated, "--catalog", QUICK, "--targets", "", "--json", "--workers", workers)
+        assert code == 0, complaint
+        reports.append(msgspec.structs.replace(msgspec.json.decode(said, type=Report), seconds=0.0))
+    assert reports[0] == reports[1]
+    assert reports[0].findings
+
+
 def test_without_the_evaluation_packages_it_does_the_rest(
     typed: Typed, simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,60 @@
+"""What tests of replays in several processes share: a recording, outputs, the processes as the system sees them."""
+
+import io
+import os
+import time
+from pathlib import Path
+
+import orjson
+import psutil
+
+from operators.catalogue import Catalogue
+from zhiyin.simulate import Plan, write_file
+
+BAD_LINES = (b"no json\n", b'{"userId": 7}\n', b"{}\n", b'{"userId":"a","event":"Call Me"}\n')
+REFUSED = {"not_json": 1, "wrong_type": 1, "no_customer": 1, "no_time": 1}
+"""What becomes of ``BAD_LINES``, by kind."""
+
+
+class FullDisk(io.BytesIO):
+    """A file that nothing more goes into."""
+
+    def write(self, data: object) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def write_recording(catalogue: Catalogue, path: Path) -> Path:
+    """Some hundred customers, and lines that nobody can read among theirs."""
+    write_file(catalogue, Plan(customers=300, seed=5, duration_ms=7_200_000), path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    for place, bad in enumerate(BAD_LINES):
+        lines.insert(100 * (place + 1), bad)
+    path.write_bytes(b"".join(lines))
+    return path
+
+
+def endless_recording(folder: Path) -> Path:
+    """A recording that never comes to its end."""
+    path = folder / "events.ndjson"
+    os.mkfifo(path)
+    return path
+
+
+def without_times(letters: io.BytesIO) -> list[object]:
+    """What was refused and why; not when, which is the clock's."""
+    read = [orjson.loads(line) for line in letters.getvalue().splitlines()]
+    return sorted(({"payload": each["payload"], "failure": each["failure"]["messages"]} for each in read), key=repr)
+
+
+def processes_of(pid: int) -> list[psutil.Process]:
+    """Children of the server that forks them for ``pid``."""
+    return [share for server in psutil.Process(pid).children() for share in server.children()]
+
+
+def wait_for_processes(pid: int, many: int) -> list[psutil.Process]:
+    """The same, once there are so many."""
+    deadline = time.monotonic() + 30
+    while len(found := processes_of(pid)) < many:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found
