@@ -26,7 +26,7 @@ def test_a_replay_costs_more_than_reading_and_less_than_a_thousand_times_that(re
 
 
 def test_the_replay_that_is_timed_does_the_work(recording: Recording) -> None:
-    default, everything = (replayed(recording, kinds) for _, kinds in CHOICES)
+    default, everything = (replayed(recording, kinds) for _, kinds, _ in CHOICES)
     assert default.events == everything.events == EVENTS
     assert default.facts["abandoned"] == everything.facts["abandoned"] > 10
     assert {"idle", "struggled", "hint"} <= set(everything.facts) - set(default.facts)
