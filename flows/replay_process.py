@@ -47,6 +47,7 @@ class ReplayProcess(Generic[Task]):
 
     def __init__(self, name: str, work: Work[Task], task: Task) -> None:
         self.name = name
+        self._waiting = threading.Lock()
         self._said, says = _PROCESSES.Pipe(duplex=False)
         self._process = _PROCESSES.Process(target=_do, args=(work, task, says), daemon=True)
         self._process.start()
@@ -60,8 +61,7 @@ class ReplayProcess(Generic[Task]):
             try:
                 said, what = cast("Word", self._said.recv())
             except (EOFError, OSError) as error:
-                self._process.join(_ENDS_WITHIN_S)
-                raise ReplayProcessLost(self.name, self._process.exitcode) from error
+                raise ReplayProcessLost(self.name, self._exit_code(_ENDS_WITHIN_S)) from error
             if said == "unreadable":
                 raise RecordingUnreadable(*what)
             yield said, what
@@ -69,11 +69,17 @@ class ReplayProcess(Generic[Task]):
     def stop(self) -> None:
         """Ends it, whatever it does."""
         self._process.terminate()
-        self._process.join()
+        self._exit_code()
 
     def close(self) -> None:
         """Lets go of what it said; nobody may be listening any more."""
         self._said.close()
+
+    def _exit_code(self, timeout_s: float | None = None) -> int | None:
+        """Waits for its end. One at a time: who comes second would find the code taken."""
+        with self._waiting:
+            self._process.join(timeout_s)
+            return self._process.exitcode
 
 
 class Reading:

@@ -40,8 +40,11 @@ def broker_jars(pom: Path = POM, kept_in: Path = KEPT_IN) -> Path:
     with tempfile.TemporaryDirectory(dir=kept_in) as unfinished:
         fetched = Path(unfinished) / "jars"
         _fetch(pom, fetched)
-        if not folder.is_dir():  # another run may have been quicker
+        try:
             fetched.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # Another process was not quicker.
+                raise
     return folder
 
 

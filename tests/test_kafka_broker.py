@@ -124,6 +124,16 @@ class TestJars:
         assert (tmp_path / "calls").read_text("utf-8").split() == ["once", "once"]
         assert len(list((tmp_path / "kept").iterdir())) == 2
 
+    def test_of_two_who_fetch_at_once_the_quicker_ones_stay(
+        self, tmp_path: Path, pom_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = jars_folder(pom_file, tmp_path / "kept")
+        body = f'for w in "$@"; do into="${{w#-DoutputDirectory=}}"; done; mkdir "$into" {folder}; touch {folder}/a.jar'
+        self.fake_maven(tmp_path, monkeypatch, body)
+        assert broker_jars(pom_file, tmp_path / "kept") == folder
+        assert [each.name for each in folder.iterdir()] == ["a.jar"]
+        assert list((tmp_path / "kept").iterdir()) == [folder]
+
     def test_that_do_not_come_are_said_with_what_maven_said(
         self, tmp_path: Path, pom_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

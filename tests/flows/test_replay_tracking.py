@@ -121,14 +121,23 @@ def test_a_first_stage_that_is_killed_is_told(catalogue: Catalogue, fifo: Path) 
     assert processes_of(os.getpid()) == []
 
 
+# Whoever runs the tests in the background has Ctrl-C ignored in all below.
+HEARS_CTRL_C = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
 def test_the_first_stage_ends_with_the_second(fifo: Path, by: signal.Signals) -> None:
     command = [sys.executable, "-m", "zhiyin", "replay", str(fifo), "--emit", "idle", "--workers", "2", "--quiet"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", HEARS_CTRL_C, *command]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
         [tracking] = wait_for_processes(process.pid, 1)
         process.send_signal(by)
-        assert process.stderr is not None
-        said = process.stderr.read().decode()
+        said = process.communicate(timeout=20)[1].decode()
+    finally:
+        process.kill()
     assert psutil.wait_procs([tracking], timeout=20)[1] == []
     assert process.returncode == (130 if by == signal.SIGINT else -signal.SIGKILL), said
     assert "Traceback" not in said
