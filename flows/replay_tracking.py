@@ -8,15 +8,14 @@ customers teach one another: ``flows.replay_shares`` can't share these out.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
 from flows.delivery import Tracked
 from flows.file_source import read_lines
-from flows.replay import DEFAULT_KINDS, Replay, ReplayReport, Watching
+from flows.replay import Replay, ReplayReport
 from flows.replay_process import Reading, ReplayProcess, Says
 from operators.catalogue import Catalogue
 
@@ -29,29 +28,15 @@ class TrackingTask(msgspec.Struct, frozen=True):
     kinds: frozenset[str]
 
 
-class TwoStageReplay:
+class TwoStageReplay(Replay):
     """As ``Replay``, in two processes."""
-
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        out: IO[bytes] | None,
-        kinds: Collection[str] = DEFAULT_KINDS,
-        dead_letters: IO[bytes] | None = None,
-        *,
-        version: str = "",
-        watching: Watching | None = None,
-    ) -> None:
-        self._deciding = Replay(catalogue, out, kinds, dead_letters, version=version, watching=watching)
-        self._task = TrackingTask((), catalogue, frozenset(kinds))
-        self.report = self._deciding.report
 
     def run(self, paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda _: None) -> ReplayReport:
         """Replays the files one after the other. Raises as ``Replay``, and ReplayProcessLost."""
         began = time.perf_counter()
-        tracking = ReplayProcess("tracking", _track, msgspec.structs.replace(self._task, paths=tuple(paths)))
+        tracking = ReplayProcess("tracking", _track, TrackingTask(tuple(paths), self._catalogue, self._kinds))
         try:
-            self._deciding.run_tracked(self._heard(tracking, on_bytes))
+            self.run_tracked(self._heard(tracking, on_bytes))
         finally:
             tracking.stop()
             tracking.close()

@@ -42,12 +42,11 @@ def run_replay(catalogue: Catalogue, chosen: argparse.Namespace) -> ReplayReport
 
 def _replay(
     workers: int, catalogue: Catalogue, out: IO[bytes], kinds: Sequence[str], dead_letters: IO[bytes] | None
-) -> Replay | SharedReplay | TwoStageReplay:
-    if workers == 1:
-        return Replay(catalogue, out, kinds, dead_letters, version=__version__)
-    if not is_shareable(catalogue, kinds):
-        return TwoStageReplay(catalogue, out, kinds, dead_letters, version=__version__)
-    return SharedReplay(catalogue, out, kinds, dead_letters, version=__version__, workers=workers)
+) -> Replay | SharedReplay:
+    if workers > 1 and is_shareable(catalogue, kinds):
+        return SharedReplay(catalogue, out, kinds, dead_letters, version=__version__, workers=workers)
+    replay = Replay if workers == 1 else TwoStageReplay
+    return replay(catalogue, out, kinds, dead_letters, version=__version__)
 
 
 def wanted_kinds(emit: str | None) -> tuple[str, ...]:

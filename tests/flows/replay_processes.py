@@ -2,12 +2,16 @@
 
 import io
 import os
+import signal
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 import psutil
 
+from flows.replay_process import ReplayProcessLost
 from operators.catalogue import Catalogue
 from zhiyin.simulate import Plan, write_file
 
@@ -38,6 +42,25 @@ def endless_recording(folder: Path) -> Path:
     path = folder / "events.ndjson"
     os.mkfifo(path)
     return path
+
+
+def killed(replay: Callable[[], object], many: int) -> ReplayProcessLost:
+    """What a replay that never ends raises when the first of its ``many`` processes is killed."""
+    raised: list[ReplayProcessLost] = []
+
+    def run() -> None:
+        try:
+            replay()
+        except ReplayProcessLost as error:
+            raised.append(error)
+
+    running = threading.Thread(target=run)
+    running.start()
+    wait_for_processes(os.getpid(), many)[0].send_signal(signal.SIGKILL)
+    running.join(30)
+    assert not running.is_alive()
+    [error] = raised
+    return error
 
 
 def without_times(letters: io.BytesIO) -> list[object]:

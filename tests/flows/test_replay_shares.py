@@ -2,10 +2,8 @@
 
 import io
 import os
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import msgspec
@@ -16,7 +14,6 @@ import pytest
 from config import load_catalogue
 from flows.file_source import RecordingUnreadable
 from flows.replay import DEFAULT_KINDS, HINT, KINDS, Replay
-from flows.replay_process import ReplayProcessLost
 from flows.replay_shares import SharedReplay, is_shareable, own_lines
 from operators.catalogue import Catalogue
 from operators.facts import FACT_KINDS
@@ -24,6 +21,7 @@ from tests.flows.replay_processes import (
     REFUSED,
     FullDisk,
     endless_recording,
+    killed,
     processes_of,
     wait_for_processes,
     without_times,
@@ -113,21 +111,7 @@ def test_a_full_disk_ends_all_with_its_own_error(catalogue: Catalogue, recording
 
 
 def test_a_share_that_is_killed_is_told_and_ends_the_others(catalogue: Catalogue, fifo: Path) -> None:
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            SharedReplay(catalogue, io.BytesIO(), workers=2).run([fifo])
-        except ReplayProcessLost as error:
-            raised.append(error)
-
-    running = threading.Thread(target=run)
-    running.start()
-    first, _ = wait_for_processes(os.getpid(), 2)
-    first.send_signal(signal.SIGKILL)
-    running.join(30)
-    assert not running.is_alive()
-    [error] = raised
+    error = killed(lambda: SharedReplay(catalogue, io.BytesIO(), workers=2).run([fifo]), many=2)
     assert "found exit code -9, expected its report" in str(error)
     assert processes_of(os.getpid()) == []
 

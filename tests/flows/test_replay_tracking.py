@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from config import load_catalogue
 from flows.decide import Learns
 from flows.file_source import RecordingUnreadable
 from flows.replay import DEFAULT_KINDS, KINDS, Replay, Watching
-from flows.replay_process import ReplayProcessLost
 from flows.replay_tracking import TwoStageReplay
 from operators.catalogue import Catalogue
 from operators.situations import Scored
@@ -25,6 +23,7 @@ from tests.flows.replay_processes import (
     REFUSED,
     FullDisk,
     endless_recording,
+    killed,
     processes_of,
     wait_for_processes,
     without_times,
@@ -102,21 +101,7 @@ def test_a_full_disk_ends_both_with_its_own_error(catalogue: Catalogue, recordin
 
 
 def test_a_first_stage_that_is_killed_is_told(catalogue: Catalogue, fifo: Path) -> None:
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            TwoStageReplay(catalogue, io.BytesIO()).run([fifo])
-        except ReplayProcessLost as error:
-            raised.append(error)
-
-    running = threading.Thread(target=run)
-    running.start()
-    [tracking] = wait_for_processes(os.getpid(), 1)
-    tracking.send_signal(signal.SIGKILL)
-    running.join(30)
-    assert not running.is_alive()
-    [error] = raised
+    error = killed(lambda: TwoStageReplay(catalogue, io.BytesIO()).run([fifo]), many=1)
     assert "replay, tracking: found exit code -9, expected its report" in str(error)
     assert processes_of(os.getpid()) == []
 
