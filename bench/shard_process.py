@@ -19,18 +19,15 @@ from bench.timing import taken
 from bench.visits import POLL_EVENTS, Visits
 from config import load_catalogue
 from flows.customers import CustomersLogic
-from flows.decide import DecideLogic, Learns, arbitrable
-from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key
+from flows.decide import arbitrable, deciding_fixed
+from flows.delivery import Concerning, Poll, ShardBatch, by_shard, shard_key
 from flows.remembering import Remembering
 from flows.running import quieten_garbage_collection
 from flows.track import TrackLogic
-from operators.abandonment import JourneyDecision
 from operators.arbitration import Arbitration
-from operators.catalogue import Catalogue
 from operators.events import read_events
 from operators.journey import JourneyShard
 from operators.journey_plan import journey_plans
-from operators.reasons import ReasonRules
 
 SHARDS: Final = 32
 KINDS: Final = ("plain", "struggling", "hinted")
@@ -45,7 +42,7 @@ class House:
         plans = journey_plans(self.catalogue, checkpoints=False)
         self.shards = {shard_key(number): JourneyShard(plans, keeps_changes=True) for number in range(SHARDS)}
         self._tracks = {key: _track(shard) for key, shard in self.shards.items()}
-        self._decide = _decide(self.catalogue) if hinted else None
+        self._decide = deciding_fixed(self.catalogue, learning=()) if hinted else None
         self._arbitrations = {key: Arbitration(self.catalogue) for key in self.shards}
         self._arbitrate = {
             key: CustomersLogic("arbitrate", each, arbitrable, None, Remembering(each, None, None))
@@ -67,22 +64,13 @@ class House:
         for key, batch in batches:
             tracked, _ = self._tracks[key].on_batch([batch])
             if self._decide is not None:
-                self._pass_on(key, tracked)
-
-    def _pass_on(self, key: str, tracked: Iterable[Tracked]) -> None:
-        if self._decide is not None:
-            decided, _ = self._decide.on_batch([each.observations for each in tracked])
-            for facts in decided:
-                self._arbitrate[key].on_batch([Concerning(key, list(facts))])
+                self._arbitrate[key].on_batch(
+                    [Concerning(key, list(facts)) for each in tracked for _, facts in self._decide((key, each))]
+                )
 
 
 def _track(shard: JourneyShard) -> TrackLogic:
     return TrackLogic(shard, lambda _: _LATEST_MS, lambda: False, lambda _: None, Remembering(shard, None, None))
-
-
-def _decide(catalogue: Catalogue) -> DecideLogic:
-    decision = JourneyDecision(ReasonRules(catalogue))
-    return DecideLogic(decision, Remembering(decision, None, None), Learns(), resumed=False)
 
 
 class Holder:

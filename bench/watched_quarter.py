@@ -12,9 +12,8 @@ from typing import Final
 import msgspec
 
 from bench.quarter import BEGINS_MS, HOUR_MS, Problem, Quarter
-from operators.abandonment import JourneyDecision
 from operators.catalogue import Catalogue
-from operators.facts import Observation
+from operators.fixed_decision import FixedDecision
 from operators.journey import JourneyShard
 from operators.journey_monitor import JourneyMonitor, PainPointChanged
 from operators.journey_plan import journey_plans
@@ -67,7 +66,7 @@ class House:
     def __init__(self, catalogue: Catalogue) -> None:
         reasons, rules = ReasonRules(catalogue), watch_rules(catalogue)
         self._shard = JourneyShard(journey_plans(catalogue, checkpoints=False), say_struggles=False, keeps_moves=True)
-        self._decisions = {name: JourneyDecision(reasons) for name in catalogue.journeys}
+        self._decision = FixedDecision(reasons)
         self.monitors = {name: JourneyMonitor(catalogue.journeys, rules) for name in catalogue.journeys}
         for name, monitor in self.monitors.items():
             monitor.call(name)
@@ -89,11 +88,8 @@ class House:
     def _moves(self) -> dict[str, list[Move]]:
         grouped: defaultdict[str, list[Move]] = defaultdict(list)
         grouped.update(self._shard.collect_moves())
-        observed: defaultdict[str, list[Observation]] = defaultdict(list)
-        for seen in self._shard.collect():
-            observed[seen.journey].append(seen)
-        for name, observations in observed.items():
-            grouped[name] += fact_moves(self._decisions[name].decide(observations))
+        for fact in self._decision.decide(self._shard.collect()):
+            grouped[fact.journey] += fact_moves((fact,))
         return grouped
 
     def _report(self, problem: Problem, at_ms: int) -> None:

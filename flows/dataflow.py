@@ -16,10 +16,9 @@ from bytewax.outputs import Sink
 
 from flows.bundles import bundles
 from flows.customers import Clock, CustomersLogic
-from flows.decide import Learns, arbitrable, deciding
+from flows.decide import Learns, arbitrable, by_learning_journey, deciding, deciding_fixed
 from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
 from flows.monitor import monitored
-from flows.outcomes import Outcomes, outcomes_by_journey
 from flows.outreach import about_calling
 from flows.questions import hot_questions
 from flows.remembering import Journals, Remembering
@@ -29,7 +28,7 @@ from flows.wording import worded
 from operators.arbitration import Arbitration, Input, Verdict
 from operators.catalogue import Catalogue
 from operators.dead_letters import DeadLetter
-from operators.facts import Fact, Observation
+from operators.facts import Fact
 from operators.journey import JourneyShard
 from operators.journey_plan import journey_plans
 from operators.outreach import Outreach
@@ -139,10 +138,14 @@ def _track(
 
 def _decide(tracked: KeyedStream[Tracked], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> None:
     """From what was seen of attempts to all that is told."""
-    observed = op.flat_map("by_journey", tracked, _by_journey(catalogue, rules))
-    # KeyedStream: by journey, lists of observations, and what happened around transactions
+    learning = catalogue.learning_journeys(checkpoints=rules.checkpoints)
+    observed = op.flat_map("by_journey", tracked, by_learning_journey(learning))
+    # KeyedStream: by journey that learns, lists of observations, and what happened around transactions
     decide = deciding(catalogue, rules.journals, rules.learns, checkpoints=rules.checkpoints)
-    decided = op.stateful_batch("decide", observed, decide)
+    learnt = op.stateful_batch("decide", observed, decide)
+    fixed = op.flat_map("decide_fixed", tracked, deciding_fixed(catalogue, learning))
+    decided = op.merge("decided", learnt, fixed)
+    # KeyedStream: by journey, lists of facts
     facts = op.map("facts", decided, _value)
     # Stream[list[Fact]]: the public word
     _tell("tell_facts", facts, outlets.facts, outlets)
@@ -229,20 +232,6 @@ def _tell_monitor(
 def _tell(step: str, told: Stream[Any], sink: Sink[Any], outlets: Outlets) -> None:
     routed = told if outlets.route is None else op.flat_map(f"{step}_by_partition", told, outlets.route)
     op.output(step, routed, sink)
-
-
-def _by_journey(
-    catalogue: Catalogue, rules: Rules
-) -> Callable[[tuple[str, Tracked]], Iterable[tuple[str, list[Observation] | Outcomes]]]:
-    learning = catalogue.learning_journeys(checkpoints=rules.checkpoints)
-
-    def by_journey(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Observation] | Outcomes]]:
-        grouped: dict[str, list[Observation]] = {}
-        for seen in keyed[1].observations:
-            grouped.setdefault(seen.journey, []).append(seen)
-        return *grouped.items(), *outcomes_by_journey(keyed[1], learning)
-
-    return by_journey
 
 
 def _refused(keyed: tuple[str, Tracked]) -> Iterable[list[DeadLetter]]:

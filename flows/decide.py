@@ -1,6 +1,9 @@
-"""The deciding step: a journey's observations become facts; and what the arbitration of hints understands."""
+"""The deciding steps: observations become facts; and what the arbitration of hints understands.
 
-from collections.abc import Callable, Iterable
+What is not learnt from is decided where it was tracked, by customer shard; what is, by journey.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -8,7 +11,8 @@ import msgspec
 from bytewax.operators import StatefulBatchLogic
 
 from flows.customers import REWRITE_EVERY_MS
-from flows.outcomes import Outcomes
+from flows.delivery import Tracked
+from flows.outcomes import Outcomes, outcomes_by_journey
 from flows.remembering import Journals, Remembering
 from operators.abandonment import JourneyDecision
 from operators.arbitration import Contact, HintFeedback
@@ -25,6 +29,7 @@ from operators.events import (
     Properties,
 )
 from operators.facts import Around, Fact, Observation, stable_id
+from operators.fixed_decision import FixedDecision
 from operators.learning import JourneyLearning
 from operators.learning_contract import LearningKeeper, WatchScored
 from operators.models import import_river
@@ -62,12 +67,12 @@ class DecideLogic(StatefulBatchLogic[list[Observation] | Outcomes, list[Fact], b
         self._remembering.call(f"decide-{stable_id(journey)}")
         if not self._has_begun:
             self._begin(journey)
-        if self._decision.learning is not None:
-            self._decision.learning.hurry(hurries=self._hurries())
+        learning = self._decision.learnt
+        learning.hurry(hurries=self._hurries())
         decided = [self._decide(each) for each in values]
         self._remembering.write_ahead()
-        if self._keeper is not None and self._decision.learning is not None:
-            self._keeper(journey, self._decision.learning)
+        if self._keeper is not None:
+            self._keeper(journey, learning)
         return [facts for facts in decided if facts], StatefulBatchLogic.RETAIN
 
     def _decide(self, given: list[Observation] | Outcomes) -> list[Fact]:
@@ -87,34 +92,74 @@ class DecideLogic(StatefulBatchLogic[list[Observation] | Outcomes, list[Fact], b
         return datetime.now(UTC) + _REWRITE_EVERY if self._remembering.is_rewriting else None
 
     def snapshot(self) -> bytes:
-        """The place in the journal of which attempts have been told, and which of them are still away."""
+        """The place in the journal of the attempts that wait, and what has been learnt."""
         return self._remembering.snapshot()
 
     def _begin(self, journey: str) -> None:
         self._has_begun = True
         self._decision.begin(journey)
-        if self._keeper is not None and self._decision.learning is not None:
-            self._keeper.begin(journey, self._decision.learning, resumed=self._resumed)
+        if self._keeper is not None:
+            self._keeper.begin(journey, self._decision.learnt, resumed=self._resumed)
 
 
 def deciding(
     catalogue: Catalogue, journals: Journals | None, learns: Learns, *, checkpoints: bool
 ) -> Callable[[bytes | None], DecideLogic]:
-    """What makes the decision of each journey; it learns where the catalogue says so."""
+    """What makes the decision of each journey that learns."""
     reasons = ReasonRules(catalogue)
     keeps = journals is not None
-    if any(catalogue.learns(journey, checkpoints=checkpoints) for journey in catalogue.journeys.values()):
+    learning = catalogue.learning_journeys(checkpoints=checkpoints)
+    if learning:
         import_river()
 
     def learning_of(journey: str) -> JourneyLearning | None:
-        if not catalogue.learns(catalogue.journeys[journey], checkpoints=checkpoints):
+        if journey not in learning:
             return None
         return JourneyLearning(journey, catalogue, learns.watch_scored, keeps_changes=keeps)
 
     def decide(resumed: bytes | None) -> DecideLogic:
         decision = JourneyDecision(reasons, learning_of, keeps_changes=keeps)
         remembering = Remembering(decision, journals, resumed)
+        if resumed and decision.learning is None:
+            remembering.rewrite_soon()  # It learns no more: nothing of its customers may stay in the files.
         return DecideLogic(decision, remembering, learns, resumed=bool(resumed))
+
+    return decide
+
+
+def by_learning_journey(
+    learning: Sequence[str],
+) -> Callable[[tuple[str, Tracked]], Iterable[tuple[str, list[Observation] | Outcomes]]]:
+    """What was tracked, for the journeys that learn: observations, and what happened around transactions."""
+    learns = frozenset(learning)
+
+    def by_journey(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Observation] | Outcomes]]:
+        if not learning:
+            return ()
+        grouped: dict[str, list[Observation]] = {}
+        for seen in keyed[1].observations:
+            if seen.journey in learns:
+                grouped.setdefault(seen.journey, []).append(seen)
+        return *grouped.items(), *outcomes_by_journey(keyed[1], learning)
+
+    return by_journey
+
+
+def deciding_fixed(
+    catalogue: Catalogue, learning: Sequence[str]
+) -> Callable[[tuple[str, Tracked]], Iterable[tuple[str, list[Fact]]]]:
+    """What decides about the journeys that don't learn, beside the tracker: lists of facts, by journey."""
+    decision = FixedDecision(ReasonRules(catalogue))
+    learns = frozenset(learning)
+
+    def decide(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Fact]]]:
+        observations = keyed[1].observations
+        if learns:
+            observations = [seen for seen in observations if seen.journey not in learns]
+        grouped: dict[str, list[Fact]] = {}
+        for fact in decision.decide(observations):
+            grouped.setdefault(fact.journey, []).append(fact)
+        return grouped.items()
 
     return decide
 

@@ -1,11 +1,10 @@
-"""The decision of one journey: is this silence an abandonment, and why.
+"""The decision of one journey that learns: is this silence an abandonment, and why.
 
-In: the tracker's observations of one journey. Out: the public facts. It remembers which
-attempts it has told about, so ``returned`` and ``recovered`` are its words.
+In: the tracker's observations of one journey. Out: the public facts, in which every idle checkpoint is scored. With
+``decision: learned`` a break-off is told at a checkpoint already, when the journey's learning says so, and at
+``idle_after`` at the latest; with ``fixed`` at ``idle_after``, as where nothing is learnt (``fixed_decision.py``).
 
-The fixed decision tells ``abandoned`` when the tracker says ``silent`` (``idle_after`` has passed); the idle
-checkpoints before that become ``idle`` facts. The learned one tells it at a checkpoint already, when the journey's
-learning says so, and at ``idle_after`` at the latest. Where there is learning, both score every checkpoint.
+It remembers the attempts told before ``idle_after``; of those told then the tracker knows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +14,8 @@ import msgspec
 
 from operators.break_offs import Asked, Outcome
 from operators.explaining import what_moved
-from operators.facts import Fact, FactKind, Observation
+from operators.facts import Fact, Observation
+from operators.fixed_decision import ENDS, PLAIN, fact_of
 from operators.learning import JourneyLearning, Thought
 from operators.learning_state import LearningHead, WaitingRow
 from operators.reasons import ReasonRules
@@ -25,10 +25,7 @@ from operators.stored import ALL, StoredRecord, taken
 FORMAT: Final = "zhiyin-away-2"
 
 LearningOf = Callable[[str], JourneyLearning | None]
-"""A journey's learning, made when its first observation comes; None: it does not learn."""
-
-_PLAIN: dict[str, FactKind] = {"started": "started", "struggled": "struggled", "idle": "idle"}
-_ENDS: dict[str, FactKind] = {"completed": "completed", "cancelled": "cancelled", "gone": "expired"}
+"""A journey's learning, made when its first observation comes; None: it does not learn any more."""
 
 
 class DecisionHead(msgspec.Struct, array_like=True, gc=False):
@@ -42,8 +39,8 @@ class DecisionHead(msgspec.Struct, array_like=True, gc=False):
 class AwayRow(msgspec.Struct, array_like=True, gc=False):
     """One attempt, stored. None of all: it is over.
 
-    ``away``: told as abandoned, and away still (None: not told); ``waiting``: for its outcome; ``asked``: what was
-    asked of its break-off.
+    ``away``: told early as abandoned, and away still (None: not told so); ``waiting``: for its outcome; ``asked``: what
+    was asked of its break-off.
     """
 
     attempt_id: str
@@ -59,13 +56,12 @@ _ROWS: Final = StoredRecord(AwayRow, FORMAT)
 class JourneyDecision:
     """The decisions about one journey's attempts.
 
-    ``away``: attempts told as abandoned, and whether they are still away. It holds as many as are
-    abandoned and not yet over. ``keeps_changes``: whether what changes is noted for ``changes``.
+    ``away``: attempts told as abandoned before ``idle_after``, and whether they are still away. It holds as many as
+    are not yet over. ``keeps_changes``: whether what changes is noted for ``changes``. Of a journey that has learnt and
+    does not any more (``learning`` None), nothing is kept.
     """
 
-    def __init__(
-        self, reasons: ReasonRules, learning_of: LearningOf = lambda _: None, *, keeps_changes: bool = False
-    ) -> None:
+    def __init__(self, reasons: ReasonRules, learning_of: LearningOf, *, keeps_changes: bool = False) -> None:
         self._reasons = reasons
         self._learning_of = learning_of
         self._keeps_changes = keeps_changes
@@ -80,27 +76,36 @@ class JourneyDecision:
             self._journey = journey
             self.learning = self._learning_of(journey)
 
+    @property
+    def learnt(self) -> JourneyLearning:
+        """Its learning, once it has begun. Raises LookupError for a journey that does not learn."""
+        if self.learning is None:
+            raise LookupError(f"journey: found {self._journey!r}, expected one that learns")
+        return self.learning
+
     def decide(self, observations: Sequence[Observation]) -> list[Fact]:
         """The facts that follow, in the order of the observations."""
-        if self._journey is None and observations:
-            self.begin(observations[0].journey)
+        if not observations:
+            return []
+        self.begin(observations[0].journey)
+        learning = self.learnt
+        thoughts = learning.hear(observations)
+        self._changed |= learning.take_changed()
         facts: list[Fact] = []
-        for seen, thought in zip(observations, self._thoughts(observations), strict=True):
-            kind = _PLAIN.get(seen.kind)
-            if kind is not None:
-                facts.append(_fact(kind, seen, None if thought is None else thought.score))
-            if seen.kind == "silent" or (thought is not None and thought.tell):
+        for seen, thought in zip(observations, thoughts, strict=True):
+            if seen.kind in PLAIN:
+                facts.append(fact_of(PLAIN[seen.kind], seen, score=None if thought is None else thought.score))
+            if thought is not None and thought.tell:
                 self._tell(seen, thought, facts)
-            elif kind is None:
+            elif seen.kind not in PLAIN:
                 self._heard_of(seen, facts)
-        if self.learning is not None and self.learning.break_offs.waiting and observations:
-            self.learning.break_offs.batch_over(max(seen.at_ms for seen in observations))
+        if learning.break_offs.waiting:
+            learning.break_offs.batch_over(max(seen.at_ms for seen in observations))
         return facts
 
     def hear(self, outcomes: Sequence[Outcome]) -> None:
         """What happened around transactions: what was thought of break-offs is held against it."""
-        if self.learning is not None:
-            self.learning.break_offs.hear(outcomes)
+        self.learnt.break_offs.hear(outcomes)
 
     def head(self) -> bytes:
         """What has been learnt; nothing else beside the attempts but the format's name."""
@@ -118,10 +123,10 @@ class JourneyDecision:
         return len(rows), msgspec.msgpack.encode(rows)
 
     def all_keys(self) -> list[str]:
-        """The attempts told as abandoned and not over, and those that wait for their outcome."""
+        """The attempts told early and not over, and those that wait for their outcome."""
         learning = self.learning
         if learning is None:
-            return list(self.away)
+            return []
         return list(self.away.keys() | learning.waiting.keys() | learning.break_offs.waiting.keys())
 
     def rows(self, keys: Sequence[str]) -> bytes:
@@ -134,6 +139,8 @@ class JourneyDecision:
         stored = _HEAD.unpack(head)
         if stored.journey is not None:
             self.begin(stored.journey)
+        if self.learning is None:
+            return
         waiting: dict[str, WaitingRow] = {}
         asked: dict[str, Asked] = {}
         for row in _ROWS.unpacked(packed):
@@ -146,15 +153,13 @@ class JourneyDecision:
                 self.away[row.attempt_id] = row.away
             if row.waiting is not None:
                 waiting[row.attempt_id] = row.waiting
-        if self.learning is not None and stored.learning is not None:
+        if stored.learning is not None:
             self.learning.put_head(stored.learning)
             self.learning.put_rows(waiting.items())
             self.learning.break_offs.put_rows(asked.items())
 
     def _row(self, attempt_id: str) -> AwayRow:
-        learning, away = self.learning, self.away.get(attempt_id)
-        if learning is None:
-            return AwayRow(attempt_id, away)
+        learning, away = self.learnt, self.away.get(attempt_id)
         return AwayRow(attempt_id, away, learning.row(attempt_id), learning.break_offs.waiting.get(attempt_id))
 
     def _set_away(self, attempt_id: str, *, away: bool) -> None:
@@ -163,75 +168,44 @@ class JourneyDecision:
             self._changed.add(attempt_id)
 
     def _is_over(self, attempt_id: str) -> bool:
-        """Forgets the attempt; whether it had been told as abandoned."""
+        """Forgets the attempt; whether it had been told early."""
         if self.away.pop(attempt_id, None) is None:
             return False
         if self._keeps_changes:
             self._changed.add(attempt_id)
         return True
 
-    def _thoughts(self, observations: Sequence[Observation]) -> Sequence[Thought | None]:
-        if self.learning is None:
-            return (None,) * len(observations)
-        thoughts = self.learning.hear(observations)
-        self._changed |= self.learning.take_changed()
-        return thoughts
-
     def _heard_of(self, seen: Observation, facts: list[Fact]) -> None:
         """The attempt goes on, is over, or is forgotten without a word."""
         if seen.kind == "erased":
             self._is_over(seen.attempt_id)
         elif seen.kind != "active":
-            fact = _fact(_ENDS[seen.kind], seen, recovered=self._is_over(seen.attempt_id))
+            recovered = self._is_over(seen.attempt_id) or seen.broken_off
+            fact = fact_of(ENDS[seen.kind], seen, recovered=recovered)
             facts.append(fact)
-            if self.learning is not None:
-                self.learning.break_offs.ended(fact)
+            self.learnt.break_offs.ended(fact)
         elif self.away.get(seen.attempt_id):
             self._set_away(seen.attempt_id, away=False)
-            facts.append(_fact("returned", seen))
+            facts.append(fact_of("returned", seen))
+        elif seen.broken_off:
+            facts.append(fact_of("returned", seen))
 
-    def _tell(self, seen: Observation, thought: Thought | None, facts: list[Fact]) -> None:
+    def _tell(self, seen: Observation, thought: Thought, facts: list[Fact]) -> None:
         """The attempt is abandoned, unless this silence has been told already."""
-        if not self.away.get(seen.attempt_id):
+        if self.away.get(seen.attempt_id):
+            return
+        if seen.kind != "silent":
             self._set_away(seen.attempt_id, away=True)
-            facts.append(self._abandoned(seen, thought))
+        facts.append(self._abandoned(seen, thought))
 
-    def _abandoned(self, seen: Observation, thought: Thought | None) -> Fact:
-        learning = self.learning
-        fact = Fact(
-            kind="abandoned",
-            at_ms=seen.at_ms,
-            attempt_id=seen.attempt_id,
-            customer_id=seen.customer_id,
-            journey=seen.journey,
-            transaction_id=seen.transaction_id,
-            step=seen.step,
-            cause=seen.cause,
-            idle_ms=seen.idle_ms,
-            score=None if thought is None else thought.score,
+    def _abandoned(self, seen: Observation, thought: Thought) -> Fact:
+        learning = self.learnt
+        fact = fact_of(
+            "abandoned",
+            seen,
+            score=thought.score,
             reasons=self._reasons.rank(seen.signals, seen.step, seen.journey),
-            signals=seen.signals,
-            cell=seen.cell,
-            moved=() if learning is None or thought is None else what_moved(learning.effects(thought.silence)),
-            drifting=thought is not None and thought.drifting,
+            moved=what_moved(learning.effects(thought.silence)),
+            drifting=thought.drifting,
         )
-        return fact if learning is None else learning.break_offs.told(fact, known_of(seen))
-
-
-def _fact(kind: FactKind, seen: Observation, score: float | None = None, *, recovered: bool = False) -> Fact:
-    return Fact(
-        kind,
-        seen.at_ms,
-        seen.attempt_id,
-        seen.customer_id,
-        seen.journey,
-        seen.transaction_id,
-        seen.step,
-        seen.cause,
-        seen.idle_ms,
-        score,
-        recovered,
-        (),
-        seen.signals,
-        seen.cell,
-    )
+        return learning.break_offs.told(fact, known_of(seen))

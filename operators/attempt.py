@@ -17,6 +17,10 @@ from operators.moves import FAILED, STUMBLED, UNKNOWN_DWELL, Move
 from operators.situations import time_bin
 from operators.struggle import Struggle
 
+HAS_FAILED: Final = 1
+"""Of an attempt's ``marks``: it failed since it came to its step."""
+HAS_BROKEN_OFF: Final = 2
+"""Of an attempt's ``marks``: one of its silences counted as broken off."""
 CLOSED: Final = -1
 """The ``rung`` of an attempt that is over."""
 NO_TIMER: Final = -1
@@ -33,7 +37,8 @@ class Attempt:
 
     ``digest``: its id as eight bytes, which take half of the room of its text.
     ``timer_ms``: what its timer waits for, ``due_ms`` and the journey's patience, or earlier.
-    ``cell``: of the journey map; ``entered_ms``: when it came to its step; ``has_failed``: since then.
+    ``cell``: of the journey map; ``entered_ms``: when it came to its step; ``marks``: bits, see ``HAS_FAILED`` and
+    ``HAS_BROKEN_OFF``.
     Where the journey learns, ``trail`` has one byte for each of the last steps left behind (``situations.time_bin`` of
     the time spent there), and ``stepped_ms`` is when it last went to another step.
     """
@@ -50,7 +55,7 @@ class Attempt:
     digest: bytes
     cell: str = ""
     entered_ms: int = 0
-    has_failed: bool = False
+    marks: int = 0
     started_ms: int = 0
     stepped_ms: int = 0
     trail: bytes = b""
@@ -60,8 +65,18 @@ class Attempt:
         """When its next rung is reached."""
         return self.last_seen_ms + self.place.rungs[self.rung]
 
+    @property
+    def is_away(self) -> bool:
+        """Whether its silence counts as broken off: only its end is still waited for."""
+        return self.rung == len(self.place.rungs) - 1
+
     def seen(
-        self, kind: ObservationKind, at_ms: int, idle_ms: int = 0, signals: tuple[Signal, ...] = ()
+        self,
+        kind: ObservationKind,
+        at_ms: int,
+        idle_ms: int = 0,
+        signals: tuple[Signal, ...] = (),
+        broken_off: bool = False,
     ) -> Observation:
         """What is to be said of it."""
         return Observation(
@@ -78,6 +93,7 @@ class Attempt:
             self.started_ms,
             self.trail,
             self.cell,
+            broken_off,
         )
 
     def leave_behind(self, at_ms: int) -> None:
@@ -98,14 +114,14 @@ class Attempt:
         elif not was_away:
             return
         self.entered_ms = at_ms
-        self.has_failed = False
+        self.marks &= ~HAS_FAILED
 
     def fail(self, code: str, at_ms: int, moves: list[Move]) -> None:
         """Notes a failure at the step, and the first since it was entered."""
         step = self.place.id or ""
         moves.append((self.plan.name, (FAILED, step, code), at_ms, self.cell, UNKNOWN_DWELL))
-        if not self.has_failed:
-            self.has_failed = True
+        if not self.marks & HAS_FAILED:
+            self.marks |= HAS_FAILED
             moves.append((self.plan.name, (STUMBLED, step, ""), at_ms, self.cell, UNKNOWN_DWELL))
 
 
@@ -174,7 +190,7 @@ def begun(
         xxh3_64_digest(about.encode()),
         plan.cells.of(event.context),
         at_ms,
-        False,
+        0,
         at_ms,
         at_ms,
     )

@@ -49,6 +49,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     pause). ``signals``: all so far, on ``idle``, ``silent`` and ``struggled`` (there the new one is last).
     ``cause``: messageId of the event behind it. ``started_ms``, ``trail`` (one byte a step left behind: the bin of
     the time spent there, see ``situations``): on ``idle`` and ``silent``. ``cell``: of the journey map.
+    ``broken_off``: the pause that ``active`` ends counted as broken off; of an attempt that ends, any of its did.
     """
 
     kind: ObservationKind
@@ -64,6 +65,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     started_ms: int = 0
     trail: bytes = b""
     cell: str = ""
+    broken_off: bool = False
 
 
 class Around(msgspec.Struct, frozen=True):

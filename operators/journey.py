@@ -17,7 +17,7 @@ from typing import Final
 
 from xxhash import xxh3_64_digest
 
-from operators.attempt import CLOSED, NO_TIMER, Attempt, Counts, Customer, begun
+from operators.attempt import CLOSED, HAS_BROKEN_OFF, NO_TIMER, Attempt, Counts, Customer, begun
 from operators.events import (
     ACTIVITY,
     CANCELLED,
@@ -326,8 +326,9 @@ class JourneyShard:
         if attempt.rung > 0 or place.rungs[0] < here.rungs[0]:
             self._wait_less(attempt, at_ms + place.rungs[0] + attempt.plan.patience_ms)
         if attempt.rung > 0:
+            was_away = attempt.rung == len(here.rungs) - 1
             attempt.rung = 0
-            self._observed.append(attempt.seen("active", at_ms, pause_ms))
+            self._observed.append(attempt.seen("active", at_ms, pause_ms, (), was_away))
 
     def _wait_less(self, attempt: Attempt, timer_ms: int) -> None:
         """The deadline may come sooner than the timer, which never waits for longer than it has to."""
@@ -344,14 +345,17 @@ class JourneyShard:
             if beyond == 1:
                 self._close("gone", attempt, due_ms)
                 return
-            kind: ObservationKind = "silent" if beyond == _SILENT_BEFORE_LAST else "idle"
+            kind: ObservationKind = "idle"
+            if beyond == _SILENT_BEFORE_LAST:
+                kind = "silent"
+                attempt.marks |= HAS_BROKEN_OFF
             self._observed.append(attempt.seen(kind, due_ms, idle_ms, signals(attempt.struggle)))
             attempt.rung += 1
             if not attempt.customer.changed:
                 self._changes.note(attempt.customer)
 
     def _close(self, kind: ObservationKind, attempt: Attempt, at_ms: int) -> None:
-        self._observed.append(attempt.seen(kind, at_ms))
+        self._observed.append(attempt.seen(kind, at_ms, 0, (), attempt.marks & HAS_BROKEN_OFF != 0))
         attempt.rung = CLOSED
         attempt.struggle = None
         self.open_attempts -= 1

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from operators.attempt import NO_TIMER, Attempt, Customer
+from operators.attempt import HAS_BROKEN_OFF, HAS_FAILED, NO_TIMER, Attempt, Customer
 from operators.journey_plan import JourneyPlan, StepPlan
 from operators.stored import StoredRecord
 from operators.struggle import Struggle
@@ -20,7 +20,7 @@ FORMAT: Final = "zhiyin-shard-2"
 
 
 class AttemptRow(msgspec.Struct, array_like=True, gc=False):
-    """One open attempt, stored."""
+    """One open attempt, stored. ``away``: told as silent, and silent still; ``broken_off``: ever told so."""
 
     journey: str
     transaction_id: str | None
@@ -37,6 +37,8 @@ class AttemptRow(msgspec.Struct, array_like=True, gc=False):
     started_ms: int = 0
     stepped_ms: int = 0
     trail: bytes = b""
+    away: bool = False
+    broken_off: bool = False
 
 
 class CustomerRow(msgspec.Struct, array_like=True, gc=False):
@@ -98,10 +100,12 @@ def _row(attempt: Attempt) -> tuple[object, ...]:
         attempt.struggle,
         attempt.cell,
         attempt.entered_ms,
-        attempt.has_failed,
+        attempt.marks & HAS_FAILED != 0,
         attempt.started_ms,
         attempt.stepped_ms,
         attempt.trail,
+        attempt.is_away,
+        attempt.marks & HAS_BROKEN_OFF != 0,
     )
 
 
@@ -172,6 +176,7 @@ def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
     """A stored attempt under today's catalogue, which may have changed since."""
     place = plan.places.get(row.step) or plan.no_step
     rung = next_rung(place, row)
+    has_broken_off = row.broken_off or rung == len(place.rungs) - 1
     return Attempt(
         plan,
         row.transaction_id,
@@ -185,7 +190,7 @@ def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
         bytes.fromhex(row.id),
         row.cell or plan.cells.of(None),
         row.entered_ms or row.last_seen_ms,
-        row.has_failed,
+        HAS_FAILED * row.has_failed | HAS_BROKEN_OFF * has_broken_off,
         row.started_ms or row.last_seen_ms,
         row.stepped_ms or row.last_seen_ms,
         row.trail,
@@ -196,8 +201,10 @@ def next_rung(place: StepPlan, row: AttemptRow) -> int:
     """The index of the rung a stored attempt waits for under today's catalogue.
 
     With an unchanged catalogue that is the stored one. After a change it is the first rung not
-    sooner than the one that was waited for, so that nothing told is told again.
+    sooner than the one that was waited for, so that nothing told is told again; of one that is away, the last.
     """
+    if row.away:
+        return len(place.rungs) - 1
     if row.rung < len(place.rungs) and row.due_ms == row.last_seen_ms + place.rungs[row.rung]:
         return row.rung
     if row.rung == 0:

@@ -273,19 +273,23 @@ class Step(msgspec.Struct, frozen=True):
 def lives(draw: st.DrawFn) -> list[Step]:
     """A few customers who break off, come back, complete, turn to somebody, and agents who speak of it."""
     steps: list[Step] = []
-    at_ms = AT_MS
+    at_ms, kinds = AT_MS, dict.fromkeys(range(4), "")
     for _ in range(draw(st.integers(1, 12))):
         at_ms += draw(st.integers(1, 3)) * 20 * MINUTE_MS
         number = draw(st.integers(0, 3))
         kind = draw(st.sampled_from(("silent", "silent", "active", "completed", "gone")))
-        steps.append(Step([observed(number, kind, at_ms)], draw(st.lists(heard(at_ms), max_size=3))))
+        broken_off = kinds[number] == "silent" if kind == "active" else kinds[number] != ""
+        kinds[number] = kind
+        steps.append(
+            Step([observed(number, kind, at_ms, broken_off=broken_off)], draw(st.lists(heard(at_ms), max_size=3)))
+        )
     return steps
 
 
-def observed(number: int, kind: str, at_ms: int) -> Observation:
+def observed(number: int, kind: str, at_ms: int, *, broken_off: bool = False) -> Observation:
     signals = (Signal("step_failed", "face_check", ("face_timeout", "sms_timeout")[number % 2], None, 2),)
     seen = Observation("silent", at_ms, attempt(number), f"c{number}", JOURNEY, None, "face_check", None, 300_000)
-    return msgspec.structs.replace(seen, kind=kind, signals=signals, started_ms=at_ms - HOUR_MS)
+    return msgspec.structs.replace(seen, kind=kind, signals=signals, started_ms=at_ms - HOUR_MS, broken_off=broken_off)
 
 
 def heard(at_ms: int) -> st.SearchStrategy[Outcome]:

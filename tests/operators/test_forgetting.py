@@ -9,18 +9,20 @@ from flows.customers import CustomersLogic
 from flows.decide import arbitrable
 from flows.delivery import Concerning
 from flows.remembering import Remembering, Remembers
-from operators.abandonment import JourneyDecision
+from operators.abandonment import AwayRow, JourneyDecision
 from operators.arbitration import Arbitration
 from operators.bundle import Attendance, PolicyNews
 from operators.bundle_decision import BundleDecision
 from operators.catalogue import ControlGroup, Words
 from operators.events import CUSTOMER_ERASED, STARTED, STEP_VIEWED, Event
 from operators.facts import Around
+from operators.fixed_decision import FixedDecision
 from operators.hint_making import HintMaker
 from operators.hints import Hint, Retirement
 from operators.journey import JourneyShard
 from operators.journey_monitor import JourneyMonitor
 from operators.journey_plan import journey_plans
+from operators.learning import JourneyLearning
 from operators.moves import fact_moves
 from operators.outreach import Outreach
 from operators.outreach_memory import DoNotCall
@@ -87,13 +89,19 @@ def test_taken_up_again_the_tracker_does_not_know_him() -> None:
 
 
 def test_the_decision_lets_go_of_an_attempt_without_a_word() -> None:
-    shard, decision = shard_with("u1"), JourneyDecision(ReasonRules(catalogue()))
+    shard, fixed = shard_with("u1"), FixedDecision(ReasonRules(catalogue()))
+    learned = JourneyDecision(ReasonRules(catalogue()), lambda name: JourneyLearning(name, catalogue()))
     shard.settle()
     shard.take([event(STEP_VIEWED, step="apply")], [NOON_MS + HOUR_MS])
-    decision.decide(shard.collect())
+    seen = shard.collect()
+    assert [fact.kind for fact in learned.decide(seen)] == [fact.kind for fact in fixed.decide(seen)]
+    told_early = msgspec.msgpack.encode([AwayRow(seen[0].attempt_id, True)])
+    learned.restore(learned.head(), [told_early])
+    assert learned.away
     shard.take([ERASED], [NOON_MS + HOUR_MS + 1])
-    assert decision.decide(shard.collect()) == []
-    assert not decision.away
+    gone = shard.collect()
+    assert learned.decide(gone) == fixed.decide(gone) == []
+    assert not learned.all_keys()
 
 
 def test_hints_are_taken_from_those_who_have_them() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.abandonment import JourneyDecision
 from operators.events import Event, read_event
 from operators.facts import Fact
+from operators.fixed_decision import FixedDecision
 from operators.instants import duration_ms
 from operators.journey import JourneyShard
 from operators.journey_plan import journey_plans
@@ -26,7 +26,7 @@ def new_shard() -> JourneyShard:
     return JourneyShard(PLANS, keeps_changes=True)
 
 
-def decide_all(shards: Sequence[JourneyShard], decision: JourneyDecision) -> list[Fact]:
+def decide_all(shards: Sequence[JourneyShard], decision: FixedDecision) -> list[Fact]:
     return [fact for shard in shards for fact in decision.decide(shard.collect())]
 
 
@@ -48,7 +48,7 @@ def act(shard: JourneyShard, name: str, at_ms: int, **more: str | None) -> list[
 @given(events=streams(), shards=st.integers(1, 3), batch=st.integers(1, 12))
 def test_any_stream_gives_the_oracles_facts(events: list[dict[str, Any]], shards: int, batch: int) -> None:
     parts = [new_shard() for _ in range(shards)]
-    decision = JourneyDecision(ReasonRules(STREAM_CATALOGUE))
+    decision = FixedDecision(ReasonRules(STREAM_CATALOGUE))
     facts: list[Fact] = []
     for start in range(0, len(events), batch):
         for event in events[start : start + batch]:
@@ -65,7 +65,7 @@ def test_any_stream_gives_the_oracles_facts(events: list[dict[str, Any]], shards
 
 @given(events=streams(), cut=st.integers(0, 40), tick=st.integers(0, 3))
 def test_restarts_and_live_ticks_change_nothing(events: list[dict[str, Any]], cut: int, tick: int) -> None:
-    shard, decision = new_shard(), JourneyDecision(ReasonRules(STREAM_CATALOGUE))
+    shard, decision = new_shard(), FixedDecision(ReasonRules(STREAM_CATALOGUE))
     facts: list[Fact] = []
     packs: list[bytes] = []
     for number, event in enumerate(events):

@@ -15,6 +15,7 @@ from operators.abandonment import JourneyDecision
 from operators.catalogue import Catalogue
 from operators.events import Event, read_event
 from operators.facts import Fact, Observation, ObservationKind
+from operators.fixed_decision import FixedDecision
 from operators.journey import JourneyShard
 from operators.journey_plan import journey_plans
 from operators.learning import JourneyLearning
@@ -44,11 +45,12 @@ def observed(events: Sequence[dict[str, Any]], catalogue: Catalogue, batch: int)
 
 
 def decided(batches: Sequence[Sequence[Observation]], catalogue: Catalogue, *, learns: bool) -> list[Fact]:
+    rules = ReasonRules(catalogue)
+    if not learns:
+        return FixedDecision(rules).decide(chain.from_iterable(batches))
     facts: list[Fact] = []
     for journey in BY_JOURNEY:
-        decision = JourneyDecision(
-            ReasonRules(catalogue), lambda name: JourneyLearning(name, catalogue) if learns else None
-        )
+        decision = JourneyDecision(rules, lambda name: JourneyLearning(name, catalogue))
         for batch in batches:
             facts += decision.decide([seen for seen in batch if seen.journey == journey])
     return facts
