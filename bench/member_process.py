@@ -1,9 +1,10 @@
 """One process of a set of engines that share the work, its source in memory and its words thrown away.
 
-In, on its command line: ``INDEX OF ATTEMPTS [ADDRESS ...]``: its number, of how many, how many attempts are begun by
-all together, and where the processes of the set are (none: it knows of no other). Each has the partition of its number,
-read before anything is timed. Out: one line of JSON: ``began_s`` and ``ended_s`` (``time.perf_counter``, which all
-processes of a machine share), how many ``events`` it read, and how many ``facts`` it was to tell.
+In, on its command line: ``INDEX OF ATTEMPTS HOW [ADDRESS ...]``: its number, of how many, how many attempts are begun
+by all together, whether journeys learn (``learning``) or not (``fixed``), and where the processes of the set are (none:
+it knows of no other). Each has the partition of its number, read before anything is timed. Out: one line of JSON:
+``began_s`` and ``ended_s`` (``time.perf_counter``, which all processes of a machine share), how many ``events`` it
+read, and how many ``facts`` it was to tell.
 """
 
 import sys
@@ -34,7 +35,7 @@ class Answer(msgspec.Struct):
     facts: int
 
 
-def run(index: int, of: int, attempts: int, member: Member) -> Answer:
+def run(index: int, of: int, attempts: int, member: Member, *, learns: bool) -> Answer:
     """Reads this process's partition through the dataflow, as a ``member`` of a set or alone."""
     polls = [_of_partition(poll, index, of) for poll in Visits(attempts, struggling=True).fill()]
     source = Paced(polls, f"{index:03d}")
@@ -43,7 +44,7 @@ def run(index: int, of: int, attempts: int, member: Member) -> Answer:
     def count(facts: Sequence[Fact]) -> None:
         told[0] += len(facts)
 
-    rules = Rules(shards=SHARDS, run_out=lambda: False, latest_ms=lambda _: LATEST_MS, checkpoints=False)
+    rules = Rules(shards=SHARDS, run_out=lambda: False, latest_ms=lambda _: LATEST_MS, checkpoints=learns)
     outlets = Outlets(facts=ListSink(lambda: count), dead_letters=ListSink(nowhere), hints=ListSink(nowhere))
     catalogue = load_catalogue(SHIPPED_CATALOGUE, quiet_hours=False)
     run_dataflow(journey_flow(source, catalogue, rules, outlets), 1, member=member)
@@ -59,10 +60,11 @@ def _of_partition(poll: Poll, partition: int, partitions: int) -> Poll:
     return Poll(raws, who, at_ms, at_ms, partition=partition, partitions=partitions)
 
 
-def main(index: str, of: str, attempts: str, *addresses: str) -> None:
+def main(index: str, of: str, attempts: str, how: str, *addresses: str) -> None:
     """One process, its answer printed."""
     member = Member(int(index), addresses) if addresses else Member()
-    print(msgspec.json.encode(run(int(index), int(of), int(attempts), member)).decode())
+    answer = run(int(index), int(of), int(attempts), member, learns=how == "learning")
+    print(msgspec.json.encode(answer).decode())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ A prediction waits for its outcome: completed, or not (cancelled, gone, or silen
 What waits is bounded by that, and by ``MOST_WAITING`` attempts: beyond, the oldest is dropped, and counted.
 """
 
-from collections import deque
+import heapq
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -101,7 +101,7 @@ class JourneyLearning:
         self._places = {each: place for place, each in enumerate(ladder_ms)}
         self._decides = catalogue.is_learned(journey)
         self._patience_ms = max(duration_ms(catalogue.label_timeout), *idle_after_ms.values())
-        self._due: deque[tuple[int, str]] = deque()
+        self._due: list[tuple[int, str]] = []
         self._now_ms = 0
         self._first_ms: int | None = None
         self._last_ms: int | None = None
@@ -195,7 +195,7 @@ class JourneyLearning:
                 waiting.verdicts = self.ladder.verdicts(waiting.kind)
             if waiting.due_ms is not None:
                 self._due.append((waiting.due_ms, attempt_id))
-        self._due = deque(sorted(self._due))
+        self._due.sort()
 
     def _state(self) -> LearningState:
         return LearningState(
@@ -249,10 +249,7 @@ class JourneyLearning:
         waiting.kind = kind = self.ladder.kind(seen.step or "", seen.trail)
         waiting.verdicts = self.ladder.verdicts(kind) if self._decides else None
         waiting.due_ms = due_ms = seen.at_ms - seen.idle_ms + self._patience_ms
-        due, entry, place = self._due, (due_ms, seen.attempt_id), len(self._due)
-        while place and due[place - 1] > entry:
-            place -= 1
-        due.insert(place, entry)
+        heapq.heappush(self._due, (due_ms, seen.attempt_id))
         return waiting
 
     def _heard_of(self, seen: Observation) -> None:
@@ -329,7 +326,7 @@ class JourneyLearning:
     def _time_out(self, now_ms: int) -> None:
         """Attempts that have been silent for so long that they count as given up."""
         while self._due and self._due[0][0] < now_ms:
-            due_ms, attempt_id = self._due.popleft()
+            due_ms, attempt_id = heapq.heappop(self._due)
             waiting = self.waiting.get(attempt_id)
             if waiting is not None and waiting.due_ms == due_ms and waiting.kind is not None:
                 self._end_silence(waiting, waiting.kind, None, due_ms)

@@ -1,6 +1,7 @@
 """Learning from silences: nothing from later, scored before learnt, fixed as before, the same after a restart."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from random import Random
 from typing import Any
@@ -177,6 +178,23 @@ def test_a_silence_is_settled_after_the_label_timeout_of_event_time() -> None:
     assert (loan.figures().pending, loan.figures().learnt) == (0, 1)
     loan.hear([seen("completed", 40)])
     assert loan.figures().learnt == 1, "too late: it has been settled"
+
+
+def test_silences_heard_of_out_of_order_take_no_longer() -> None:
+    """A partition of the bus that is behind, or another process: whatever they tell is earlier than what waits."""
+    patient = msgspec.structs.replace(LEARNED, label_timeout="30d")
+    batch = [seen("idle", number, 3, attempt_id(number)) for number in range(20_000)]
+    batches = [batch[start : start + 50] for start in range(0, len(batch), 50)]
+
+    def seconds(ordered: Iterable[Sequence[Observation]]) -> float:
+        loan = JourneyLearning("loan", patient)
+        began = time.process_time()
+        for each in ordered:
+            loan.hear(each)
+        assert loan.figures().pending == len(batch)
+        return time.process_time() - began
+
+    assert seconds(reversed(batches)) < 4 * seconds(batches)
 
 
 def test_what_waits_is_bounded_and_what_is_dropped_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
