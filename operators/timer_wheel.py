@@ -9,6 +9,9 @@ the watermark comes near: a small bucket for each of a million attempts that are
 tomorrow would cost more than what it keeps. Sorting one takes a millisecond or more; many wheels in
 one process have their large buckets end at different moments (``phase_ms``), so that they do not all
 sort at once.
+
+Most buckets of a wheel with few items hold one: it stands there itself, for a list takes more room than all else
+that the wheel keeps of it.
 """
 
 import heapq
@@ -44,9 +47,9 @@ class TimerWheel(Generic[Item]):
 
     def __init__(self, phase_ms: int = 0) -> None:
         self._phase_ms = phase_ms
-        self._near: dict[int, list[Item]] = {}
+        self._near: dict[int, Item | list[Item]] = {}
         self._near_heap: list[int] = []
-        self._far: dict[int, list[Item]] = {}
+        self._far: dict[int, Item | list[Item]] = {}
         self._far_heap: list[int] = []
         self._near_until_ms = _LONG_AGO
 
@@ -58,10 +61,12 @@ class TimerWheel(Generic[Item]):
             buckets, heap, bucket = self._far, self._far_heap, (at_ms + self._phase_ms) >> FAR_BITS
         waiting = buckets.get(bucket)
         if waiting is None:
-            buckets[bucket] = [item]
+            buckets[bucket] = item
             heapq.heappush(heap, bucket)
-        else:
+        elif isinstance(waiting, list):
             waiting.append(item)
+        else:
+            buckets[bucket] = [waiting, item]
 
     def due(self, before_ms: int) -> Iterator[tuple[int, list[Item]]]:
         """Takes out what waits for an instant strictly before ``before_ms``, oldest bucket first.
@@ -75,7 +80,7 @@ class TimerWheel(Generic[Item]):
             while heap and heap[0] <= last_bucket:
                 bucket = heapq.heappop(heap)
                 end_ms = (bucket + 1) << BUCKET_BITS
-                yield end_ms, self._near.pop(bucket)
+                yield end_ms, _listed(self._near.pop(bucket))
             if not self._far_heap or (self._far_heap[0] << FAR_BITS) - self._phase_ms >= before_ms:
                 return
             self._come_near(heapq.heappop(self._far_heap))
@@ -84,9 +89,13 @@ class TimerWheel(Generic[Item]):
         """Sorts a large bucket into small ones; who waits for another instant by now waits elsewhere."""
         begins_ms = (far_bucket << FAR_BITS) - self._phase_ms
         ends_ms = self._near_until_ms = begins_ms + FAR_MS
-        for item in self._far.pop(far_bucket):
+        for item in _listed(self._far.pop(far_bucket)):
             if begins_ms <= item.timer_ms < ends_ms:
                 self.add(item, item.timer_ms)
 
     def __len__(self) -> int:
-        return sum(map(len, self._near.values())) + sum(map(len, self._far.values()))
+        return sum(len(_listed(each)) for buckets in (self._near, self._far) for each in buckets.values())
+
+
+def _listed(waiting: Item | list[Item]) -> list[Item]:
+    return waiting if isinstance(waiting, list) else [waiting]
