@@ -20,7 +20,8 @@ from bench.visits import POLL_EVENTS, Visits
 from config import load_catalogue
 from flows.customers import CustomersLogic
 from flows.decide import arbitrable, deciding_fixed
-from flows.delivery import Concerning, Poll, ShardBatch, by_shard, shard_key
+from flows.delivery import Concerning, Poll, ShardBatch, by_shard
+from flows.placing import shard_key
 from flows.remembering import Remembering
 from flows.running import quieten_garbage_collection
 from flows.track import TrackLogic

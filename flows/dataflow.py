@@ -17,9 +17,10 @@ from bytewax.outputs import Sink
 from flows.bundles import bundles
 from flows.customers import Clock, CustomersLogic
 from flows.decide import Learns, arbitrable, by_learning_journey, deciding, deciding_fixed
-from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_key, shard_of
+from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_of
 from flows.monitor import monitored
 from flows.outreach import about_calling
+from flows.placing import shard_key
 from flows.questions import hot_questions
 from flows.remembering import Journals, Remembering
 from flows.track import TrackLogic

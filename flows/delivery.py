@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from flows.placing import shard_key
 from operators.dead_letters import DeadLetter
 from operators.events import customers_of
 from operators.facts import Around, Fact, Observation
@@ -67,11 +68,6 @@ def shards_of(customer_ids: Iterable[str], shards: int) -> list[int]:
     """``shard_of`` each, without a call for each."""
     crc32 = zlib.crc32
     return [crc32(each.encode()) % shards for each in customer_ids]
-
-
-def shard_key(shard: int) -> str:
-    """A shard as a key of the dataflow: ``007``."""
-    return f"{shard:03d}"
 
 
 def by_shard(poll: Poll, shards: int) -> Iterable[tuple[str, ShardBatch]]:

@@ -23,7 +23,7 @@ RECOVERY_PARTITIONS: Final = 4
 """Files of Bytewax's store: each costs small synchronous writes in every epoch, whatever it holds (decision 13)."""
 HOLD_PATIENCE_S: Final = 5.0
 """A process that was killed a moment ago may still be going."""
-_FORMAT: Final = "snapshots of format 2"
+_FORMAT: Final = "snapshots of format 3"
 _LOOK_S: Final = 0.1
 
 _recovery: Final[Callable[[Path], RecoveryConfig]] = RecoveryConfig

@@ -17,8 +17,9 @@ from bytewax.dataflow import Dataflow
 
 from flows.dataflow import Outlets, Rules, deciding_flow, journey_flow, tracking_flow
 from flows.decide import Learns
-from flows.delivery import Tracked, shard_key
+from flows.delivery import Tracked
 from flows.file_source import RecordingSource, RecordingUnreadable, polls_of, read_lines
+from flows.placing import shard_key
 from flows.replay_process import ReplayProcessLost
 from flows.running import run_dataflow
 from flows.sinks import ListSink

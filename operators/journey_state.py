@@ -176,7 +176,6 @@ def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
     """A stored attempt under today's catalogue, which may have changed since."""
     place = plan.places.get(row.step) or plan.no_step
     rung = next_rung(place, row)
-    has_broken_off = row.broken_off or rung == len(place.rungs) - 1
     return Attempt(
         plan,
         row.transaction_id,
@@ -190,7 +189,7 @@ def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
         bytes.fromhex(row.id),
         row.cell or plan.cells.of(None),
         row.entered_ms or row.last_seen_ms,
-        HAS_FAILED * row.has_failed | HAS_BROKEN_OFF * has_broken_off,
+        HAS_FAILED * row.has_failed | HAS_BROKEN_OFF * row.broken_off,
         row.started_ms or row.last_seen_ms,
         row.stepped_ms or row.last_seen_ms,
         row.trail,

@@ -133,7 +133,7 @@ def test_snapshots_of_another_layout_are_refused_in_words(
     other = EngineProcess(redis_url, QUICK, tmp_path, shards=8)
     other.start()
     assert other.wait() == 1
-    assert "found 4 shards, 2 bus_partitions, snapshots of format 2, expected 8 shards, 2 bus" in other.log
+    assert "found 4 shards, 2 bus_partitions, snapshots of format 3, expected 8 shards, 2 bus" in other.log
     assert "Traceback" not in other.log
 
 

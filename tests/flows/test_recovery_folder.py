@@ -79,15 +79,15 @@ def test_what_has_no_stone_is_made_anew(tmp_path: Path) -> None:
     Layout(tmp_path, 4, 2).prepare()
     assert (tmp_path / "part-0.sqlite3").read_bytes().startswith(b"SQLite format 3")
     assert not (tmp_path / "journals").exists()
-    assert (tmp_path / "layout.txt").read_text() == "4 shards, 2 bus_partitions, snapshots of format 2"
+    assert (tmp_path / "layout.txt").read_text() == "4 shards, 2 bus_partitions, snapshots of format 3"
 
 
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ((8, 2), "4 shards, 2 bus_partitions, snapshots of format 2, expected 8 shards, 2 bus_partitions, snap"),
-        ((4, 4), "4 shards, 2 bus_partitions, snapshots of format 2, expected 4 shards, 4 bus_partitions, snap"),
-        ((4, 2, "events"), "snapshots of format 2, expected 4 shards, 2 bus_partitions, Kafka topic events, snap"),
+        ((8, 2), "4 shards, 2 bus_partitions, snapshots of format 3, expected 8 shards, 2 bus_partitions, snap"),
+        ((4, 4), "4 shards, 2 bus_partitions, snapshots of format 3, expected 4 shards, 4 bus_partitions, snap"),
+        ((4, 2, "events"), "snapshots of format 3, expected 4 shards, 2 bus_partitions, Kafka topic events, snap"),
     ],
 )
 def test_another_layout_is_refused(tmp_path: Path, other: tuple[int, int], words: str) -> None:

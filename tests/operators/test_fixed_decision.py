@@ -87,18 +87,3 @@ def test_a_silence_that_was_told_is_not_told_again_where_the_catalogue_now_allow
         ("returned", "anna"),
         ("abandoned", "bo"),
     ]
-
-
-def test_a_row_of_an_earlier_version_is_taken_up() -> None:
-    shard = JourneyShard(journey_plans(STREAM_CATALOGUE), keeps_changes=True)
-    take(shard, viewed("apply", 0))
-    take(shard, viewed("apply", 0) | {"customer": "bo", "at_ms": BEGIN_MS + 30_000})
-    rows = msgspec.msgpack.decode(shard.rows(["anna"]))
-    rows[0][3][0] = rows[0][3][0][:-2]
-    again = JourneyShard(journey_plans(STREAM_CATALOGUE))
-    again.restore(shard.head(), [msgspec.msgpack.encode(rows)])
-    take(again, viewed("confirm", 40))
-    assert [(fact.kind, fact.recovered) for fact in FIXED.decide(again.collect())] == [
-        ("returned", False),
-        ("completed", True),
-    ]
