@@ -184,11 +184,12 @@ class JourneyDecision:
             fact = fact_of(ENDS[seen.kind], seen, recovered=recovered)
             facts.append(fact)
             self.learnt.break_offs.ended(fact)
-        elif self.away.get(seen.attempt_id):
-            self._set_away(seen.attempt_id, away=False)
-            facts.append(fact_of("returned", seen))
-        elif seen.broken_off:
-            facts.append(fact_of("returned", seen))
+        else:
+            told_early = self.away.get(seen.attempt_id)
+            if told_early:
+                self._set_away(seen.attempt_id, away=False)
+            if told_early or seen.broken_off:
+                facts.append(fact_of("returned", seen))
 
     def _tell(self, seen: Observation, thought: Thought, facts: list[Fact]) -> None:
         """The attempt is abandoned, unless this silence has been told already."""

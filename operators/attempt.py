@@ -101,13 +101,12 @@ class Attempt:
         self.trail = self.trail[1 - TRAIL_STEPS :] + _ONE_BYTE[time_bin(at_ms - self.stepped_ms)]
         self.stepped_ms = at_ms
 
-    def stay(self, place: StepPlan, at_ms: int, pause_ms: int, moves: list[Move]) -> None:
-        """Notes an event at ``place``, ``pause_ms`` after the last: another step, or the same after a silence.
+    def stay(self, place: StepPlan, at_ms: int, moves: list[Move]) -> None:
+        """Notes an event at ``place``: another step, or the same after a silence.
 
-        A silence that counts as broken off (the last rung but one) is no time spent at a step: the dwell is not known.
+        A silence that counts as broken off is no time spent at a step: the dwell is not known.
         """
-        here = self.place
-        was_away = pause_ms > here.rungs[-2]
+        here, was_away = self.place, self.is_away
         if place is not here:
             dwell_ms = UNKNOWN_DWELL if was_away else at_ms - self.entered_ms
             moves.append((self.plan.name, here.went[place.id], at_ms, self.cell, dwell_ms))

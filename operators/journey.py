@@ -319,7 +319,7 @@ class JourneyShard:
         if place is not here and attempt.plan.learns:
             attempt.leave_behind(at_ms)
         if self._moves is not None and (place is not here or attempt.rung > 0):
-            attempt.stay(place, at_ms, pause_ms, self._moves[attempt.plan.name])
+            attempt.stay(place, at_ms, self._moves[attempt.plan.name])
         attempt.place = place
         attempt.last_seen_ms = at_ms
         attempt.cause = event.message_id
