@@ -19,9 +19,9 @@ from bench.inputs import SHIPPED_CATALOGUE
 from bench.scale import Scale
 from bench.simulated_house import Agents, BrokenOff, House, World
 from config import load_catalogue
-from operators.catalogue import Catalogue
-from operators.contenders import log_loss
-from operators.situations import Scored
+from operators.learning.champion_challenger import log_loss
+from operators.records.catalogue import Catalogue
+from operators.tracking.features import Scored
 from zhiyin.simulation import Mix
 
 JOURNEYS: Final = ("policy_loan", "claim", "new_application")

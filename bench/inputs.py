@@ -12,7 +12,7 @@ import msgspec
 
 from config import load_catalogue
 from flows.file_source import read_lines
-from operators.catalogue import Catalogue
+from operators.records.catalogue import Catalogue
 from zhiyin.simulate import Plan, write_file
 
 ROOT: Final = Path(__file__).resolve().parent.parent

@@ -26,8 +26,8 @@ from bench.inputs import ROOT
 from bench.posting import Poster, Timed
 from bench.scale import Scale
 from config import load_catalogue
-from operators.events import COMPLETED, STEP_FAILED
-from operators.instants import iso_text
+from operators.records.events import COMPLETED, STEP_FAILED
+from operators.support.timestamps import iso_text
 
 AIM: Final = Aim(at_most=100)
 AFTER_DEADLINE: Final = Aim(at_most=250)

@@ -20,7 +20,7 @@ from bench.timing import cpus, interleaved, quotients, taken, walls
 from config import load_catalogue
 from flows.file_source import read_lines
 from flows.replay import Replay
-from operators.catalogue import Catalogue
+from operators.records.catalogue import Catalogue
 
 AIM: Final = Aim(at_most=0.35)
 CATALOGUE: Final = ROOT / "tests" / "recorded" / "online_process_learned.yaml"

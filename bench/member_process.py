@@ -22,7 +22,7 @@ from flows.delivery import Poll
 from flows.member import Member
 from flows.running import run_dataflow
 from flows.sinks import ListSink
-from operators.facts import Fact
+from operators.records.facts import Fact
 from state.bus import partition_of
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
-from operators import events
-from operators.catalogue import Catalogue, Journey
-from operators.events import Context, Event, Properties
+from operators.records import events
+from operators.records.catalogue import Catalogue, Journey
+from operators.records.events import Context, Event, Properties
 
 HOUR_MS: Final = 3_600_000
 BEGINS_MS: Final = 1_767_571_200_000

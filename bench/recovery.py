@@ -24,7 +24,7 @@ from bench.not_measured import NotMeasured
 from bench.scale import Scale
 from bench.visits import BEGINS_MS, JOURNEY, Visits
 from flows.delivery import Poll
-from operators.instants import iso_text
+from operators.support.timestamps import iso_text
 from state import keys
 from state.bus import partition_of
 from tests.chaos.program import Program

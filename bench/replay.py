@@ -18,7 +18,7 @@ from bench.inputs import CACHE, Recording, recorded, simulated
 from bench.scale import Scale
 from bench.timing import Taken, cpus, interleaved, quotients, taken, taken_often, walls
 from flows.replay import DEFAULT_KINDS, KINDS, Pace, Replay, ReplayReport
-from operators.events import Event, read_events
+from operators.records.events import Event, read_events
 
 CHOICES: Final = (
     ("default facts", DEFAULT_KINDS, Aim(at_least=0.30)),

@@ -25,10 +25,10 @@ from flows.placing import shard_key
 from flows.remembering import Remembering
 from flows.running import quieten_garbage_collection
 from flows.track import TrackLogic
-from operators.arbitration import Arbitration
-from operators.events import read_events
-from operators.journey import JourneyShard
-from operators.journey_plan import journey_plans
+from operators.hints.arbitration import Arbitration
+from operators.records.events import read_events
+from operators.tracking.plan import journey_plans
+from operators.tracking.tracker import JourneyShard
 
 SHARDS: Final = 32
 KINDS: Final = ("plain", "struggling", "hinted")

@@ -18,20 +18,20 @@ from typing import Final
 import msgspec
 
 from flows.outcomes import outcome_of
-from operators.abandonment import JourneyDecision
-from operators.break_offs import Judgement, Outcome
-from operators.catalogue import Catalogue
-from operators.events import Event, Properties
-from operators.facts import Fact
-from operators.hint_making import HintMaker, hint_id
-from operators.journey import JourneyShard
-from operators.journey_plan import journey_plans
-from operators.learning import JourneyLearning
-from operators.learning_contract import WatchScored
-from operators.models import import_river
-from operators.outreach_memory import CallOutcome
-from operators.outreach_words import outreach_id
-from operators.reasons import ReasonRules
+from operators.hints.builder import HintMaker, hint_id
+from operators.learning.breakoff_outcomes import Judgement, Outcome
+from operators.learning.interfaces import WatchScored
+from operators.learning.learned_decision import JourneyDecision
+from operators.learning.learner import JourneyLearning
+from operators.learning.models import import_river
+from operators.outreach.call_list_entry import outreach_id
+from operators.outreach.call_list_state import CallOutcome
+from operators.reasons.rules import ReasonRules
+from operators.records.catalogue import Catalogue
+from operators.records.events import Event, Properties
+from operators.records.facts import Fact
+from operators.tracking.plan import journey_plans
+from operators.tracking.tracker import JourneyShard
 from zhiyin.simulated_visit import SimulatedEvent, Truth, Visit
 from zhiyin.simulation import MIX, Mix, Simulation, merged
 

@@ -28,8 +28,8 @@ from flows.delivery import Poll
 from flows.file_source import RecordingSource, polls_of
 from flows.replay import DEFAULT_KINDS, Pace, ReplayReport
 from flows.running import run_dataflow
-from operators.catalogue import Catalogue
-from operators.events import ACTIVITY, CANCELLED, COMPLETED, STEP_COMPLETED, STEP_VIEWED, Event, read_events
+from operators.records.catalogue import Catalogue
+from operators.records.events import ACTIVITY, CANCELLED, COMPLETED, STEP_COMPLETED, STEP_VIEWED, Event, read_events
 
 REPEATS: Final = 3
 LARGE_POLL: Final = 16_384

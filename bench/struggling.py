@@ -23,10 +23,10 @@ from bench.latency import Phase, figures_of
 from bench.posting import BATCH, Poster
 from bench.scale import Scale
 from config import load_catalogue
-from operators.arbitration import in_control_group
-from operators.catalogue import Catalogue
-from operators.events import CONTACT_STARTED, STEP_FAILED, STEP_VIEWED
-from operators.instants import iso_text
+from operators.hints.arbitration import in_control_group
+from operators.records.catalogue import Catalogue
+from operators.records.events import CONTACT_STARTED, STEP_FAILED, STEP_VIEWED
+from operators.support.timestamps import iso_text
 
 AIM: Final = Aim(at_most=20)
 JOURNEY: Final = "policy_loan"

@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 import redis
 
-from operators.catalogue import Words
-from operators.hints import Hint
+from operators.hints.hint import Hint
+from operators.records.catalogue import Words
 from state.connections import connect
 from state.hint_moves import Telling, card_of
 from state.hints import RedisHintStore

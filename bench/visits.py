@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from config import Settings
 from flows.delivery import Poll
-from operators.events import COMPLETED, FIELD_ERROR, STEP_COMPLETED, STEP_FAILED, STEP_VIEWED
-from operators.instants import iso_text
+from operators.records.events import COMPLETED, FIELD_ERROR, STEP_COMPLETED, STEP_FAILED, STEP_VIEWED
+from operators.support.timestamps import iso_text
 
 JOURNEY: Final = "policy_loan"
 BEGINS_MS: Final = 1_767_603_600_000

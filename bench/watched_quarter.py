@@ -12,15 +12,15 @@ from typing import Final
 import msgspec
 
 from bench.quarter import BEGINS_MS, HOUR_MS, Problem, Quarter
-from operators.catalogue import Catalogue
-from operators.fixed_decision import FixedDecision
-from operators.journey import JourneyShard
-from operators.journey_monitor import JourneyMonitor, PainPointChanged
-from operators.journey_plan import journey_plans
-from operators.moves import Move, fact_moves
-from operators.pain_points import Report, State, pain_point_document
-from operators.pain_watch import watch_rules
-from operators.reasons import ReasonRules
+from operators.learning.fixed_decision import FixedDecision
+from operators.monitoring.journey_monitor import JourneyMonitor, PainPointChanged
+from operators.monitoring.pain_detection import watch_rules
+from operators.monitoring.pain_points import Report, State, pain_point_document
+from operators.reasons.rules import ReasonRules
+from operators.records.catalogue import Catalogue
+from operators.tracking.plan import journey_plans
+from operators.tracking.tracker import JourneyShard
+from operators.tracking.transitions import Move, fact_moves
 
 DAY_HOURS: Final = 24
 

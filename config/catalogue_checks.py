@@ -14,8 +14,8 @@ from config.need_checks import need_differences
 from config.problems import Problem, shown, suggestion
 from config.shape import DURATION_EXAMPLES, Difference
 from config.yaml_source import Document, DocumentPath
-from operators.catalogue import UNKNOWN, SignalKind
-from operators.instants import duration_ms
+from operators.records.catalogue import UNKNOWN, SignalKind
+from operators.support.timestamps import duration_ms
 
 PLACEHOLDERS: Final = ("{journey}", "{step}")
 LONGEST: Final = "3650d"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from operators import catalogue as records
+from operators.records import catalogue as records
 
 SECTIONS: Final = (
     (records.Catalogue, "The whole catalogue", "the top of the file"),

@@ -18,7 +18,7 @@ from config.catalogue_checks import catalogue_problems
 from config.problems import ConfigurationError, Problem, shown
 from config.shape import shape_problems
 from config.yaml_source import Document, DocumentPath, Place, dotted, read_yaml, unreadable, why_not
-from operators.catalogue import Catalogue, sped_up
+from operators.records.catalogue import Catalogue, sped_up
 
 
 def load_catalogue(path: str | Path, speed: float = 1.0, quiet_hours: bool = True) -> Catalogue:

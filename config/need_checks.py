@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from config.problems import shown, suggestion
 from config.shape import Difference
-from operators.needs import NotAnExpression, compiled
+from operators.contacts.needs import NotAnExpression, compiled
 
 
 def need_differences(tree: dict[str, Any]) -> Iterator[Difference]:

@@ -84,7 +84,7 @@ reasons:
 _CATALOGUE_HEAD: Final = f"""\
 # Catalogue
 
-Written from `operators/catalogue.py`.
+Written from `operators/records/catalogue.py`.
 
 The catalogue is one YAML file, or a folder whose `*.yaml` files are put together: mappings of the same
 top-level name (`journeys`, `reasons`, ...) become one, and a key that stands in two files is an error.

@@ -14,10 +14,11 @@ from flows.customers import Clock, CustomersLogic
 from flows.delivery import Concerning
 from flows.remembering import Journals, Remembering
 from flows.sinks import ListSink
-from operators.bundle import AnswerNews, Attendance, Input, PolicyNews, TraitNews, Word
-from operators.bundle_decision import BundleDecision
-from operators.catalogue import Catalogue
-from operators.events import (
+from operators.contacts.bundle import AnswerNews, Attendance, Input, PolicyNews, TraitNews, Word
+from operators.contacts.bundle_decision import BundleDecision
+from operators.contacts.hot_questions import Asked, Rated
+from operators.records.catalogue import Catalogue
+from operators.records.events import (
     ANSWER_RATED,
     CONTACT_ENDED,
     CONTACT_STARTED,
@@ -26,9 +27,8 @@ from operators.events import (
     HINT_USED,
     Properties,
 )
-from operators.facts import Around, Fact
-from operators.policies import Policy, Traits
-from operators.questions import Asked, Rated
+from operators.records.facts import Around, Fact
+from operators.records.policies import Policy, Traits
 from state.bundles import RedisBundleStore
 
 Patiently = Callable[[Callable[[], object]], object]

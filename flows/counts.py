@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from flows.metrics import EngineMetrics
-from operators.arbitration import Verdict
-from operators.bundle import Bundle
-from operators.bundle import Told as ToldOfContacts
-from operators.bundle_decision import CHANNELS
-from operators.dead_letters import DeadLetter
-from operators.facts import Fact
-from operators.hints import HeldBack, Hint, Retirement, WordingReward
-from operators.journey_monitor import PainPointChanged
-from operators.outreach_words import CallFirst, NoCall, OutreachWord
+from operators.contacts.bundle import Bundle
+from operators.contacts.bundle import Told as ToldOfContacts
+from operators.contacts.bundle_decision import CHANNELS
+from operators.hints.arbitration import Verdict
+from operators.hints.hint import HeldBack, Hint, Retirement, WordingReward
+from operators.monitoring.journey_monitor import PainPointChanged
+from operators.outreach.call_list_entry import CallFirst, NoCall, OutreachWord
+from operators.records.dead_letters import DeadLetter
+from operators.records.facts import Fact
 from state.facts import Told
 from state.topic_documents import LARGEST_BYTES
 

@@ -12,8 +12,8 @@ from bytewax.operators import StatefulBatchLogic
 
 from flows.delivery import Concerning
 from flows.remembering import Remembering
-from operators.events import CUSTOMER_ERASED
-from operators.facts import Around, Fact
+from operators.records.events import CUSTOMER_ERASED
+from operators.records.facts import Around, Fact
 
 Clock = Callable[[], int]
 Input = TypeVar("Input")

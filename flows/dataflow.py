@@ -26,16 +26,16 @@ from flows.remembering import Journals, Remembering
 from flows.track import TrackLogic
 from flows.uplift import WatchUplift, comparison, hints_by_journey
 from flows.wording import worded
-from operators.arbitration import Arbitration, Input, Verdict
-from operators.catalogue import Catalogue
-from operators.dead_letters import DeadLetter
-from operators.facts import Fact
-from operators.journey import JourneyShard
-from operators.journey_plan import journey_plans
-from operators.outreach import Outreach
-from operators.outreach_memory import OutreachInput
-from operators.outreach_words import OutreachWord
-from operators.timer_wheel import FAR_MS
+from operators.hints.arbitration import Arbitration, Input, Verdict
+from operators.outreach.call_list import Outreach
+from operators.outreach.call_list_entry import OutreachWord
+from operators.outreach.call_list_state import OutreachInput
+from operators.records.catalogue import Catalogue
+from operators.records.dead_letters import DeadLetter
+from operators.records.facts import Fact
+from operators.support.timer_wheel import FAR_MS
+from operators.tracking.plan import journey_plans
+from operators.tracking.tracker import JourneyShard
 
 
 class Rules(msgspec.Struct, frozen=True):

@@ -14,11 +14,16 @@ from flows.customers import REWRITE_EVERY_MS
 from flows.delivery import Tracked
 from flows.outcomes import Outcomes, outcomes_by_journey
 from flows.remembering import Journals, Remembering
-from operators.abandonment import JourneyDecision
-from operators.arbitration import Contact, HintFeedback
-from operators.break_offs import Forgotten
-from operators.catalogue import Catalogue
-from operators.events import (
+from operators.hints.arbitration import Contact, HintFeedback
+from operators.learning.breakoff_outcomes import Forgotten
+from operators.learning.fixed_decision import FixedDecision
+from operators.learning.interfaces import LearningKeeper, WatchScored
+from operators.learning.learned_decision import JourneyDecision
+from operators.learning.learner import JourneyLearning
+from operators.learning.models import import_river
+from operators.reasons.rules import ReasonRules
+from operators.records.catalogue import Catalogue
+from operators.records.events import (
     CONTACT_ENDED,
     CONTACT_STARTED,
     HINT_DISMISSED,
@@ -28,12 +33,7 @@ from operators.events import (
     OUTREACH_RELEASED,
     Properties,
 )
-from operators.facts import Around, Fact, Observation, stable_id
-from operators.fixed_decision import FixedDecision
-from operators.learning import JourneyLearning
-from operators.learning_contract import LearningKeeper, WatchScored
-from operators.models import import_river
-from operators.reasons import ReasonRules
+from operators.records.facts import Around, Fact, Observation, stable_id
 
 _REWRITE_EVERY: Final = timedelta(milliseconds=REWRITE_EVERY_MS)
 

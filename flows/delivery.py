@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from flows.placing import shard_key
-from operators.dead_letters import DeadLetter
-from operators.events import customers_of
-from operators.facts import Around, Fact, Observation
-from operators.moves import Move
+from operators.records.dead_letters import DeadLetter
+from operators.records.events import customers_of
+from operators.records.facts import Around, Fact, Observation
+from operators.tracking.transitions import Move
 
 
 class Poll(msgspec.Struct, gc=False):

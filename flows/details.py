@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import msgspec
 
 from flows.fitting import Fitting
-from operators.dead_letters import DeadLetter
-from operators.events import IDENTIFY, POLICY_UPDATED, Rejection
-from operators.facts import Around
-from operators.policies import read_policy, read_traits
+from operators.records.dead_letters import DeadLetter
+from operators.records.events import IDENTIFY, POLICY_UPDATED, Rejection
+from operators.records.facts import Around
+from operators.records.policies import read_policy, read_traits
 
 
 def with_details(around: Sequence[Around], fit: Fitting, dead_letters: list[DeadLetter]) -> list[Around]:

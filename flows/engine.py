@@ -35,8 +35,8 @@ from flows.running import run_dataflow
 from flows.shard_watch import ShardWatch
 from flows.stale_snapshots import forget_stale
 from flows.stopping import Stopping, stop_on_signals
-from operators.catalogue import Catalogue
-from operators.learning_contract import MODEL_FORMAT
+from operators.learning.interfaces import MODEL_FORMAT
+from operators.records.catalogue import Catalogue
 from state.buses import EngineBus, engine_bus
 from state.connections import StoreUnavailable
 from state.model_store import ModelStore, models_folder

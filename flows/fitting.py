@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeGuard
 
 from flows.delivery import ShardBatch
-from operators.dead_letters import DeadLetter
-from operators.events import Event, Rejection, read_events
-from operators.instants import all_to_ms, iso_text, to_ms
+from operators.records.dead_letters import DeadLetter
+from operators.records.events import Event, Rejection, read_events
+from operators.support.timestamps import all_to_ms, iso_text, to_ms
 
 EARLIEST_MS: Final = 946_684_800_000
 """2000-01-01T00:00:00Z: nothing a customer does on line is older."""

@@ -11,10 +11,10 @@ from flows.counts import PUBLISHED, Counts
 from flows.dataflow import Outlets
 from flows.redis_outlets import HintDesks
 from flows.topic_sink import Telling, TopicOpening, TopicSink, by_partition
-from operators.arbitration import Verdict
-from operators.dead_letters import DeadLetter
-from operators.facts import Fact
-from operators.hints import Hint, Retirement
+from operators.hints.arbitration import Verdict
+from operators.hints.hint import Hint, Retirement
+from operators.records.dead_letters import DeadLetter
+from operators.records.facts import Fact
 from state.facts import Told
 from state.kafka_topic import TopicDocument
 from state.topic_documents import CLOUD_EVENT, LETTER, letter_document, told_document

@@ -12,8 +12,8 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from config.metric import Metric, gauge
-from operators.drift import WATCHED
-from operators.learning_contract import Learning, LearningFigures, LearningKeeper
+from operators.learning.drift import WATCHED
+from operators.learning.interfaces import Learning, LearningFigures, LearningKeeper
 
 EVERY_S: Final = 5.0
 _OF_A_MODEL: Final = ("journey", "question", "model")

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from config.metric import Metric, counter, gauge, histogram, one_label, process_metrics
 from flows import learning_metrics, model_metrics, uplift_metrics
-from operators.hints import RetireCause, WhyNot
+from operators.hints.hint import RetireCause, WhyNot
 
 LATENCY_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
 SNAPSHOT_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)

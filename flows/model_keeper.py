@@ -19,9 +19,9 @@ from typing import Final, Self
 import msgspec
 
 from flows.model_metrics import ModelMetrics
-from operators.catalogue import Catalogue
-from operators.learning_contract import MODEL_FORMAT, Learning, LearningFigures
-from operators.stored import StateUnreadable
+from operators.learning.interfaces import MODEL_FORMAT, Learning, LearningFigures
+from operators.records.catalogue import Catalogue
+from operators.support.snapshot_codec import StateUnreadable
 from state.model_store import (
     ModelDamaged,
     ModelDescription,

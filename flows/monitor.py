@@ -17,15 +17,15 @@ from flows.counts import Counts
 from flows.delivery import Tracked
 from flows.remembering import Journals, Remembering
 from flows.sinks import ListSink
-from operators.catalogue import Catalogue
-from operators.cells import Cells
-from operators.events import PAIN_POINT_REPORTED
-from operators.facts import Around, Fact, stable_id
-from operators.journey_monitor import JourneyKnown, JourneyMonitor, MapChanged, PainPointChanged, Told
-from operators.moves import Move, fact_moves
-from operators.pain_points import MAY_BECOME, Report, Word
-from operators.pain_watch import watch_rules
-from operators.satisfaction import answer_moves
+from operators.monitoring.journey_monitor import JourneyKnown, JourneyMonitor, MapChanged, PainPointChanged, Told
+from operators.monitoring.pain_detection import watch_rules
+from operators.monitoring.pain_points import MAY_BECOME, Report, Word
+from operators.monitoring.satisfaction import answer_moves
+from operators.records.catalogue import Catalogue
+from operators.records.events import PAIN_POINT_REPORTED
+from operators.records.facts import Around, Fact, stable_id
+from operators.tracking.segments import Cells
+from operators.tracking.transitions import Move, fact_moves
 from state.journey_maps import JourneyMapWriter
 from state.pain_points import PainPointWriter
 

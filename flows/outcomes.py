@@ -1,6 +1,6 @@
 """What happens around transactions, for the journeys whose break-offs it may tell something about.
 
-In: what a customer shard tracked. Out: contacts, calls, words of agents and erasures as ``operators/break_offs.py``
+In: what a customer shard tracked. Out: contacts, calls, words of agents and erasures as ``operators/learning/breakoff_outcomes.py``
 understands them, one list a journey. Refused: nothing; what it does not understand is left out.
 
 Only a hint's journey is ever named in an event. A contact or a call is about all of the customer's break-offs, so
@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from flows.delivery import Tracked
-from operators.arbitration import Contact
-from operators.break_offs import CALLED, Forgotten, Judgement, Outcome
-from operators.events import (
+from operators.hints.arbitration import Contact
+from operators.learning.breakoff_outcomes import CALLED, Forgotten, Judgement, Outcome
+from operators.outreach.call_list_state import CallOutcome
+from operators.records.events import (
     CONTACT_STARTED,
     CUSTOMER_ERASED,
     HINT_DISMISSED,
@@ -23,8 +24,7 @@ from operators.events import (
     OUTREACH_ENDED,
     Properties,
 )
-from operators.facts import Around
-from operators.outreach_memory import CallOutcome
+from operators.records.facts import Around
 
 
 class Outcomes(msgspec.Struct, gc=False):

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 
 from flows.counts import Counts
 from flows.sinks import ListSink
-from operators.arbitration import Contact
-from operators.events import (
+from operators.hints.arbitration import Contact
+from operators.outreach.call_list_entry import OUTCOMES, NotListed, OutreachWord
+from operators.outreach.call_list_state import HELPED, CallOutcome, DoNotCall, OutreachInput
+from operators.records.events import (
     CONTACT_ENDED,
     CONTACT_STARTED,
     DO_NOT_CALL_LIFTED,
@@ -17,9 +19,7 @@ from operators.events import (
     HINT_USED,
     OUTREACH_ENDED,
 )
-from operators.facts import Around, Fact
-from operators.outreach_memory import HELPED, CallOutcome, DoNotCall, OutreachInput
-from operators.outreach_words import OUTCOMES, NotListed, OutreachWord
+from operators.records.facts import Around, Fact
 from state.outreach import OutreachStore
 
 Patiently = Callable[[Callable[[], object]], object]

@@ -16,9 +16,9 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from flows.remembering import Journals, Remembering
 from flows.sinks import ListSink
-from operators.bundle import Word
-from operators.catalogue import Catalogue
-from operators.questions import Asked, HotList, HotQuestions, Rated
+from operators.contacts.bundle import Word
+from operators.contacts.hot_questions import Asked, HotList, HotQuestions, Rated
+from operators.records.catalogue import Catalogue
 from state.questions import RedisQuestionStore
 
 BUCKETS: Final = 8

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from flows.counts import PUBLISHED, Counts
 from flows.dataflow import Outlets
 from flows.sinks import ListSink
-from operators.arbitration import Verdict
-from operators.dead_letters import DeadLetter
-from operators.facts import Fact
-from operators.hints import HeldBack, Hint, Retirement, WordingReward
+from operators.hints.arbitration import Verdict
+from operators.hints.hint import HeldBack, Hint, Retirement, WordingReward
+from operators.records.dead_letters import DeadLetter
+from operators.records.facts import Fact
 from state.dead_letters import RedisDeadLetters
 from state.facts import RedisFactStream
 from state.hint_moves import Order

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from operators.stored import StoredRecord
+from operators.support.snapshot_codec import StoredRecord
 from state.journal import Journal, Memory, Place
 
 FORMAT: Final = "zhiyin-place-1"

@@ -24,13 +24,13 @@ from flows.replay_process import ReplayProcessLost
 from flows.running import run_dataflow
 from flows.sinks import ListSink
 from flows.uplift import WatchUplift
-from operators.arbitration import Verdict
-from operators.attempt import Counts
-from operators.catalogue import Catalogue
-from operators.dead_letters import DeadLetter, dead_letter_document
-from operators.facts import FACT_KINDS, LIFE_CYCLE, Fact, fact_document
-from operators.hints import Hint, hint_document
-from operators.journey import JourneyShard
+from operators.hints.arbitration import Verdict
+from operators.hints.hint import Hint, hint_document
+from operators.records.catalogue import Catalogue
+from operators.records.dead_letters import DeadLetter, dead_letter_document
+from operators.records.facts import FACT_KINDS, LIFE_CYCLE, Fact, fact_document
+from operators.tracking.attempt import Counts
+from operators.tracking.tracker import JourneyShard
 
 Item = TypeVar("Item")
 

@@ -22,8 +22,8 @@ from flows.delivery import shards_of
 from flows.file_source import read_blocks
 from flows.replay import DEFAULT_KINDS, HINT, Replay, ReplayReport
 from flows.replay_process import Reading, ReplayProcess, Says
-from operators.catalogue import Catalogue
-from operators.events import customers_of
+from operators.records.catalogue import Catalogue
+from operators.records.events import customers_of
 
 _TELLS_BYTES: Final = 1 << 20
 """So much is told at a time: each word wakes this process, which has no core of its own."""

@@ -17,7 +17,7 @@ from flows.delivery import Tracked
 from flows.file_source import read_lines
 from flows.replay import Replay, ReplayReport
 from flows.replay_process import Reading, ReplayProcess, Says
-from operators.catalogue import Catalogue
+from operators.records.catalogue import Catalogue
 
 
 class TrackingTask(msgspec.Struct, frozen=True):

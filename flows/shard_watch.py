@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from flows.metrics import EngineMetrics
-from operators.attempt import Counts
-from operators.journey import JourneyShard
+from operators.tracking.attempt import Counts
+from operators.tracking.tracker import JourneyShard
 
 _OUTCOMES: Final = ("duplicates", "late", "disordered", "ignored")
 

@@ -9,9 +9,9 @@ from flows.delivery import ShardBatch, Tracked
 from flows.details import with_details
 from flows.fitting import Fitting, LatestMs, fitting
 from flows.remembering import Remembering
-from operators.dead_letters import DeadLetter
-from operators.facts import Around
-from operators.journey import JourneyShard
+from operators.records.dead_letters import DeadLetter
+from operators.records.facts import Around
+from operators.tracking.tracker import JourneyShard
 
 
 class TrackLogic(StatefulBatchLogic[ShardBatch, Tracked, bytes]):

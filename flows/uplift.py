@@ -6,12 +6,12 @@ from bytewax.operators import StatefulBatchLogic
 
 from flows.delivery import shard_of
 from flows.remembering import Journals, Remembering
-from operators.arbitration import Verdict
-from operators.catalogue import Catalogue
-from operators.facts import Fact, stable_id
-from operators.hints import Hint
-from operators.instants import duration_ms
-from operators.uplift import Uplift, UpliftCounts
+from operators.hints.arbitration import Verdict
+from operators.hints.hint import Hint
+from operators.hints.uplift import Uplift, UpliftCounts
+from operators.records.catalogue import Catalogue
+from operators.records.facts import Fact, stable_id
+from operators.support.timestamps import duration_ms
 
 WatchUplift = Callable[[str, UpliftCounts], None]
 """Shown a journey's counts whenever they have changed, and when they are first known."""

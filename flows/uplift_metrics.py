@@ -9,7 +9,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from config.metric import Metric, gauge
-from operators.uplift import UpliftCounts
+from operators.hints.uplift import UpliftCounts
 
 ATTEMPTS: Final = Metric(
     "zhiyin_uplift_attempts",

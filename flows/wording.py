@@ -10,11 +10,11 @@ import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from flows.remembering import Journals, Remembering
-from operators.arbitration import Verdict
-from operators.catalogue import Catalogue
-from operators.facts import Fact, stable_id
-from operators.hints import Hint
-from operators.wording_choices import ENDS, WordingChoices
+from operators.hints.arbitration import Verdict
+from operators.hints.hint import Hint
+from operators.hints.wording_selection import ENDS, WordingChoices
+from operators.records.catalogue import Catalogue
+from operators.records.facts import Fact, stable_id
 
 
 class WordingLogic(StatefulBatchLogic[Sequence[Verdict | Fact], list[Verdict], bytes]):

@@ -8,7 +8,7 @@ the wire format, an id that is too long, a time that cannot be. Unknown journeys
 steps pass: the engine's catalogue may be newer than ours, it makes dead letters of them.
 
 What the request says for all its events (``context``), or what is missing (``messageId``, ``type``), is added at
-the end of the object. Then what nobody reads is left out (``operators.known_fields``); or, where everything is kept,
+the end of the object. Then what nobody reads is left out (``operators.records.event_fields``); or, where everything is kept,
 the bytes go on as they came, but for line breaks between members.
 """
 
@@ -21,7 +21,8 @@ import msgspec
 
 from config.write_key_scopes import WriteKeyScope
 from gateway.text_checks import too_deep, wrong_text
-from operators.events import (
+from operators.records.event_fields import known_event
+from operators.records.events import (
     ACTIVITY,
     CUSTOMER_ERASED,
     CUSTOMER_ID_CHARS,
@@ -34,9 +35,8 @@ from operators.events import (
     Rejection,
     read_event,
 )
-from operators.instants import iso_text, to_ms
-from operators.known_fields import known_event
-from operators.policies import read_policy
+from operators.records.policies import read_policy
+from operators.support.timestamps import iso_text, to_ms
 from state.bus import OutgoingEvent
 
 EVENT_BYTES: Final = 32 * 1024

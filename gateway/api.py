@@ -25,8 +25,8 @@ from gateway.problems import ErrorDetail, Problem
 from gateway.roles import LIST_DESK, LOOK_UP, REPORT
 from gateway.routing import may_see
 from gateway.tokens import Token
-from operators.catalogue import Code, Surface
-from operators.events import CUSTOMER_ID_CHARS, excerpt, wrong_type
+from operators.records.catalogue import Code, Surface
+from operators.records.events import CUSTOMER_ID_CHARS, excerpt, wrong_type
 from state.board import HintBoard
 from state.keys import desk_channel
 

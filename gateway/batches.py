@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.batch_split import split_batch
 from gateway.text_checks import too_deep, wrong_text
-from operators.events import Rejection, excerpt, wrong_type
+from operators.records.events import Rejection, excerpt, wrong_type
 
 BATCH_BYTES: Final = 500 * 1024
 BATCH_EVENTS: Final = 2_500

@@ -21,7 +21,7 @@ from gateway.ending import end
 from gateway.hub import Hub, Start
 from gateway.metrics import GatewayMetrics
 from gateway.told import CREATED, Told
-from operators.hints import OPEN_STATES
+from operators.hints.hint import OPEN_STATES
 from state.board import HintBoard
 from state.connections import StoreUnavailable
 from state.keys import CHATBOT_CHANNEL

@@ -27,7 +27,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.problems import ErrorDetail, Problem
 from gateway.unavailable import ERRORS, unavailable
 from gateway.write_keys import WriteKeys
-from operators.events import Rejection
+from operators.records.events import Rejection
 from state.bus import OutgoingEvent
 
 SINGLE_TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")

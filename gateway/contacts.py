@@ -20,7 +20,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.problems import ErrorDetail, Problem
 from gateway.roles import LIST_BUNDLES, SEE_BUNDLE
 from gateway.tokens import Token
-from operators.events import CUSTOMER_ID_CHARS
+from operators.records.events import CUSTOMER_ID_CHARS
 from state.audit import BUNDLE
 from state.bundles import RedisBundleBoard
 

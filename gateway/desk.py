@@ -22,7 +22,7 @@ from gateway.session import PING, Begin, Clock, Close, End, Report, Send, Sessio
 from gateway.subscription import Subscription
 from gateway.tokens import Token
 from gateway.told import Shown, Told
-from operators.routing import has_skill, is_queue
+from operators.records.routing import has_skill, is_queue
 from state.audit import HINT
 from state.bus import BusFull
 from state.connections import StoreUnavailable

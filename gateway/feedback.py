@@ -11,9 +11,9 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from gateway.tokens import AGENT, Token
-from operators.events import HINT_DISMISSED, HINT_SHOWN, HINT_USED
-from operators.facts import stable_id
-from operators.instants import iso_text
+from operators.records.events import HINT_DISMISSED, HINT_SHOWN, HINT_USED
+from operators.records.facts import stable_id
+from operators.support.timestamps import iso_text
 from state.board import HintBoard, StateChange
 from state.bus import OutgoingEvent
 

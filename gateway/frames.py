@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from operators.catalogue import Code
+from operators.records.catalogue import Code
 
 PROTOCOL: Final = "zhiyin.desk.v1"
 FRAME_BYTES: Final = 16_384

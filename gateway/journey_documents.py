@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from operators.cells import channel_of, group_of
-from operators.instants import iso_text
-from operators.journey_map import Pane, PaneKey, Tally, Window, over
-from operators.moves import FAILED, MOVED
-from operators.satisfaction import satisfaction, share_document
-from operators.step_shares import Shares
+from operators.monitoring.journey_map import Pane, PaneKey, Tally, Window, over
+from operators.monitoring.satisfaction import satisfaction, share_document
+from operators.monitoring.step_shares import Shares
+from operators.support.timestamps import iso_text
+from operators.tracking.segments import channel_of, group_of
+from operators.tracking.transitions import FAILED, MOVED
 
 OUTCOMES: Final = ("started", "completed", "abandoned", "returned", "cancelled", "expired")
 DWELL_SHARES: Final = (0.5, 0.9, 0.99)

@@ -6,8 +6,8 @@ In: how operations are laid out (``gateway.openapi``). Out: paths, and ``JOURNEY
 from collections.abc import Callable
 from typing import Any, Final
 
-from operators.journey_map import WINDOWS
-from operators.pain_points import MAY_BECOME, STATES
+from operators.monitoring.journey_map import WINDOWS
+from operators.monitoring.pain_points import MAY_BECOME, STATES
 
 Schema = dict[str, Any]
 Asked = Callable[[str, str, str, list[Schema], tuple[int, ...]], Schema]

@@ -21,11 +21,11 @@ from gateway.feedback import BusWriter
 from gateway.journey_documents import View, map_document
 from gateway.problems import ErrorDetail, Problem
 from gateway.roles import SEE_JOURNEYS, WORK_PAIN_POINTS
-from operators.events import PAIN_POINT_REPORTED, excerpt, wrong_type
-from operators.facts import stable_id
-from operators.instants import iso_text
-from operators.journey_map import WINDOWS
-from operators.pain_points import MAY_BECOME, STATES
+from operators.monitoring.journey_map import WINDOWS
+from operators.monitoring.pain_points import MAY_BECOME, STATES
+from operators.records.events import PAIN_POINT_REPORTED, excerpt, wrong_type
+from operators.records.facts import stable_id
+from operators.support.timestamps import iso_text
 from state.bus import OutgoingEvent
 from state.journey_maps import JourneyMaps
 from state.pain_points import PainPoints

@@ -20,7 +20,7 @@ from gateway.openapi_contacts import contact_paths
 from gateway.openapi_schemas import SCHEMAS, ref
 from gateway.outreach_requests import MOST, USUAL
 from gateway.problems import KINDS, MEDIA_TYPE
-from operators.events import CUSTOMER_ID_CHARS
+from operators.records.events import CUSTOMER_ID_CHARS
 
 Operation = dict[str, Any]
 

@@ -6,7 +6,7 @@ In: how an operation is laid out (``gateway.openapi``). Out: paths. Refused: not
 from collections.abc import Callable
 from typing import Any, Final
 
-from operators.events import CUSTOMER_ID_CHARS
+from operators.records.events import CUSTOMER_ID_CHARS
 
 Operation = dict[str, Any]
 Asked = Callable[[str, str, str, list[dict[str, Any]], tuple[int, ...]], Operation]

@@ -7,8 +7,8 @@ from gateway.batches import BATCH_EVENTS, CONTEXT_BYTES
 from gateway.contact_schemas import CONTACT_SCHEMAS
 from gateway.journey_schemas import JOURNEY_SCHEMAS
 from gateway.outreach_schemas import OUTREACH_SCHEMAS
-from operators.events import CUSTOMER_ID_CHARS, MESSAGE_ID_CHARS, TYPES
-from operators.hints import OPEN_STATES
+from operators.hints.hint import OPEN_STATES
+from operators.records.events import CUSTOMER_ID_CHARS, MESSAGE_ID_CHARS, TYPES
 
 Schema = dict[str, Any]
 

@@ -26,9 +26,9 @@ from gateway.outreach_requests import cursor_of, read_outcome, wanted_page
 from gateway.problems import ErrorDetail, Problem
 from gateway.roles import CALL, FORBID_CALLS, LIST_OUTREACH
 from gateway.tokens import Token
-from operators.events import CUSTOMER_ID_CHARS
-from operators.instants import iso_text
-from operators.routing import EVERYBODY, has_skill
+from operators.records.events import CUSTOMER_ID_CHARS
+from operators.records.routing import EVERYBODY, has_skill
+from operators.support.timestamps import iso_text
 from state.outreach_board import OutreachBoard
 
 Answer = TypeVar("Answer")

@@ -14,11 +14,17 @@ from typing import Any, Final
 import msgspec
 
 from gateway.feedback import BusWriter
-from operators.catalogue import QuietHours
-from operators.events import DO_NOT_CALL_LIFTED, DO_NOT_CALL_SET, OUTREACH_CLAIMED, OUTREACH_ENDED, OUTREACH_RELEASED
-from operators.facts import stable_id
-from operators.instants import iso_text
-from operators.quiet_hours import quiet_until
+from operators.hints.quiet_hours import quiet_until
+from operators.records.catalogue import QuietHours
+from operators.records.events import (
+    DO_NOT_CALL_LIFTED,
+    DO_NOT_CALL_SET,
+    OUTREACH_CLAIMED,
+    OUTREACH_ENDED,
+    OUTREACH_RELEASED,
+)
+from operators.records.facts import stable_id
+from operators.support.timestamps import iso_text
 from state.bus import OutgoingEvent
 from state.outreach_board import Claim, Ending, OutreachBoard, Whose
 

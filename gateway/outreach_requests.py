@@ -12,8 +12,8 @@ import msgspec
 from starlette.datastructures import QueryParams
 
 from gateway.problems import ErrorDetail, Problem
-from operators.events import excerpt, wrong_type
-from operators.outreach_words import OUTCOMES, Outcome
+from operators.outreach.call_list_entry import OUTCOMES, Outcome
+from operators.records.events import excerpt, wrong_type
 from state.outreach_board import Place
 
 MOST: Final = 100

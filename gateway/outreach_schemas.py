@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from operators.events import CUSTOMER_ID_CHARS
-from operators.outreach_words import OUTCOMES
+from operators.outreach.call_list_entry import OUTCOMES
+from operators.records.events import CUSTOMER_ID_CHARS
 
 Schema = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.ending import end
 from gateway.tokens import Token
-from operators.routing import is_queue
+from operators.records.routing import is_queue
 from state.connections import StoreUnavailable
 from state.presence import ON_LINE_MS, Presence, Seat
 from state.rerouting import Rerouting

@@ -23,9 +23,9 @@ from gateway.metrics import GatewayMetrics
 from gateway.problems import ErrorDetail, Problem
 from gateway.roles import HOT_QUESTIONS
 from gateway.tokens import Token
-from operators.events import ANSWER_RATED, CUSTOMER_ID_CHARS, excerpt, wrong_type
-from operators.instants import iso_text
-from operators.routing import Whereabouts
+from operators.records.events import ANSWER_RATED, CUSTOMER_ID_CHARS, excerpt, wrong_type
+from operators.records.routing import Whereabouts
+from operators.support.timestamps import iso_text
 from state.board import HintBoard
 from state.bundles import RedisBundleBoard
 from state.bus import OutgoingEvent

@@ -20,7 +20,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.problems import ErrorDetail, Problem
 from gateway.roles import LIST_DESKS, TAKE_HINT
 from gateway.tokens import Token
-from operators.routing import has_skill, queue_of
+from operators.records.routing import has_skill, queue_of
 from state.board import HintBoard
 from state.presence import Presence
 from state.rerouting import Rerouting

@@ -24,8 +24,8 @@ from gateway.frames import (
 )
 from gateway.roles import HEAR_CHATBOT, HEAR_DESK
 from gateway.tokens import Token, TokenRefused
-from operators.instants import iso_text
-from operators.routing import QUEUE, queue_of
+from operators.records.routing import QUEUE, queue_of
+from operators.support.timestamps import iso_text
 from state.keys import CHATBOT_CHANNEL, desk_channel
 
 INIT_WITHIN_S: Final = 10.0

@@ -10,7 +10,7 @@ from gateway.frames import error_frame, frame_bytes, next_frame, next_head
 from gateway.hub import Start
 from gateway.outbox import Outbox
 from gateway.told import Shown, Told
-from operators.instants import iso_text
+from operators.support.timestamps import iso_text
 
 
 class Subscription:

@@ -8,7 +8,7 @@ may look, so a byte that is not UTF-8, or half a character (``\ud83d``), stops h
 import re
 from typing import Final
 
-from operators.events import Rejection
+from operators.records.events import Rejection
 
 DEPTH: Final = 64
 """Levels of objects and lists in one event."""

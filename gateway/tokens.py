@@ -14,7 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from gateway.roles import AGENT, CHATBOT
-from operators.routing import EVERYBODY, Reach, is_queue
+from operators.records.routing import EVERYBODY, Reach, is_queue
 
 __all__ = ["AGENT", "CHATBOT", "Token", "TokenReader", "TokenRefused", "WeakSecret", "issue_token", "read_token"]
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from operators.instants import to_ms
+from operators.support.timestamps import to_ms
 from state.audit import BUNDLE, HINT
 
 CREATED: Final = "zhiyin.hint.created"

@@ -11,11 +11,11 @@ Extensions: ``partitionkey`` (the customer), ``correlationid`` (the transaction)
 
 from typing import Any, Final
 
-from operators.bundle import Bundle, BundleChanged, BundleEnd, bundle_document, change_document
-from operators.facts import Fact, fact_document
-from operators.hints import Hint, HintState, RetireCause, Retirement, hint_document
-from operators.instants import iso_text
-from operators.pain_points import PainPoint, pain_point_document
+from operators.contacts.bundle import Bundle, BundleChanged, BundleEnd, bundle_document, change_document
+from operators.hints.hint import Hint, HintState, RetireCause, Retirement, hint_document
+from operators.monitoring.pain_points import PainPoint, pain_point_document
+from operators.records.facts import Fact, fact_document
+from operators.support.timestamps import iso_text
 
 SOURCE: Final = "/zhiyin/engine"
 HINT_CREATED: Final = "zhiyin.hint.created"

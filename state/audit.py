@@ -2,7 +2,7 @@
 
 In: views of hints, bundles and entries of the outreach list. Out: the trail, newest first. Refused: nothing;
 ``StoreUnavailable`` while Redis is away - the same views may then be written again. A customer stands in it masked
-(``operators/masking.py``), so that the trail can outlive him; whoever has the key can ask for one customer's views.
+(``operators/support/masking.py``), so that the trail can outlive him; whoever has the key can ask for one customer's views.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from operators.masking import masked
+from operators.support.masking import masked
 from state import keys
 from state.connections import AsyncClient, Client, answering
 from state.scripts import NOTE, Call, run_async

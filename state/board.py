@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from operators.hints import OPEN_STATES
+from operators.hints.hint import OPEN_STATES
 from state import keys
 from state.channels import KEPT_EVENTS, ChannelEntry, Place, Position, channel_keys, offset_of
 from state.connections import LONGEST_BLOCK_MS, AsyncClient, answering
@@ -74,7 +74,7 @@ class HintBoard(Protocol):
         """Whose a hint is: its customer and desk; None: unknown."""
 
     async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
-        """Move a hint to ``state`` where ``operators.hints.may_become`` allows it, and tell the channels."""
+        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and tell the channels."""
 
     async def deliver(self, hint_ids: Sequence[str]) -> int:
         """Move hints from created to delivered, quietly; how many were created."""
@@ -129,7 +129,7 @@ class MemoryHintBoard(HintBoard):
         return self._memory.owner(hint_id)
 
     async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
-        """Move a hint to ``state`` where ``operators.hints.may_become`` allows it, and tell the channels."""
+        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and tell the channels."""
         owner = self._memory.owner(hint_id)
         if owner is None:
             return UNKNOWN_HINT
@@ -216,7 +216,7 @@ class RedisHintBoard(HintBoard):
         return owner_from(found)
 
     async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
-        """Move a hint to ``state`` where ``operators.hints.may_become`` allows it, and tell the channels."""
+        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and tell the channels."""
         with answering("changing a hint's state", self._client):
             found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
             owner = owner_from(found)

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from operators.bundle import Belongs, Bundle, BundleChanged, BundleEnd, Told
 from operators.cloud_events import bundle_changed_event, bundle_closed_event, bundle_created_event
-from operators.routing import NOWHERE, Whereabouts
+from operators.contacts.bundle import Belongs, Bundle, BundleChanged, BundleEnd, Told
+from operators.records.routing import NOWHERE, Whereabouts
 from state import keys
 from state.channels import KEPT_EVENTS, channel_keys, fresh_epoch
 from state.connections import AsyncClient, Client, answering

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from operators.dead_letters import NotALetter, ReturningEvent, StoredLetter, read_letter
+from operators.records.dead_letters import NotALetter, ReturningEvent, StoredLetter, read_letter
 
 END_OF_TIME_MS = 1 << 53
 

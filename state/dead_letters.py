@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from operators.dead_letters import DeadLetter, dead_letter_document, letter_id
+from operators.records.dead_letters import DeadLetter, dead_letter_document, letter_id
 from state import keys
 from state.connections import Client
 from state.once import Writing, write_once

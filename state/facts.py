@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from operators.cloud_events import fact_event, hint_created_event, retirement_event
-from operators.facts import Fact
-from operators.hints import Hint, Retirement
+from operators.hints.hint import Hint, Retirement
+from operators.records.facts import Fact
 from state import keys
 from state.connections import Client
 from state.once import Writing, write_once

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from operators.hints import OPEN_STATES
+from operators.hints.hint import OPEN_STATES
 from state import keys
 from state.channels import KEPT_EVENTS, ChannelEntry, Position, fresh_epoch
 from state.hint_moves import Card, Move, Owner

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from operators import cloud_events
-from operators.hints import OPEN_STATES, Hint, HintState, Retirement, Speak, hint_document, may_become
+from operators.hints.hint import OPEN_STATES, Hint, HintState, Retirement, Speak, hint_document, may_become
 
 STATES: Final[tuple[str, ...]] = get_args(HintState)
 CREATED_RANGE: Final = 2**42

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Final, Protocol
 
-from operators.hints import Hint, Retirement, Speak
+from operators.hints.hint import Hint, Retirement, Speak
 from state import keys
 from state.channels import KEPT_EVENTS
 from state.connections import Client, answering

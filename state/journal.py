@@ -27,7 +27,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from operators.stored import ALL
+from operators.support.snapshot_codec import ALL
 
 SAFE_SNAPSHOTS: Final = 3
 """Snapshots after which the engine surely goes back to none of before: then old segments may go."""

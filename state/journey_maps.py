@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from operators.journey_map import Pane, PaneKey, Window, parse_key, unpack_pane
-from operators.journey_monitor import JourneyKnown, MapChanged
+from operators.monitoring.journey_map import Pane, PaneKey, Window, parse_key, unpack_pane
+from operators.monitoring.journey_monitor import JourneyKnown, MapChanged
 from state import keys
 from state.connections import AsyncClient, Client, answering
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE, Message, TopicPartition
 
-from operators.events import Event, read_event
-from operators.instants import to_ms
+from operators.records.events import Event, read_event
+from operators.support.timestamps import to_ms
 from state.bus import BusEntry, BusLook
 from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection, Options, kind_of
 from state.kafka_ends import KafkaEnds, wall_clock_ms

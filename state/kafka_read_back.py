@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 import msgspec
 from confluent_kafka import KafkaError, Message, TopicPartition
 
-from operators.facts import stable_id
+from operators.records.facts import stable_id
 from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaConnection, Options
 
 LOG: Final = logging.getLogger("zhiyin.kafka")

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from operators.stored import StoredRecord
+from operators.support.snapshot_codec import StoredRecord
 from state.kafka_connection import ANSWER_TIMEOUT_S, KafkaUnavailable
 from state.kafka_producers import SERVE_S, TopicProducers
 from state.kafka_read_back import SILENCE, ReadBack, digest_of

@@ -6,7 +6,7 @@ Commands are kept to what Redis 6.2 knows, the oldest server we start.
 
 from typing import Final, NamedTuple
 
-from operators.routing import is_queue
+from operators.records.routing import is_queue
 
 PREFIX: Final = "zy"
 

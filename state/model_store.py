@@ -18,8 +18,8 @@ from typing import Final
 
 import msgspec
 
-from operators.facts import stable_id
-from operators.learning_contract import Quality
+from operators.learning.interfaces import Quality
+from operators.records.facts import stable_id
 
 FILE_FORMAT: Final = "zhiyin-models-1"
 KEEP: Final = 20

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from operators.outreach_words import CallFirst, NoCall, OutreachEntry, outreach_document
+from operators.outreach.call_list_entry import CallFirst, NoCall, OutreachEntry, outreach_document
 from state import keys
 from state.connections import Client, answering
 from state.scripts import OUTREACH_END, OUTREACH_LIST, Call, run

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from operators.cloud_events import pain_point_event
-from operators.journey_monitor import PainPointChanged
-from operators.pain_points import pain_point_document
+from operators.monitoring.journey_monitor import PainPointChanged
+from operators.monitoring.pain_points import pain_point_document
 from state import keys
 from state.connections import AsyncClient, Client, answering
 from state.facts import KEPT_FACTS

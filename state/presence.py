@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from operators.hints import Hint
-from operators.routing import Whereabouts, destination
+from operators.hints.hint import Hint
+from operators.records.routing import Whereabouts, destination
 from state import keys
 from state.bundles import ask_whereabouts, whereabouts_from
 from state.connections import AsyncClient, Client, answering

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from operators.questions import EVERYBODY, HotList, hot_document
+from operators.contacts.hot_questions import EVERYBODY, HotList, hot_document
 from state import keys
 from state.connections import AsyncClient, Client, answering
 

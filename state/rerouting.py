@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from operators import cloud_events
-from operators.hints import OPEN_STATES
-from operators.instants import iso_text
-from operators.routing import is_queue, queue_of
+from operators.hints.hint import OPEN_STATES
+from operators.records.routing import is_queue, queue_of
+from operators.support.timestamps import iso_text
 from state import keys
 from state.channels import KEPT_EVENTS, channel_keys, fresh_epoch
 from state.connections import AsyncClient, answering

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from config.settings_table import Settings
-from operators.instants import to_ms
+from operators.support.timestamps import to_ms
 from state import keys
 from state.connections import AsyncClient, answering
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from operators.dead_letters import DeadLetter, dead_letter_document
+from operators.records.dead_letters import DeadLetter, dead_letter_document
 from state.facts import Told, event_of
 from state.kafka_topic import TopicDocument
 

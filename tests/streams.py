@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from operators.catalogue import Article, Catalogue, ControlGroup, Journey, Reason, Step, Words
-from operators.facts import Fact
-from operators.instants import duration_ms, iso_text
+from operators.records.catalogue import Article, Catalogue, ControlGroup, Journey, Reason, Step, Words
+from operators.records.facts import Fact
+from operators.support.timestamps import duration_ms, iso_text
 from tests.oracle import Expected, OracleJourney
 
 LATENESS_MS = 2_000

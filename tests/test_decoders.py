@@ -10,7 +10,7 @@ import pytest
 from tests.machine import ROOT
 
 ROOMS_WITH_THREADS = ("operators", "state", "flows")
-MADE_IN_THE_CLASS = {"operators/stored.py"}
+MADE_IN_THE_CLASS = {"operators/support/snapshot_codec.py"}
 FIRST_USE = """
 import sys, threading, msgspec
 sys.setswitchinterval(1e-6)

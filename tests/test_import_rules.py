@@ -75,7 +75,7 @@ def test_a_planted_breach_is_found(room: str, source: str, expected: str) -> Non
 @pytest.mark.parametrize(
     ("room", "source"),
     [
-        ("operators", "import msgspec, zlib\nfrom operators.events import Event"),
+        ("operators", "import msgspec, zlib\nfrom operators.records.events import Event"),
         ("config", "import os, yaml\nos.environ.get('REDIS_URL')"),
         ("state", "import redis\nfrom config.settings import Settings"),
         ("flows", "import bytewax.operators\nimport state.bus"),

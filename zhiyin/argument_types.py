@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from operators.instants import duration_ms, to_ms
+from operators.support.timestamps import duration_ms, to_ms
 
 HIGHEST_PORT: Final = 65_535
 HIGHEST_SPEED: Final = 100_000

@@ -12,8 +12,8 @@ import msgspec
 
 from config import Settings
 from config.mask_key import mask_key
-from operators.instants import iso_text
-from operators.masking import masked
+from operators.support.masking import masked
+from operators.support.timestamps import iso_text
 from state.audit import HINT, Seen, read_trail
 from state.connections import connect
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from operators.instants import MILLISECONDS, iso_text, to_ms
+from operators.support.timestamps import MILLISECONDS, iso_text, to_ms
 from state.dead_letter_shelf import ShelvedLetter
 
 FOREIGN: Final = "foreign"

@@ -20,8 +20,8 @@ from typing import Final
 import msgspec
 
 from config import Settings
-from operators.events import CUSTOMER_ERASED
-from operators.instants import iso_text
+from operators.records.events import CUSTOMER_ERASED
+from operators.support.timestamps import iso_text
 from state.bus import OutgoingEvent, partition_of
 from state.buses import gateway_bus, kafka_connection, kafka_topics
 from state.connections import Client, StoreUnavailable, connect, connect_async

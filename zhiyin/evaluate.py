@@ -18,11 +18,11 @@ from flows.file_source import RecordingUnreadable
 from flows.replay import HINT, Replay, ReplayReport, Watching
 from flows.replay_process import ReplayProcessLost
 from flows.replay_tracking import TwoStageReplay
-from operators.catalogue import Catalogue
-from operators.facts import Fact, FactKind
-from operators.learning_contract import Learning
-from operators.situations import Question, Scored
-from operators.uplift import UpliftCounts
+from operators.hints.uplift import UpliftCounts
+from operators.learning.interfaces import Learning
+from operators.records.catalogue import Catalogue
+from operators.records.facts import Fact, FactKind
+from operators.tracking.features import Question, Scored
 from zhiyin import __version__
 from zhiyin.evaluation_batch import BatchModelMissing, batch_scores
 from zhiyin.evaluation_catalogues import looks_ms, shortest_ms, with_shortest_timeout, with_target

@@ -5,7 +5,7 @@ In: a catalogue. Out: a catalogue. Refused: nothing.
 
 import msgspec
 
-from operators.catalogue import Catalogue, Journey, Step
+from operators.records.catalogue import Catalogue, Journey, Step
 
 
 def with_target(catalogue: Catalogue, target_precision: float) -> Catalogue:

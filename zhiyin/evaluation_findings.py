@@ -13,7 +13,7 @@ from typing import Final, Literal
 import msgspec
 import numpy as np
 
-from operators.situations import Question
+from operators.tracking.features import Question
 from zhiyin.evaluation_batch import Rows, spans
 from zhiyin.evaluation_measures import Measures, ReliabilityBin, Scores, measures, reliability
 from zhiyin.evaluation_predictions import Table

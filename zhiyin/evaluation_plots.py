@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from operators.situations import Question
+from operators.tracking.features import Question
 from zhiyin.evaluation_findings import Reliability
 from zhiyin.evaluation_report import JourneyTiming, Report
 

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.catalogue import SignalKind
-from operators.situations import Scored, Situation
+from operators.records.catalogue import SignalKind
+from operators.tracking.features import Scored, Situation
 from zhiyin.evaluation_measures import Outcomes, Scores
 
 LAST_STEPS: Final = 4

@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from operators.learning_contract import LearningFigures
-from operators.situations import Question
-from operators.uplift import UpliftCounts
+from operators.hints.uplift import UpliftCounts
+from operators.learning.interfaces import LearningFigures
+from operators.tracking.features import Question
 from zhiyin.evaluation_findings import Finding, Model, Reliability
 from zhiyin.evaluation_measures import Measures
 from zhiyin.evaluation_timeouts import Promptness

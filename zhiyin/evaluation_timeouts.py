@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.facts import Fact
+from operators.records.facts import Fact
 
 SECOND_MS: Final = 1_000
 

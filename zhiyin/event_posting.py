@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from operators.instants import iso_text
+from operators.support.timestamps import iso_text
 from zhiyin.failures import CommandFailure
 from zhiyin.simulated_visit import SimulatedEvent
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from config import Settings
 from config.mask_key import mask_key
-from operators.masking import masked
+from operators.support.masking import masked
 
 SHORTEST_SECRET: Final = 6
 """A shorter one would blot out ordinary words."""

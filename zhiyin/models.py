@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 from config import Settings
-from operators.instants import iso_text
-from operators.learning_contract import MODEL_FORMAT, Quality
+from operators.learning.interfaces import MODEL_FORMAT, Quality
+from operators.support.timestamps import iso_text
 from state.model_store import ModelDescription, ModelStore, ModelUnusable, models_folder
 from zhiyin.failures import CommandFailure
 from zhiyin.terminal import say

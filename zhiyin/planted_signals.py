@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from operators import events
-from operators.catalogue import Journey, Speaks, Step, Struggle
-from operators.instants import duration_ms
+from operators.records import events
+from operators.records.catalogue import Journey, Speaks, Step, Struggle
+from operators.support.timestamps import duration_ms
 
 CALM: Final = 0.8
 """No pause of a customer who goes on is longer than this share of the silence that counts as broken off."""

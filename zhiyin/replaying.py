@@ -17,7 +17,7 @@ from flows.replay import DEFAULT_KINDS, KINDS, Replay, ReplayReport
 from flows.replay_process import ReplayProcessLost
 from flows.replay_shares import SharedReplay, is_shareable
 from flows.replay_tracking import TwoStageReplay
-from operators.catalogue import Catalogue
+from operators.records.catalogue import Catalogue
 from zhiyin import __version__
 from zhiyin.failures import CommandFailure
 from zhiyin.output_file import opened_for_writing

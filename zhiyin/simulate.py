@@ -16,8 +16,8 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from operators.catalogue import Catalogue
-from operators.instants import iso_text
+from operators.records.catalogue import Catalogue
+from operators.support.timestamps import iso_text
 from zhiyin.event_posting import BATCH_EVENTS, Collector, wire_event
 from zhiyin.output_file import opened_for_writing
 from zhiyin.progress import Progress

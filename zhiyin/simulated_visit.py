@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from operators import events
-from operators.catalogue import Speaks
+from operators.records import events
+from operators.records.catalogue import Speaks
 from zhiyin.planted_signals import Deed, Place, act_out, pause_ms
 
 DWELL_MS: Final = 18_000

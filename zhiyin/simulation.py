@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from operators import events
-from operators.catalogue import UNKNOWN, Catalogue, Reason, Speaks, Step
+from operators.records import events
+from operators.records.catalogue import UNKNOWN, Catalogue, Reason, Speaks, Step
 from zhiyin.planted_signals import places
 from zhiyin.simulated_visit import SimulatedEvent, Story, Visit, Whose
 

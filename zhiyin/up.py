@@ -20,7 +20,7 @@ import msgspec
 
 from config import Settings, load_catalogue
 from config.settings import child_environment
-from operators.arbitration import in_control_group
+from operators.hints.arbitration import in_control_group
 from zhiyin.embedded_redis import LOOPBACK, redis_executable, redis_part
 from zhiyin.ports import chosen_ports
 from zhiyin.simulate import Plan, opening_customers

@@ -28,8 +28,8 @@ from bench.timing import Taken, cpus, interleaved, quotients, taken, walls
 from flows.replay import ReplayReport
 from flows.replay_shares import SharedReplay
 from flows.replay_tracking import TwoStageReplay
-from operators.catalogue import Catalogue, Decision
-from operators.events import ACTIVITY, CANCELLED, COMPLETED, STEP_COMPLETED, STEP_VIEWED
+from operators.records.catalogue import Catalogue, Decision
+from operators.records.events import ACTIVITY, CANCELLED, COMPLETED, STEP_COMPLETED, STEP_VIEWED
 
 PEERS: Final = (
     Peer("flink_sql", "Flink SQL", ("java",), Aim(at_least=5), Aim(at_least=3)),

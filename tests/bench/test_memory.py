@@ -10,7 +10,7 @@ from bench.scale import QUICK
 from bench.shard_process import Holder, House
 from bench.visits import WINDOW_MS, Visits
 from flows.delivery import Poll, by_shard
-from operators.events import Event, read_events
+from operators.records.events import Event, read_events
 
 TINY = msgspec.structs.replace(QUICK, repeats=3, attempts=(2_000, 6_000), turn_events=4_000)
 

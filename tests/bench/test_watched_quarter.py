@@ -10,8 +10,8 @@ from bench.monitoring import cost
 from bench.quarter import Problem
 from bench.watched_quarter import watch_quarter
 from config import load_catalogue
-from operators.catalogue import Catalogue
-from operators.journey_map import HOUR_MS
+from operators.monitoring.journey_map import HOUR_MS
+from operators.records.catalogue import Catalogue
 from zhiyin.simulate import Plan, write_file
 
 PROBLEMS: Final = (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from operators.instants import iso_text
+from operators.support.timestamps import iso_text
 from state import keys
 from tests.chaos.__main__ import main
 from tests.chaos.customers import acts

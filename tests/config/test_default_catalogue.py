@@ -5,9 +5,9 @@ import re
 import pytest
 
 from config import load_catalogue
-from operators.catalogue import UNKNOWN, Catalogue, Words
-from operators.facts import Signal
-from operators.reasons import ReasonRules
+from operators.reasons.rules import ReasonRules
+from operators.records.catalogue import UNKNOWN, Catalogue, Words
+from operators.records.facts import Signal
 from tests.machine import ROOT
 
 FOLDER = ROOT / "config" / "catalog"

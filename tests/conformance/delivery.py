@@ -9,8 +9,8 @@ from typing import Final
 
 from websockets.exceptions import InvalidHandshake
 
-from operators.catalogue import Words
-from operators.hints import Retirement
+from operators.hints.hint import Retirement
+from operators.records.catalogue import Words
 from tests.conformance.case import HINTS, PLAIN, RESTART, Cases
 from tests.conformance.target import Broken, Frame, Peer, Target, expect, now_ms
 

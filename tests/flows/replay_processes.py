@@ -12,7 +12,7 @@ import orjson
 import psutil
 
 from flows.replay_process import ReplayProcessLost
-from operators.catalogue import Catalogue
+from operators.records.catalogue import Catalogue
 from zhiyin.simulate import Plan, write_file
 
 BAD_LINES = (b"no json\n", b'{"userId": 7}\n', b"{}\n", b'{"userId":"a","event":"Call Me"}\n')

@@ -8,7 +8,7 @@ import orjson
 import pytest
 import redis
 
-from operators.instants import iso_text
+from operators.support.timestamps import iso_text
 from tests.flows.engine_process import EngineProcess, post, stream_documents, until
 from tests.flows.quick_events import QUICK, event, now_ms
 from tests.machine import ROOT

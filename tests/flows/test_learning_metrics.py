@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from flows.learning_metrics import EVERY_S, Keepers, LearningMetrics
-from operators.learning_contract import LearningFigures, Quality
+from operators.learning.interfaces import LearningFigures, Quality
 
 
 class Figures:

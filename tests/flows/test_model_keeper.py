@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from flows.model_keeper import ModelKeeper, Origin
 from flows.model_metrics import ModelMetrics
-from operators.learning_contract import MODEL_FORMAT, LearningFigures, Quality
-from operators.stored import StateUnreadable
+from operators.learning.interfaces import MODEL_FORMAT, LearningFigures, Quality
+from operators.support.snapshot_codec import StateUnreadable
 from state.model_store import ModelDescription, ModelStore
 
 LOAN = "policy_loan"

@@ -8,7 +8,7 @@ import pytest
 import redis
 import yaml
 
-from operators.learning_contract import MODEL_FORMAT
+from operators.learning.interfaces import MODEL_FORMAT
 from state.model_store import ModelDescription, ModelStore, models_folder
 from tests.flows.engine_process import EngineProcess, post, until
 from tests.flows.quick_events import QUICK, event, now_ms

@@ -13,11 +13,11 @@ from flows.dataflow import Outlets, Rules, journey_flow
 from flows.file_source import RecordingSource, polls_of
 from flows.running import run_dataflow
 from flows.sinks import ListSink
-from operators.catalogue import Catalogue
-from operators.facts import LIFE_CYCLE, Fact
-from operators.journey_map import HOUR_MS, Tally, Window, over, unpack_pane
-from operators.journey_monitor import MapChanged, Told
-from operators.satisfaction import satisfaction
+from operators.monitoring.journey_map import HOUR_MS, Tally, Window, over, unpack_pane
+from operators.monitoring.journey_monitor import MapChanged, Told
+from operators.monitoring.satisfaction import satisfaction
+from operators.records.catalogue import Catalogue
+from operators.records.facts import LIFE_CYCLE, Fact
 from zhiyin.simulate import Plan, write_file
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "config" / "catalog"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from operators.journey_map import over, unpack_pane
+from operators.monitoring.journey_map import over, unpack_pane
 from tests.flows.engine_process import EngineProcess, post, told_facts, until, until_told
 from tests.flows.quick_events import KINDS, QUICK, oracles_facts, some_events
 from tests.redis_server import RedisServer

@@ -10,12 +10,12 @@ from flows.decide import Learns
 from flows.delivery import Tracked
 from flows.outcomes import outcome_of, outcomes_by_journey
 from flows.replay import Replay, Watching
-from operators.arbitration import Contact
-from operators.break_offs import CALLED, Forgotten, Judgement, Outcome
-from operators.events import Event, Properties
-from operators.facts import Around
-from operators.learning_contract import Learning
-from operators.outreach_memory import CallOutcome
+from operators.hints.arbitration import Contact
+from operators.learning.breakoff_outcomes import CALLED, Forgotten, Judgement, Outcome
+from operators.learning.interfaces import Learning
+from operators.outreach.call_list_state import CallOutcome
+from operators.records.events import Event, Properties
+from operators.records.facts import Around
 from tests.machine import ROOT
 from zhiyin.simulate import Plan, write_file
 

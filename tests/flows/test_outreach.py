@@ -12,11 +12,11 @@ from flows.counts import Counts
 from flows.decide import arbitrable
 from flows.metrics import EngineMetrics
 from flows.outreach import about_calling
-from operators.arbitration import Contact
-from operators.events import Event, Properties
-from operators.facts import Around
-from operators.outreach_memory import HELPED, CallOutcome, DoNotCall
-from operators.outreach_words import CallFirst, NoCall, NotListed
+from operators.hints.arbitration import Contact
+from operators.outreach.call_list_entry import CallFirst, NoCall, NotListed
+from operators.outreach.call_list_state import HELPED, CallOutcome, DoNotCall
+from operators.records.events import Event, Properties
+from operators.records.facts import Around
 from state.bus import partition_of
 from tests.flows.engine_process import PARTITIONS, EngineProcess, post, until
 from tests.flows.quick_events import QUICK, event, now_ms

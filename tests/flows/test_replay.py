@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from config import load_catalogue
 from flows.file_source import RecordingUnreadable
 from flows.replay import KINDS, Pace, Replay
-from operators.facts import FACT_KINDS
-from operators.instants import iso_text
+from operators.records.facts import FACT_KINDS
+from operators.support.timestamps import iso_text
 from tests.oracle import expected_facts
 from tests.streams import BEGIN_MS, STREAM_CATALOGUE, at_ms_of, lines, oracle_journeys, streams, wire, written
 

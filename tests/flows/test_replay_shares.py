@@ -15,8 +15,8 @@ from config import load_catalogue
 from flows.file_source import RecordingUnreadable
 from flows.replay import DEFAULT_KINDS, HINT, KINDS, Replay
 from flows.replay_shares import SharedReplay, is_shareable, own_lines
-from operators.catalogue import Catalogue
-from operators.facts import FACT_KINDS
+from operators.records.catalogue import Catalogue
+from operators.records.facts import FACT_KINDS
 from tests.flows.replay_processes import (
     REFUSED,
     FullDisk,

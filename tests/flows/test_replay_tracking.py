@@ -17,8 +17,8 @@ from flows.decide import Learns
 from flows.file_source import RecordingUnreadable
 from flows.replay import DEFAULT_KINDS, KINDS, Replay, Watching
 from flows.replay_tracking import TwoStageReplay
-from operators.catalogue import Catalogue
-from operators.situations import Scored
+from operators.records.catalogue import Catalogue
+from operators.tracking.features import Scored
 from tests.flows.replay_processes import (
     REFUSED,
     FullDisk,

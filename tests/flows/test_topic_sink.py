@@ -17,9 +17,9 @@ from flows.metrics import EngineMetrics
 from flows.redis_outlets import HintDesks
 from flows.running import run_dataflow
 from flows.topic_sink import Telling, TopicOpening, TopicPart, TopicSink, by_partition, part_name
-from operators.arbitration import Verdict
-from operators.facts import Fact, FactKind
-from operators.hints import HeldBack, Retirement
+from operators.hints.arbitration import Verdict
+from operators.hints.hint import HeldBack, Retirement
+from operators.records.facts import Fact, FactKind
 from state.bus import partition_of
 from state.connections import connect
 from state.hints import RedisHintStore

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from flows.delivery import shard_of
 from flows.replay import HINT, Pace, Replay, Watching
-from operators.arbitration import in_control_group
-from operators.catalogue import ControlGroup
-from operators.facts import FACT_KINDS, Fact
-from operators.instants import duration_ms
-from operators.uplift import GRACE_MS, UpliftCounts
+from operators.hints.arbitration import in_control_group
+from operators.hints.uplift import GRACE_MS, UpliftCounts
+from operators.records.catalogue import ControlGroup
+from operators.records.facts import FACT_KINDS, Fact
+from operators.support.timestamps import duration_ms
 from tests.streams import STREAM_CATALOGUE, lines, streams
 
 HALF = ControlGroup(share=0.5, salt="uplift")

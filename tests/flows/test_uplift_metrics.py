@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from flows.uplift_metrics import UpliftMetrics
-from operators.uplift import UpliftCounts
+from operators.hints.uplift import UpliftCounts
 
 
 def test_the_gauges_say_what_was_counted_and_nothing_where_nothing_can_be_said() -> None:

@@ -11,7 +11,7 @@ import redis
 
 from flows.counts import Counts
 from flows.metrics import EngineMetrics
-from operators.hints import Wording, WordingReward
+from operators.hints.hint import Wording, WordingReward
 from tests.flows.engine_process import EngineProcess, post, until
 from tests.flows.quick_events import QUICK, event, now_ms
 from tests.redis_server import RedisServer

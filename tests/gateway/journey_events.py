@@ -13,12 +13,12 @@ from flows.file_source import RecordingSource, polls_of
 from flows.monitor import TELL_EVERY_MS
 from flows.running import run_dataflow
 from flows.sinks import ListSink
-from operators.catalogue import Catalogue
-from operators.fix_effect import Side
-from operators.instants import iso_text
-from operators.journey_map import DAY_MS, HOUR_MS
-from operators.journey_monitor import JourneyKnown, MapChanged, PainPointChanged, Told
-from operators.pain_points import PainPoint, Report, Symptom, boundaries, opened, reported
+from operators.monitoring.fix_effect import Side
+from operators.monitoring.journey_map import DAY_MS, HOUR_MS
+from operators.monitoring.journey_monitor import JourneyKnown, MapChanged, PainPointChanged, Told
+from operators.monitoring.pain_points import PainPoint, Report, Symptom, boundaries, opened, reported
+from operators.records.catalogue import Catalogue
+from operators.support.timestamps import iso_text
 from state.connections import Client
 from state.journey_maps import JourneyMapWriter
 from state.pain_points import PainPointWriter

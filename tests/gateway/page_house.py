@@ -14,9 +14,9 @@ from config import load_catalogue
 from config.settings import Settings
 from gateway.server import Addresses, Gateway
 from gateway.tokens import issue_token
-from operators.catalogue import Catalogue
-from operators.facts import Evidence, RankedReason
-from operators.hints import Hint, RetireCause, Retirement
+from operators.hints.hint import Hint, RetireCause, Retirement
+from operators.records.catalogue import Catalogue
+from operators.records.facts import Evidence, RankedReason
 from state.connections import connect
 from state.hints import RedisHintStore
 from state.redis_bus import RedisBusReader

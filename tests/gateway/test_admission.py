@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.admission import EARLIEST_MS, EVENT_BYTES, Door, admit, admit_all
-from operators.events import Rejection, read_event
-from operators.instants import to_ms
+from operators.records.events import Rejection, read_event
+from operators.support.timestamps import to_ms
 from state.bus import OutgoingEvent
 from tests.gateway.events_made import event_json, json_values, mutated_events
 

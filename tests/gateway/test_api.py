@@ -7,8 +7,8 @@ import pytest
 
 from gateway.collector import wall_clock_ms
 from gateway.tokens import AGENT, issue_token
-from operators.catalogue import Words
-from operators.hints import Hint
+from operators.hints.hint import Hint
+from operators.records.catalogue import Words
 from state.connections import connect
 from state.hints import RedisHintStore
 from tests.gateway.conftest import Started

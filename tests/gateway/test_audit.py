@@ -12,7 +12,7 @@ from websockets.typing import Subprotocol
 from gateway.audit import AGAIN_AFTER_MS, WAITING, Auditor
 from gateway.tokens import Token
 from gateway.told import Shown
-from operators.masking import masked
+from operators.support.masking import masked
 from state import keys
 from state.audit import AuditTrail, Seen, View, read_trail
 from state.connections import StoreUnavailable, connect, connect_async

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.batch_split import split_batch
 from gateway.batches import BATCH_EVENTS, Batch, read_batch, read_write_key
-from operators.events import Rejection
+from operators.records.events import Rejection
 from tests.gateway.events_made import json_values
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from operators.questions import Asked, HotQuestions
+from operators.contacts.hot_questions import Asked, HotQuestions
 from state.questions import RedisQuestionStore
 from tests.gateway.page_house import PageHouse, now_ms, open_page_house
 from tests.redis_server import RedisServer

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.chatbot_hook import conversation_url, intent
 from gateway.collector import wall_clock_ms
-from operators.hints import Hint, Retirement, hint_document
+from operators.hints.hint import Hint, Retirement, hint_document
 from state import keys
 from state.connections import connect
 from state.hints import RedisHintStore

@@ -8,9 +8,9 @@ import pytest
 
 from gateway.collector import wall_clock_ms
 from gateway.tokens import AGENT, issue_token
-from operators.bundle import Bundle
-from operators.catalogue import Article, Words
-from operators.needs import Need
+from operators.contacts.bundle import Bundle
+from operators.contacts.needs import Need
+from operators.records.catalogue import Article, Words
 from state.bundles import RedisBundleStore
 from state.connections import connect
 from tests.gateway.running import SECRET, RunningGateway, agent, bearer, chatbot

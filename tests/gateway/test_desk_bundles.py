@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from operators.bundle import Bundle, BundleChanged, BundleEnd
-from operators.hints import Hint
-from operators.needs import NeedRules
-from operators.policies import Policy
+from operators.contacts.bundle import Bundle, BundleChanged, BundleEnd
+from operators.contacts.needs import NeedRules
+from operators.hints.hint import Hint
+from operators.records.policies import Policy
 from state.bundles import RedisBundleStore
 from tests.gateway.page_house import PageHouse, catalogue_hint, now_ms, open_page_house
 from tests.redis_server import RedisServer

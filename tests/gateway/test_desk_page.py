@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from operators.facts import Evidence
-from operators.hints import Hint, NamedReason
+from operators.hints.hint import Hint, NamedReason
+from operators.records.facts import Evidence
 from tests.browser import PageWatch
 from tests.gateway.page_house import PageHouse, now_ms, open_page_house
 from tests.redis_server import RedisServer

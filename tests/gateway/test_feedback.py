@@ -6,7 +6,7 @@ import pytest
 
 from gateway.feedback import NO_OPINION, Feedback, FeedbackRefused, Opinion
 from gateway.tokens import AGENT, CHATBOT, Token
-from operators.events import Event, read_event
+from operators.records.events import Event, read_event
 from state.bus import BusFull
 from state.connections import StoreUnavailable, connect_async
 from state.redis_bus import RedisBusReader, RedisBusWriter

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.hint_lives import REMEMBERED, WAITING, HintLives
-from operators.hints import Retirement
+from operators.hints.hint import Retirement
 from state.board import EXPIRED_AT_ONCE
 from state.connections import StoreUnavailable
 from tests.gateway.push_house import CHANNEL, Caller, Hall, open_hall

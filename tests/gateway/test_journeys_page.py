@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from operators.journey_map import HOUR_MS
+from operators.monitoring.journey_map import HOUR_MS
 from tests.browser import PageWatch
 from tests.gateway.journey_events import mapped, pain_points, simulated_lines, write_points
 from tests.gateway.page_house import PageHouse, now_ms, open_page_house

@@ -11,7 +11,7 @@ from gateway.api import StateReport
 from gateway.openapi import openapi_document
 from gateway.openapi_schemas import SCHEMAS
 from gateway.problems import KINDS
-from operators.hints import hint_document
+from operators.hints.hint import hint_document
 from tests.gateway.events_made import event_json
 from tests.gateway.running import RunningGateway, agent, chatbot
 from tests.gateway.test_api import hint_now, tell

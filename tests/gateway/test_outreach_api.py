@@ -11,9 +11,9 @@ import pytest
 
 from gateway.collector import wall_clock_ms
 from gateway.outreach_schemas import OUTREACH_SCHEMAS
-from operators.catalogue import QuietHours
-from operators.instants import iso_text
-from operators.outreach_words import OUTCOMES, CallFirst, NoCall, OutreachEntry, outreach_document
+from operators.outreach.call_list_entry import OUTCOMES, CallFirst, NoCall, OutreachEntry, outreach_document
+from operators.records.catalogue import QuietHours
+from operators.support.timestamps import iso_text
 from state.connections import connect
 from state.outreach import OutreachStore
 from tests.gateway.conftest import Started

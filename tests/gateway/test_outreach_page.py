@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from config import load_catalogue
-from operators.catalogue import Catalogue, QuietHours
-from operators.outreach_words import CallFirst, NoCall, OutreachEntry, entry_of
+from operators.outreach.call_list_entry import CallFirst, NoCall, OutreachEntry, entry_of
+from operators.records.catalogue import Catalogue, QuietHours
 from state import keys
 from state.outreach import OutreachStore
 from tests.browser import PageWatch

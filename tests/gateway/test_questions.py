@@ -8,10 +8,10 @@ import pytest
 
 from gateway.collector import wall_clock_ms
 from gateway.tokens import AGENT, issue_token
-from operators.bundle import Belongs
-from operators.catalogue import Article, Words
-from operators.questions import HotList, HotQuestion
-from operators.routing import Whereabouts
+from operators.contacts.bundle import Belongs
+from operators.contacts.hot_questions import HotList, HotQuestion
+from operators.records.catalogue import Article, Words
+from operators.records.routing import Whereabouts
 from state.bundles import RedisBundleStore
 from state.connections import connect
 from state.questions import RedisQuestionStore

@@ -13,8 +13,8 @@ from websockets.typing import Subprotocol
 
 from gateway.collector import wall_clock_ms
 from gateway.tokens import AGENT, issue_token
-from operators.bundle import Belongs
-from operators.routing import Whereabouts
+from operators.contacts.bundle import Belongs
+from operators.records.routing import Whereabouts
 from state.bundles import RedisBundleStore
 from state.connections import connect
 from state.hints import RedisHintStore

@@ -6,8 +6,8 @@ import json
 import httpx
 import pytest
 
-from operators import events
-from operators.events import REPORTED, VOCABULARY
+from operators.records import events
+from operators.records.events import REPORTED, VOCABULARY
 from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json
 from tests.gateway.running import RunningGateway
@@ -126,7 +126,7 @@ def _names_taken_up(source: str) -> set[str]:
     taken = [
         getattr(events, alias.name, None)
         for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.ImportFrom) and node.module == "operators.events"
+        if isinstance(node, ast.ImportFrom) and node.module == "operators.records.events"
         for alias in node.names
     ]
     return {each for each in taken if isinstance(each, str) and each in VOCABULARY}

@@ -6,7 +6,7 @@ import jwt
 import pytest
 
 from gateway.tokens import TokenRefused, read_token
-from operators.routing import EVERYBODY, Reach
+from operators.records.routing import EVERYBODY, Reach
 
 SECRET = "a secret of at least thirty-two bytes"
 NOW_S = 1_700_000_000

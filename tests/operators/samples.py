@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from operators.catalogue import (
+from operators.records.catalogue import (
     UNKNOWN,
     Article,
     Caps,
@@ -19,8 +19,8 @@ from operators.catalogue import (
     Step,
     Words,
 )
-from operators.events import Event, Properties
-from operators.facts import Fact, FactKind, RankedReason, Signal
+from operators.records.events import Event, Properties
+from operators.records.facts import Fact, FactKind, RankedReason, Signal
 
 LOAN: Final = Words("保单贷款", "Policy loan")
 STEPS: Final = ("apply", "face_check", "confirm")

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from operators.arbitration import (
+from operators.hints.arbitration import (
     CONTACT_ENDS_AFTER_MS,
     Arbitration,
     Contact,
@@ -14,10 +14,10 @@ from operators.arbitration import (
     Verdict,
     in_control_group,
 )
-from operators.catalogue import UNKNOWN, Caps, ControlGroup, Hints, QuietHours, Words
-from operators.facts import Fact, FactKind, RankedReason, Signal
-from operators.hints import HeldBack, Hint, Retirement, Speak
-from operators.stored import StateUnreadable
+from operators.hints.hint import HeldBack, Hint, Retirement, Speak
+from operators.records.catalogue import UNKNOWN, Caps, ControlGroup, Hints, QuietHours, Words
+from operators.records.facts import Fact, FactKind, RankedReason, Signal
+from operators.support.snapshot_codec import StateUnreadable
 from tests.operators.samples import LOAN, TITLES, catalogue, fact
 
 HOUR_MS = 3_600_000

@@ -6,11 +6,11 @@ from collections import Counter, defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.arbitration import Arbitration, Contact, HintFeedback, Input, Verdict
-from operators.catalogue import Caps, Catalogue, ControlGroup, Hints, QuietHours
-from operators.facts import RankedReason
-from operators.hints import HeldBack, Hint, Retirement, Speak
-from operators.instants import duration_ms
+from operators.hints.arbitration import Arbitration, Contact, HintFeedback, Input, Verdict
+from operators.hints.hint import HeldBack, Hint, Retirement, Speak
+from operators.records.catalogue import Caps, Catalogue, ControlGroup, Hints, QuietHours
+from operators.records.facts import RankedReason
+from operators.support.timestamps import duration_ms
 from tests.operators.samples import catalogue, fact
 
 START_MS = 1_772_337_600_000

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators import break_offs
-from operators.abandonment import JourneyDecision
-from operators.arbitration import Contact
-from operators.break_offs import CALLED, BreakOffs, Forgotten, Judgement, Outcome
-from operators.catalogue import UNKNOWN
-from operators.facts import Fact, Observation, RankedReason, Signal
-from operators.hint_making import HintMaker, hint_id
-from operators.learning import JourneyLearning
-from operators.outreach_memory import CallOutcome
-from operators.outreach_words import outreach_id
-from operators.reason_ranking import ReasonRanking
-from operators.reasons import ReasonRules
-from operators.situations import Known
+from operators.hints.arbitration import Contact
+from operators.hints.builder import HintMaker, hint_id
+from operators.learning import breakoff_outcomes as break_offs
+from operators.learning.breakoff_outcomes import CALLED, BreakOffs, Forgotten, Judgement, Outcome
+from operators.learning.learned_decision import JourneyDecision
+from operators.learning.learner import JourneyLearning
+from operators.learning.reason_ranking import ReasonRanking
+from operators.outreach.call_list_entry import outreach_id
+from operators.outreach.call_list_state import CallOutcome
+from operators.reasons.rules import ReasonRules
+from operators.records.catalogue import UNKNOWN
+from operators.records.facts import Fact, Observation, RankedReason, Signal
+from operators.tracking.features import Known
 from tests.operators.samples import catalogue
 
 CATALOGUE = msgspec.structs.replace(catalogue(), contact_within="1h", decision="learned", label_timeout="1h")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.bundle import (
+from operators.contacts.bundle import (
     AnswerNews,
     Attendance,
     Belongs,
@@ -20,14 +20,14 @@ from operators.bundle import (
     Word,
     bundle_document,
 )
-from operators.bundle_decision import POLICIES_A_CUSTOMER, BundleDecision
-from operators.catalogue import Bundles, Catalogue, ControlGroup, NeedRule, Words
-from operators.facts import Fact, FactKind
-from operators.hint_making import hint_id
-from operators.policies import Policy, Traits
-from operators.questions import Asked, Rated
-from operators.routing import Whereabouts
-from operators.stored import StateUnreadable
+from operators.contacts.bundle_decision import POLICIES_A_CUSTOMER, BundleDecision
+from operators.contacts.hot_questions import Asked, Rated
+from operators.hints.builder import hint_id
+from operators.records.catalogue import Bundles, Catalogue, ControlGroup, NeedRule, Words
+from operators.records.facts import Fact, FactKind
+from operators.records.policies import Policy, Traits
+from operators.records.routing import Whereabouts
+from operators.support.snapshot_codec import StateUnreadable
 from tests.operators.samples import NO_CONTROL_GROUP, REASONS, catalogue, fact, struggle
 
 DAY_MS = 86_400_000

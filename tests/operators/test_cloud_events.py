@@ -13,8 +13,8 @@ from operators.cloud_events import (
     hint_created_event,
     retirement_event,
 )
-from operators.facts import FACT_KINDS, Fact, FactKind, Signal, fact_document
-from operators.hints import RetireCause, Retirement, hint_document
+from operators.hints.hint import RetireCause, Retirement, hint_document
+from operators.records.facts import FACT_KINDS, Fact, FactKind, Signal, fact_document
 from tests.state.houses import NOON_MS, make_hint
 
 NOON = "2027-01-15T08:00:00.000Z"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.dead_letters import (
+from operators.records.dead_letters import (
     DeadLetter,
     NotALetter,
     ReturningEvent,
@@ -14,7 +14,7 @@ from operators.dead_letters import (
     letter_id,
     read_letter,
 )
-from operators.events import Rejection
+from operators.records.events import Rejection
 
 NOON_MS = 1_800_000_000_000
 REFUSAL = Rejection("unknown_step", "$.properties.step", "'idd'", "one of apply, confirm")

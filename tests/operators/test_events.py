@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from operators.events import (
+from operators.records.events import (
     ACTIVITY,
     STEP_VIEWED,
     SURROUNDINGS,

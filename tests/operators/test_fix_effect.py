@@ -2,7 +2,7 @@
 
 import pytest
 
-from operators.fix_effect import LEAST_MS, Side, effect, verdict
+from operators.monitoring.fix_effect import LEAST_MS, Side, effect, verdict
 
 
 def side(cases: int, trials: int, usual: float = 0.1) -> Side:

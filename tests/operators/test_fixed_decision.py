@@ -6,15 +6,15 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.abandonment import JourneyDecision
-from operators.catalogue import Catalogue
-from operators.events import Event, read_event
-from operators.facts import Fact
-from operators.fixed_decision import FixedDecision
-from operators.journey import JourneyShard
-from operators.journey_plan import journey_plans
-from operators.learning import JourneyLearning
-from operators.reasons import ReasonRules
+from operators.learning.fixed_decision import FixedDecision
+from operators.learning.learned_decision import JourneyDecision
+from operators.learning.learner import JourneyLearning
+from operators.reasons.rules import ReasonRules
+from operators.records.catalogue import Catalogue
+from operators.records.events import Event, read_event
+from operators.records.facts import Fact
+from operators.tracking.plan import journey_plans
+from operators.tracking.tracker import JourneyShard
 from tests.oracle import expected_facts
 from tests.streams import BEGIN_MS, STREAM_CATALOGUE, oracle_journeys, streams, told, wire
 

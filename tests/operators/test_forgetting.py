@@ -9,29 +9,29 @@ from flows.customers import CustomersLogic
 from flows.decide import arbitrable
 from flows.delivery import Concerning
 from flows.remembering import Remembering, Remembers
-from operators.abandonment import AwayRow, JourneyDecision
-from operators.arbitration import Arbitration
-from operators.bundle import Attendance, PolicyNews
-from operators.bundle_decision import BundleDecision
-from operators.catalogue import ControlGroup, Words
-from operators.events import CUSTOMER_ERASED, STARTED, STEP_VIEWED, Event
-from operators.facts import Around
-from operators.fixed_decision import FixedDecision
-from operators.hint_making import HintMaker
-from operators.hints import Hint, Retirement
-from operators.journey import JourneyShard
-from operators.journey_monitor import JourneyMonitor
-from operators.journey_plan import journey_plans
-from operators.learning import JourneyLearning
-from operators.moves import fact_moves
-from operators.outreach import Outreach
-from operators.outreach_memory import DoNotCall
-from operators.pain_watch import watch_rules
-from operators.policies import Policy
-from operators.questions import Asked, HotQuestions
-from operators.reasons import ReasonRules
-from operators.uplift import Uplift
-from operators.wording_choices import WordingChoices
+from operators.contacts.bundle import Attendance, PolicyNews
+from operators.contacts.bundle_decision import BundleDecision
+from operators.contacts.hot_questions import Asked, HotQuestions
+from operators.hints.arbitration import Arbitration
+from operators.hints.builder import HintMaker
+from operators.hints.hint import Hint, Retirement
+from operators.hints.uplift import Uplift
+from operators.hints.wording_selection import WordingChoices
+from operators.learning.fixed_decision import FixedDecision
+from operators.learning.learned_decision import AwayRow, JourneyDecision
+from operators.learning.learner import JourneyLearning
+from operators.monitoring.journey_monitor import JourneyMonitor
+from operators.monitoring.pain_detection import watch_rules
+from operators.outreach.call_list import Outreach
+from operators.outreach.call_list_state import DoNotCall
+from operators.reasons.rules import ReasonRules
+from operators.records.catalogue import ControlGroup, Words
+from operators.records.events import CUSTOMER_ERASED, STARTED, STEP_VIEWED, Event
+from operators.records.facts import Around
+from operators.records.policies import Policy
+from operators.tracking.plan import journey_plans
+from operators.tracking.tracker import JourneyShard
+from operators.tracking.transitions import fact_moves
 from tests.operators.samples import catalogue, event, fact
 
 NOON_MS = 1_772_337_600_000

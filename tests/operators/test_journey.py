@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.events import Event, read_event
-from operators.facts import Fact
-from operators.fixed_decision import FixedDecision
-from operators.instants import duration_ms
-from operators.journey import JourneyShard
-from operators.journey_plan import journey_plans
-from operators.reasons import ReasonRules
-from operators.stored import StateUnreadable
+from operators.learning.fixed_decision import FixedDecision
+from operators.reasons.rules import ReasonRules
+from operators.records.events import Event, read_event
+from operators.records.facts import Fact
+from operators.support.snapshot_codec import StateUnreadable
+from operators.support.timestamps import duration_ms
+from operators.tracking.plan import journey_plans
+from operators.tracking.tracker import JourneyShard
 from tests.oracle import expected_facts
 from tests.streams import BEGIN_MS, LATENESS_MS, STREAM_CATALOGUE, oracle_journeys, streams, told, wire
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.journey_map import (
+from operators.monitoring.journey_map import (
     DAY_MS,
     DAYS_KEPT,
     HOUR_MS,
@@ -21,7 +21,7 @@ from operators.journey_map import (
     parse_key,
     unpack_pane,
 )
-from operators.moves import FAILED, MOVED, UNKNOWN_DWELL, Move
+from operators.tracking.transitions import FAILED, MOVED, UNKNOWN_DWELL, Move
 
 BEGINS_MS = 1_767_571_200_000
 CELLS = ("web\tvip", "web\tother", "app\tother")

@@ -5,9 +5,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.events import Event, read_event
-from operators.known_fields import known_event
-from operators.policies import read_policy, read_traits
+from operators.records.event_fields import known_event
+from operators.records.events import Event, read_event
+from operators.records.policies import read_policy, read_traits
 from tests.gateway.events_made import event_json, json_values
 
 

@@ -4,7 +4,7 @@ from random import Random
 
 import msgspec
 
-from operators.ladder import LEAST_SILENCES, Ladder
+from operators.learning.checkpoint_policy import LEAST_SILENCES, Ladder
 
 CHECKPOINTS_MS = {"pay": tuple(range(30_000, 1_000_000, 30_000))}
 

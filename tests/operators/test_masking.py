@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.masking import masked
+from operators.support.masking import masked
 
 
 def test_the_same_customer_has_the_same_mask_and_another_key_another() -> None:

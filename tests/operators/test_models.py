@@ -2,10 +2,10 @@
 
 from random import Random
 
-from operators.contenders import LEAST_LABELS, Contenders
-from operators.drift import MICRO_BATCH, DriftWatch
-from operators.scorer import LEARNT_AFTER_DRIFT, LOOKS, Scorer
-from operators.situations import Known
+from operators.learning.champion_challenger import LEAST_LABELS, Contenders
+from operators.learning.drift import MICRO_BATCH, DriftWatch
+from operators.learning.scorer import LEARNT_AFTER_DRIFT, LOOKS, Scorer
+from operators.tracking.features import Known
 
 
 def test_the_lead_changes_only_for_a_clear_and_lasting_advantage() -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import load_catalogue
-from operators.catalogue import Bundles, ContactChannel, NeedRule, Words
-from operators.needs import NeedRules, NotAnExpression, compiled
-from operators.policies import FIELDS, Policy
+from operators.contacts.needs import NeedRules, NotAnExpression, compiled
+from operators.records.catalogue import Bundles, ContactChannel, NeedRule, Words
+from operators.records.policies import FIELDS, Policy
 from tests.machine import ROOT
 from tests.operators.samples import REASONS, catalogue
 

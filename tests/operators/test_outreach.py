@@ -9,14 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.arbitration import CONTACT_ENDS_AFTER_MS, Contact
-from operators.catalogue import Catalogue, ControlGroup, QuietHours, sped_up
-from operators.catalogue import Outreach as Plan
-from operators.facts import Fact, FactKind, RankedReason, Signal
-from operators.instants import duration_ms
-from operators.outreach import Outreach
-from operators.outreach_memory import HELPED, CallOutcome, DoNotCall, OutreachInput
-from operators.outreach_words import (
+from operators.hints.arbitration import CONTACT_ENDS_AFTER_MS, Contact
+from operators.outreach.call_list import Outreach
+from operators.outreach.call_list_entry import (
     OUTCOMES,
     CallFirst,
     NoCall,
@@ -25,7 +20,12 @@ from operators.outreach_words import (
     OutreachWord,
     outreach_document,
 )
-from operators.stored import StateUnreadable
+from operators.outreach.call_list_state import HELPED, CallOutcome, DoNotCall, OutreachInput
+from operators.records.catalogue import Catalogue, ControlGroup, QuietHours, sped_up
+from operators.records.catalogue import Outreach as Plan
+from operators.records.facts import Fact, FactKind, RankedReason, Signal
+from operators.support.snapshot_codec import StateUnreadable
+from operators.support.timestamps import duration_ms
 from tests.operators.samples import LOAN, TITLES, catalogue, fact
 
 MINUTE_MS = 60_000

@@ -6,14 +6,14 @@ from random import Random
 import msgspec
 import pytest
 
-from operators.catalogue import Catalogue, Journey, Monitoring, Owner, Reason, Step, Words
-from operators.journey_map import DAY_MS, HOUR_MS
-from operators.journey_monitor import JourneyMonitor, MapChanged, PainPointChanged
-from operators.moves import MOVED, STUMBLED, UNKNOWN_DWELL, Move
-from operators.pain_points import PainPoint, Report, Word, boundaries, pain_point_document
-from operators.pain_watch import is_beyond, watch_rules
-from operators.proportions import Proportion
-from operators.stored import StateUnreadable
+from operators.monitoring.journey_map import DAY_MS, HOUR_MS
+from operators.monitoring.journey_monitor import JourneyMonitor, MapChanged, PainPointChanged
+from operators.monitoring.pain_detection import is_beyond, watch_rules
+from operators.monitoring.pain_points import PainPoint, Report, Word, boundaries, pain_point_document
+from operators.records.catalogue import Catalogue, Journey, Monitoring, Owner, Reason, Step, Words
+from operators.support.intervals import Proportion
+from operators.support.snapshot_codec import StateUnreadable
+from operators.tracking.transitions import MOVED, STUMBLED, UNKNOWN_DWELL, Move
 
 BEGINS_MS = 1_767_571_200_000
 """A Monday's midnight."""

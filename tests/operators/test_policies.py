@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.events import Rejection
-from operators.policies import Policy, Traits, read_policy, read_traits
+from operators.records.events import Rejection
+from operators.records.policies import Policy, Traits, read_policy, read_traits
 
 
 def updated(**properties: object) -> bytes:

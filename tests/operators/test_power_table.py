@@ -2,7 +2,7 @@
 
 import re
 
-from operators.proportions import smallest_detectable
+from operators.support.intervals import smallest_detectable
 from tests.machine import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "evaluate-the-models.md"

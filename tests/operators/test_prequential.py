@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from operators.prequential import WINDOW, Prequential
+from operators.learning.prequential_metrics import WINDOW, Prequential
 
 
 def test_nothing_scored_is_nothing_said() -> None:

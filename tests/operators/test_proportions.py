@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.proportions import Proportion, difference_interval, smallest_detectable, wilson_interval
+from operators.support.intervals import Proportion, difference_interval, smallest_detectable, wilson_interval
 
 
 def test_wilson_gives_newcombes_own_examples() -> None:

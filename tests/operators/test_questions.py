@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.questions import (
+from operators.contacts.hot_questions import (
     EVERYBODY,
     GROUPS,
     QUESTIONS_A_GROUP,
@@ -20,7 +20,7 @@ from operators.questions import (
     merged,
     question_id,
 )
-from operators.stored import StateUnreadable
+from operators.support.snapshot_codec import StateUnreadable
 from tests.operators.samples import REASONS, catalogue
 
 HOUR_MS = 3_600_000

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.catalogue import QuietHours
-from operators.instants import iso_text, to_ms
-from operators.quiet_hours import quiet_until
+from operators.hints.quiet_hours import quiet_until
+from operators.records.catalogue import QuietHours
+from operators.support.timestamps import iso_text, to_ms
 
 
 def hours(start: str, end: str, zone: str = "Asia/Shanghai") -> QuietHours:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.catalogue import UNKNOWN, Reason, SignalKind, Speaks
-from operators.facts import Evidence, RankedReason, Signal
-from operators.reasons import ReasonRules, rank_reasons
+from operators.reasons.rules import ReasonRules, rank_reasons
+from operators.records.catalogue import UNKNOWN, Reason, SignalKind, Speaks
+from operators.records.facts import Evidence, RankedReason, Signal
 from tests.machine import ROOT
 from tests.operators.samples import REASONS, STEPS, catalogue, reason
 

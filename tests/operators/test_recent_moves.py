@@ -3,13 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.catalogue import Catalogue, Journey, Monitoring, Reason, Step, Words
-from operators.journey_map import DAY_MS, HOUR_MS, MINUTE_MS, WINDOWS, JourneyMap, Window, keys_in, over
-from operators.journey_monitor import MOST_WAITING, JourneyMonitor, MapChanged
-from operators.moves import MOVED, UNKNOWN_DWELL, Move
-from operators.pain_watch import watch_rules
-from operators.recent_moves import RecentMoves
-from operators.step_shares import ALL, by_scope
+from operators.monitoring.hourly_buffer import RecentMoves
+from operators.monitoring.journey_map import DAY_MS, HOUR_MS, MINUTE_MS, WINDOWS, JourneyMap, Window, keys_in, over
+from operators.monitoring.journey_monitor import MOST_WAITING, JourneyMonitor, MapChanged
+from operators.monitoring.pain_detection import watch_rules
+from operators.monitoring.step_shares import ALL, by_scope
+from operators.records.catalogue import Catalogue, Journey, Monitoring, Reason, Step, Words
+from operators.tracking.transitions import MOVED, UNKNOWN_DWELL, Move
 
 BEGINS_MS = 1_767_571_200_000
 TITLE = Words(zh="步", en="step")

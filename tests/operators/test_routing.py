@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.routing import (
+from operators.records.routing import (
     EVERYBODY,
     NOWHERE,
     Reach,

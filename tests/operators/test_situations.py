@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.explaining import explained, what_moved
-from operators.facts import Moved, Observation, Signal
-from operators.situations import bin_begins_ms, known_of, situation, time_bin
+from operators.reasons.explanation import explained, what_moved
+from operators.records.facts import Moved, Observation, Signal
+from operators.tracking.features import bin_begins_ms, known_of, situation, time_bin
 
 
 @given(st.integers(0, 10**12))

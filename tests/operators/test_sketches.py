@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.sketches import EDGES_MS, RANK_ERROR, Dwell, DwellRow, stored_dwell
+from operators.support.dwell_sketch import EDGES_MS, RANK_ERROR, Dwell, DwellRow, stored_dwell
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 

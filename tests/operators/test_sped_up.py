@@ -3,7 +3,7 @@
 import pytest
 
 from config import load_catalogue
-from operators.catalogue import Catalogue, sped_up
+from operators.records.catalogue import Catalogue, sped_up
 from tests.machine import ROOT
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.catalogue import Struggle as Thresholds
-from operators.events import (
+from operators.records.catalogue import Struggle as Thresholds
+from operators.records.events import (
     DEAD_CLICK,
     ELEMENT_CLICKED,
     FIELD_ERROR,
@@ -22,8 +22,8 @@ from operators.events import (
     STEP_VIEWED,
     Event,
 )
-from operators.facts import Signal
-from operators.struggle import DISTINCT_SIGNALS, TEXT_CHARS, Struggle, StruggleRules, signals
+from operators.records.facts import Signal
+from operators.tracking.struggle_signals import DISTINCT_SIGNALS, TEXT_CHARS, Struggle, StruggleRules, signals
 from tests.operators.samples import STEPS, event, journey
 
 RULES = StruggleRules(Thresholds(), journey())

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from operators.bundle import Bundle, BundleChanged, Input, Word, change_document
-from operators.bundle_decision import BundleDecision
-from operators.catalogue import ControlGroup
-from operators.facts import FactKind
-from operators.struggling import LASTS_MS
+from operators.contacts.bundle import Bundle, BundleChanged, Input, Word, change_document
+from operators.contacts.bundle_decision import BundleDecision
+from operators.contacts.live_struggle import LASTS_MS
+from operators.records.catalogue import ControlGroup
+from operators.records.facts import FactKind
 from tests.operators.samples import REASONS, fact, struggle
 from tests.operators.test_bundle import NOW_MS, call, decision, one, told
 

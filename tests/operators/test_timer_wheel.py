@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.timer_wheel import BUCKET_BITS, FAR_BITS, FAR_MS, TimerWheel
+from operators.support.timer_wheel import BUCKET_BITS, FAR_BITS, FAR_MS, TimerWheel
 
 PHASES_MS = st.sampled_from((0, 1, 63, 64, 2_048, FAR_MS - 1))
 INSTANTS = st.one_of(st.integers(0, 300), st.integers(0, 5 << FAR_BITS), st.integers(0, 1 << 40))

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.arbitration import in_control_group
-from operators.catalogue import ControlGroup
-from operators.facts import Fact
-from operators.hint_making import HintMaker
-from operators.hints import Hint
-from operators.stored import StateUnreadable
-from operators.uplift import GRACE_MS, Uplift, UpliftCounts
+from operators.hints.arbitration import in_control_group
+from operators.hints.builder import HintMaker
+from operators.hints.hint import Hint
+from operators.hints.uplift import GRACE_MS, Uplift, UpliftCounts
+from operators.records.catalogue import ControlGroup
+from operators.records.facts import Fact
+from operators.support.snapshot_codec import StateUnreadable
 from tests.operators.samples import catalogue, fact
 
 HALF = ControlGroup(share=0.5, salt="test")

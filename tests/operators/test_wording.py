@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.catalogue import Words
-from operators.facts import Evidence, Signal
-from operators.wording import EXPLANATIONS, explanation, in_words, say
+from operators.reasons.phrasing import EXPLANATIONS, explanation, in_words, say
+from operators.records.catalogue import Words
+from operators.records.facts import Evidence, Signal
 from tests.operators.samples import LOAN, TITLES
 
 FACE = TITLES["face_check"]

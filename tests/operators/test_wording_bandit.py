@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import proba
 
-from operators.catalogue import Catalogue, Hints, Words
-from operators.facts import Fact, FactKind, stable_id
-from operators.hint_making import HintMaker
-from operators.hints import Hint, Wording, WordingReward
-from operators.stored import StateUnreadable
-from operators.wording_bandit import EXPLORATION, HALVED_AT, WordingPolicy
-from operators.wording_choices import FORGOTTEN_AFTER_MS, MOST_OVERTAKING, WordingChoices
-from operators.wording_worth import arm_of, drawn, inverse_propensity
+from operators.hints.builder import HintMaker
+from operators.hints.hint import Hint, Wording, WordingReward
+from operators.hints.off_policy_value import arm_of, drawn, inverse_propensity
+from operators.hints.thompson_sampling import EXPLORATION, HALVED_AT, WordingPolicy
+from operators.hints.wording_selection import FORGOTTEN_AFTER_MS, MOST_OVERTAKING, WordingChoices
+from operators.records.catalogue import Catalogue, Hints, Words
+from operators.records.facts import Fact, FactKind, stable_id
+from operators.support.snapshot_codec import StateUnreadable
 from tests.operators.samples import catalogue, fact
 
 SHORT = Words("{journey}只差一步", "One step left of your {journey}")

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from operators.catalogue import Article, Words
-from operators.facts import Evidence, RankedReason
-from operators.hints import Hint, Speak
+from operators.hints.hint import Hint, Speak
+from operators.records.catalogue import Article, Words
+from operators.records.facts import Evidence, RankedReason
 from state import keys
 from state.board import HintBoard, MemoryHintBoard, RedisHintBoard
 from state.channels import KEPT_EVENTS, ChannelEntry, Place

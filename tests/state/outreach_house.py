@@ -2,8 +2,8 @@
 
 import msgspec
 
-from operators.catalogue import QuietHours
-from operators.outreach_words import CallFirst, NoCall, NoCallCause, OutreachEntry, entry_of
+from operators.outreach.call_list_entry import CallFirst, NoCall, NoCallCause, OutreachEntry, entry_of
+from operators.records.catalogue import QuietHours
 from state.connections import connect, connect_async
 from state.outreach import OutreachStore
 from state.outreach_board import OutreachBoard

@@ -9,8 +9,8 @@ import msgspec
 from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from operators.dead_letters import DeadLetter, NotALetter, ReturningEvent, dead_letter_document, read_letter
-from operators.events import Rejection
+from operators.records.dead_letters import DeadLetter, NotALetter, ReturningEvent, dead_letter_document, read_letter
+from operators.records.events import Rejection
 from state import keys
 from state.bus import partition_of
 from state.bus_redriver import BusRedriver

@@ -7,9 +7,9 @@ import orjson
 import pytest
 import redis
 
-from operators.bundle import Belongs, Bundle, BundleChanged, BundleEnd
-from operators.hints import Hint
-from operators.routing import NOWHERE, Whereabouts
+from operators.contacts.bundle import Belongs, Bundle, BundleChanged, BundleEnd
+from operators.hints.hint import Hint
+from operators.records.routing import NOWHERE, Whereabouts
 from state import keys
 from state.bundles import RedisBundleBoard, RedisBundleStore
 from state.connections import StoreUnavailable, connect, connect_async

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import pytest
 
-from operators.dead_letters import ReturningEvent
+from operators.records.dead_letters import ReturningEvent
 from state import keys
 from state.bus import BusFull
 from state.connections import StoreUnavailable, connect

@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from operators.hints import HintState, RetireCause, Retirement, hint_document, may_become
+from operators.hints.hint import HintState, RetireCause, Retirement, hint_document, may_become
 from state.board import StateChange
 from state.channels import Position
 from state.hint_moves import STATES, Telling

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.stored import ALL, taken
+from operators.support.snapshot_codec import ALL, taken
 from state import journal
 from state.journal import HELD_ROWS, SAFE_SNAPSHOTS, SLICE_ROWS, Journal, JournalDamaged, Place
 

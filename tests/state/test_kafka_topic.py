@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from operators.stored import StateUnreadable
+from operators.support.snapshot_codec import StateUnreadable
 from state import kafka_read_back, kafka_topic
 from state.kafka_connection import KafkaConnection, KafkaUnavailable
 from state.kafka_producers import TopicProducers

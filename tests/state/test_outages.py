@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from operators.dead_letters import DeadLetter
-from operators.events import Rejection
-from operators.hints import Retirement
+from operators.hints.hint import Retirement
+from operators.records.dead_letters import DeadLetter
+from operators.records.events import Rejection
 from state.board import RedisHintBoard
 from state.bus import BusUnavailable, OutgoingEvent
 from state.channels import Place

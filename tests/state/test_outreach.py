@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from operators.outreach_words import CallFirst
+from operators.outreach.call_list_entry import CallFirst
 from state import keys
 from state.connections import StoreUnavailable, connect_async
 from state.outreach_board import Claim, OutreachBoard, Place, Whose

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from operators.hints import Retirement
+from operators.hints.hint import Retirement
 from state.connections import StoreUnavailable, connect
 from state.hints import RedisHintStore
 from state.patience import LONGEST_PAUSE_S, patiently

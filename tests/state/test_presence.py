@@ -7,8 +7,8 @@ import orjson
 import pytest
 import redis
 
-from operators.bundle import Belongs
-from operators.routing import Whereabouts, desk_of
+from operators.contacts.bundle import Belongs
+from operators.records.routing import Whereabouts, desk_of
 from state import keys
 from state.board import RedisHintBoard
 from state.bundles import RedisBundleStore

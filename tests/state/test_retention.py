@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config import Settings
-from operators.instants import iso_text
+from operators.support.timestamps import iso_text
 from state import keys
 from state.connections import AsyncClient, connect_async
 from state.retention import DAY_MS, let_go

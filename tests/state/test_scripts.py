@@ -2,7 +2,7 @@
 
 import pytest
 
-from operators.outreach_words import CallFirst, NoCall
+from operators.outreach.call_list_entry import CallFirst, NoCall
 from state.scripts import OUTREACH_END, OUTREACH_LIST, Script
 from tests.state.houses import NOON_MS
 from tests.state.outreach_house import OutreachHouse, make_entry

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from operators.dead_letters import DeadLetter, letter_id
-from operators.events import Rejection
-from operators.facts import Fact
-from operators.hints import Retirement
+from operators.hints.hint import Retirement
+from operators.records.dead_letters import DeadLetter, letter_id
+from operators.records.events import Rejection
+from operators.records.facts import Fact
 from state import keys
 from state.connections import Client, connect
 from state.dead_letters import DeadLetters, MemoryDeadLetters, RedisDeadLetters

@@ -12,10 +12,10 @@ from jsonschema import Draft202012Validator
 
 from config.settings_table import Settings
 from operators.cloud_events import HINT_CREATED, HINT_RETIRED
-from operators.dead_letters import DeadLetter
-from operators.events import Rejection
-from operators.facts import Fact, FactKind, RankedReason, Signal
-from operators.hints import Retirement
+from operators.hints.hint import Retirement
+from operators.records.dead_letters import DeadLetter
+from operators.records.events import Rejection
+from operators.records.facts import Fact, FactKind, RankedReason, Signal
 from state.facts import Told
 from state.topic_documents import CLOUD_EVENT, LARGEST_BYTES, LETTER, letter_document, told_document
 from tests.state.houses import NOON_MS, make_hint

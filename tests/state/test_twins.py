@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from operators.catalogue import Surface
-from operators.hints import HintState, RetireCause, Retirement, Speak
-from operators.instants import iso_text
+from operators.hints.hint import HintState, RetireCause, Retirement, Speak
+from operators.records.catalogue import Surface
+from operators.support.timestamps import iso_text
 from state.connections import connect
 from state.hint_moves import Order, Telling
 from tests.state.houses import NOON_MS, House, MemoryHouse, RedisHouse, make_hint

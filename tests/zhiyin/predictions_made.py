@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Iterator
 
-from operators.situations import Question, Scored, Situation
+from operators.tracking.features import Question, Scored, Situation
 
 BEGIN_MS = 1_700_000_000_000
 MINUTE_MS = 60_000

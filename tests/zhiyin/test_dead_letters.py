@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import redis
 
-from operators.dead_letters import DeadLetter
-from operators.events import Rejection
+from operators.records.dead_letters import DeadLetter
+from operators.records.events import Rejection
 from state.connections import connect
 from state.dead_letters import RedisDeadLetters
 from tests.machine import ROOT

@@ -6,7 +6,7 @@ import os
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from operators.dead_letters import DeadLetter
+from operators.records.dead_letters import DeadLetter
 from state.bus import partition_of
 from tests.kafka_servers import MOCK_PARTITIONS, NewTopicNamed
 from tests.redis_server import free_port

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from config import load_catalogue
-from operators.arbitration import in_control_group
+from operators.hints.arbitration import in_control_group
 from tests.machine import ROOT
 from tests.zhiyin.house_up import HouseUp, event
 

@@ -15,8 +15,8 @@ import pytest
 from config import load_catalogue
 from flows.decide import Learns
 from flows.replay import Replay, Watching
-from operators.facts import Fact
-from operators.uplift import UpliftCounts
+from operators.hints.uplift import UpliftCounts
+from operators.records.facts import Fact
 from tests.machine import RECORDED_DATA, ROOT
 from tests.zhiyin.house_up import clean_environment
 from tests.zhiyin.predictions_made import scored

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.replay import Replay, Watching
-from operators.catalogue import Catalogue
-from operators.facts import Fact
+from operators.records.catalogue import Catalogue
+from operators.records.facts import Fact
 from tests.operators.samples import fact
 from tests.streams import STREAM_CATALOGUE, lines, streams
 from zhiyin.evaluation_timeouts import Ladder, Promptness, Silences

@@ -7,7 +7,7 @@ import pytest
 
 from config import Settings
 from gateway.tokens import issue_token
-from operators.masking import masked
+from operators.support.masking import masked
 from zhiyin.log_masking import MaskingFormatter, formatter_for
 
 SECRETS = Settings(

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from operators.learning_contract import MODEL_FORMAT, Quality
+from operators.learning.interfaces import MODEL_FORMAT, Quality
 from state.model_store import ModelDescription, ModelStore, models_folder
 from tests.zhiyin.house_up import clean_environment
 from zhiyin.command_line import main

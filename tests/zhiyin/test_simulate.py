@@ -11,8 +11,8 @@ import pytest
 import zstandard
 
 from config import load_catalogue
-from operators.catalogue import Catalogue
-from operators.events import Event, read_event
+from operators.records.catalogue import Catalogue
+from operators.records.events import Event, read_event
 from tests.machine import ROOT
 from tests.zhiyin.house_up import QUICK
 from tests.zhiyin.processes import until

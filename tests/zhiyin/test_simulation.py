@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from config import load_catalogue
-from operators import events
-from operators.catalogue import Catalogue, Speaks
+from operators.records import events
+from operators.records.catalogue import Catalogue, Speaks
 from tests.machine import ROOT
 from zhiyin.planted_signals import act_out, code_of, pause_ms, places
 from zhiyin.simulated_visit import Visit

@@ -10,7 +10,7 @@ from bench.peers import session_job
 from bench.peers.against import rule_of
 from bench.peers.session_job import Rule, carry_out, outcome_of, processor_s, sessions_in
 from config import load_catalogue
-from operators.events import ACTIVITY
+from operators.records.events import ACTIVITY
 
 
 def session(*, completed: int = 0, cancelled: int = 0, is_open: bool = False) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The bundle an agent sees at a contact: needs, live struggle, hot questions."""

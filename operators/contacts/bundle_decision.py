@@ -1,0 +1,363 @@
+"""The decision of bundles: everything a customer needs, told once to the agent whose contact with the customer begins.
+
+In: policies and traits as events tell of them, break-offs and their ends, contacts, of one customer shard in order of
+arrival. Out: a ``Bundle`` for each contact that begins, a ``BundleChanged`` when the customer struggles meanwhile, a
+``BundleEnd`` when it is over, ``Belongs`` when whose customer he is has changed, ``Asked`` and ``Rated`` for the hot
+questions. Refused: saved state of another format (``StateUnreadable``).
+
+A bundle holds the open interruption, if there is one, with its reason and fix, what the customer has struggled with
+within the hour in a transaction that he has neither broken off nor ended (if a rule knows why), and at most N needs
+read from the policies, the most important first; ``more`` says how many there are beyond. Customers of the control
+group get their needs, and nothing of their transactions. The id of a bundle is a hash of customer, conversation and
+instant: the same contact told twice is one bundle.
+
+An older state of a policy never replaces a newer one; one that has ended calls for nothing. A policy is forgotten when
+nothing was heard of it for ``keep_ms``, and of more than 50 a customer the one heard of longest ago.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from operators.contacts.bundle import (
+    AnswerNews,
+    Attendance,
+    Belongs,
+    Bundle,
+    BundleChanged,
+    BundleEnd,
+    Input,
+    PolicyNews,
+    Word,
+)
+from operators.contacts.hot_questions import Asked, Rated, groups_of, question_id
+from operators.contacts.live_struggle import Struggling
+from operators.contacts.needs import NeedRules
+from operators.hints.arbitration import CONTACT_ENDS_AFTER_MS, in_control_group
+from operators.hints.builder import HintMaker, hint_id, top_reason
+from operators.hints.hint import Hint
+from operators.reasons.rules import ReasonRules
+from operators.records.catalogue import UNKNOWN, Catalogue
+from operators.records.facts import Fact, stable_id
+from operators.records.policies import ENDED, Policy, Traits
+from operators.records.routing import Whereabouts
+from operators.support.customer_store import CustomerRows, StoredFormat
+from operators.support.snapshot_codec import StoredRecord
+
+FORMAT: Final = "zhiyin-bundles-1"
+POLICIES_A_CUSTOMER: Final = 50
+QUESTIONS_A_CUSTOMER: Final = 8
+RATED_WITHIN_MS: Final = 86_400_000
+"""A word on an answer counts within a day of the question."""
+CHANNELS: Final = frozenset(("phone", "counter", "chat"))
+_BEGINS: Final = frozenset(("abandoned", "struggled"))
+
+
+class KnownPolicy(msgspec.Struct, array_like=True, gc=False):
+    """A policy and since when it has been so."""
+
+    at_ms: int
+    policy: Policy
+
+
+class OpenBundle(msgspec.Struct, array_like=True, gc=False):
+    """The bundle of the contact that is under way."""
+
+    bundle_id: str
+    agent_id: str | None
+    conversation_id: str | None
+    at_ms: int
+    branch: str | None = None
+    region: str | None = None
+
+
+class Question(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a customer broke off for: so that a word on the hint is one on the answer."""
+
+    hint_id: str
+    question_id: str
+    at_ms: int
+
+
+class CustomerRow(msgspec.Struct, array_like=True, gc=False):
+    """What is remembered of one customer; empty: he is forgotten."""
+
+    customer_id: str
+    policies: dict[str, KnownPolicy] = {}
+    traits: Traits = Traits()
+    traits_at_ms: int = 0
+    breaks: list[Fact] = []
+    contact: OpenBundle | None = None
+    wake_ms: int | None = None
+    questions: list[Question] = []
+    struggling: Struggling | None = None
+
+
+_HEAD: Final = StoredRecord(StoredFormat, FORMAT)
+_ROWS: Final = StoredRecord(CustomerRow, FORMAT)
+
+
+class BundleDecision(CustomerRows[CustomerRow]):
+    """The bundles of one shard's customers. ``keep_ms``: how long a policy is remembered after the last word of it.
+
+    ``keeps_changes``: whether what changes is noted for ``changes``.
+    """
+
+    def __init__(self, catalogue: Catalogue, keep_ms: int, *, keeps_changes: bool = False) -> None:
+        super().__init__(FORMAT, CustomerRow, keeps_changes=keeps_changes)
+        self._rules = NeedRules(catalogue)
+        self._hints = HintMaker(catalogue)
+        self._reasons = ReasonRules(catalogue)
+        self._at_most = catalogue.bundles.needs
+        self._control = catalogue.control_group
+        self._keep_ms = keep_ms
+
+    def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Word]:
+        """What follows from ``inputs``, in their order; then what is past is forgotten."""
+        told: list[Word] = []
+        for given in inputs:
+            row = self._customers.get(given.customer_id)
+            if row is None:
+                if isinstance(given, Fact) and given.kind not in _BEGINS:
+                    continue
+                row = self._customers[given.customer_id] = CustomerRow(given.customer_id)
+            told += self._take(row, given, now_ms)
+            self._note(row, now_ms)
+        return told + self.due(now_ms)
+
+    def due(self, now_ms: int) -> list[Word]:
+        """Forgets what time has passed over; nothing is told of it."""
+        while self._wakes and self._wakes[0][0] <= now_ms:
+            wake_ms, customer_id = heapq.heappop(self._wakes)
+            row = self._customers.get(customer_id)
+            if row is not None and row.wake_ms == wake_ms:
+                row.wake_ms = None
+                self._note(row, now_ms)
+        return []
+
+    def forget(self, customer_id: str, now_ms: int) -> list[Word]:
+        """Forgets a customer whole; a bundle that is open is ended."""
+        self._mark(customer_id)
+        row = self._customers.pop(customer_id, None)
+        return [] if row is None or row.contact is None else [_end(row, row.contact, now_ms)]
+
+    def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
+        """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
+        _HEAD.unpack(head)
+        for row in _ROWS.unpacked(packed):
+            if row.wake_ms is None:
+                self._customers.pop(row.customer_id, None)
+            else:
+                self._customers[row.customer_id] = row
+        self._wakes = [(row.wake_ms, row.customer_id) for row in self._customers.values() if row.wake_ms is not None]
+        heapq.heapify(self._wakes)
+
+    def _take(self, row: CustomerRow, given: Input, now_ms: int) -> list[Word]:
+        if isinstance(given, Fact):
+            return self._transaction(row, given, now_ms)
+        if isinstance(given, AnswerNews):
+            return _rated(row, given)
+        if isinstance(given, Attendance):
+            return self._contact(row, given, now_ms)
+        before = whereabouts(row)
+        if isinstance(given, PolicyNews):
+            _learn_policy(row, given)
+        elif given.at_ms >= row.traits_at_ms:
+            row.traits, row.traits_at_ms = _joined(row.traits, given.traits), given.at_ms
+        known = whereabouts(row)
+        return [] if known == before else [Belongs(row.customer_id, known)]
+
+    def _transaction(self, row: CustomerRow, fact: Fact, now_ms: int) -> list[Word]:
+        if fact.kind == "struggled":
+            return self._struggled(row, fact, now_ms)
+        row.breaks = [each for each in row.breaks if each.attempt_id != fact.attempt_id]
+        if fact.kind == "abandoned":
+            return self._broken_off(row, fact)
+        ended = None if row.struggling is None else row.struggling.ended_by(fact)
+        if ended is None:
+            return []
+        row.struggling = ended
+        return self._changed_since(row, ended.over_ms - 1, now_ms)
+
+    def _struggled(self, row: CustomerRow, fact: Fact, now_ms: int) -> list[Word]:
+        """The latest struggle is remembered, unless nobody knows what it is about; who talks to him is told."""
+        *so_far, _ = fact.signals
+        reasons = self._reasons.rank(so_far, fact.step, fact.journey)
+        if reasons[0].code == UNKNOWN or (row.struggling is not None and row.struggling.fact.at_ms > fact.at_ms):
+            return []
+        row.struggling = Struggling(msgspec.structs.replace(fact, reasons=reasons))
+        return self._changed_since(row, fact.at_ms - 1, now_ms)
+
+    def _changed_since(self, row: CustomerRow, at_ms: int, now_ms: int) -> list[Word]:
+        """What the agent in contact is told of it; nothing when nobody is, or nobody knows at which desk."""
+        contact = row.contact
+        if contact is None or contact.agent_id is None or row.struggling is None or self._is_control(row):
+            return []
+        told: list[Word] = []
+        for change in row.struggling.since(at_ms):
+            shown = None if change.trouble is None else self._hints.make(change.trouble, now_ms, None)
+            about = contact.bundle_id, row.customer_id, contact.agent_id, change.cause, change.at_ms
+            told.append(BundleChanged(*about, shown, contact.branch, contact.region))
+        return told
+
+    def _trouble(self, row: CustomerRow, at_ms: int) -> Hint | None:
+        """What went wrong at an instant in a transaction under way, as the hint would say it."""
+        fact = None if row.struggling is None else row.struggling.trouble_at(at_ms)
+        if fact is None or self._is_control(row) or any(each.attempt_id == fact.attempt_id for each in row.breaks):
+            return None
+        return self._hints.make(fact, at_ms, None)
+
+    def _is_control(self, row: CustomerRow) -> bool:
+        return in_control_group(row.customer_id, self._control.salt, self._control.share)
+
+    def _broken_off(self, row: CustomerRow, fact: Fact) -> list[Word]:
+        """The break-off is open, and it is a question asked, unless nobody knows which."""
+        row.breaks.append(fact)
+        reason = top_reason(fact).code
+        if reason == UNKNOWN:
+            return []
+        asked = Question(hint_id(fact), question_id(fact.journey, reason), fact.at_ms)
+        row.questions = [*row.questions[1 - QUESTIONS_A_CUSTOMER :], asked]
+        return [Asked(groups_of(fact.journey, row.traits.group), asked.question_id, fact.at_ms)]
+
+    def _contact(self, row: CustomerRow, given: Attendance, now_ms: int) -> list[Word]:
+        under_way = row.contact
+        if under_way is not None and given.at_ms < under_way.at_ms:
+            return []
+        if not given.started:
+            if under_way is None or not _is_of(under_way, given):
+                return []
+            row.contact = None
+            return [_end(row, under_way, given.at_ms)]
+        if under_way is not None and _is_told(under_way, given):
+            return []
+        bundle = self._bundle(row, given)
+        row.contact = OpenBundle(
+            bundle.bundle_id, bundle.agent_id, given.conversation_id, given.at_ms, bundle.branch, bundle.region
+        )
+        since = self._changed_since(row, given.at_ms, now_ms)
+        return [bundle, *since] if under_way is None else [_end(row, under_way, given.at_ms), bundle, *since]
+
+    def _bundle(self, row: CustomerRow, given: Attendance) -> Bundle:
+        channel: Any = given.channel if given.channel in CHANNELS else None
+        policies = [each.policy for each in row.policies.values() if each.policy.status not in ENDED]
+        needs = self._rules.needs(policies, channel, given.at_ms)
+        known = whereabouts(row)
+        return Bundle(
+            bundle_id=stable_id("bundle", given.customer_id, given.conversation_id or "", str(given.at_ms)),
+            customer_id=given.customer_id,
+            agent_id=given.agent_id or None,
+            channel=given.channel,
+            conversation_id=given.conversation_id,
+            at_ms=given.at_ms,
+            expires_at_ms=given.at_ms + CONTACT_ENDS_AFTER_MS,
+            interruption=self._interruption(row, given.at_ms),
+            struggling=self._trouble(row, given.at_ms),
+            needs=needs.found[: self._at_most],
+            more=max(0, len(needs.found) - self._at_most),
+            branch=known.branch,
+            region=known.region,
+            failures=needs.failures,
+        )
+
+    def _interruption(self, row: CustomerRow, now_ms: int) -> Hint | None:
+        """The latest break-off that is still open, as the hint would say it."""
+        if not row.breaks or self._is_control(row):
+            return None
+        return self._hints.make(max(row.breaks, key=_instant), now_ms, None)
+
+    def _note(self, row: CustomerRow, now_ms: int) -> None:
+        """Forgets what is past, and the customer when nothing is left of him; puts him down for the next time."""
+        self._mark(row.customer_id)
+        kept_ms = now_ms - self._keep_ms
+        if any(each.at_ms <= kept_ms for each in row.policies.values()):
+            row.policies = {name: each for name, each in row.policies.items() if each.at_ms > kept_ms}
+        row.breaks = [each for each in row.breaks if each.at_ms > kept_ms]
+        if row.struggling is not None and row.struggling.until_ms <= now_ms:
+            row.struggling = None
+        row.questions = [each for each in row.questions if each.at_ms + RATED_WITHIN_MS > now_ms]
+        if row.traits_at_ms <= kept_ms:
+            row.traits, row.traits_at_ms = Traits(), 0
+        if row.contact is not None and row.contact.at_ms + CONTACT_ENDS_AFTER_MS <= now_ms:
+            row.contact = None
+        wake_ms = self._wake_ms(row)
+        if wake_ms is None:
+            del self._customers[row.customer_id]
+        elif row.wake_ms is None or wake_ms < row.wake_ms:
+            row.wake_ms = wake_ms
+            heapq.heappush(self._wakes, (wake_ms, row.customer_id))
+
+    def _wake_ms(self, row: CustomerRow) -> int | None:
+        ends_ms = [each.at_ms + self._keep_ms for each in row.policies.values()]
+        ends_ms += [each.at_ms + self._keep_ms for each in row.breaks]
+        ends_ms += [each.at_ms + RATED_WITHIN_MS for each in row.questions]
+        if row.struggling is not None:
+            ends_ms.append(row.struggling.until_ms)
+        if not row.traits.is_empty:
+            ends_ms.append(row.traits_at_ms + self._keep_ms)
+        if row.contact is not None:
+            ends_ms.append(row.contact.at_ms + CONTACT_ENDS_AFTER_MS)
+        return min(ends_ms, default=None)
+
+
+def whereabouts(row: CustomerRow) -> Whereabouts:
+    """Whose a customer is: his traits say it, else the newest policy that does."""
+    said: list[Traits | Policy] = [
+        row.traits,
+        *(each.policy for each in sorted(row.policies.values(), key=_since, reverse=True)),
+    ]
+    owner = next((each.owner_agent_id for each in said if each.owner_agent_id), None)
+    branch = next((each.branch for each in said if each.branch), None)
+    region = next((each.region for each in said if each.region), None)
+    return Whereabouts(owner, branch, region, row.traits.group)
+
+
+def _learn_policy(row: CustomerRow, news: PolicyNews) -> None:
+    name = news.policy.policy_id
+    known = row.policies.get(name)
+    if known is not None and known.at_ms > news.at_ms:
+        return
+    row.policies[name] = KnownPolicy(news.at_ms, news.policy)
+    if len(row.policies) > POLICIES_A_CUSTOMER:
+        del row.policies[min(row.policies, key=lambda each: (row.policies[each].at_ms, each))]
+
+
+def _rated(row: CustomerRow, given: AnswerNews) -> list[Word]:
+    """The rating of an answer, where it is known which question it answered."""
+    of_hint = next((each.question_id for each in row.questions if each.hint_id == given.hint_id), None)
+    rated = given.question_id or of_hint
+    if rated is None:
+        return []
+    groups = groups_of(rated.rpartition(".")[0], row.traits.group)
+    return [Rated(groups, rated, given.solved, given.at_ms)]
+
+
+def _joined(known: Traits, said: Traits) -> Traits:
+    """What was not said stays as it was."""
+    changes = {name: value for name, value in msgspec.structs.asdict(said).items() if value is not None}
+    return msgspec.structs.replace(known, **changes)
+
+
+def _is_told(under_way: OpenBundle, given: Attendance) -> bool:
+    """Whether the same agent has been told of this conversation already."""
+    same = given.conversation_id and under_way.conversation_id == given.conversation_id
+    return bool(same) and under_way.agent_id == given.agent_id
+
+
+def _is_of(under_way: OpenBundle, end: Attendance) -> bool:
+    """Whether the end is that of this contact: an end that names no conversation ends any."""
+    return not end.conversation_id or not under_way.conversation_id or end.conversation_id == under_way.conversation_id
+
+
+def _end(row: CustomerRow, contact: OpenBundle, at_ms: int) -> BundleEnd:
+    return BundleEnd(contact.bundle_id, row.customer_id, contact.agent_id, at_ms, contact.branch, contact.region)
+
+
+def _instant(fact: Fact) -> tuple[int, str]:
+    return fact.at_ms, fact.attempt_id
+
+
+def _since(known: KnownPolicy) -> tuple[int, str]:
+    return known.at_ms, known.policy.policy_id

@@ -1,0 +1,1 @@
+"""An abandonment becomes a hint or a counted why-not: arbitration, wording, quiet hours, uplift."""

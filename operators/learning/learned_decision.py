@@ -1,0 +1,212 @@
+"""The decision of one journey that learns: is this silence an abandonment, and why.
+
+In: the tracker's observations of one journey. Out: the public facts, in which every idle checkpoint is scored. With
+``decision: learned`` a break-off is told at a checkpoint already, when the journey's learning says so, and at
+``idle_after`` at the latest; with ``fixed`` at ``idle_after``, as where nothing is learnt (``fixed_decision.py``).
+
+It remembers the attempts told before ``idle_after``; of those told then the tracker knows.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from operators.learning.breakoff_outcomes import Asked, Outcome
+from operators.learning.fixed_decision import ENDS, PLAIN, fact_of
+from operators.learning.learner import JourneyLearning, Thought
+from operators.learning.learner_snapshot import LearningHead, WaitingRow
+from operators.reasons.explanation import what_moved
+from operators.reasons.rules import ReasonRules
+from operators.records.facts import Fact, Observation
+from operators.support.snapshot_codec import ALL, StoredRecord, taken
+from operators.tracking.features import known_of
+
+FORMAT: Final = "zhiyin-away-2"
+
+LearningOf = Callable[[str], JourneyLearning | None]
+"""A journey's learning, made when its first observation comes; None: it does not learn any more."""
+
+
+class DecisionHead(msgspec.Struct, array_like=True, gc=False):
+    """The stored decision's format, its journey, and what it has learnt."""
+
+    format: str
+    journey: str | None = None
+    learning: LearningHead | None = None
+
+
+class AwayRow(msgspec.Struct, array_like=True, gc=False):
+    """One attempt, stored. None of all: it is over.
+
+    ``away``: told early as abandoned, and away still (None: not told so); ``waiting``: for its outcome; ``asked``: what
+    was asked of its break-off.
+    """
+
+    attempt_id: str
+    away: bool | None = None
+    waiting: WaitingRow | None = None
+    asked: Asked | None = None
+
+
+_HEAD: Final = StoredRecord(DecisionHead, FORMAT)
+_ROWS: Final = StoredRecord(AwayRow, FORMAT)
+
+
+class JourneyDecision:
+    """The decisions about one journey's attempts.
+
+    ``away``: attempts told as abandoned before ``idle_after``, and whether they are still away. It holds as many as
+    are not yet over. ``keeps_changes``: whether what changes is noted for ``changes``. Of a journey that has learnt and
+    does not any more (``learning`` None), nothing is kept.
+    """
+
+    def __init__(self, reasons: ReasonRules, learning_of: LearningOf, *, keeps_changes: bool = False) -> None:
+        self._reasons = reasons
+        self._learning_of = learning_of
+        self._keeps_changes = keeps_changes
+        self._changed: set[str] = set()
+        self._journey: str | None = None
+        self.learning: JourneyLearning | None = None
+        self.away: dict[str, bool] = {}
+
+    def begin(self, journey: str) -> None:
+        """Whose decision it is: before the first observations, unless it was restored."""
+        if self._journey is None:
+            self._journey = journey
+            self.learning = self._learning_of(journey)
+
+    @property
+    def learnt(self) -> JourneyLearning:
+        """Its learning, once it has begun. Raises LookupError for a journey that does not learn."""
+        if self.learning is None:
+            raise LookupError(f"journey: found {self._journey!r}, expected one that learns")
+        return self.learning
+
+    def decide(self, observations: Sequence[Observation]) -> list[Fact]:
+        """The facts that follow, in the order of the observations."""
+        if not observations:
+            return []
+        self.begin(observations[0].journey)
+        learning = self.learnt
+        thoughts = learning.hear(observations)
+        self._changed |= learning.take_changed()
+        facts: list[Fact] = []
+        for seen, thought in zip(observations, thoughts, strict=True):
+            if seen.kind in PLAIN:
+                facts.append(fact_of(PLAIN[seen.kind], seen, score=None if thought is None else thought.score))
+            if thought is not None and thought.tell:
+                self._tell(seen, thought, facts)
+            elif seen.kind not in PLAIN:
+                self._heard_of(seen, facts)
+        if learning.break_offs.waiting:
+            learning.break_offs.batch_over(max(seen.at_ms for seen in observations))
+        return facts
+
+    def hear(self, outcomes: Sequence[Outcome]) -> None:
+        """What happened around transactions: what was thought of break-offs is held against it."""
+        self.learnt.break_offs.hear(outcomes)
+
+    def head(self) -> bytes:
+        """What has been learnt; nothing else beside the attempts but the format's name."""
+        learning = None if self.learning is None else self.learning.head()
+        return msgspec.msgpack.encode(DecisionHead(FORMAT, self._journey, learning))
+
+    @property
+    def waiting(self) -> int:
+        """How many rows ``changes`` would give."""
+        return len(self._changed)
+
+    def changes(self, most: int = ALL) -> tuple[int, bytes]:
+        """How many attempts have changed since the last call, and they packed."""
+        rows = [self._row(attempt_id) for attempt_id in taken(self._changed, most)]
+        return len(rows), msgspec.msgpack.encode(rows)
+
+    def all_keys(self) -> list[str]:
+        """The attempts told early and not over, and those that wait for their outcome."""
+        learning = self.learning
+        if learning is None:
+            return []
+        return list(self.away.keys() | learning.waiting.keys() | learning.break_offs.waiting.keys())
+
+    def rows(self, keys: Sequence[str]) -> bytes:
+        """Those of ``keys`` that are still remembered, packed as in ``changes``."""
+        rows = [self._row(key) for key in keys]
+        return msgspec.msgpack.encode([row for row in rows if row != AwayRow(row.attempt_id)])
+
+    def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
+        """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
+        stored = _HEAD.unpack(head)
+        if stored.journey is not None:
+            self.begin(stored.journey)
+        if self.learning is None:
+            return
+        waiting: dict[str, WaitingRow] = {}
+        asked: dict[str, Asked] = {}
+        for row in _ROWS.unpacked(packed):
+            waiting.pop(row.attempt_id, None)
+            self.away.pop(row.attempt_id, None)
+            asked.pop(row.attempt_id, None)
+            if row.asked is not None:
+                asked[row.attempt_id] = row.asked
+            if row.away is not None:
+                self.away[row.attempt_id] = row.away
+            if row.waiting is not None:
+                waiting[row.attempt_id] = row.waiting
+        if stored.learning is not None:
+            self.learning.put_head(stored.learning)
+            self.learning.put_rows(waiting.items())
+            self.learning.break_offs.put_rows(asked.items())
+
+    def _row(self, attempt_id: str) -> AwayRow:
+        learning, away = self.learnt, self.away.get(attempt_id)
+        return AwayRow(attempt_id, away, learning.row(attempt_id), learning.break_offs.waiting.get(attempt_id))
+
+    def _set_away(self, attempt_id: str, *, away: bool) -> None:
+        self.away[attempt_id] = away
+        if self._keeps_changes:
+            self._changed.add(attempt_id)
+
+    def _is_over(self, attempt_id: str) -> bool:
+        """Forgets the attempt; whether it had been told early."""
+        if self.away.pop(attempt_id, None) is None:
+            return False
+        if self._keeps_changes:
+            self._changed.add(attempt_id)
+        return True
+
+    def _heard_of(self, seen: Observation, facts: list[Fact]) -> None:
+        """The attempt goes on, is over, or is forgotten without a word."""
+        if seen.kind == "erased":
+            self._is_over(seen.attempt_id)
+        elif seen.kind != "active":
+            recovered = self._is_over(seen.attempt_id) or seen.broken_off
+            fact = fact_of(ENDS[seen.kind], seen, recovered=recovered)
+            facts.append(fact)
+            self.learnt.break_offs.ended(fact)
+        else:
+            told_early = self.away.get(seen.attempt_id)
+            if told_early:
+                self._set_away(seen.attempt_id, away=False)
+            if told_early or seen.broken_off:
+                facts.append(fact_of("returned", seen))
+
+    def _tell(self, seen: Observation, thought: Thought, facts: list[Fact]) -> None:
+        """The attempt is abandoned, unless this silence has been told already."""
+        if self.away.get(seen.attempt_id):
+            return
+        if seen.kind != "silent":
+            self._set_away(seen.attempt_id, away=True)
+        facts.append(self._abandoned(seen, thought))
+
+    def _abandoned(self, seen: Observation, thought: Thought) -> Fact:
+        learning = self.learnt
+        fact = fact_of(
+            "abandoned",
+            seen,
+            score=thought.score,
+            reasons=self._reasons.rank(seen.signals, seen.step, seen.journey),
+            moved=what_moved(learning.effects(thought.silence)),
+            drifting=thought.drifting,
+        )
+        return learning.break_offs.told(fact, known_of(seen))

@@ -1,0 +1,374 @@
+"""What one journey's silences teach: scores at checkpoints, when to tell an abandonment, outcomes that come late.
+
+In: the tracker's observations of one journey. Out: a ``Thought`` for each silence that reached a checkpoint; figures.
+Refused: saved state of another format (``StateUnreadable``).
+
+Observations of a batch are taken in the order of event time, each attempt's own in their order of arrival: a batch
+brings an attempt's return before another's earlier silence, and what is learnt must not run ahead of what is predicted.
+
+A prediction waits for its outcome: completed, or not (cancelled, gone, or silent for ``label_timeout`` of event time).
+What waits is bounded by that, and by ``MOST_WAITING`` attempts: beyond, the oldest is dropped, and counted.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from operators.learning.breakoff_outcomes import BreakOffs
+from operators.learning.checkpoint_policy import Ladder, Verdicts, step_of
+from operators.learning.interfaces import MODEL_FORMAT, LearningFigures, WatchScored, quality_of
+from operators.learning.learner_snapshot import LearningHead, LearningState, WaitingRow, row_of, waiting_of
+from operators.learning.models import count_each
+from operators.learning.prequential_metrics import Prequential
+from operators.learning.scorer import ALL_LEARNT, LOOKS, Prediction, Scorer, Silence
+from operators.records.catalogue import Catalogue
+from operators.records.facts import Observation
+from operators.support.snapshot_codec import StoredRecord
+from operators.support.timestamps import duration_ms
+from operators.tracking.features import Known, Question, Scored, known_of, situation
+
+MOST_WAITING: Final = 100_000
+AWAY_ONE_IN: Final = 8
+"""Of so many attempts, beyond the first labels, the ladder's word is scored."""
+DRIFT_NOTED_MS: Final = 86_400_000
+"""So long after a drift of the error, facts say so."""
+_CHANCE_HEX: Final = 8
+_MODEL: Final = StoredRecord(LearningState, MODEL_FORMAT)
+
+
+class Thought(msgspec.Struct, frozen=True, gc=False):
+    """What is thought of a silence at a checkpoint. ``score``: P(does not complete); ``tell``: it is an abandonment.
+
+    ``drifting``: the scores' error has changed lately.
+    """
+
+    silence: Silence
+    score: float
+    tell: bool
+    drifting: bool
+
+
+class Waiting:
+    """One attempt whose outcome is not known yet.
+
+    ``chance``: a stable hash of it. ``due_ms``: when its silence is long enough to be settled (None: it goes on).
+    ``kind``, ``verdicts``, ``silence``: of the present silence as ladder and scorer see it; ``reached``: how many
+    checkpoints it has reached; ``told``: whether it was told as an abandonment. ``past``: the steps of the silences
+    before, with the checkpoints they reached. ``shown``: every prediction, where somebody watches; ``predictions``:
+    those to be scored and learnt, whoever watches.
+    """
+
+    __slots__ = ("chance", "due_ms", "kind", "past", "predictions", "reached", "shown", "silence", "told", "verdicts")
+
+    def __init__(self, chance: int) -> None:
+        self.chance = chance
+        self.due_ms: int | None = None
+        self.kind: str | None = None
+        self.verdicts: Verdicts | None = None
+        self.silence: Silence | None = None
+        self.reached = 0
+        self.told = False
+        self.past: list[tuple[str, int]] = []
+        self.predictions: list[Prediction] = []
+        self.shown: list[Prediction] = []
+
+
+class JourneyLearning:
+    """The learning of one journey. ``watch_scored``: shown scored predictions; ``keeps_changes``: rows are noted."""
+
+    def __init__(
+        self, name: str, catalogue: Catalogue, watch_scored: WatchScored | None = None, *, keeps_changes: bool = False
+    ) -> None:
+        journey = catalogue.journeys[name]
+        ladder_ms = catalogue.checkpoints_ms(journey)
+        idle_after_ms = {"": journey.idle_after_ms(None)}
+        idle_after_ms |= {step.id: journey.idle_after_ms(step) for step in journey.steps}
+        self.name = name
+        self.scorer = Scorer((*ladder_ms, max(idle_after_ms.values())))
+        self.away_figures = Prequential()
+        self.ladder = Ladder(
+            {step: (*(each for each in ladder_ms if each < limit), limit) for step, limit in idle_after_ms.items()},
+            catalogue.precision_of(journey),
+        )
+        self.break_offs = BreakOffs(catalogue, DRIFT_NOTED_MS, keeps_changes=keeps_changes)
+        self.waiting: dict[str, Waiting] = {}
+        self.dropped = 0
+        self._changed: set[str] = set()
+        self._ladder_ms = ladder_ms
+        self._last = len(ladder_ms)
+        self._places = {each: place for place, each in enumerate(ladder_ms)}
+        self._decides = catalogue.is_learned(journey)
+        self._patience_ms = max(duration_ms(catalogue.label_timeout), *idle_after_ms.values())
+        self._due: list[tuple[int, str]] = []
+        self._now_ms = 0
+        self._first_ms: int | None = None
+        self._last_ms: int | None = None
+        self._drift_until_ms = 0
+        self._watch_scored = watch_scored
+        self._scored: list[Scored] = []
+        self._keeps_changes = keeps_changes
+
+    def hear(self, observations: Sequence[Observation]) -> list[Thought | None]:
+        """What is thought of each, in their order; None where there is nothing to think."""
+        thoughts: list[Thought | None] = [None] * len(observations)
+        due = self._due
+        for at_ms, place in _in_order(observations):
+            if due and due[0][0] < at_ms:
+                self._time_out(at_ms)
+            seen = observations[place]
+            kind = seen.kind
+            if kind in _SILENCES:
+                thoughts[place] = self._silent(seen, is_last=kind == "silent")
+            elif kind != "erased":
+                self._heard_of(seen)
+            elif self.waiting.pop(seen.attempt_id, None) is not None:
+                self._note(seen.attempt_id)
+        if observations:
+            self._time_out(max(seen.at_ms for seen in observations))
+        if self._scored and self._watch_scored is not None:
+            scored, self._scored = self._scored, []
+            self._watch_scored(self.name, scored)
+        return thoughts
+
+    def hurry(self, *, hurries: bool) -> None:
+        """Whether the stream is ahead: then less is learnt of it, and all is predicted."""
+        self.scorer.hurries = hurries
+
+    def effects(self, silence: Silence) -> Iterable[tuple[str, float]]:
+        """What each feature of a silence adds to the log-odds of not completing."""
+        return self.scorer.effects(silence)
+
+    def take_changed(self) -> set[str]:
+        """The attempts whose rows have changed since the last call."""
+        changed, self._changed = self._changed, set()
+        return changed | self.break_offs.take_changed()
+
+    def figures(self) -> LearningFigures:
+        """Where it stands."""
+        scorer, break_offs = self.scorer, self.break_offs
+        quality = [quality_of("unfinished", scorer.contenders.leader, scorer.figures)]
+        if self._decides:
+            quality.append(quality_of("away", "ladder", self.away_figures))
+        return LearningFigures(
+            self.name,
+            (*quality, *break_offs.quality()),
+            scorer.learnt + break_offs.learnt,
+            scorer.sampled_out,
+            self.dropped + break_offs.dropped,
+            sum(len(each.predictions) for each in self.waiting.values()) + break_offs.pending,
+            scorer.drifts | break_offs.drifts,
+            self._first_ms,
+            self._last_ms,
+            drifting=self._now_ms < max(self._drift_until_ms, break_offs.drift_until_ms),
+        )
+
+    def saved(self) -> bytes:
+        """The models, the ladder and their figures."""
+        return msgspec.msgpack.encode(self._state())
+
+    def take_up(self, saved: bytes) -> None:
+        """Goes on from what ``saved`` gave. Raises StateUnreadable."""
+        self._put(_MODEL.unpack(saved))
+
+    def head(self) -> LearningHead:
+        """What a snapshot holds beside what is waiting."""
+        return LearningHead(self._state(), self._now_ms, self._drift_until_ms)
+
+    def put_head(self, head: LearningHead) -> None:
+        """Takes up what ``head`` gave."""
+        self._put(head.state)
+        self._now_ms, self._drift_until_ms = head.now_ms, head.drift_until_ms
+
+    def row(self, attempt_id: str) -> WaitingRow | None:
+        """One waiting attempt, for the journal; None: it does not wait."""
+        found = self.waiting.get(attempt_id)
+        return None if found is None else row_of(found)
+
+    def put_rows(self, rows: Iterable[tuple[str, WaitingRow]]) -> None:
+        """Takes up attempts that waited."""
+        for attempt_id, row in rows:
+            waiting = self.waiting[attempt_id] = Waiting(int(attempt_id[:_CHANCE_HEX], 16))
+            waiting_of(row, waiting, self.scorer)
+            if waiting.kind is not None and self._decides:
+                waiting.verdicts = self.ladder.verdicts(waiting.kind)
+            if waiting.due_ms is not None:
+                self._due.append((waiting.due_ms, attempt_id))
+        self._due.sort()
+
+    def _state(self) -> LearningState:
+        return LearningState(
+            MODEL_FORMAT,
+            self.scorer.state(),
+            self.ladder.state,
+            self.away_figures.state,
+            self.dropped,
+            self._first_ms,
+            self._last_ms,
+            self.break_offs.state(),
+        )
+
+    def _put(self, state: LearningState) -> None:
+        self.scorer.put(state.scorer)
+        self.ladder.put(state.ladder)
+        self.away_figures = Prequential(state.away_figures)
+        self.dropped, self._first_ms, self._last_ms = state.dropped, state.first_ms, state.last_ms
+        self.break_offs.put(state.break_offs)
+
+    def _silent(self, seen: Observation, *, is_last: bool) -> Thought:
+        """A silence has reached a checkpoint, or ``idle_after``."""
+        attempt_id, at_ms = seen.attempt_id, seen.at_ms
+        waiting = self.waiting.get(attempt_id)
+        if waiting is None or waiting.kind is None:
+            waiting = self._begin_silence(seen, waiting)
+        if self._keeps_changes:
+            self._changed.add(attempt_id)
+        self._now_ms = at_ms
+        place = self._last if is_last else self._places[seen.idle_ms]
+        silence = waiting.silence
+        if silence is None:
+            silence = waiting.silence = self.scorer.silence(known_of(seen))
+        score = self.scorer.score(silence, place)
+        tell = is_last
+        if not is_last:
+            waiting.reached = place + 1
+            if place < LOOKS and self.scorer.keeps(place, waiting.chance):
+                waiting.predictions.append(self.scorer.prediction(silence, place, at_ms, score))
+            if self._watch_scored is not None:
+                waiting.shown.append(self.scorer.prediction(silence, place, at_ms, score))
+            verdicts = waiting.verdicts
+            tell = verdicts is not None and place >= verdicts.tell_at
+        if tell:
+            waiting.told = True
+        return Thought(silence, score, tell, at_ms < self._drift_until_ms)
+
+    def _begin_silence(self, seen: Observation, waiting: Waiting | None) -> Waiting:
+        """The first checkpoint of a silence."""
+        waiting = waiting or self._await(seen.attempt_id)
+        waiting.kind = kind = self.ladder.kind(seen.step or "", seen.trail)
+        waiting.verdicts = self.ladder.verdicts(kind) if self._decides else None
+        waiting.due_ms = due_ms = seen.at_ms - seen.idle_ms + self._patience_ms
+        heapq.heappush(self._due, (due_ms, seen.attempt_id))
+        return waiting
+
+    def _heard_of(self, seen: Observation) -> None:
+        """An attempt goes on, or is over."""
+        waiting = self.waiting.get(seen.attempt_id)
+        if waiting is None:
+            return
+        self._now_ms = max(self._now_ms, seen.at_ms)
+        if waiting.kind is not None:
+            self._end_silence(waiting, waiting.kind, seen.idle_ms if seen.kind == "active" else None, seen.at_ms)
+        if seen.kind == "active":
+            self._note(seen.attempt_id)
+        else:
+            self._settle(seen.attempt_id, waiting, outcome=seen.kind != "completed", now_ms=seen.at_ms)
+
+    def _end_silence(self, waiting: Waiting, kind: str, silence_ms: int | None, now_ms: int) -> None:
+        """A silence is over (``silence_ms``: how long it was), or counts as one for good (None)."""
+        stayed = silence_ms is None
+        if waiting.verdicts is not None:
+            self._score_away(waiting, waiting.verdicts, stayed, now_ms)
+            self.ladder.ended(kind, silence_ms)
+            if waiting.told:
+                self.ladder.told(wrong=not stayed)
+        waiting.past.append((step_of(kind), waiting.reached))
+        waiting.kind = waiting.due_ms = waiting.verdicts = waiting.silence = None
+        waiting.reached, waiting.told = 0, False
+
+    def _score_away(self, waiting: Waiting, verdicts: Verdicts, stayed: bool, now_ms: int) -> None:
+        """What the ladder said of a silence that is over: of all of it, for long ones end otherwise than short ones."""
+        if self.away_figures.state.labels < ALL_LEARNT or waiting.chance % AWAY_ONE_IN == 0:
+            for probability in verdicts.stays_away[: waiting.reached]:
+                self.away_figures.score(probability, probability, stayed)
+        if self._watch_scored is not None and waiting.silence is not None and waiting.due_ms is not None:
+            last_ms = waiting.due_ms - self._patience_ms
+            for place in range(waiting.reached):
+                known = self._known_at(waiting.silence.known, place)
+                at_ms = last_ms + self._ladder_ms[place]
+                scores = verdicts.stays_away[place], verdicts.stays_away[place]
+                self._show("away", known, at_ms, scores, stayed, now_ms, "ladder")
+
+    def _settle(self, attempt_id: str, waiting: Waiting, *, outcome: bool, now_ms: int) -> None:
+        """The outcome of all that was predicted of an attempt."""
+        del self.waiting[attempt_id]
+        self._note(attempt_id)
+        if self._first_ms is None:
+            self._first_ms = now_ms
+        self._last_ms = now_ms
+        if self._watch_scored is not None:
+            for each in waiting.shown:
+                known, scores = self._known_at(each.features.known, each.place), (each.score, each.base_rate)
+                self._show("unfinished", known, each.at_ms, scores, outcome, now_ms, each.leader)
+        drifted = self.scorer.settle(waiting.predictions, outcome, waiting.chance)
+        for step, reached in waiting.past:
+            count_each(self.scorer.rates.of(step), reached, outcome)
+        if "error" in drifted:
+            self._drift_until_ms = now_ms + DRIFT_NOTED_MS
+
+    def _known_at(self, known: Known, place: int) -> Known:
+        return msgspec.structs.replace(known, idle_ms=self._ladder_ms[place])
+
+    def _show(
+        self,
+        question: Question,
+        known: Known,
+        at_ms: int,
+        scores: tuple[float, float],
+        outcome: bool,
+        now_ms: int,
+        leader: str,
+    ) -> None:
+        told = situation(known, at_ms)
+        self._scored.append(Scored(question, self.name, told, *scores, outcome, at_ms, now_ms, leader))
+
+    def _time_out(self, now_ms: int) -> None:
+        """Attempts that have been silent for so long that they count as given up."""
+        while self._due and self._due[0][0] < now_ms:
+            due_ms, attempt_id = heapq.heappop(self._due)
+            waiting = self.waiting.get(attempt_id)
+            if waiting is not None and waiting.due_ms == due_ms and waiting.kind is not None:
+                self._end_silence(waiting, waiting.kind, None, due_ms)
+                self._settle(attempt_id, waiting, outcome=True, now_ms=due_ms)
+
+    def _await(self, attempt_id: str) -> Waiting:
+        """An attempt's first silence; the oldest makes room where there is none."""
+        if len(self.waiting) >= MOST_WAITING:
+            oldest = next(iter(self.waiting))
+            self.dropped += len(self.waiting.pop(oldest).predictions)
+            self._note(oldest)
+        waiting = self.waiting[attempt_id] = Waiting(int(attempt_id[:_CHANCE_HEX], 16))
+        return waiting
+
+    def _note(self, attempt_id: str) -> None:
+        if self._keeps_changes:
+            self._changed.add(attempt_id)
+
+
+_SILENCES: Final = frozenset(("idle", "silent"))
+_UNHEARD: Final = frozenset(("started", "struggled"))
+_BY_TIME: Final = frozenset(("idle", "silent", "gone"))
+"""What time alone brings."""
+
+
+def _in_order(observations: Sequence[Observation]) -> list[tuple[int, int]]:
+    """Instant and place of those that are heard, by event time; an attempt's own stay in order, however late one came.
+
+    At the same instant events come before silences, as they do where the watermark decides; then by attempt.
+    """
+    newest: dict[str, int] = {}
+    order: list[tuple[int, str, int]] = []
+    for place, seen in enumerate(observations):
+        kind = seen.kind
+        if kind in _UNHEARD:
+            continue
+        attempt_id = seen.attempt_id
+        instant = 2 * seen.at_ms + (kind in _BY_TIME)
+        before = newest.get(attempt_id, instant)
+        if before > instant:  # noqa: PLR1730 - ``max`` is a call, an observation each
+            instant = before
+        newest[attempt_id] = instant
+        order.append((instant, attempt_id, place))
+    order.sort()
+    return [(instant >> 1, place) for instant, _, place in order]

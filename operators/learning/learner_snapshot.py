@@ -1,0 +1,99 @@
+"""What a journey's learning remembers, as msgpack: what has been learnt (a head), and what waits (a row an attempt).
+
+In: the learning's own records. Out: small arrays, and the records back. Refused: nothing here (the reader of the
+bytes says when they are not of our format).
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from operators.learning.breakoff_outcomes import BreakOffState
+from operators.learning.checkpoint_policy import LadderState
+from operators.learning.models import ModelName, features_of
+from operators.learning.prequential_metrics import PrequentialState
+from operators.learning.scorer import Prediction, Scorer, ScorerState, Silence
+from operators.tracking.features import Known
+
+
+class LearningState(msgspec.Struct, array_like=True, gc=False):
+    """What has been learnt: this is also what the model store keeps."""
+
+    format: str
+    scorer: ScorerState
+    ladder: LadderState
+    away_figures: PrequentialState
+    dropped: int
+    first_ms: int | None
+    last_ms: int | None
+    break_offs: BreakOffState = msgspec.field(default_factory=BreakOffState)
+
+
+class LearningHead(msgspec.Struct, array_like=True, gc=False):
+    """What a snapshot holds beside the rows."""
+
+    state: LearningState
+    now_ms: int
+    drift_until_ms: int
+
+
+class PredictionRow(msgspec.Struct, array_like=True, gc=False):
+    """One prediction, stored. ``place``: of its checkpoint."""
+
+    known: Known
+    place: int
+    at_ms: int
+    score: float
+    base_rate: float
+    leader: ModelName
+
+
+class WaitingRow(msgspec.Struct, array_like=True, gc=False):
+    """One attempt whose outcome is not known yet, stored. ``known``, ``factor``: of the silence under way."""
+
+    due_ms: int | None
+    kind: str | None
+    told: bool
+    predictions: list[PredictionRow]
+    past: list[tuple[str, int]]
+    reached: int = 0
+    known: Known | None = None
+    factor: float = 1.0
+
+
+class WaitingRecord(Protocol):
+    """What is stored and restored."""
+
+    due_ms: int | None
+    kind: str | None
+    told: bool
+    predictions: list[Prediction]
+    past: list[tuple[str, int]]
+    reached: int
+    silence: Silence | None
+
+
+def row_of(waiting: WaitingRecord) -> WaitingRow:
+    """For the journal."""
+    predictions = [
+        PredictionRow(each.features.known, each.place, each.at_ms, each.score, each.base_rate, each.leader)
+        for each in waiting.predictions
+    ]
+    silence = waiting.silence
+    known, factor = (None, 1.0) if silence is None else (silence.known, silence.factor)
+    state = waiting.due_ms, waiting.kind, waiting.told
+    return WaitingRow(*state, predictions, list(waiting.past), waiting.reached, known, factor)
+
+
+def waiting_of(row: WaitingRow, waiting: WaitingRecord, scorer: Scorer) -> None:
+    """Fills ``waiting`` from the journal; predictions at checkpoints there are no more are left out."""
+    waiting.due_ms, waiting.kind, waiting.told = row.due_ms, row.kind, row.told
+    waiting.past, waiting.reached = list(row.past), row.reached
+    for each in row.predictions:
+        counts = scorer.rates.of(each.known.step or "")
+        if each.place < scorer.rates.places:
+            prediction = features_of(each.known), counts[each.place], each.place, each.at_ms, each.score
+            waiting.predictions.append(Prediction(*prediction, each.base_rate, each.leader))
+    if row.known is not None:
+        waiting.silence = scorer.silence(row.known)
+        waiting.silence.factor = row.factor

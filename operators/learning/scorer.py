@@ -1,0 +1,249 @@
+"""The scores of one journey: P(does not complete), by whichever model leads, and how good they have been.
+
+In: what is known at a checkpoint; later the outcome. Out: scores, figures, what has drifted.
+Refused: saved state of another format (``StateUnreadable``, by its reader).
+
+The models look at a silence at its first ``LOOKS`` checkpoints. After that its features say nothing new, and only the
+base rate moves: the score is the base rate of the checkpoint, shifted by what the features added at the last look.
+
+Every outcome is scored first, then learnt. What the first ``ALL_LEARNT`` looks turned out to be is all learnt; then it
+is all of the last, rarest ones, half of those before, a quarter of the first, picked by a stable hash of the attempt:
+learning costs many times what predicting does. The challengers see fewer still. After a drift all are learnt again for
+a while. While the stream is ahead of the engine (``hurries``), one attempt in ``HURRIED_ONE_IN`` is learnt from, and
+all are predicted as ever. Base rates count all.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from operators.learning.champion_challenger import Contenders, Duel
+from operators.learning.drift import DriftWatch
+from operators.learning.models import (
+    FARTHEST,
+    LEAST,
+    MOST,
+    BaseRates,
+    Counted,
+    Features,
+    LinearModel,
+    ModelName,
+    TreeModel,
+    features_of,
+    log_odds,
+    probability_of,
+    rate,
+)
+from operators.learning.prequential_metrics import Prequential, PrequentialState
+from operators.tracking.features import Known
+
+LOOKS: Final = 3
+ALL_LEARNT: Final = 5_000
+COMPARED_ONE_IN: Final = 8
+TREE_ONE_IN: Final = 64
+LEARNT_AFTER_DRIFT: Final = 2_000
+"""So many looks are all learnt after a drift of the error."""
+HURRIED_ONE_IN: Final = 8
+REMEMBERED: Final = 20_000
+"""Features kept at hand; when there are more, they are forgotten and made anew."""
+
+
+class Silence(msgspec.Struct, gc=False):
+    """One silence under way. ``known``: at its first checkpoint; ``rates``: of its step, by checkpoint.
+
+    ``looks``: its features at the first checkpoints, as far as they have been asked for. ``factor``: what the features
+    of the last look make of the base rate's odds.
+    """
+
+    known: Known
+    rates: list[Counted]
+    looks: list[Features]
+    factor: float = 1.0
+
+
+class Prediction(msgspec.Struct, gc=False):
+    """What was said at a checkpoint, waiting for its outcome. ``place``: of the checkpoint; ``features``: of the look.
+
+    ``counted``: where such outcomes are counted.
+    """
+
+    features: Features
+    counted: Counted
+    place: int
+    at_ms: int
+    score: float
+    base_rate: float
+    leader: ModelName
+
+
+class ScorerState(msgspec.Struct, array_like=True, gc=False):
+    """What is saved of a scorer: not the tree, nor what watches for drift."""
+
+    weights: dict[str, float] = {}
+    rates: dict[str, list[Counted]] = {}
+    figures: PrequentialState = msgspec.field(default_factory=PrequentialState)
+    leader: ModelName = "linear"
+    duels: dict[ModelName, Duel] = {}
+    learnt: int = 0
+    sampled_out: int = 0
+    learn_all_until: int = ALL_LEARNT
+    drifts: dict[str, int] = {}
+
+
+class Scorer:
+    """The models of one question. ``checkpoints_ms``: the silences at which something is said, rising."""
+
+    def __init__(self, checkpoints_ms: Sequence[int]) -> None:
+        self.figures = Prequential()
+        self.rates = BaseRates(len(checkpoints_ms))
+        self.linear = LinearModel()
+        self.tree = TreeModel()
+        self.contenders = Contenders("linear")
+        self.learnt = 0
+        self.sampled_out = 0
+        self.drifts: dict[str, int] = {}
+        self.hurries = False
+        self._learn_all_until = ALL_LEARNT
+        self._watch = DriftWatch()
+        self._looks: dict[Known, list[Features]] = {}
+        self._looks_ms = tuple(checkpoints_ms[:LOOKS])
+
+    def silence(self, known: Known) -> Silence:
+        """A silence at its first checkpoint."""
+        looks = self._looks.get(known)
+        if looks is None:
+            if len(self._looks) >= REMEMBERED:
+                self._looks.clear()
+            looks = self._looks[known] = []
+        return Silence(known, self.rates.of(known.step or ""), looks)
+
+    def features(self, silence: Silence, place: int) -> Features:
+        """Those of the look at a checkpoint, or the last before it."""
+        looks = silence.looks
+        if place >= len(looks):
+            place = min(place, len(self._looks_ms) - 1)
+            step, _, *rest = msgspec.structs.astuple(silence.known)
+            while place >= len(looks):
+                looks.append(features_of(Known(step, self._looks_ms[len(looks)], *rest)))
+        return looks[place]
+
+    def score(self, silence: Silence, place: int) -> float:
+        """P(yes) for a silence that has reached a checkpoint."""
+        counted = silence.rates[place]
+        yes = counted[1] + 0.5
+        base = yes / (counted[0] + 1.0 - yes)
+        if place < LOOKS:
+            base_odds = math.log(base)
+            moved = self._odds(self.contenders.leader, self.features(silence, place), base_odds) - base_odds
+            silence.factor = math.exp(min(max(moved, -FARTHEST), FARTHEST))
+        odds = base * silence.factor
+        score = odds / (1.0 + odds)
+        return score if LEAST <= score <= MOST else min(max(score, LEAST), MOST)
+
+    def keeps(self, place: int, chance: int) -> bool:
+        """Whether the prediction of a look is to be scored and learnt; if not, it is counted as sampled out.
+
+        ``chance``: a stable hash of the attempt.
+        """
+        if self._learns(place, chance):
+            return True
+        self.sampled_out += 1
+        return False
+
+    def prediction(self, silence: Silence, place: int, at_ms: int, score: float) -> Prediction:
+        """A score that waits for its outcome."""
+        counted = silence.rates[place]
+        features, base_rate = self.features(silence, place), rate(counted)
+        return Prediction(features, counted, place, at_ms, score, base_rate, self.contenders.leader)
+
+    def settle(self, predictions: Sequence[Prediction], outcome: bool, chance: int) -> list[str]:
+        """The outcome of one attempt's predictions: scored, then learnt. Names what has drifted."""
+        for each in predictions:
+            self.figures.score(each.score, each.base_rate, outcome)
+        drifted: list[str] = []
+        for each in predictions:
+            if each.place < LOOKS and self._learns(each.place, chance):
+                drifted += self._learn(each, outcome, chance)
+            elif self.hurries:
+                self.sampled_out += 1
+        return drifted
+
+    def effects(self, silence: Silence) -> Iterable[tuple[str, float]]:
+        """What each token of a silence adds to the log-odds, by the linear model."""
+        return self.linear.moved(self.features(silence, LOOKS))
+
+    def state(self) -> ScorerState:
+        """What there is to save."""
+        return ScorerState(
+            self.linear.weights(),
+            self.rates.steps,
+            self.figures.state,
+            "linear" if self.contenders.leader == "tree" else self.contenders.leader,
+            {name: duel for name, duel in self.contenders.duels.items() if name != "tree"},
+            self.learnt,
+            self.sampled_out,
+            self._learn_all_until,
+            self.drifts,
+        )
+
+    def put(self, state: ScorerState) -> None:
+        """Goes on from what was saved."""
+        self.linear.put(state.weights)
+        self.rates.put(state.rates)
+        self.figures = Prequential(state.figures)
+        self.contenders = Contenders(state.leader, state.duels)
+        self.learnt, self.sampled_out = state.learnt, state.sampled_out
+        self._learn_all_until = state.learn_all_until
+        self.drifts = state.drifts
+
+    def _learns(self, place: int, chance: int) -> bool:
+        if self.hurries and (chance >> _HURRIED_BITS) % HURRIED_ONE_IN:
+            return False
+        return self.learnt < self._learn_all_until or _is_picked(place, chance)
+
+    def _odds(self, name: ModelName, features: Features, base_odds: float) -> float:
+        if name == "linear":
+            return self.linear.predict(features, base_odds)
+        return base_odds if name == "base" else self.tree.predict(features.known, base_odds)
+
+    def _learn(self, prediction: Prediction, outcome: bool, chance: int) -> list[str]:
+        features = prediction.features
+        base_odds = log_odds(rate(prediction.counted))
+        self.learnt += 1
+        if (chance >> 8) % TREE_ONE_IN == 0:
+            self._compare("tree", features, base_odds, outcome)
+            self.tree.learn(features.known, outcome)
+        if self.learnt % COMPARED_ONE_IN == 0:
+            self._compare("linear" if self.contenders.leader == "base" else "base", features, base_odds, outcome)
+        self.linear.learn(features, base_odds, outcome)
+        return self._notice(self._watch.see(abs(outcome - prediction.score), features.known))
+
+    def _compare(self, challenger: ModelName, features: Features, base_odds: float, outcome: bool) -> None:
+        """A challenger and the leader say what they think, before either has learnt this outcome."""
+        leader = self.contenders.leader
+        if challenger != leader:
+            leaders = probability_of(self._odds(leader, features, base_odds))
+            said = probability_of(self._odds(challenger, features, base_odds))
+            self.contenders.seen(challenger, said, leaders, outcome)
+
+    def _notice(self, drifted: list[str]) -> list[str]:
+        """A drift: counted; if it is the error's, the challenger begins anew, and all is learnt for a while."""
+        for name in drifted:
+            self.drifts[name] = self.drifts.get(name, 0) + 1
+            if name == "error":
+                self._learn_all_until = self.learnt + LEARNT_AFTER_DRIFT
+                if self.contenders.leader != "tree":
+                    self.tree = TreeModel()
+                    self.contenders.forget("tree")
+        return drifted
+
+
+_HURRIED_BITS: Final = 16
+"""Of the hash, above those that other samples are drawn by."""
+
+
+def _is_picked(place: int, chance: int) -> bool:
+    """Whether a look is among those learnt: every one of the last, half of those before it, a quarter ..."""
+    return chance % (1 << (LOOKS - 1 - place)) == 0

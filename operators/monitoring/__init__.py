@@ -1,0 +1,1 @@
+"""Journey maps, pain points, satisfaction, and whether a fix worked."""

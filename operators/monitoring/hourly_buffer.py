@@ -1,0 +1,110 @@
+"""Moves of the last hours that no pane of the journey map counts yet.
+
+In: moves, in any order of time. Out: what an hour counts so far, and the moves themselves once somebody wants them by
+the minute. Refused: nothing. Nobody looks at the minutes of a recording while it is read, and counting in minutes what
+is then merged into hours costs more than all the rest of monitoring: so moves wait here, sixteen bytes each, until
+their hour is old or somebody looks. The caller sees to it that no more wait than he has memory for.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Final
+
+from operators.monitoring.journey_map import HOUR_MS, Pane, Tally
+from operators.tracking.transitions import Counted, Move
+
+_int64s: Final = partial(array, "q")
+_of_a_cell: Final[Callable[[], defaultdict[Counted, "array[int]"]]] = partial(defaultdict, _int64s)
+Alike = defaultdict[str, defaultdict[Counted, "array[int]"]]
+"""By cell and what is counted: epoch ms and dwell in ms by turns."""
+
+
+class RecentHour:
+    """One hour's moves."""
+
+    __slots__ = ("_pane", "_pane_holds", "alike")
+
+    def __init__(self) -> None:
+        self.alike: Alike = defaultdict(_of_a_cell)
+        self._pane: Pane = {}
+        self._pane_holds = 0
+
+    @property
+    def how_many(self) -> int:
+        """How many moves."""
+        return sum(len(times) for cell in self.alike.values() for times in cell.values()) // 2
+
+    def counted(self) -> Pane:
+        """All its moves, counted; they are counted anew only if more have come."""
+        if self._pane_holds != self.how_many:
+            self._pane, self._pane_holds = {}, self.how_many
+            for cell, of_cell in self.alike.items():
+                tally = self._pane[cell] = Tally()
+                for counted, times in of_cell.items():
+                    tally.take(counted, times[1::2])
+        return self._pane
+
+    def moves(self, journey: str) -> Iterator[Move]:
+        """As they came, but for their order."""
+        for cell, of_cell in self.alike.items():
+            for counted, times in of_cell.items():
+                for at_ms, dwell_ms in zip(times[::2], times[1::2], strict=True):
+                    yield journey, counted, at_ms, cell, dwell_ms
+
+
+_NONE: Final = RecentHour().alike
+
+
+class RecentMoves:
+    """One journey's moves by the hour they are of.
+
+    ``newest_ms``: of all that ever came, -1 before; ``waiting``: how many wait.
+    """
+
+    def __init__(self) -> None:
+        self.hours: dict[int, RecentHour] = {}
+        self.newest_ms = -1
+        self.waiting = 0
+
+    def add(self, moves: Sequence[Move]) -> None:
+        """More moves."""
+        start_ms, end_ms, newest_ms = 0, 0, self.newest_ms
+        alike = _NONE
+        for _, counted, at_ms, cell, dwell_ms in moves:
+            if not start_ms <= at_ms < end_ms:
+                start_ms = at_ms // HOUR_MS * HOUR_MS
+                end_ms, alike = start_ms + HOUR_MS, self._hour(start_ms).alike
+            if at_ms > newest_ms:  # noqa: PLR1730 - three times as fast as max, and met by every move
+                newest_ms = at_ms
+            times = alike[cell][counted]
+            times.append(at_ms)
+            times.append(dwell_ms)
+        self.newest_ms = newest_ms
+        self.waiting += len(moves)
+
+    def between(self, start_ms: int, end_ms: int) -> Iterator[Pane]:
+        """What the hours that lie in a span have counted."""
+        return (hour.counted() for at_ms, hour in self.hours.items() if start_ms <= at_ms < end_ms)
+
+    def pop_old(self) -> Iterator[tuple[int, RecentHour]]:
+        """Takes out the hours before the last one, of which no minutes are kept, each with when it began."""
+        for start_ms in sorted(self.hours):
+            if start_ms // HOUR_MS < self.newest_ms // HOUR_MS - 1:
+                yield start_ms, self._pop(start_ms)
+
+    def pop_moves(self, journey: str) -> list[Move]:
+        """Takes out all moves that wait."""
+        return [move for start_ms in sorted(self.hours) for move in self._pop(start_ms).moves(journey)]
+
+    def _hour(self, start_ms: int) -> RecentHour:
+        hour = self.hours.get(start_ms)
+        if hour is None:
+            hour = self.hours[start_ms] = RecentHour()
+        return hour
+
+    def _pop(self, start_ms: int) -> RecentHour:
+        hour = self.hours.pop(start_ms)
+        self.waiting -= hour.how_many
+        return hour

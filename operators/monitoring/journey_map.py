@@ -1,0 +1,274 @@
+"""The map of one journey: how many went which way, by channel and customer group, in rolling windows.
+
+In: moves (steps changed, failures, facts, answers) in any order of time. Out: exact counts and sketches of dwell
+times over the last 5 minutes, hour, day and 28 days. Refused: what happened before the oldest day kept (counted
+in ``too_old``).
+
+Time is cut into panes: minutes of this hour and the last, hours of today and yesterday, days of the last four
+weeks (UTC). A pane that has grown too old for its kind is merged into the next larger one, so each move is counted in
+exactly one pane, and one that comes late goes where its time is kept by then. A window ends with the newest pane and is
+as many panes long as it says: 5 or 60 minutes, 24 hours, 28 days, the last of them still filling.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from operators.support.dwell_sketch import Dwell, DwellRow, stored_dwell
+from operators.tracking.segments import channel_of, group_of
+from operators.tracking.transitions import FAILED, UNKNOWN_DWELL, Counted, Move, at_ms_of
+
+MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
+DAYS_KEPT: Final = 28
+MOST_CODES: Final = 64
+"""Codes told apart in a cell of a pane: a sender that makes up a new one each time cannot fill the memory."""
+OTHER_CODE: Final = "other"
+
+
+class PaneKey(NamedTuple):
+    """One pane: how long it is (``MINUTE_MS HOUR_MS DAY_MS``) and when it begins, epoch ms."""
+
+    span_ms: int
+    start_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.span_ms}:{self.start_ms}"
+
+
+class Window(NamedTuple):
+    """A rolling window: ``panes`` of ``pane_ms`` each, the last being the newest."""
+
+    name: str
+    pane_ms: int
+    panes: int
+
+    def start_ms(self, newest_ms: int) -> int:
+        """Where it begins when the newest move is at ``newest_ms``."""
+        return newest_ms // self.pane_ms * self.pane_ms - (self.panes - 1) * self.pane_ms
+
+
+WINDOWS: Final = {
+    each.name: each
+    for each in (
+        Window("5m", MINUTE_MS, 5),
+        Window("1h", MINUTE_MS, 60),
+        Window("1d", HOUR_MS, 24),
+        Window("28d", DAY_MS, DAYS_KEPT),
+    )
+}
+
+
+class Tally:
+    """Counts and dwell times of one cell."""
+
+    __slots__ = ("_codes", "counts", "dwells")
+
+    def __init__(self, counts: dict[Counted, int] | None = None) -> None:
+        self.counts: dict[Counted, int] = counts or {}
+        self._codes = sum(each[0] == FAILED for each in self.counts)
+        self.dwells: dict[str, Dwell] = {}
+
+    def take(self, counted: Counted, dwells_ms: Sequence[int]) -> None:
+        """Moves that differ in their dwell only."""
+        self.count(counted, len(dwells_ms))
+        known = [dwell_ms for dwell_ms in dwells_ms if dwell_ms != UNKNOWN_DWELL]
+        if known:
+            dwell = self.dwells.get(counted[1])
+            if dwell is None:
+                dwell = self.dwells[counted[1]] = Dwell()
+            dwell.add(known)
+
+    def merge(self, other: "Tally") -> None:
+        """All that ``other`` has counted."""
+        for counted, number in other.counts.items():
+            self.count(counted, number)
+        for step, dwell in other.dwells.items():
+            mine = self.dwells.get(step)
+            if mine is None:
+                mine = self.dwells[step] = Dwell()
+            mine.merge(dwell)
+
+    def total(self, kind: str, step: str | None = None) -> int:
+        """How many of a kind there were, at one step or at all."""
+        return sum(
+            number for counted, number in self.counts.items() if counted[0] == kind and step in (None, counted[1])
+        )
+
+    def count(self, counted: Counted, number: int) -> None:
+        """So many of it; a code too many counts as another."""
+        before = self.counts.get(counted)
+        if before is None and counted[0] == FAILED:
+            if self._codes >= MOST_CODES:
+                counted = (FAILED, counted[1], OTHER_CODE)
+                before = self.counts.get(counted)
+            self._codes += before is None
+        self.counts[counted] = (before or 0) + number
+
+
+Pane = dict[str, Tally]
+"""The tallies of one pane, by cell."""
+
+
+class CellRow(msgspec.Struct, array_like=True):
+    """One cell of a pane, stored."""
+
+    cell: str
+    counts: list[tuple[str, str, str, int]]
+    dwells: list[tuple[str, DwellRow]]
+
+
+_DECODER: Final = msgspec.msgpack.Decoder(list[CellRow])
+
+
+class JourneyMap:
+    """The panes of one journey.
+
+    ``changed``, ``gone``: which have changed, or are merged or forgotten, since whoever writes them down has cleared
+    these sets.
+    """
+
+    def __init__(self) -> None:
+        self.panes: dict[PaneKey, Pane] = {}
+        self.newest_ms = -1
+        self.too_old = 0
+        self.changed: set[PaneKey] = set()
+        self.gone: set[PaneKey] = set()
+
+    def take(self, moves: Sequence[Move]) -> None:
+        """Counts moves of this journey. Many at once cost less: what is old by the newest goes to a large pane."""
+        if not moves:
+            return
+        self.goes_on(max(map(at_ms_of, moves)))
+        minutes: defaultdict[int, list[Move]] = defaultdict(list)
+        for move in moves:
+            minutes[move[2] // MINUTE_MS].append(move)
+        panes: defaultdict[PaneKey, list[Move]] = defaultdict(list)
+        for minute, of_minute in minutes.items():
+            key = pane_key(minute * MINUTE_MS, self.newest_ms)
+            if key is None:
+                self.too_old += len(of_minute)
+            else:
+                panes[key] += of_minute
+        for key, of_pane in panes.items():
+            count_moves(self._pane(key), of_pane)
+
+    def take_hour(self, start_ms: int, counted: Pane, moves: int) -> None:
+        """Merges so many ``moves`` of one hour, counted already; of an hour that is no longer kept by minutes."""
+        key = pane_key(start_ms, self.newest_ms)
+        if key is None:
+            self.too_old += moves
+        else:
+            merge_panes(self._pane(key), counted)
+
+    def goes_on(self, newest_ms: int) -> None:
+        """Something has happened at ``newest_ms``: panes too old for their kind are merged into larger ones."""
+        if newest_ms > self.newest_ms:
+            hour_before, self.newest_ms = self.newest_ms // HOUR_MS, newest_ms
+            if newest_ms // HOUR_MS > hour_before:
+                self._age()
+
+    def restore(self, key: PaneKey, packed: bytes) -> None:
+        """Takes up a pane that was written down; it counts as changed. Raises ValueError."""
+        self.panes[key] = unpack_pane(packed)
+        self.changed.add(key)
+
+    def _pane(self, key: PaneKey) -> Pane:
+        """The pane of that key, which is about to change."""
+        self.changed.add(key)
+        pane = self.panes.get(key)
+        if pane is None:
+            pane = self.panes[key] = {}
+            self.gone.discard(key)
+        return pane
+
+    def _age(self) -> None:
+        for key in sorted(self.panes):
+            now_in = pane_key(key.start_ms, self.newest_ms)
+            if now_in == key:
+                continue
+            old = self.panes.pop(key)
+            self.changed.discard(key)
+            self.gone.add(key)
+            if now_in is not None:
+                merge_panes(self._pane(now_in), old)
+
+
+def pane_key(at_ms: int, newest_ms: int) -> PaneKey | None:
+    """Which pane counts ``at_ms`` while ``newest_ms`` is the newest; None: none does any more."""
+    if at_ms // HOUR_MS >= newest_ms // HOUR_MS - 1:
+        return PaneKey(MINUTE_MS, at_ms // MINUTE_MS * MINUTE_MS)
+    if at_ms // DAY_MS >= newest_ms // DAY_MS - 1:
+        return PaneKey(HOUR_MS, at_ms // HOUR_MS * HOUR_MS)
+    if at_ms // DAY_MS > newest_ms // DAY_MS - DAYS_KEPT:
+        return PaneKey(DAY_MS, at_ms // DAY_MS * DAY_MS)
+    return None
+
+
+def parse_key(text: str) -> PaneKey:
+    """What ``str`` of a key gave. Raises ValueError."""
+    span, _, start = text.partition(":")
+    return PaneKey(int(span), int(start))
+
+
+def keys_in(window: Window, newest_ms: int, keys: Iterable[PaneKey]) -> Iterator[PaneKey]:
+    """Those of ``keys`` that the window holds."""
+    start_ms = window.start_ms(newest_ms)
+    return (key for key in keys if key.start_ms >= start_ms)
+
+
+def over(panes: Iterable[Mapping[str, Tally]], channel: str | None = None, group: str | None = None) -> Tally:
+    """All panes together, of one channel and one group where these are given."""
+    total = Tally()
+    for pane in panes:
+        for cell, tally in pane.items():
+            if channel in (None, channel_of(cell)) and group in (None, group_of(cell)):
+                total.merge(tally)
+    return total
+
+
+def count_moves(pane: Pane, moves: Iterable[Move]) -> None:
+    """Counts moves in one pane: gathered by what is counted first, for most of them are alike."""
+    dwells_ms: defaultdict[tuple[str, Counted], list[int]] = defaultdict(list)
+    for _, counted, _, cell, dwell_ms in moves:
+        dwells_ms[cell, counted].append(dwell_ms)
+    for (cell, counted), found in dwells_ms.items():
+        tally = pane.get(cell)
+        if tally is None:
+            tally = pane[cell] = Tally()
+        tally.take(counted, found)
+
+
+def merge_panes(into: Pane, other: Mapping[str, Tally]) -> None:
+    """All that ``other`` has counted, cell by cell."""
+    for cell, tally in other.items():
+        into.setdefault(cell, Tally()).merge(tally)
+
+
+def pack_pane(pane: Mapping[str, Tally]) -> bytes:
+    """A pane as bytes."""
+    return msgspec.msgpack.encode([_row(cell, tally) for cell, tally in pane.items()])
+
+
+def unpack_pane(packed: bytes) -> Pane:
+    """What ``pack_pane`` gave. Raises ValueError."""
+    try:
+        rows: Sequence[CellRow] = _DECODER.decode(packed)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = f"pane of a journey map: found {len(packed)} bytes that hold none ({error}), expected a stored one"
+        raise ValueError(message) from error
+    return {row.cell: _tally(row) for row in rows}
+
+
+def _row(cell: str, tally: Tally) -> CellRow:
+    counts = [(*counted, number) for counted, number in tally.counts.items()]
+    return CellRow(cell, counts, [(step, dwell.row()) for step, dwell in tally.dwells.items()])
+
+
+def _tally(row: CellRow) -> Tally:
+    tally = Tally({(kind, step, other): number for kind, step, other, number in row.counts})
+    tally.dwells = {step: stored_dwell(dwell) for step, dwell in row.dwells}
+    return tally

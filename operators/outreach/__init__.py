@@ -1,0 +1,1 @@
+"""Whom an agent should call first, and with what information."""

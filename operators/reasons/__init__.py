@@ -1,0 +1,1 @@
+"""Why an attempt broke off: rules over signals, and the sentences that explain them."""

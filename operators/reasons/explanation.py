@@ -1,0 +1,93 @@
+"""Why a score is what it is: the few features that moved it most, in words an agent reads.
+
+In: what each feature adds to the log-odds of not completing. Out: the few largest, those of one meaning put together;
+sentences in both languages. Refused: nothing; what is too small to matter is left out.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from operators.reasons.phrasing import in_words
+from operators.records.catalogue import Words
+from operators.records.facts import Moved
+from operators.tracking.features import bin_begins_ms
+
+MOST: Final = 3
+LEAST_EFFECT: Final = 0.15
+"""Log-odds below this are not worth a sentence: less than four points of a hundred at best."""
+_MINUTE_MS: Final = 60_000
+_WAYS: Final = {
+    "": (Words("更可能不再继续", "less likely to finish"), Words("更可能继续完成", "more likely to finish")),
+    "contact": (
+        Words("更可能主动联系我们", "more likely to contact us"),
+        Words("不太会联系我们", "less likely to contact us"),
+    ),
+    "person": (
+        Words("更需要人工协助", "more in need of a person"),
+        Words("不太需要人工协助", "less in need of a person"),
+    ),
+    "reason": (
+        Words("更可能是这个原因", "this reason is likelier"),
+        Words("不太像是这个原因", "this reason is less likely"),
+    ),
+}
+"""By question: what speaks for yes, what for no."""
+Titles = Mapping[str, Words]
+_UNTITLED: Final[Titles] = {}
+_NAMED: Final = {"because": Words("原因：", "Because:"), "at": Words("停在：", "Stopped at:")}
+
+
+def what_moved(effects: Iterable[tuple[str, float]]) -> tuple[Moved, ...]:
+    """The features that moved a score most, largest first; one in step and in checkpoint counts together."""
+    sums: dict[str, float] = {}
+    for token, effect in effects:
+        feature = token.rpartition("|")[2]
+        sums[feature] = sums.get(feature, 0.0) + effect
+    large = [(feature, effect) for feature, effect in sums.items() if abs(effect) >= LEAST_EFFECT]
+    large.sort(key=lambda each: (-abs(each[1]), each[0]))
+    return tuple(Moved(feature, round(effect, 3)) for feature, effect in large[:MOST])
+
+
+def explained(moved: Moved, reasons: Titles = _UNTITLED, steps: Titles = _UNTITLED) -> Words:
+    """``整个办理用时约 3 分钟：更可能不再继续``, ``About 3 minutes into it: less likely to finish``.
+
+    ``reasons``, ``steps``: titles by code and id.
+    """
+    question, _, feature = moved.feature.rpartition(":")
+    up, down = _WAYS[question]
+    what, way = _feature(feature, reasons, steps), up if moved.effect > 0 else down
+    return Words(f"{what.zh}：{way.zh}", f"{what.en}: {way.en}")
+
+
+def _feature(feature: str, reasons: Titles, steps: Titles) -> Words:
+    if feature == "confirmed":
+        return Words("坐席过往的反馈", "What agents said in such cases")
+    name, _, named = feature.partition("=")
+    if name in _NAMED:
+        titles = reasons if name == "because" else steps
+        before_it, title = _NAMED[name], titles.get(named, Words(named, named))
+        return Words(f"{before_it.zh}{title.zh}", f"{before_it.en} {title.en}")
+    if feature == "dwell0_none":
+        return Words("刚开始办理", "Just begun")
+    if feature.startswith("age"):
+        time = _about(int(feature.removeprefix("age")))
+        return Words(f"办理已用时约 {time.zh}", f"About {time.en} into it")
+    if feature.startswith("dwell"):
+        place, _, number = feature.removeprefix("dwell").partition("_")
+        time = _about(int(number))
+        before = int(place) + 1
+        zh = "上一步" if before == 1 else f"前第 {before} 步"
+        en = "the step before" if before == 1 else f"the step {before} before"
+        return Words(f"在{zh}用时约 {time.zh}", f"About {time.en} at {en}")
+    kind, count = feature[:-1], int(feature[-1])
+    return in_words(kind, None, None, None, count)
+
+
+def _about(number: int) -> Words:
+    """The length of a bin, roughly."""
+    begins_ms = bin_begins_ms(number)
+    if begins_ms < _MINUTE_MS:
+        seconds = round(begins_ms / 1000)
+        return Words(f"{seconds} 秒", "1 second" if seconds == 1 else f"{seconds} seconds")
+    minutes = round(begins_ms / _MINUTE_MS)
+    return Words(f"{minutes} 分钟", "1 minute" if minutes == 1 else f"{minutes} minutes")

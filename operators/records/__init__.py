@@ -1,0 +1,1 @@
+"""What everything speaks: the catalogue, events, facts, dead letters, policies. No decisions."""

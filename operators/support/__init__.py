@@ -1,0 +1,1 @@
+"""Data structures and codecs without a subject of their own."""

@@ -1,0 +1,1 @@
+"""Events become observations: attempts, silences, checkpoints, signs of struggle."""

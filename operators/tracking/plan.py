@@ -1,0 +1,101 @@
+"""One journey of the catalogue, worked out once for the tracker: steps by id, and when silence speaks.
+
+``rungs`` of a step: the silences, in ms after the last event, at which something is said,
+rising: the idle checkpoints below ``idle_after``, then ``idle_after`` itself (silent), then
+``forget_after`` beyond it (gone).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from operators.records.catalogue import Catalogue, Journey, Step
+from operators.records.events import Properties, Rejection
+from operators.tracking.segments import Cells
+from operators.tracking.struggle_signals import StruggleRules
+from operators.tracking.transitions import MOVED, Counted
+
+
+class StepPlan(msgspec.Struct, frozen=True, gc=False):
+    """One step (``id`` None: no step seen yet) as the tracker needs it.
+
+    ``order``: its place, -1 for none; ``went``: what is counted of who goes from here to a step, by its id.
+    """
+
+    id: str | None
+    final: bool
+    rungs: tuple[int, ...]
+    order: int
+    went: dict[str | None, Counted]
+
+
+class JourneyPlan:
+    """What the tracker needs to know of one journey.
+
+    ``places``: its steps by the word an event has for them; no word is no step.
+    ``patience_ms``: how much more lateness it allows than the least patient journey. ``learns``: whether somebody
+    wants to know how the attempt came to where it is.
+    """
+
+    __slots__ = ("cells", "lateness_ms", "learns", "name", "no_step", "patience_ms", "places", "struggle")
+
+    def __init__(
+        self,
+        name: str,
+        journey: Journey,
+        checkpoints_ms: Sequence[int],
+        struggle: StruggleRules,
+        lateness_ms: int,
+        least_lateness_ms: int,
+    ) -> None:
+        self.name = name
+        self.learns = False
+        self.cells = Cells()
+        self.struggle = struggle
+        self.lateness_ms = lateness_ms
+        self.patience_ms = lateness_ms - least_lateness_ms
+        self.no_step = _step_plan(journey, None, checkpoints_ms, -1)
+        self.places: dict[str | None, StepPlan | None] = {None: None, "": None}
+        for order, step in enumerate(journey.steps):
+            self.places[step.id] = _step_plan(journey, step, checkpoints_ms, order)
+        places = (self.no_step, *filter(None, self.places.values()))
+        for here in places:
+            here.went.update({there.id: (MOVED, here.id or "", there.id or "") for there in places})
+
+
+def _step_plan(journey: Journey, step: Step | None, checkpoints_ms: Sequence[int], order: int) -> StepPlan:
+    idle_after_ms = journey.idle_after_ms(step)
+    rungs = (
+        *(each for each in sorted(set(checkpoints_ms)) if each < idle_after_ms),
+        idle_after_ms,
+        idle_after_ms + journey.forget_after_ms,
+    )
+    is_final = step is not None and step.final
+    return StepPlan(id=step.id if step is not None else None, final=is_final, rungs=rungs, order=order, went={})
+
+
+def journey_plans(catalogue: Catalogue, *, checkpoints: bool = True) -> dict[str, JourneyPlan]:
+    """The plans of all journeys by name; ``checkpoints=False`` leaves the idle ladder out where nothing is learnt."""
+    latenesses_ms = {name: catalogue.lateness_ms_of(journey) for name, journey in catalogue.journeys.items()}
+    least_ms = min(latenesses_ms.values())
+    cells = Cells(catalogue.monitoring.channels, catalogue.monitoring.groups)
+    plans = {}
+    for name, journey in catalogue.journeys.items():
+        learns = catalogue.learns(journey, checkpoints=checkpoints)
+        ladder = catalogue.checkpoints_ms(journey) if checkpoints or learns else ()
+        struggle = StruggleRules(catalogue.struggle, journey)
+        plans[name] = JourneyPlan(name, journey, ladder, struggle, latenesses_ms[name], least_ms)
+        plans[name].learns, plans[name].cells = learns, cells
+    return plans
+
+
+def not_in_plans(properties: Properties, plans: Mapping[str | None, JourneyPlan]) -> Rejection:
+    """Which word of an event's properties no plan knows: its journey, else its step."""
+    plan = plans.get(properties.journey)
+    if plan is not None:
+        expected = f"one of {', '.join(filter(None, plan.places))} (journey {plan.name})"
+        return Rejection("unknown_step", "$.properties.step", repr(properties.step), expected)
+    expected = f"one of {', '.join(sorted(filter(None, plans)))}"
+    if not properties.journey:
+        return Rejection("no_journey", "$.properties.journey", "nothing", expected)
+    return Rejection("unknown_journey", "$.properties.journey", repr(properties.journey), expected)

@@ -1,0 +1,212 @@
+"""The state of a journey shard as bytes and back: a head, and customers with their open attempts, msgpack.
+
+In: customers. Out: bytes any later process of the same format can take up, customers in any number of
+packs, of which later ones hold. Refused: bytes of another format, by name (``StateUnreadable``). What the
+catalogue says is not stored: after a change of it, open attempts go on under the new rules; attempts of
+journeys that are gone are dropped, those at steps that are gone keep no step.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from operators.support.snapshot_codec import StoredRecord
+from operators.tracking.attempt import HAS_BROKEN_OFF, HAS_FAILED, NO_TIMER, Attempt, Customer
+from operators.tracking.plan import JourneyPlan, StepPlan
+from operators.tracking.struggle_signals import Struggle
+
+FORMAT: Final = "zhiyin-shard-2"
+
+
+class AttemptRow(msgspec.Struct, array_like=True, gc=False):
+    """One open attempt, stored. ``away``: told as silent, and silent still; ``broken_off``: ever told so."""
+
+    journey: str
+    transaction_id: str | None
+    id: str
+    step: str | None
+    last_seen_ms: int
+    due_ms: int
+    rung: int
+    cause: str | None
+    struggle: Struggle | None
+    cell: str = ""
+    entered_ms: int = 0
+    has_failed: bool = False
+    started_ms: int = 0
+    stepped_ms: int = 0
+    trail: bytes = b""
+    away: bool = False
+    broken_off: bool = False
+
+
+class CustomerRow(msgspec.Struct, array_like=True, gc=False):
+    """One customer, stored; ``attempts`` None: forgotten."""
+
+    id: str
+    recent: bytes = b""
+    due_ms: int = 0
+    attempts: list[AttemptRow] | None = None
+
+
+class ShardHead(msgspec.Struct, array_like=True, gc=False):
+    """Where a shard's event time stands, stored."""
+
+    format: str
+    watermark_ms: int
+    newest_ms: int
+    newest_arrived_ms: int | None
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_HEAD: Final = StoredRecord(ShardHead, FORMAT)
+_ROWS: Final = StoredRecord(CustomerRow, FORMAT)
+
+
+def pack_head(head: ShardHead) -> bytes:
+    """The head as bytes."""
+    return _ENCODER.encode(head)
+
+
+def unpack_head(packed: bytes) -> ShardHead:
+    """The head from bytes. Raises StateUnreadable."""
+    return _HEAD.unpack(packed)
+
+
+def pack_customers(customers: Sequence[Customer], forgotten: Sequence[str]) -> bytes:
+    """Rows of ``CustomerRow``'s shape; plain tuples, for they are written by the hundred thousand."""
+    rows: list[tuple[object, ...]] = [(customer_id,) for customer_id in forgotten]
+    for customer in customers:
+        latest = customer.latest
+        if customer.others is not None:
+            attempts = [_row(attempt) for attempt in customer.attempts()]
+        else:
+            attempts = [] if latest is None else [_row(latest)]
+        rows.append((customer.id, customer.recent, customer.due_ms, attempts))
+    return _ENCODER.encode(rows)
+
+
+def _row(attempt: Attempt) -> tuple[object, ...]:
+    return (
+        attempt.plan.name,
+        attempt.transaction_id,
+        attempt.digest.hex(),
+        attempt.place.id,
+        attempt.last_seen_ms,
+        attempt.due_ms,
+        attempt.rung,
+        attempt.cause,
+        attempt.struggle,
+        attempt.cell,
+        attempt.entered_ms,
+        attempt.marks & HAS_FAILED != 0,
+        attempt.started_ms,
+        attempt.stepped_ms,
+        attempt.trail,
+        attempt.is_away,
+        attempt.marks & HAS_BROKEN_OFF != 0,
+    )
+
+
+class Changes:
+    """Which customers have changed since the last snapshot; ``kept`` False: nobody asks, nothing is noted.
+
+    ``born_changed``: what a new customer's ``changed`` is.
+    """
+
+    def __init__(self, kept: bool) -> None:
+        self.born_changed = not kept
+        self._changed: list[Customer] = []
+        self._forgotten: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._changed) + len(self._forgotten)
+
+    def note(self, customer: Customer) -> None:
+        """A customer whose ``changed`` is not set yet."""
+        customer.changed = True
+        self._changed.append(customer)
+
+    def forget(self, customer: Customer) -> None:
+        """A customer who is no longer remembered."""
+        if not self.born_changed:
+            self._forgotten.append(customer.id)
+
+    def take(self, customers: Mapping[str, Customer], most: int) -> tuple[int, bytes]:
+        """How many have changed or are forgotten since the last call, and they packed, the forgotten first.
+
+        Of those changed at most ``most``, the longest waiting.
+        """
+        changed, self._changed = self._changed[:most], self._changed[most:]
+        forgotten, self._forgotten = self._forgotten, []
+        for customer in changed:
+            customer.changed = False
+        here = [customer for customer in changed if customers.get(customer.id) is customer]
+        return len(here) + len(forgotten), pack_customers(here, forgotten)
+
+
+def latest_rows(packed: Iterable[bytes]) -> Iterable[CustomerRow]:
+    """The last word on each customer who is not forgotten. Raises StateUnreadable."""
+    rows: dict[str, CustomerRow] = {}
+    for row in _ROWS.unpacked(packed):
+        if row.attempts is None:
+            rows.pop(row.id, None)
+        else:
+            rows[row.id] = row
+    return rows.values()
+
+
+def restored(
+    packed: Iterable[bytes], plans: Mapping[str | None, JourneyPlan], changes: Changes
+) -> Iterator[tuple[Customer, list[Attempt], int]]:
+    """The stored customers, each with his attempts of journeys that are still known.
+
+    Where none is known any more, with the last instant of those that were open (0: there were none). Raises
+    StateUnreadable.
+    """
+    for row in latest_rows(packed):
+        customer = Customer(row.id, row.recent, row.due_ms, NO_TIMER, changes.born_changed)
+        known = [(plans[saved.journey], saved) for saved in row.attempts or () if saved.journey in plans]
+        last_seen_ms = 0 if known else max((saved.last_seen_ms for saved in row.attempts or ()), default=0)
+        yield customer, [_attempt(customer, plan, saved) for plan, saved in known], last_seen_ms
+
+
+def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
+    """A stored attempt under today's catalogue, which may have changed since."""
+    place = plan.places.get(row.step) or plan.no_step
+    rung = next_rung(place, row)
+    return Attempt(
+        plan,
+        row.transaction_id,
+        place,
+        row.last_seen_ms,
+        rung,
+        row.cause,
+        row.struggle,
+        row.last_seen_ms + place.rungs[rung] + plan.patience_ms,
+        customer,
+        bytes.fromhex(row.id),
+        row.cell or plan.cells.of(None),
+        row.entered_ms or row.last_seen_ms,
+        HAS_FAILED * row.has_failed | HAS_BROKEN_OFF * row.broken_off,
+        row.started_ms or row.last_seen_ms,
+        row.stepped_ms or row.last_seen_ms,
+        row.trail,
+    )
+
+
+def next_rung(place: StepPlan, row: AttemptRow) -> int:
+    """The index of the rung a stored attempt waits for under today's catalogue.
+
+    With an unchanged catalogue that is the stored one. After a change it is the first rung not
+    sooner than the one that was waited for, so that nothing told is told again; of one that is away, the last.
+    """
+    if row.away:
+        return len(place.rungs) - 1
+    if row.rung < len(place.rungs) and row.due_ms == row.last_seen_ms + place.rungs[row.rung]:
+        return row.rung
+    if row.rung == 0:
+        return 0
+    waited_ms = row.due_ms - row.last_seen_ms
+    return next((index for index, rung in enumerate(place.rungs) if rung >= waited_ms), len(place.rungs) - 1)
