@@ -4,8 +4,8 @@ The only room that reads the environment and YAML. Here too is the shape of a me
 gateway share (``config.metric``).
 """
 
-from config.catalogue_file import load_catalogue
-from config.problems import ConfigurationError, Problem
-from config.settings import Settings, load_settings
+from config.documents.problems import ConfigurationError, Problem
+from config.loader.load import load_catalogue
+from config.settings.load import Settings, load_settings
 
 __all__ = ["ConfigurationError", "Problem", "Settings", "load_catalogue", "load_settings"]

@@ -6,10 +6,10 @@ In: what a process would be started with. Out: every ``Problem``, none when it w
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from config.catalogue_file import document_problems, read_catalogue
-from config.problems import Problem
-from config.settings import Settings, read_settings, settings_problems
-from config.yaml_source import Document
+from config.documents.problems import Problem
+from config.documents.yaml_source import Document
+from config.loader.load import document_problems, read_catalogue
+from config.settings.load import Settings, read_settings, settings_problems
 
 
 def check(

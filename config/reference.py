@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from config.catalogue_fields import SECTIONS, SENTENCES
-from config.problems import plain_number
-from config.settings import variable_of
-from config.settings_table import Settings
+from config.documents.problems import plain_number
+from config.loader.fields import SECTIONS, SENTENCES
+from config.settings.load import variable_of
+from config.settings.table import Settings
 
 Schema = Mapping[str, Any]
 _NO_DEFAULT: Final[tuple[object, ...]] = (None, "", [], ())
@@ -21,7 +21,7 @@ _KINDS: Final = {"integer": "whole number", "number": "number", "string": "text"
 _SETTINGS_HEAD: Final = """\
 # Settings
 
-Written from `config/settings_table.py`.
+Written from `config/settings/table.py`.
 
 A setting is given as an environment variable, as a key of a YAML file (`--settings FILE`), or on the
 command line. The command line goes before the environment, the environment before the file, the file

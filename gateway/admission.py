@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from config.write_key_scopes import WriteKeyScope
+from config.settings.write_key_scopes import WriteKeyScope
 from gateway.text_checks import too_deep, wrong_text
 from operators.records.event_fields import known_event
 from operators.records.events import (

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from config.write_key_scopes import WriteKeyScope
+from config.settings.write_key_scopes import WriteKeyScope
 from gateway.admission import Door, NewId, Refused, Verdict, admit_all
 from gateway.batches import BATCH_BYTES, Batch, read_batch, read_write_key
 from gateway.bodies import read_body

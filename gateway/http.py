@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from config.settings import Settings
+from config.settings.load import Settings
 from gateway.addresses import TrustedProxies
 from gateway.guard import Guard
 from gateway.limits import Rates

@@ -16,7 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import NegotiationError
 from websockets.typing import Subprotocol
 
-from config.settings import Settings
+from config.settings.load import Settings
 from gateway.desk import CLOSE_WITHIN_S, Desk, House
 from gateway.feedback import Feedback
 from gateway.frames import FRAME_BYTES, PROTOCOL, CloseCode

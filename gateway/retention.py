@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from config.settings import Settings
+from config.settings.load import Settings
 from gateway.ending import end
 from state.connections import AsyncClient, StoreUnavailable
 from state.retention import let_go

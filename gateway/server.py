@@ -26,9 +26,9 @@ from prometheus_client import start_http_server
 from starlette.types import ASGIApp
 
 from config import ConfigurationError, Problem
-from config.mask_key import mask_key
-from config.settings import Settings, variable_of
-from config.write_key_scopes import read_scope
+from config.settings.load import Settings, variable_of
+from config.settings.mask_key import mask_key
+from config.settings.write_key_scopes import read_scope
 from gateway.api import Api
 from gateway.audit import Auditor
 from gateway.bearer import Bearers

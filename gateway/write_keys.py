@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Sequence
 from typing import Final
 
-from config.write_key_scopes import WriteKeyScope
+from config.settings.write_key_scopes import WriteKeyScope
 from gateway.limits import Rates
 from gateway.problems import ErrorDetail, Problem
 

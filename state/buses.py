@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from config import Settings
-from config.kafka_checks import TOPICS
+from config.settings.kafka_checks import TOPICS
 from state.bus import BusReader
 from state.connections import AsyncClient, connect
 from state.kafka_bus import KafkaBusReader

@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from config import ConfigurationError, Problem
-from config.settings import variable_of
+from config.settings.load import variable_of
 from state.bus import BusUnavailable
 
 LOG: Final = logging.getLogger("zhiyin.kafka")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from config.settings_table import Settings
+from config.settings.table import Settings
 from operators.support.timestamps import to_ms
 from state import keys
 from state.connections import AsyncClient, answering

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from config import load_settings
-from config.settings import variable_of
-from config.settings_table import Settings
+from config.settings.load import variable_of
+from config.settings.table import Settings
 from flows.stopping import GRACE_S
 from tests.machine import ROOT
 from zhiyin.command_parser import command_parser

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
-from config.settings import variable_of
-from config.settings_table import Settings
+from config.settings.load import variable_of
+from config.settings.table import Settings
 from tests.documentation import (
     RUN_MARK,
     Block,

@@ -77,7 +77,7 @@ def test_a_planted_breach_is_found(room: str, source: str, expected: str) -> Non
     [
         ("operators", "import msgspec, zlib\nfrom operators.records.events import Event"),
         ("config", "import os, yaml\nos.environ.get('REDIS_URL')"),
-        ("state", "import redis\nfrom config.settings import Settings"),
+        ("state", "import redis\nfrom config.settings.load import Settings"),
         ("flows", "import bytewax.operators\nimport state.bus"),
         ("gateway", "import websockets, starlette, uvicorn, orjson"),
         ("zhiyin", "import flows, gateway, state, config, operators, os\nos.kill(1, 2)"),

@@ -11,7 +11,7 @@ import sys
 import msgspec
 
 from config import Settings
-from config.mask_key import mask_key
+from config.settings.mask_key import mask_key
 from operators.support.masking import masked
 from operators.support.timestamps import iso_text
 from state.audit import HINT, Seen, read_trail

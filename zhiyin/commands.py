@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from config import ConfigurationError, Problem, Settings, load_catalogue, load_settings
-from config.settings import variable_of
+from config.settings.load import variable_of
 from zhiyin import __version__
 from zhiyin.failures import CommandFailure
 from zhiyin.logs import log_to_stderr

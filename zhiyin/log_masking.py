@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from config import Settings
-from config.mask_key import mask_key
+from config.settings.mask_key import mask_key
 from operators.support.masking import masked
 
 SHORTEST_SECRET: Final = 6

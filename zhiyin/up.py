@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from config import Settings, load_catalogue
-from config.settings import child_environment
+from config.settings.load import child_environment
 from operators.hints.arbitration import in_control_group
 from zhiyin.embedded_redis import LOOPBACK, redis_executable, redis_part
 from zhiyin.ports import chosen_ports

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from config import ConfigurationError, load_catalogue
-from config.catalogue_file import read_catalogue
+from config.loader.load import read_catalogue
 from tests.config.catalogues import GOOD
 from tests.machine import ROOT
 
@@ -109,7 +109,7 @@ def test_a_missing_catalogue_is_refused(tmp_path: Path) -> None:
 def test_what_the_records_refuse_is_told_even_when_the_schema_lets_it_pass(
     good: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("config.catalogue_file.document_problems", lambda _: [])
+    monkeypatch.setattr("config.loader.load.document_problems", lambda _: [])
     good.write_text("journeys: 5")
     with pytest.raises(ConfigurationError, match=r"Expected `object`, got `int` .*, expected a catalogue"):
         load_catalogue(good)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from config import Settings, load_settings
-from config.cluster_checks import cluster_differences
+from config.settings.cluster_checks import cluster_differences
 
 GOOD = Settings(engine_addresses=("engine-0:2101", "10.0.0.2:2101", "[::1]:2101"), engine_process_id=2)
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from config import Settings
-from config.kafka_checks import OWN_OPTIONS, kafka_differences
+from config.settings.kafka_checks import OWN_OPTIONS, kafka_differences
 
 
 def differences(**settings: object) -> list[str]:

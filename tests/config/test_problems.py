@@ -3,7 +3,7 @@
 import pytest
 
 from config import ConfigurationError, Problem
-from config.problems import plain_number, shown, suggestion
+from config.documents.problems import plain_number, shown, suggestion
 
 
 def test_a_problem_says_where_what_and_what_instead() -> None:

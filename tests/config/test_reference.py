@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from config import Settings, load_catalogue
-from config.catalogue_fields import SECTIONS, SENTENCES
+from config.loader.fields import SECTIONS, SENTENCES
 from config.reference import EXAMPLE, reference_pages, write_reference_pages
 from tests.machine import ROOT
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import ConfigurationError, Settings, load_settings
-from config.settings import as_environment, child_environment, variable_of
+from config.settings.load import as_environment, child_environment, variable_of
 
 SECRET = "s" * 32
 QUOTED = "expected a text (in quotes if it looks like a number or a switch)"

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from config.shape import shape_problems
-from config.yaml_source import read_yaml_bytes
+from config.documents.schema_errors import shape_problems
+from config.documents.yaml_source import read_yaml_bytes
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True):

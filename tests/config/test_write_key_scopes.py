@@ -1,7 +1,7 @@
 import pytest
 
 from config import ConfigurationError, load_settings
-from config.write_key_scopes import ScopeUnreadable, WriteKeyScope, read_scope
+from config.settings.write_key_scopes import ScopeUnreadable, WriteKeyScope, read_scope
 
 WEB = "web;events=Transaction Started|Page Hidden;journeys=policy_loan;origins=https://a.example;events_per_s=50"
 

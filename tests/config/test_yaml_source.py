@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from config.yaml_source import DEEPEST, LARGEST_BYTES, MOST_VALUES, dotted, plain_value, read_yaml, read_yaml_bytes
+from config.documents.yaml_source import (
+    DEEPEST,
+    LARGEST_BYTES,
+    MOST_VALUES,
+    dotted,
+    plain_value,
+    read_yaml,
+    read_yaml_bytes,
+)
 
 
 def told(raw: bytes) -> list[str]:

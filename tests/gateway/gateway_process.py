@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Final
 
-from config.settings import as_environment
+from config.settings.load import as_environment
 from tests.gateway.running import gateway_settings
 from tests.machine import ROOT
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from config import load_catalogue
-from config.settings import Settings
+from config.settings.load import Settings
 from gateway.server import Addresses, Gateway
 from gateway.tokens import issue_token
 from operators.hints.hint import Hint, RetireCause, Retirement

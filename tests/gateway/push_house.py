@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from config.settings import Settings
+from config.settings.load import Settings
 from gateway.feedback import Feedback
 from gateway.frames import PROTOCOL
 from gateway.push import PushServer

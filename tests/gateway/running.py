@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 import msgspec
 
-from config.settings import Settings
+from config.settings.load import Settings
 from gateway.collector import wall_clock_ms
 from gateway.server import Addresses, serve
 from gateway.tokens import AGENT, CHATBOT, issue_token

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from config.settings import Settings
+from config.settings.load import Settings
 from gateway.http import build_app
 from gateway.metrics import GatewayMetrics
 from gateway.problems import KINDS, Problem

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from config import ConfigurationError
-from config.settings import variable_of
+from config.settings.load import variable_of
 from gateway.server import CannotListen, check_settings, listening_socket, serve
 from state.connections import connect as redis_client
 from tests.flows.engine_process import until

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from config.settings_table import Settings
+from config.settings.table import Settings
 from operators.cloud_events import HINT_CREATED, HINT_RETIRED
 from operators.hints.hint import Retirement
 from operators.records.dead_letters import DeadLetter

@@ -9,10 +9,10 @@ from ipaddress import ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
-from config.cluster_checks import cluster_differences
-from config.kafka_checks import kafka_differences
-from config.settings_table import Settings
-from config.write_key_scopes import ScopeUnreadable, read_scope
+from config.settings.cluster_checks import cluster_differences
+from config.settings.kafka_checks import kafka_differences
+from config.settings.table import Settings
+from config.settings.write_key_scopes import ScopeUnreadable, read_scope
 
 SettingDifference = tuple[str, str, str]
 """Setting, found, expected."""

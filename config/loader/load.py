@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from config.catalogue_checks import catalogue_problems
-from config.problems import ConfigurationError, Problem, shown
-from config.shape import shape_problems
-from config.yaml_source import Document, DocumentPath, Place, dotted, read_yaml, unreadable, why_not
+from config.documents.problems import ConfigurationError, Problem, shown
+from config.documents.schema_errors import shape_problems
+from config.documents.yaml_source import Document, DocumentPath, Place, dotted, read_yaml, unreadable, why_not
+from config.loader.checks import catalogue_problems
 from operators.records.catalogue import Catalogue, sped_up
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import yaml
 
-from config.problems import Problem, shown
+from config.documents.problems import Problem, shown
 
 DocumentPath = tuple[str | int, ...]
 LARGEST_BYTES: Final = 1_000_000

@@ -1,6 +1,6 @@
 """The table of settings: type, limits, default and one sentence of each, in one record.
 
-Read by ``config.settings``, which fills it, and by ``config.reference``, which prints it.
+Read by ``config.settings.load``, which fills it, and by ``config.reference``, which prints it.
 """
 
 from typing import Annotated, Final, Literal

@@ -3,7 +3,7 @@
 In: settings. Out: bytes. Refused: nothing; without any secret everybody's masks are alike, and good for nothing.
 """
 
-from config.settings_table import Settings
+from config.settings.table import Settings
 
 
 def mask_key(settings: Settings) -> bytes:

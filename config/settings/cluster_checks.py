@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from config.settings_table import Settings
+from config.settings.table import Settings
 
 ClusterDifference = tuple[str, str, str]
 """Setting, found, expected."""

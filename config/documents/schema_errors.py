@@ -13,8 +13,8 @@ import msgspec
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from config.problems import Problem, plain_number, shown, suggestion
-from config.yaml_source import Document, DocumentPath
+from config.documents.problems import Problem, plain_number, shown, suggestion
+from config.documents.yaml_source import Document, DocumentPath
 
 Difference = tuple[DocumentPath, str, str]
 """Path, found, expected."""

@@ -1,7 +1,7 @@
 """Settings from the environment, a YAML file and the command line.
 
 In: environment variables (``ZHIYIN_NAME``, lists with commas, one inside a value after a backslash;
-``REDIS_URL``), a YAML file of the names in ``config.settings_table``, and what the command line says. The
+``REDIS_URL``), a YAML file of the names in ``config.settings.table``, and what the command line says. The
 command line goes before the environment, the environment before the file. An empty variable is not set.
 Out: ``Settings``. Refused, every problem at once in a ``ConfigurationError``: unknown
 names (with the one that may be meant), wrong types, values out of range.
@@ -15,11 +15,11 @@ from typing import Final, get_args, get_origin
 
 import msgspec
 
-from config.problems import ConfigurationError, Problem, shown, suggestion
-from config.settings_checks import settings_differences
-from config.settings_table import SECRET, Settings
-from config.shape import shape_problems
-from config.yaml_source import Document, Place, plain_value, read_yaml
+from config.documents.problems import ConfigurationError, Problem, shown, suggestion
+from config.documents.schema_errors import shape_problems
+from config.documents.yaml_source import Document, Place, plain_value, read_yaml
+from config.settings.checks import settings_differences
+from config.settings.table import SECRET, Settings
 
 __all__ = ["Settings", "as_environment", "child_environment", "load_settings", "variable_of"]
 

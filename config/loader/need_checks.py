@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 from zoneinfo import available_timezones
 
-from config.problems import shown, suggestion
-from config.shape import Difference
+from config.documents.problems import shown, suggestion
+from config.documents.schema_errors import Difference
 from operators.contacts.needs import NotAnExpression, compiled
 
 

@@ -10,10 +10,10 @@ from itertools import pairwise
 from typing import Any, Final, get_args
 from zoneinfo import available_timezones
 
-from config.need_checks import need_differences
-from config.problems import Problem, shown, suggestion
-from config.shape import DURATION_EXAMPLES, Difference
-from config.yaml_source import Document, DocumentPath
+from config.documents.problems import Problem, shown, suggestion
+from config.documents.schema_errors import DURATION_EXAMPLES, Difference
+from config.documents.yaml_source import Document, DocumentPath
+from config.loader.need_checks import need_differences
 from operators.records.catalogue import UNKNOWN, SignalKind
 from operators.support.timestamps import duration_ms
 

@@ -1,0 +1,1 @@
+"""YAML documents with line numbers, and problems that name a line or a dotted path."""

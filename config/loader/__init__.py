@@ -1,0 +1,1 @@
+"""Loads and checks the journey catalogue; its YAML is in config/catalog/."""
