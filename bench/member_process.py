@@ -23,7 +23,7 @@ from flows.member import Member
 from flows.running import run_dataflow
 from flows.sinks import ListSink
 from operators.records.facts import Fact
-from state.bus import partition_of
+from state.bus.protocol import partition_of
 
 
 class Answer(msgspec.Struct):

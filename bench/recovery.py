@@ -25,8 +25,8 @@ from bench.scale import Scale
 from bench.visits import BEGINS_MS, JOURNEY, Visits
 from flows.delivery import Poll
 from operators.support.timestamps import iso_text
-from state import keys
-from state.bus import partition_of
+from state.bus.protocol import partition_of
+from state.redis import keys
 from tests.chaos.program import Program
 from tests.redis_server import RedisServer
 

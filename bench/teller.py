@@ -15,9 +15,9 @@ import redis
 
 from operators.hints.hint import Hint
 from operators.records.catalogue import Words
-from state.connections import connect
-from state.hint_moves import Telling, card_of
-from state.hints import RedisHintStore
+from state.hints.store import RedisHintStore
+from state.hints.transitions import Telling, card_of
+from state.redis.connections import connect
 from tests.state.houses import HOUR_MS, make_hint
 
 STREAM: Final = "bench:bare"

@@ -29,7 +29,7 @@ from operators.records.events import (
 )
 from operators.records.facts import Around, Fact
 from operators.records.policies import Policy, Traits
-from state.bundles import RedisBundleStore
+from state.contacts.bundles import RedisBundleStore
 
 Patiently = Callable[[Callable[[], object]], object]
 """Makes a call until it gets through."""

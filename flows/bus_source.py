@@ -1,6 +1,6 @@
 """Live events from the bus, whichever it is: one part a partition, resumed where its snapshot stands.
 
-In: ``state.bus`` readers. Out: polls of raw events with customer, corrected time and arrival. The clock ticks
+In: ``state.bus.protocol`` readers. Out: polls of raw events with customer, corrected time and arrival. The clock ticks
 with an instant at which the partition is known to have held no more; while nobody knows, it stands still.
 A bus that goes away is waited for; once it is back, the clock stands still for as long again, so that senders can
 bring what they kept: nobody was silent because he could not be heard.
@@ -17,9 +17,9 @@ from typing import Final, NamedTuple, TypeVar
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.delivery import Poll
-from state.bus import BusLook, BusReader
-from state.connections import StoreUnavailable
-from state.patience import patiently
+from state.bus.protocol import BusLook, BusReader
+from state.redis.connections import StoreUnavailable
+from state.redis.retry import patiently
 
 LOG: Final = logging.getLogger("zhiyin.engine")
 Result = TypeVar("Result")

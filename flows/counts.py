@@ -15,8 +15,8 @@ from operators.monitoring.journey_monitor import PainPointChanged
 from operators.outreach.call_list_entry import CallFirst, NoCall, OutreachWord
 from operators.records.dead_letters import DeadLetter
 from operators.records.facts import Fact
-from state.facts import Told
-from state.topic_documents import LARGEST_BYTES
+from state.facts.stream import Told
+from state.facts.topic_documents import LARGEST_BYTES
 
 LOG: Final = logging.getLogger("zhiyin.engine")
 PUBLISHED: Final = frozenset(("started", "struggled", "abandoned", "returned", "completed", "cancelled", "expired"))

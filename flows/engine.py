@@ -37,10 +37,10 @@ from flows.stale_snapshots import forget_stale
 from flows.stopping import Stopping, stop_on_signals
 from operators.learning.interfaces import MODEL_FORMAT
 from operators.records.catalogue import Catalogue
-from state.buses import EngineBus, engine_bus
-from state.connections import StoreUnavailable
-from state.model_store import ModelStore, models_folder
-from state.patience import patiently
+from state.bus_factory import EngineBus, engine_bus
+from state.redis.connections import StoreUnavailable
+from state.redis.retry import patiently
+from state.snapshots.model_store import ModelStore, models_folder
 
 LOG: Final = logging.getLogger("zhiyin.engine")
 

@@ -15,9 +15,9 @@ from operators.hints.arbitration import Verdict
 from operators.hints.hint import Hint, Retirement
 from operators.records.dead_letters import DeadLetter
 from operators.records.facts import Fact
-from state.facts import Told
-from state.kafka_topic import TopicDocument
-from state.topic_documents import CLOUD_EVENT, LETTER, letter_document, told_document
+from state.facts.stream import Told
+from state.facts.topic_documents import CLOUD_EVENT, LETTER, letter_document, told_document
+from state.kafka.idempotent_topic import TopicDocument
 
 
 class Topics(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ from flows.model_metrics import ModelMetrics
 from operators.learning.interfaces import MODEL_FORMAT, Learning, LearningFigures
 from operators.records.catalogue import Catalogue
 from operators.support.snapshot_codec import StateUnreadable
-from state.model_store import (
+from state.snapshots.model_store import (
     ModelDamaged,
     ModelDescription,
     ModelForeign,

@@ -26,8 +26,8 @@ from operators.records.events import PAIN_POINT_REPORTED
 from operators.records.facts import Around, Fact, stable_id
 from operators.tracking.segments import Cells
 from operators.tracking.transitions import Move, fact_moves
-from state.journey_maps import JourneyMapWriter
-from state.pain_points import PainPointWriter
+from state.monitoring.journey_maps import JourneyMapWriter
+from state.monitoring.pain_points import PainPointWriter
 
 TELL_EVERY_MS: Final = 1_000
 _WORDS: Final[dict[str, Word]] = {each: each for each in get_args(Word)}

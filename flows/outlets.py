@@ -20,19 +20,19 @@ from flows.outreach import outreach_sink
 from flows.questions import question_sink
 from flows.redis_outlets import HintDesks, Patiently, RedisOutlets
 from flows.topic_sink import TopicOpening
-from state.bundles import RedisBundleStore
-from state.buses import kafka_connection
-from state.connections import connect
-from state.dead_letters import RedisDeadLetters
-from state.facts import RedisFactStream
-from state.hints import RedisHintStore
-from state.journey_maps import JourneyMapWriter
-from state.kafka_producers import TopicProducers
-from state.kafka_topics import KafkaTopics, WantedTopic
-from state.outreach import OutreachStore
-from state.pain_points import PainPointWriter
-from state.presence import Routes
-from state.questions import RedisQuestionStore
+from state.bus_factory import kafka_connection
+from state.contacts.bundles import RedisBundleStore
+from state.contacts.presence import Routes
+from state.contacts.questions import RedisQuestionStore
+from state.dead_letters.writer import RedisDeadLetters
+from state.facts.stream import RedisFactStream
+from state.hints.store import RedisHintStore
+from state.kafka.producers import TopicProducers
+from state.kafka.topic_admin import KafkaTopics, WantedTopic
+from state.monitoring.journey_maps import JourneyMapWriter
+from state.monitoring.pain_points import PainPointWriter
+from state.outreach.store import OutreachStore
+from state.redis.connections import connect
 
 DAY_MS: Final = 86_400_000
 

@@ -20,7 +20,7 @@ from operators.records.events import (
     OUTREACH_ENDED,
 )
 from operators.records.facts import Around, Fact
-from state.outreach import OutreachStore
+from state.outreach.store import OutreachStore
 
 Patiently = Callable[[Callable[[], object]], object]
 """Makes a call until it gets through."""

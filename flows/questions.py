@@ -19,7 +19,7 @@ from flows.sinks import ListSink
 from operators.contacts.bundle import Word
 from operators.contacts.hot_questions import Asked, HotList, HotQuestions, Rated
 from operators.records.catalogue import Catalogue
-from state.questions import RedisQuestionStore
+from state.contacts.questions import RedisQuestionStore
 
 BUCKETS: Final = 8
 Patiently = Callable[[Callable[[], object]], object]

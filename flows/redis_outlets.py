@@ -13,11 +13,11 @@ from operators.hints.arbitration import Verdict
 from operators.hints.hint import HeldBack, Hint, Retirement, WordingReward
 from operators.records.dead_letters import DeadLetter
 from operators.records.facts import Fact
-from state.dead_letters import RedisDeadLetters
-from state.facts import RedisFactStream
-from state.hint_moves import Order
-from state.hints import RedisHintStore
-from state.presence import Routes
+from state.contacts.presence import Routes
+from state.dead_letters.writer import RedisDeadLetters
+from state.facts.stream import RedisFactStream
+from state.hints.store import RedisHintStore
+from state.hints.transitions import Order
 
 Patiently = Callable[[Callable[[], object]], object]
 """Makes a call until it gets through."""

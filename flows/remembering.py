@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import msgspec
 
 from operators.support.snapshot_codec import StoredRecord
-from state.journal import Journal, Memory, Place
+from state.snapshots.journal import Journal, Memory, Place
 
 FORMAT: Final = "zhiyin-place-1"
 

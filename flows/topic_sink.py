@@ -13,9 +13,9 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from state.bus import partition_of
-from state.kafka_producers import TopicProducers
-from state.kafka_topic import ToldPartition, TopicDocument
+from state.bus.protocol import partition_of
+from state.kafka.idempotent_topic import ToldPartition, TopicDocument
+from state.kafka.producers import TopicProducers
 
 LOG: Final = logging.getLogger("zhiyin.engine")
 

@@ -37,7 +37,7 @@ from operators.records.events import (
 )
 from operators.records.policies import read_policy
 from operators.support.timestamps import iso_text, to_ms
-from state.bus import OutgoingEvent
+from state.bus.protocol import OutgoingEvent
 
 EVENT_BYTES: Final = 32 * 1024
 EARLIEST_MS: Final = 946_684_800_000

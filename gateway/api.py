@@ -27,8 +27,8 @@ from gateway.routing import may_see
 from gateway.tokens import Token
 from operators.records.catalogue import Code, Surface
 from operators.records.events import CUSTOMER_ID_CHARS, excerpt, wrong_type
-from state.board import HintBoard
-from state.keys import desk_channel
+from state.hints.repository import HintBoard
+from state.redis.keys import desk_channel
 
 REPORT_BYTES: Final = 4 * 1024
 SURFACES: Final[tuple[str, ...]] = get_args(Surface)

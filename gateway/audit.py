@@ -16,8 +16,8 @@ from typing import Any, Final
 from gateway.ending import end
 from gateway.tokens import Token
 from gateway.told import Shown
-from state.audit import HINT, OUTREACH, AuditTrail, View
-from state.connections import StoreUnavailable
+from state.audit.trail import HINT, OUTREACH, AuditTrail, View
+from state.redis.connections import StoreUnavailable
 
 NOTED_AFTER_S: Final = 0.1
 AGAIN_AFTER_S: Final = 1.0

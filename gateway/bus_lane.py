@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from state.bus import BusFull, OutgoingEvent
+from state.bus.protocol import BusFull, OutgoingEvent
 
 GROUP_EVENTS: Final = 2_500
 """Events after which a shared append takes no further request."""

@@ -22,9 +22,9 @@ from gateway.hub import Hub, Start
 from gateway.metrics import GatewayMetrics
 from gateway.told import CREATED, Told
 from operators.hints.hint import OPEN_STATES
-from state.board import HintBoard
-from state.connections import StoreUnavailable
-from state.keys import CHATBOT_CHANNEL
+from state.hints.repository import HintBoard
+from state.redis.connections import StoreUnavailable
+from state.redis.keys import CHATBOT_CHANNEL
 
 INTENT: Final = "EXTERNAL_zhiyin_hint"
 QUEUE_HINTS: Final = 1_000

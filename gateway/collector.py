@@ -28,7 +28,7 @@ from gateway.problems import ErrorDetail, Problem
 from gateway.unavailable import ERRORS, unavailable
 from gateway.write_keys import WriteKeys
 from operators.records.events import Rejection
-from state.bus import OutgoingEvent
+from state.bus.protocol import OutgoingEvent
 
 SINGLE_TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")
 _WHOLLY: Final = {"too_big": "too_big", "not_with_this_key": "forbidden"}

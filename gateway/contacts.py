@@ -21,8 +21,8 @@ from gateway.problems import ErrorDetail, Problem
 from gateway.roles import LIST_BUNDLES, SEE_BUNDLE
 from gateway.tokens import Token
 from operators.records.events import CUSTOMER_ID_CHARS
-from state.audit import BUNDLE
-from state.bundles import RedisBundleBoard
+from state.audit.trail import BUNDLE
+from state.contacts.bundles import RedisBundleBoard
 
 Document = dict[str, Any]
 

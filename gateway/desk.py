@@ -23,9 +23,9 @@ from gateway.subscription import Subscription
 from gateway.tokens import Token
 from gateway.told import Shown, Told
 from operators.records.routing import has_skill, is_queue
-from state.audit import HINT
-from state.bus import BusFull
-from state.connections import StoreUnavailable
+from state.audit.trail import HINT
+from state.bus.protocol import BusFull
+from state.redis.connections import StoreUnavailable
 
 CLOSE_WITHIN_S: Final = 5.0
 

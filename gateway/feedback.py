@@ -14,8 +14,8 @@ from gateway.tokens import AGENT, Token
 from operators.records.events import HINT_DISMISSED, HINT_SHOWN, HINT_USED
 from operators.records.facts import stable_id
 from operators.support.timestamps import iso_text
-from state.board import HintBoard, StateChange
-from state.bus import OutgoingEvent
+from state.bus.protocol import OutgoingEvent
+from state.hints.repository import HintBoard, StateChange
 
 EVENTS: Final = {"shown": HINT_SHOWN, "used": HINT_USED, "dismissed": HINT_DISMISSED}
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.ending import end
-from state.board import EXPIRED_AT_ONCE, HintBoard
-from state.connections import StoreUnavailable
+from state.hints.repository import EXPIRED_AT_ONCE, HintBoard
+from state.redis.connections import StoreUnavailable
 
 NOTED_AFTER_S: Final = 0.1
 LOOK_EVERY_S: Final = 1.0

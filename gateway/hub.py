@@ -14,9 +14,9 @@ from typing import Final, NamedTuple, Protocol
 
 from gateway.ending import end
 from gateway.told import Told, read_told
-from state.board import HintBoard
-from state.channels import ChannelEntry, Place, Position
-from state.connections import StoreUnavailable
+from state.hints.repository import HintBoard
+from state.redis.channels import ChannelEntry, Place, Position
+from state.redis.connections import StoreUnavailable
 
 BLOCK_MS: Final = 200
 """How long a channel that is new to the hub may wait until it is read along with the others."""

@@ -26,9 +26,9 @@ from operators.monitoring.pain_points import MAY_BECOME, STATES
 from operators.records.events import PAIN_POINT_REPORTED, excerpt, wrong_type
 from operators.records.facts import stable_id
 from operators.support.timestamps import iso_text
-from state.bus import OutgoingEvent
-from state.journey_maps import JourneyMaps
-from state.pain_points import PainPoints
+from state.bus.protocol import OutgoingEvent
+from state.monitoring.journey_maps import JourneyMaps
+from state.monitoring.pain_points import PainPoints
 
 REPORT_BYTES: Final = 4 * 1024
 NAME_CHARS: Final = 100

@@ -29,7 +29,7 @@ from gateway.tokens import Token
 from operators.records.events import CUSTOMER_ID_CHARS
 from operators.records.routing import EVERYBODY, has_skill
 from operators.support.timestamps import iso_text
-from state.outreach_board import OutreachBoard
+from state.outreach.claims import OutreachBoard
 
 Answer = TypeVar("Answer")
 

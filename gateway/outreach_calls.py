@@ -25,8 +25,8 @@ from operators.records.events import (
 )
 from operators.records.facts import stable_id
 from operators.support.timestamps import iso_text
-from state.bus import OutgoingEvent
-from state.outreach_board import Claim, Ending, OutreachBoard, Whose
+from state.bus.protocol import OutgoingEvent
+from state.outreach.claims import Claim, Ending, OutreachBoard, Whose
 
 UNKNOWN: Final = "unknown"
 

@@ -14,7 +14,7 @@ from starlette.datastructures import QueryParams
 from gateway.problems import ErrorDetail, Problem
 from operators.outreach.call_list_entry import OUTCOMES, Outcome
 from operators.records.events import excerpt, wrong_type
-from state.outreach_board import Place
+from state.outreach.claims import Place
 
 MOST: Final = 100
 USUAL: Final = 50

@@ -13,9 +13,9 @@ from typing import Final
 from gateway.ending import end
 from gateway.tokens import Token
 from operators.records.routing import is_queue
-from state.connections import StoreUnavailable
-from state.presence import ON_LINE_MS, Presence, Seat
-from state.rerouting import Rerouting
+from state.contacts.handover import Rerouting
+from state.contacts.presence import ON_LINE_MS, Presence, Seat
+from state.redis.connections import StoreUnavailable
 
 LOOK_EVERY_S: Final = 1.0
 BEAT_EVERY_MS: Final = ON_LINE_MS // 3

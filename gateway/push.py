@@ -28,7 +28,7 @@ from gateway.push_meter import NoMeter, PushMeter
 from gateway.session import Clock, Session
 from gateway.tokens import AGENT, Token, TokenReader
 from gateway.told import Shown
-from state.board import HintBoard
+from state.hints.repository import HintBoard
 
 LOOK_EVERY_S: Final = 1.0
 SLICES: Final = 20

@@ -10,7 +10,7 @@ from gateway.feedback import BusWriter, Feedback, Opinion
 from gateway.metrics import GatewayMetrics
 from gateway.push_meter import PushMeter
 from gateway.tokens import Token
-from state.board import HintBoard, StateChange
+from state.hints.repository import HintBoard, StateChange
 
 
 class PushCounts(PushMeter):

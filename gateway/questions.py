@@ -26,10 +26,10 @@ from gateway.tokens import Token
 from operators.records.events import ANSWER_RATED, CUSTOMER_ID_CHARS, excerpt, wrong_type
 from operators.records.routing import Whereabouts
 from operators.support.timestamps import iso_text
-from state.board import HintBoard
-from state.bundles import RedisBundleBoard
-from state.bus import OutgoingEvent
-from state.questions import RedisQuestionBoard
+from state.bus.protocol import OutgoingEvent
+from state.contacts.bundles import RedisBundleBoard
+from state.contacts.questions import RedisQuestionBoard
+from state.hints.repository import HintBoard
 
 RATING_BYTES: Final = 4 * 1024
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from config.settings.load import Settings
 from gateway.ending import end
-from state.connections import AsyncClient, StoreUnavailable
-from state.retention import let_go
+from state.redis.connections import AsyncClient, StoreUnavailable
+from state.redis.retention import let_go
 
 EVERY_S: Final = 3_600.0
 

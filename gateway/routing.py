@@ -21,9 +21,9 @@ from gateway.problems import ErrorDetail, Problem
 from gateway.roles import LIST_DESKS, TAKE_HINT
 from gateway.tokens import Token
 from operators.records.routing import has_skill, queue_of
-from state.board import HintBoard
-from state.presence import Presence
-from state.rerouting import Rerouting
+from state.contacts.handover import Rerouting
+from state.contacts.presence import Presence
+from state.hints.repository import HintBoard
 
 
 class RoutingApi:

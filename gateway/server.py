@@ -56,19 +56,19 @@ from gateway.routing import RoutingApi
 from gateway.site import Site
 from gateway.tokens import SECRET_BYTES, TokenReader
 from gateway.write_keys import WriteKeys
-from state.audit import AuditTrail
-from state.board import RedisHintBoard
-from state.bundles import RedisBundleBoard
-from state.bus import BusWriter
-from state.buses import gateway_bus
-from state.connections import WAIT_TIMEOUT_S, AsyncClient, connect_async
-from state.journey_maps import JourneyMaps
-from state.kafka_writer import KafkaBusWriter
-from state.outreach_board import OutreachBoard
-from state.pain_points import PainPoints
-from state.presence import Presence
-from state.questions import RedisQuestionBoard
-from state.rerouting import Rerouting
+from state.audit.trail import AuditTrail
+from state.bus.protocol import BusWriter
+from state.bus_factory import gateway_bus
+from state.contacts.bundles import RedisBundleBoard
+from state.contacts.handover import Rerouting
+from state.contacts.presence import Presence
+from state.contacts.questions import RedisQuestionBoard
+from state.hints.repository import RedisHintBoard
+from state.kafka.bus_writer import KafkaBusWriter
+from state.monitoring.journey_maps import JourneyMaps
+from state.monitoring.pain_points import PainPoints
+from state.outreach.claims import OutreachBoard
+from state.redis.connections import WAIT_TIMEOUT_S, AsyncClient, connect_async
 
 DRAIN_S: Final = 5
 KEEP_ALIVE_S: Final = 30

@@ -26,7 +26,7 @@ from gateway.roles import HEAR_CHATBOT, HEAR_DESK
 from gateway.tokens import Token, TokenRefused
 from operators.records.routing import QUEUE, queue_of
 from operators.support.timestamps import iso_text
-from state.keys import CHATBOT_CHANNEL, desk_channel
+from state.redis.keys import CHATBOT_CHANNEL, desk_channel
 
 INIT_WITHIN_S: Final = 10.0
 SUBSCRIPTIONS: Final = 8

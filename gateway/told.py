@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from operators.support.timestamps import to_ms
-from state.audit import BUNDLE, HINT
+from state.audit.trail import BUNDLE, HINT
 
 CREATED: Final = "zhiyin.hint.created"
 BUNDLED: Final = frozenset(("zhiyin.bundle.created", "zhiyin.bundle.changed"))

@@ -8,8 +8,8 @@ no matter of waiting.
 from typing import Final
 
 from gateway.problems import Problem
-from state.bus import BusFull, BusUnavailable
-from state.connections import StoreUnavailable
+from state.bus.protocol import BusFull, BusUnavailable
+from state.redis.connections import StoreUnavailable
 
 RETRY_AFTER_S: Final = {"bus_full": 5, "bus_unavailable": 2, "store_unavailable": 2}
 _KINDS: Final[tuple[tuple[type[Exception], str], ...]] = (

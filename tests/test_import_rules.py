@@ -40,7 +40,7 @@ def test_no_page_or_script_is_longer_than_a_module_may_be() -> None:
     ("room", "source", "expected"),
     [
         ("operators", "import config", "line 1: operators imports config; it may import nothing of ours"),
-        ("operators", "from state.keys import BUS", "operators imports state.keys"),
+        ("operators", "from state.redis.keys import BUS", "operators imports state.redis.keys"),
         ("config", "import state", "config imports state; it may import operators"),
         ("state", "import flows.track", "state imports flows.track; it may import config, operators"),
         ("flows", "from gateway import tokens", "flows imports gateway; it may import config, operators, state"),
@@ -78,7 +78,7 @@ def test_a_planted_breach_is_found(room: str, source: str, expected: str) -> Non
         ("operators", "import msgspec, zlib\nfrom operators.records.events import Event"),
         ("config", "import os, yaml\nos.environ.get('REDIS_URL')"),
         ("state", "import redis\nfrom config.settings.load import Settings"),
-        ("flows", "import bytewax.operators\nimport state.bus"),
+        ("flows", "import bytewax.operators\nimport state.bus.protocol"),
         ("gateway", "import websockets, starlette, uvicorn, orjson"),
         ("zhiyin", "import flows, gateway, state, config, operators, os\nos.kill(1, 2)"),
         ("tests", "import redis, yaml, os\nos.environ"),

@@ -14,8 +14,8 @@ from config import Settings
 from config.settings.mask_key import mask_key
 from operators.support.masking import masked
 from operators.support.timestamps import iso_text
-from state.audit import HINT, Seen, read_trail
-from state.connections import connect
+from state.audit.trail import HINT, Seen, read_trail
+from state.redis.connections import connect
 
 
 def run_audit(settings: Settings, chosen: argparse.Namespace) -> int:

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from config import Settings
-from state.bus_redriver import BusRedriver
-from state.buses import events_topic, kafka_connection
-from state.connections import connect
-from state.dead_letter_shelf import DeadLetterShelf, Redriver
-from state.kafka_pages import KafkaPages
-from state.kafka_shelf import KafkaDeadLetterShelf
-from state.kafka_topics import KafkaTopics
-from state.kafka_writer import KafkaBusWriter
-from state.redis_shelf import RedisDeadLetterShelf, RedisRedriver
-from state.redriven_marks import RedrivenMarks
+from state.bus_factory import events_topic, kafka_connection
+from state.dead_letters.kafka import KafkaDeadLetterShelf
+from state.dead_letters.redis import RedisDeadLetterShelf, RedisRedriver
+from state.dead_letters.redrive import BusRedriver
+from state.dead_letters.redrive_log import RedrivenMarks
+from state.dead_letters.store import DeadLetterShelf, Redriver
+from state.kafka.bus_writer import KafkaBusWriter
+from state.kafka.page_reader import KafkaPages
+from state.kafka.topic_admin import KafkaTopics
+from state.redis.connections import connect
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from operators.support.timestamps import MILLISECONDS, iso_text, to_ms
-from state.dead_letter_shelf import ShelvedLetter
+from state.dead_letters.store import ShelvedLetter
 
 FOREIGN: Final = "foreign"
 """The kind of what Zhiyin did not write."""

@@ -18,9 +18,9 @@ from typing import Final
 import msgspec
 
 from config import Settings
-from state.bus import BusFull
-from state.connections import StoreUnavailable
-from state.dead_letter_shelf import END_OF_TIME_MS, DeadLetterShelf, ShelvedLetter, Span
+from state.bus.protocol import BusFull
+from state.dead_letters.store import END_OF_TIME_MS, DeadLetterShelf, ShelvedLetter, Span
+from state.redis.connections import StoreUnavailable
 from zhiyin import dead_letter_words as words
 from zhiyin.dead_letter_place import opened_redriver, opened_shelf
 from zhiyin.failures import LetterMissing, RedriveNotAgreed, RedriveStopped

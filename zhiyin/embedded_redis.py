@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from state.access import acl_file
+from state.redis.acl import acl_file
 from zhiyin.failures import CommandFailure, RedisMissing
 from zhiyin.supervisor import Part
 

@@ -22,13 +22,13 @@ import msgspec
 from config import Settings
 from operators.records.events import CUSTOMER_ERASED
 from operators.support.timestamps import iso_text
-from state.bus import OutgoingEvent, partition_of
-from state.buses import gateway_bus, kafka_connection, kafka_topics
-from state.connections import Client, StoreUnavailable, connect, connect_async
-from state.erasure import erase_in_redis, is_rewriting, rewrite_append_only_file
-from state.kafka_erasure import KafkaErasure
-from state.kafka_writer import KafkaBusWriter
-from state.redis_bus import RedisBusReader, is_before
+from state.bus.protocol import OutgoingEvent, partition_of
+from state.bus.redis import RedisBusReader, is_before
+from state.bus_factory import gateway_bus, kafka_connection, kafka_topics
+from state.kafka.bus_writer import KafkaBusWriter
+from state.kafka.erasure import KafkaErasure
+from state.redis.connections import Client, StoreUnavailable, connect, connect_async
+from state.redis.erasure import erase_in_redis, is_rewriting, rewrite_append_only_file
 from zhiyin.failures import ErasureNotAgreed, ErasureUnfinished
 from zhiyin.terminal import say
 

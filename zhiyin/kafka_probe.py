@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 
 from config import ConfigurationError, Settings
-from state.buses import kafka_connection, kafka_topics
-from state.kafka_connection import KafkaUnavailable, client_version
-from state.kafka_topics import KafkaTopics, TopicMismatch
+from state.bus_factory import kafka_connection, kafka_topics
+from state.kafka.connection import KafkaUnavailable, client_version
+from state.kafka.topic_admin import KafkaTopics, TopicMismatch
 from zhiyin.failures import KafkaUnfit
 
 ANSWER_TIMEOUT_S: Final = 5.0

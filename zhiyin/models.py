@@ -1,7 +1,7 @@
 """``zhiyin models``: which versions of what has been learnt there are, and the way back to one of them.
 
 In: settings and what was typed. Out: text on stdout, an exit code. Refused: a journey without models, none named where
-there are several (``JourneyUnclear``); a version that is not there or can't be used (``state.model_store``).
+there are several (``JourneyUnclear``); a version that is not there or can't be used (``state.snapshots.model_store``).
 """
 
 import argparse
@@ -15,7 +15,7 @@ import msgspec
 from config import Settings
 from operators.learning.interfaces import MODEL_FORMAT, Quality
 from operators.support.timestamps import iso_text
-from state.model_store import ModelDescription, ModelStore, ModelUnusable, models_folder
+from state.snapshots.model_store import ModelDescription, ModelStore, ModelUnusable, models_folder
 from zhiyin.failures import CommandFailure
 from zhiyin.terminal import say
 

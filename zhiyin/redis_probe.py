@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from state.connections import Client, StoreUnavailable, answering, connect
+from state.redis.connections import Client, StoreUnavailable, answering, connect
 from zhiyin.failures import RedisUnreachable
 
 

@@ -15,7 +15,7 @@ import httpx
 import redis
 
 from gateway.tokens import issue_token
-from state import keys
+from state.redis import keys
 from tests.chaos.desk import Desk
 from tests.chaos.program import Program
 from tests.chaos.strikes import Moment, Victim

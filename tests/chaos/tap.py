@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 import orjson
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from state import keys
-from state.kafka_bus import TIME_HEADER
+from state.kafka.bus_reader import TIME_HEADER
+from state.redis import keys
 from tests.redis_server import RedisServer
 
 LOOK_MS: Final = 50

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from operators.support.timestamps import iso_text
-from state import keys
+from state.redis import keys
 from tests.chaos.__main__ import main
 from tests.chaos.customers import acts
 from tests.chaos.desk import may_be_unannounced

@@ -19,9 +19,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from gateway.tokens import issue_token
-from state.connections import connect as connect_redis
-from state.hint_moves import Telling
-from state.hints import RedisHintStore
+from state.hints.store import RedisHintStore
+from state.hints.transitions import Telling
+from state.redis.connections import connect as connect_redis
 from tests.state.houses import HOUR_MS, make_hint
 
 PATIENCE_S: Final = 12.0

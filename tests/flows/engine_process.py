@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import redis
 
-from state.bus import partition_of
+from state.bus.protocol import partition_of
 from tests.machine import ROOT
 from tests.oracle import Expected
 from tests.streams import at_ms_of

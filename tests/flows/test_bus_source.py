@@ -8,7 +8,7 @@ import pytest
 
 from flows.bus_source import Backlog, BusPart, BusSource, Lag
 from flows.delivery import Poll
-from state.bus import BusEntry, BusLook, BusUnavailable
+from state.bus.protocol import BusEntry, BusLook, BusUnavailable
 
 AWAY = BusUnavailable("reading", "here", "gone", "no", "wait")
 BEGAN_MS = 1_800_000_000_000

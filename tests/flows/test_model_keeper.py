@@ -12,7 +12,7 @@ from flows.model_keeper import ModelKeeper, Origin
 from flows.model_metrics import ModelMetrics
 from operators.learning.interfaces import MODEL_FORMAT, LearningFigures, Quality
 from operators.support.snapshot_codec import StateUnreadable
-from state.model_store import ModelDescription, ModelStore
+from state.snapshots.model_store import ModelDescription, ModelStore
 
 LOAN = "policy_loan"
 SAVED = "zhiyin_models_saved_timestamp_seconds"

@@ -9,7 +9,7 @@ import redis
 import yaml
 
 from operators.learning.interfaces import MODEL_FORMAT
-from state.model_store import ModelDescription, ModelStore, models_folder
+from state.snapshots.model_store import ModelDescription, ModelStore, models_folder
 from tests.flows.engine_process import EngineProcess, post, until
 from tests.flows.quick_events import QUICK, event, now_ms
 from tests.redis_server import RedisServer

@@ -17,7 +17,7 @@ from operators.outreach.call_list_entry import CallFirst, NoCall, NotListed
 from operators.outreach.call_list_state import HELPED, CallOutcome, DoNotCall
 from operators.records.events import Event, Properties
 from operators.records.facts import Around
-from state.bus import partition_of
+from state.bus.protocol import partition_of
 from tests.flows.engine_process import PARTITIONS, EngineProcess, post, until
 from tests.flows.quick_events import QUICK, event, now_ms
 from tests.redis_server import RedisServer

@@ -12,8 +12,8 @@ import redis
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from state.bus import partition_of
-from state.kafka_topics import TopicMismatch
+from state.bus.protocol import partition_of
+from state.kafka.topic_admin import TopicMismatch
 from tests.flows.engine_process import PARTITIONS, EngineProcess, facts_among, until
 from tests.flows.engine_set import EngineSet
 from tests.flows.quick_events import KINDS, QUICK, event, now_ms, oracles_facts, some_events

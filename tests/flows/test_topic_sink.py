@@ -20,13 +20,13 @@ from flows.topic_sink import Telling, TopicOpening, TopicPart, TopicSink, by_par
 from operators.hints.arbitration import Verdict
 from operators.hints.hint import HeldBack, Retirement
 from operators.records.facts import Fact, FactKind
-from state.bus import partition_of
-from state.connections import connect
-from state.hints import RedisHintStore
-from state.kafka_connection import KafkaConnection, KafkaUnavailable
-from state.kafka_producers import TopicProducers
-from state.presence import Routes
-from state.topic_documents import CLOUD_EVENT
+from state.bus.protocol import partition_of
+from state.contacts.presence import Routes
+from state.facts.topic_documents import CLOUD_EVENT
+from state.hints.store import RedisHintStore
+from state.kafka.connection import KafkaConnection, KafkaUnavailable
+from state.kafka.producers import TopicProducers
+from state.redis.connections import connect
 from tests.flows.topic_house import read_partition
 from tests.kafka_servers import NewTopicNamed
 from tests.state.houses import NOON_MS, make_hint

@@ -9,7 +9,7 @@ import orjson
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from state.bus import partition_of
+from state.bus.protocol import partition_of
 from tests.flows.engine_process import PARTITIONS
 
 

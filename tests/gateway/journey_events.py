@@ -19,9 +19,9 @@ from operators.monitoring.journey_monitor import JourneyKnown, MapChanged, PainP
 from operators.monitoring.pain_points import PainPoint, Report, Symptom, boundaries, opened, reported
 from operators.records.catalogue import Catalogue
 from operators.support.timestamps import iso_text
-from state.connections import Client
-from state.journey_maps import JourneyMapWriter
-from state.pain_points import PainPointWriter
+from state.monitoring.journey_maps import JourneyMapWriter
+from state.monitoring.pain_points import PainPointWriter
+from state.redis.connections import Client
 from zhiyin.event_posting import wire_event
 from zhiyin.simulated_visit import Visit
 from zhiyin.simulation import Simulation, merged

@@ -17,9 +17,9 @@ from gateway.tokens import issue_token
 from operators.hints.hint import Hint, RetireCause, Retirement
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Evidence, RankedReason
-from state.connections import connect
-from state.hints import RedisHintStore
-from state.redis_bus import RedisBusReader
+from state.bus.redis import RedisBusReader
+from state.hints.store import RedisHintStore
+from state.redis.connections import connect
 from tests.redis_server import RedisServer, free_port
 
 SECRET = "a secret of at least thirty-two bytes"

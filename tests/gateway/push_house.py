@@ -19,7 +19,7 @@ from gateway.push import PushServer
 from gateway.push_meter import PushMeter
 from gateway.session import Clock
 from gateway.tokens import issue_token
-from state.bus import OutgoingEvent
+from state.bus.protocol import OutgoingEvent
 from tests.state.houses import HOUR_MS, NOON_MS, House, make_hint
 
 SECRET = "a secret of at least thirty-two bytes"

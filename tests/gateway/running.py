@@ -11,9 +11,9 @@ from config.settings.load import Settings
 from gateway.collector import wall_clock_ms
 from gateway.server import Addresses, serve
 from gateway.tokens import AGENT, CHATBOT, issue_token
-from state.bus import BusEntry
-from state.connections import connect
-from state.redis_bus import RedisBusReader
+from state.bus.protocol import BusEntry
+from state.bus.redis import RedisBusReader
+from state.redis.connections import connect
 
 SECRET: Final = "tests-secret-tests-secret-tests-secret"
 WRITE_KEY: Final = "tests-write-key"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.admission import EARLIEST_MS, EVENT_BYTES, Door, admit, admit_all
 from operators.records.events import Rejection, read_event
 from operators.support.timestamps import to_ms
-from state.bus import OutgoingEvent
+from state.bus.protocol import OutgoingEvent
 from tests.gateway.events_made import event_json, json_values, mutated_events
 
 NOW_MS = to_ms(datetime(2026, 5, 4, 12, 0, tzinfo=UTC))

@@ -9,8 +9,8 @@ from gateway.collector import wall_clock_ms
 from gateway.tokens import AGENT, issue_token
 from operators.hints.hint import Hint
 from operators.records.catalogue import Words
-from state.connections import connect
-from state.hints import RedisHintStore
+from state.hints.store import RedisHintStore
+from state.redis.connections import connect
 from tests.gateway.conftest import Started
 from tests.gateway.running import SECRET, RunningGateway, agent, chatbot
 from tests.redis_server import RedisServer

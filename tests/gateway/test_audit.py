@@ -13,10 +13,10 @@ from gateway.audit import AGAIN_AFTER_MS, WAITING, Auditor
 from gateway.tokens import Token
 from gateway.told import Shown
 from operators.support.masking import masked
-from state import keys
-from state.audit import AuditTrail, Seen, View, read_trail
-from state.connections import StoreUnavailable, connect, connect_async
-from state.hints import RedisHintStore
+from state.audit.trail import AuditTrail, Seen, View, read_trail
+from state.hints.store import RedisHintStore
+from state.redis import keys
+from state.redis.connections import StoreUnavailable, connect, connect_async
 from tests.flows.engine_process import until
 from tests.gateway.running import SECRET, RunningGateway, agent, chatbot
 from tests.gateway.test_contacts import bundle_now

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.bus_lane import GROUP_EVENTS, WAITING_BYTES, BusLane, LaneFull
-from state.bus import BusFull, BusUnavailable, OutgoingEvent
+from state.bus.protocol import BusFull, BusUnavailable, OutgoingEvent
 
 
 class SlowBus:

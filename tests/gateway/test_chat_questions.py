@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from operators.contacts.hot_questions import Asked, HotQuestions
-from state.questions import RedisQuestionStore
+from state.contacts.questions import RedisQuestionStore
 from tests.gateway.page_house import PageHouse, now_ms, open_page_house
 from tests.redis_server import RedisServer
 

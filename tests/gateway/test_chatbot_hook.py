@@ -11,9 +11,9 @@ import pytest
 from gateway.chatbot_hook import conversation_url, intent
 from gateway.collector import wall_clock_ms
 from operators.hints.hint import Hint, Retirement, hint_document
-from state import keys
-from state.connections import connect
-from state.hints import RedisHintStore
+from state.hints.store import RedisHintStore
+from state.redis import keys
+from state.redis.connections import connect
 from tests.gateway.conftest import Started
 from tests.gateway.running import RunningGateway
 from tests.redis_server import RedisServer

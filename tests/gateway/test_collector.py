@@ -16,7 +16,7 @@ from gateway import bodies
 from gateway.admission import EVENT_BYTES
 from gateway.batches import BATCH_BYTES
 from gateway.collector import SINGLE_TYPES
-from state import keys
+from state.redis import keys
 from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json, json_values, mutated_events
 from tests.gateway.running import WRITE_KEY, RunningGateway

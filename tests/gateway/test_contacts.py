@@ -11,8 +11,8 @@ from gateway.tokens import AGENT, issue_token
 from operators.contacts.bundle import Bundle
 from operators.contacts.needs import Need
 from operators.records.catalogue import Article, Words
-from state.bundles import RedisBundleStore
-from state.connections import connect
+from state.contacts.bundles import RedisBundleStore
+from state.redis.connections import connect
 from tests.gateway.running import SECRET, RunningGateway, agent, bearer, chatbot
 from tests.state.houses import make_hint
 from tests.state.test_bundles import bundle

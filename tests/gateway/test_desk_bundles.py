@@ -10,7 +10,7 @@ from operators.contacts.bundle import Bundle, BundleChanged, BundleEnd
 from operators.contacts.needs import NeedRules
 from operators.hints.hint import Hint
 from operators.records.policies import Policy
-from state.bundles import RedisBundleStore
+from state.contacts.bundles import RedisBundleStore
 from tests.gateway.page_house import PageHouse, catalogue_hint, now_ms, open_page_house
 from tests.redis_server import RedisServer
 

@@ -7,9 +7,9 @@ import pytest
 from gateway.feedback import NO_OPINION, Feedback, FeedbackRefused, Opinion
 from gateway.tokens import AGENT, CHATBOT, Token
 from operators.records.events import Event, read_event
-from state.bus import BusFull
-from state.connections import StoreUnavailable, connect_async
-from state.redis_bus import RedisBusReader, RedisBusWriter
+from state.bus.protocol import BusFull
+from state.bus.redis import RedisBusReader, RedisBusWriter
+from state.redis.connections import StoreUnavailable, connect_async
 from tests.gateway.push_house import Bus
 from tests.redis_server import RedisServer
 from tests.state.houses import NOON_MS, House, RedisHouse, make_hint

@@ -5,8 +5,8 @@ Ten thousand: `python -m tests.gateway.forged HTTP_URL WS_URL 10000` against any
 
 import time
 
-from state.connections import connect
-from state.hints import RedisHintStore
+from state.hints.store import RedisHintStore
+from state.redis.connections import connect
 from tests.gateway.forged import tried
 from tests.gateway.running import RunningGateway, agent
 from tests.state.houses import make_hint

@@ -7,8 +7,8 @@ import pytest
 
 from gateway.hint_lives import REMEMBERED, WAITING, HintLives
 from operators.hints.hint import Retirement
-from state.board import EXPIRED_AT_ONCE
-from state.connections import StoreUnavailable
+from state.hints.repository import EXPIRED_AT_ONCE
+from state.redis.connections import StoreUnavailable
 from tests.gateway.push_house import CHANNEL, Caller, Hall, open_hall
 from tests.state.houses import HOUR_MS, NOON_MS, House, MemoryHouse, make_hint
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.hub import BLOCK_MS, RECOVERED_AT_MOST, TOLD_AT_ONCE, Hub, Start
 from gateway.told import Told, read_told
 from operators.hints.hint import Retirement
-from state.connections import StoreUnavailable
+from state.redis.connections import StoreUnavailable
 from tests.redis_server import RedisServer
 from tests.state.houses import HOUR_MS, NOON_MS, House, MemoryHouse, RedisHouse, make_hint
 

@@ -12,7 +12,7 @@ import pytest
 from gateway.collector import wall_clock_ms
 from gateway.openapi import openapi_document
 from operators.monitoring.journey_map import DAY_MS, HOUR_MS
-from state.connections import connect
+from state.redis.connections import connect
 from tests.gateway.journey_events import mapped, pain_points, simulated_lines, write_points
 from tests.gateway.running import RunningGateway, agent, bearer
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.bus_lane import BusLane
-from state.kafka_connection import KafkaConnection, KafkaUnavailable
+from state.kafka.connection import KafkaConnection, KafkaUnavailable
 from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json
 from tests.gateway.running import RunningGateway

@@ -14,8 +14,8 @@ from gateway.outreach_schemas import OUTREACH_SCHEMAS
 from operators.outreach.call_list_entry import OUTCOMES, CallFirst, NoCall, OutreachEntry, outreach_document
 from operators.records.catalogue import QuietHours
 from operators.support.timestamps import iso_text
-from state.connections import connect
-from state.outreach import OutreachStore
+from state.outreach.store import OutreachStore
+from state.redis.connections import connect
 from tests.gateway.conftest import Started
 from tests.gateway.running import RunningGateway, agent, chatbot
 from tests.gateway.test_openapi import check

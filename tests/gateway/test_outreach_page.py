@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from config import load_catalogue
 from operators.outreach.call_list_entry import CallFirst, NoCall, OutreachEntry, entry_of
 from operators.records.catalogue import Catalogue, QuietHours
-from state import keys
-from state.outreach import OutreachStore
+from state.outreach.store import OutreachStore
+from state.redis import keys
 from tests.browser import PageWatch
 from tests.gateway.page_house import CATALOGUE, HOUR_MS, PageHouse, catalogue_hint, now_ms, open_page_house
 from tests.redis_server import RedisServer

@@ -16,7 +16,7 @@ from websockets.typing import Origin, Subprotocol
 from gateway.push import SLICES
 from operators.hints.hint import Retirement
 from operators.records.catalogue import Words
-from state.bus import BusFull
+from state.bus.protocol import BusFull
 from tests.gateway.push_house import CHANNEL, Caller, Hall, open_hall, push_settings
 from tests.state.houses import NOON_MS, House
 

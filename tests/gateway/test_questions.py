@@ -12,9 +12,9 @@ from operators.contacts.bundle import Belongs
 from operators.contacts.hot_questions import HotList, HotQuestion
 from operators.records.catalogue import Article, Words
 from operators.records.routing import Whereabouts
-from state.bundles import RedisBundleStore
-from state.connections import connect
-from state.questions import RedisQuestionStore
+from state.contacts.bundles import RedisBundleStore
+from state.contacts.questions import RedisQuestionStore
+from state.redis.connections import connect
 from tests.gateway.running import SECRET, RunningGateway, agent, bearer, chatbot
 from tests.gateway.test_api import hint_now
 from tests.gateway.test_api import tell as tell_hint

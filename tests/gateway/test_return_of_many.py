@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.hub import Hub
-from state.connections import MOST_CONNECTIONS
+from state.redis.connections import MOST_CONNECTIONS
 from tests.gateway.test_hub import Ear
 from tests.state.houses import NOON_MS, RedisHouse, make_hint
 

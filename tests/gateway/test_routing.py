@@ -15,10 +15,10 @@ from gateway.collector import wall_clock_ms
 from gateway.tokens import AGENT, issue_token
 from operators.contacts.bundle import Belongs
 from operators.records.routing import Whereabouts
-from state.bundles import RedisBundleStore
-from state.connections import connect
-from state.hints import RedisHintStore
-from state.presence import Routes
+from state.contacts.bundles import RedisBundleStore
+from state.contacts.presence import Routes
+from state.hints.store import RedisHintStore
+from state.redis.connections import connect
 from tests.flows.engine_process import until
 from tests.gateway.running import SECRET, RunningGateway, chatbot
 from tests.gateway.test_api import hint_now

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 from segment.analytics import Client  # type: ignore[import-untyped]  # published without types
 
-from state.bus import BusEntry
+from state.bus.protocol import BusEntry
 from tests.gateway.conftest import Started
 from tests.gateway.running import WRITE_KEY, RunningGateway
 from tests.machine import ROOT

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 from config import ConfigurationError
 from config.settings.load import variable_of
 from gateway.server import CannotListen, check_settings, listening_socket, serve
-from state.connections import connect as redis_client
+from state.redis.connections import connect as redis_client
 from tests.flows.engine_process import until
 from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json

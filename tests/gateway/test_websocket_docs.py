@@ -16,7 +16,7 @@ from gateway import frames, session
 from gateway.frames import ClientFrame, CloseCode, FrameError, read_frame
 from gateway.hub import RECOVERED_AT_MOST
 from operators.hints.hint import Retirement
-from state.channels import KEPT_EVENTS
+from state.redis.channels import KEPT_EVENTS
 from tests.gateway.push_house import Frame, Hall, open_hall
 from tests.state.houses import NOON_MS, RedisHouse
 

@@ -4,7 +4,9 @@ from typing import Any, get_args
 
 import pytest
 
-from operators.cloud_events import (
+from operators.hints.hint import RetireCause, Retirement, hint_document
+from operators.records.facts import FACT_KINDS, Fact, FactKind, Signal, fact_document
+from state.facts.cloud_events import (
     HINT_SHOWN,
     ends_as,
     fact_event,
@@ -13,8 +15,6 @@ from operators.cloud_events import (
     hint_created_event,
     retirement_event,
 )
-from operators.hints.hint import RetireCause, Retirement, hint_document
-from operators.records.facts import FACT_KINDS, Fact, FactKind, Signal, fact_document
 from tests.state.houses import NOON_MS, make_hint
 
 NOON = "2027-01-15T08:00:00.000Z"

@@ -4,14 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from state.bus import BusEntry, BusLook, BusReader, BusWriter, OutgoingEvent, partition_of
-from state.connections import Client, connect, connect_async
-from state.kafka_bus import KafkaBusReader
-from state.kafka_connection import KafkaConnection
-from state.kafka_ends import KafkaEnds, wall_clock_ms
-from state.kafka_topics import KafkaTopics, WantedTopic
-from state.kafka_writer import KafkaBusWriter
-from state.redis_bus import RedisBusReader, RedisBusWriter
+from state.bus.protocol import BusEntry, BusLook, BusReader, BusWriter, OutgoingEvent, partition_of
+from state.bus.redis import RedisBusReader, RedisBusWriter
+from state.kafka.bus_offsets import KafkaEnds, wall_clock_ms
+from state.kafka.bus_reader import KafkaBusReader
+from state.kafka.bus_writer import KafkaBusWriter
+from state.kafka.connection import KafkaConnection
+from state.kafka.topic_admin import KafkaTopics, WantedTopic
+from state.redis.connections import Client, connect, connect_async
 
 PARTITIONS = 4
 LIMIT = 200

@@ -9,12 +9,12 @@ import msgspec
 from operators.hints.hint import Hint, Speak
 from operators.records.catalogue import Article, Words
 from operators.records.facts import Evidence, RankedReason
-from state import keys
-from state.board import HintBoard, MemoryHintBoard, RedisHintBoard
-from state.channels import KEPT_EVENTS, ChannelEntry, Place
-from state.connections import WAIT_TIMEOUT_S, connect, connect_async
-from state.hint_memory import HintMemory
-from state.hints import HintStore, MemoryHintStore, RedisHintStore
+from state.hints.repository import HintBoard, MemoryHintBoard, RedisHintBoard
+from state.hints.store import HintStore, MemoryHintStore, RedisHintStore
+from state.redis import keys
+from state.redis.channels import KEPT_EVENTS, ChannelEntry, Place
+from state.redis.connections import WAIT_TIMEOUT_S, connect, connect_async
+from tests.state.doubles import HintMemory
 
 NOON_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000

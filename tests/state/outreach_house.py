@@ -4,9 +4,9 @@ import msgspec
 
 from operators.outreach.call_list_entry import CallFirst, NoCall, NoCallCause, OutreachEntry, entry_of
 from operators.records.catalogue import QuietHours
-from state.connections import connect, connect_async
-from state.outreach import OutreachStore
-from state.outreach_board import OutreachBoard
+from state.outreach.claims import OutreachBoard
+from state.outreach.store import OutreachStore
+from state.redis.connections import connect, connect_async
 from tests.state.houses import HOUR_MS, NOON_MS, make_hint
 
 LEASE_MS = 900_000

@@ -11,17 +11,17 @@ from confluent_kafka.admin import AdminClient
 
 from operators.records.dead_letters import DeadLetter, NotALetter, ReturningEvent, dead_letter_document, read_letter
 from operators.records.events import Rejection
-from state import keys
-from state.bus import partition_of
-from state.bus_redriver import BusRedriver
-from state.connections import connect, connect_async
-from state.dead_letter_shelf import DeadLetterShelf, MemoryDeadLetterShelf, Redriver, ShelvedLetter, Span
-from state.kafka_connection import KafkaConnection
-from state.kafka_pages import KafkaPages
-from state.kafka_shelf import KafkaDeadLetterShelf
-from state.redis_bus import RedisBusWriter
-from state.redis_shelf import RedisDeadLetterShelf, RedisRedriver
-from state.redriven_marks import RedrivenMarks
+from state.bus.protocol import partition_of
+from state.bus.redis import RedisBusWriter
+from state.dead_letters.kafka import KafkaDeadLetterShelf
+from state.dead_letters.redis import RedisDeadLetterShelf, RedisRedriver
+from state.dead_letters.redrive import BusRedriver
+from state.dead_letters.redrive_log import RedrivenMarks
+from state.dead_letters.store import DeadLetterShelf, MemoryDeadLetterShelf, Redriver, ShelvedLetter, Span
+from state.kafka.connection import KafkaConnection
+from state.kafka.page_reader import KafkaPages
+from state.redis import keys
+from state.redis.connections import connect, connect_async
 from tests.state.houses import NOON_MS
 
 PARTITIONS = 2

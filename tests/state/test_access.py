@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import redis
 
-from state import keys
-from state.access import CHATBOT_RULES, CHATBOT_USER, acl_file
-from state.connections import connect
-from state.keys_page import redis_keys_page
+from state.redis import keys
+from state.redis.acl import CHATBOT_RULES, CHATBOT_USER, acl_file
+from state.redis.connections import connect
+from state.redis.keys_page import redis_keys_page
 from tests.machine import ROOT
 
 PASSWORD = "a password of more than sixteen"

@@ -10,9 +10,9 @@ import redis
 from operators.contacts.bundle import Belongs, Bundle, BundleChanged, BundleEnd
 from operators.hints.hint import Hint
 from operators.records.routing import NOWHERE, Whereabouts
-from state import keys
-from state.bundles import RedisBundleBoard, RedisBundleStore
-from state.connections import StoreUnavailable, connect, connect_async
+from state.contacts.bundles import RedisBundleBoard, RedisBundleStore
+from state.redis import keys
+from state.redis.connections import StoreUnavailable, connect, connect_async
 from tests.redis_server import RedisServer
 from tests.state.houses import NOON_MS, make_hint
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from state.bus import BusFull, OutgoingEvent, partition_of
+from state.bus.protocol import BusFull, OutgoingEvent, partition_of
 from tests.state.buses import (
     LIMIT,
     PARTITIONS,

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from operators.records.dead_letters import ReturningEvent
-from state import keys
-from state.bus import BusFull
-from state.connections import StoreUnavailable, connect
-from state.dead_letter_shelf import Span, shelved
-from state.redis_shelf import LETTERS_A_LOOK, BusLayoutMismatch, RedisDeadLetterShelf, RedisRedriver
-from state.redriven_marks import RedrivenMarks
+from state.bus.protocol import BusFull
+from state.dead_letters.redis import LETTERS_A_LOOK, BusLayoutMismatch, RedisDeadLetterShelf, RedisRedriver
+from state.dead_letters.redrive_log import RedrivenMarks
+from state.dead_letters.store import Span, shelved
+from state.redis import keys
+from state.redis.connections import StoreUnavailable, connect
 from tests.parts import missing
 from tests.redis_server import free_port
 from tests.state.conftest import EVERY_REDIS

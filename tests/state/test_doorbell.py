@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from state import keys
-from state.board import CHANNELS_A_QUESTION, SWEEP_EVERY_S
-from state.channels import ChannelEntry
+from state.hints.repository import CHANNELS_A_QUESTION, SWEEP_EVERY_S
+from state.redis import keys
+from state.redis.channels import ChannelEntry
 from tests.redis_server import RedisServer
 from tests.state.houses import RedisHouse, make_hint
 

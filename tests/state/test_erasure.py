@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from state import keys
-from state.connections import connect
-from state.erasure import RECORDS, WITHOUT_CUSTOMERS, Needles, erase_in_redis
+from state.redis import keys
+from state.redis.connections import connect
+from state.redis.erasure import RECORDS, WITHOUT_CUSTOMERS, Needles, erase_in_redis
 from tests.machine import ROOT
 from tests.state.houses import RedisHouse, make_hint
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from operators.hints.hint import HintState, RetireCause, Retirement, hint_document, may_become
-from state.board import StateChange
-from state.channels import Position
-from state.hint_moves import STATES, Telling
+from state.hints.repository import StateChange
+from state.hints.transitions import STATES, Telling
+from state.redis.channels import Position
 from tests.state.houses import HOUR_MS, NOON_MS, House, make_hint, speak
 
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.support.snapshot_codec import ALL, taken
-from state import journal
-from state.journal import HELD_ROWS, SAFE_SNAPSHOTS, SLICE_ROWS, Journal, JournalDamaged, Place
+from state.snapshots import journal
+from state.snapshots.journal import HELD_ROWS, SAFE_SNAPSHOTS, SLICE_ROWS, Journal, JournalDamaged, Place
 
 
 class Book:

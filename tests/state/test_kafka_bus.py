@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.bus import BusEntry, partition_of
+from state.bus.protocol import BusEntry, partition_of
 from tests.kafka_broker import KafkaBroker
 from tests.kafka_servers import NewTopicNamed
 from tests.state.buses import GROUP, PARTITIONS, KafkaBusHouse, events, looked, raws, read_past, read_to_end

@@ -6,12 +6,12 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from config import ConfigurationError, Settings
-from state.buses import engine_bus, gateway_bus, kafka_connection
-from state.connections import connect_async
-from state.kafka_bus import KafkaBusReader
-from state.kafka_connection import KafkaConnection, client_version
-from state.kafka_writer import KafkaBusWriter
-from state.redis_bus import RedisBusReader, RedisBusWriter
+from state.bus.redis import RedisBusReader, RedisBusWriter
+from state.bus_factory import engine_bus, gateway_bus, kafka_connection
+from state.kafka.bus_reader import KafkaBusReader
+from state.kafka.bus_writer import KafkaBusWriter
+from state.kafka.connection import KafkaConnection, client_version
+from state.redis.connections import connect_async
 from tests.redis_server import free_port
 
 SASL = ("security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN", "sasl.username=me", "sasl.password=hunter=2,x")

@@ -11,10 +11,10 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from state.bus import BusUnavailable, OutgoingEvent
-from state.kafka_connection import KafkaConnection, KafkaUnavailable
-from state.kafka_topics import KafkaTopics, WantedTopic
-from state.kafka_writer import DELIVERY_TIMEOUT_MS
+from state.bus.protocol import BusUnavailable, OutgoingEvent
+from state.kafka.bus_writer import DELIVERY_TIMEOUT_MS
+from state.kafka.connection import KafkaConnection, KafkaUnavailable
+from state.kafka.topic_admin import KafkaTopics, WantedTopic
 from tests.kafka_broker import KafkaBroker
 from tests.kafka_servers import NewTopicNamed
 from tests.redis_server import free_port

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from state.dead_letter_shelf import Span
-from state.kafka_connection import KafkaConnection, KafkaUnavailable
-from state.kafka_pages import MESSAGES_A_PAGE, Ends, KafkaPages
+from state.dead_letters.store import Span
+from state.kafka.connection import KafkaConnection, KafkaUnavailable
+from state.kafka.page_reader import MESSAGES_A_PAGE, Ends, KafkaPages
 from tests.kafka_broker import KafkaBroker
 from tests.kafka_servers import NewTopicNamed
 from tests.redis_server import free_port

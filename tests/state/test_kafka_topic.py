@@ -14,11 +14,12 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from operators.support.snapshot_codec import StateUnreadable
-from state import kafka_read_back, kafka_topic
-from state.kafka_connection import KafkaConnection, KafkaUnavailable
-from state.kafka_producers import TopicProducers
-from state.kafka_read_back import ReadBack, digest_of
-from state.kafka_topic import FORMAT, MOST_IN_A_PLACE, Place, ToldPartition, TopicDocument
+from state.kafka import idempotent_topic as kafka_topic
+from state.kafka import tail_scan as kafka_read_back
+from state.kafka.connection import KafkaConnection, KafkaUnavailable
+from state.kafka.idempotent_topic import FORMAT, MOST_IN_A_PLACE, Place, ToldPartition, TopicDocument
+from state.kafka.producers import TopicProducers
+from state.kafka.tail_scan import ReadBack, digest_of
 from tests.kafka_broker import KafkaBroker
 from tests.kafka_servers import NewTopicNamed
 

@@ -5,9 +5,9 @@ import secrets
 import pytest
 
 from config import Settings
-from state.buses import events_topic, kafka_topics
-from state.kafka_connection import KafkaConnection, KafkaUnavailable
-from state.kafka_topics import KafkaTopics, Survey, TopicMismatch, TopicRefused, WantedTopic
+from state.bus_factory import events_topic, kafka_topics
+from state.kafka.connection import KafkaConnection, KafkaUnavailable
+from state.kafka.topic_admin import KafkaTopics, Survey, TopicMismatch, TopicRefused, WantedTopic
 from tests.kafka_broker import KafkaBroker
 from tests.kafka_servers import NewTopicNamed
 from tests.redis_server import free_port

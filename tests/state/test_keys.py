@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from state import keys
-from state.keys_page import redis_keys_page
+from state.redis import keys
+from state.redis.keys_page import redis_keys_page
 from tests.machine import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "redis-keys.md"
@@ -16,7 +16,7 @@ NUMBERED = {keys.BUS, keys.BUS_TAKEN}
 
 
 def test_the_page_is_the_table() -> None:
-    told = "out of date: run  python -m state.keys_page > docs/reference/redis-keys.md"
+    told = "out of date: run  python -m state.redis.keys_page > docs/reference/redis-keys.md"
     assert PAGE.read_text("utf-8") == redis_keys_page(), told
 
 

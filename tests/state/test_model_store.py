@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.model_store import ModelDamaged, ModelDescription, ModelForeign, ModelMissing, ModelStore
+from state.snapshots.model_store import ModelDamaged, ModelDescription, ModelForeign, ModelMissing, ModelStore
 
 LOAN = "policy_loan"
 DESCRIPTION = ModelDescription(

@@ -18,14 +18,14 @@ import redis
 from operators.hints.hint import Retirement
 from operators.records.dead_letters import DeadLetter
 from operators.records.events import Rejection
-from state.board import RedisHintBoard
-from state.bus import BusUnavailable, OutgoingEvent
-from state.channels import Place
-from state.connections import WAIT_TIMEOUT_S, StoreUnavailable, address_of, connect, connect_async
-from state.dead_letters import RedisDeadLetters
-from state.facts import RedisFactStream
-from state.hints import RedisHintStore
-from state.redis_bus import RedisBusReader, RedisBusWriter
+from state.bus.protocol import BusUnavailable, OutgoingEvent
+from state.bus.redis import RedisBusReader, RedisBusWriter
+from state.dead_letters.writer import RedisDeadLetters
+from state.facts.stream import RedisFactStream
+from state.hints.repository import RedisHintBoard
+from state.hints.store import RedisHintStore
+from state.redis.channels import Place
+from state.redis.connections import WAIT_TIMEOUT_S, StoreUnavailable, address_of, connect, connect_async
 from tests.redis_server import RedisServer, free_port
 from tests.state.houses import NOON_MS, make_hint
 from tests.zhiyin.processes import stop_still

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from operators.outreach.call_list_entry import CallFirst
-from state import keys
-from state.connections import StoreUnavailable, connect_async
-from state.outreach_board import Claim, OutreachBoard, Place, Whose
+from state.outreach.claims import Claim, OutreachBoard, Place, Whose
+from state.redis import keys
+from state.redis.connections import StoreUnavailable, connect_async
 from tests.redis_server import free_port
 from tests.state.houses import HOUR_MS, NOON_MS
 from tests.state.outreach_house import LEASE_MS, OutreachHouse, make_entry

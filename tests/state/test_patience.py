@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 
 from operators.hints.hint import Retirement
-from state.connections import StoreUnavailable, connect
-from state.hints import RedisHintStore
-from state.patience import LONGEST_PAUSE_S, patiently
+from state.hints.store import RedisHintStore
+from state.redis.connections import StoreUnavailable, connect
+from state.redis.retry import LONGEST_PAUSE_S, patiently
 from tests.redis_server import RedisServer
 from tests.state.houses import NOON_MS, make_hint
 

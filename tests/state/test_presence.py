@@ -9,13 +9,13 @@ import redis
 
 from operators.contacts.bundle import Belongs
 from operators.records.routing import Whereabouts, desk_of
-from state import keys
-from state.board import RedisHintBoard
-from state.bundles import RedisBundleStore
-from state.connections import connect, connect_async
-from state.hints import RedisHintStore
-from state.presence import ON_LINE_MS, SEATS_A_CALL, Presence, Routes, Seat
-from state.rerouting import Rerouting
+from state.contacts.bundles import RedisBundleStore
+from state.contacts.handover import Rerouting
+from state.contacts.presence import ON_LINE_MS, SEATS_A_CALL, Presence, Routes, Seat
+from state.hints.repository import RedisHintBoard
+from state.hints.store import RedisHintStore
+from state.redis import keys
+from state.redis.connections import connect, connect_async
 from tests.state.houses import HOUR_MS, NOON_MS, make_hint
 from tests.state.test_bundles import bundle
 

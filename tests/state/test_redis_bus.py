@@ -9,10 +9,10 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from state import keys
-from state.bus import BusEntry, BusFill, BusFull, OutgoingEvent, partition_of
-from state.connections import AsyncClient, Client, connect, connect_async
-from state.redis_bus import BEGINNING, RedisBusReader, RedisBusWriter
+from state.bus.protocol import BusEntry, BusFill, BusFull, OutgoingEvent, partition_of
+from state.bus.redis import BEGINNING, RedisBusReader, RedisBusWriter
+from state.redis import keys
+from state.redis.connections import AsyncClient, Client, connect, connect_async
 
 PARTITIONS = 4
 LIMIT = 20

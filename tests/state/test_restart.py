@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from state import keys
-from state.bus import OutgoingEvent
-from state.connections import connect_async
-from state.redis_bus import RedisBusReader, RedisBusWriter
+from state.bus.protocol import OutgoingEvent
+from state.bus.redis import RedisBusReader, RedisBusWriter
+from state.redis import keys
+from state.redis.connections import connect_async
 from tests.redis_server import RedisServer
 from tests.state.houses import HOUR_MS, RedisHouse, make_hint, speak
 

@@ -8,9 +8,9 @@ import pytest
 
 from config import Settings
 from operators.support.timestamps import iso_text
-from state import keys
-from state.connections import AsyncClient, connect_async
-from state.retention import DAY_MS, let_go
+from state.redis import keys
+from state.redis.connections import AsyncClient, connect_async
+from state.redis.retention import DAY_MS, let_go
 
 NOW_MS = 1_800_000_000_000
 DAYS = Settings(facts_retention_days=10, dead_letters_retention_days=5, audit_retention_days=100)

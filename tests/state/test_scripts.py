@@ -3,7 +3,7 @@
 import pytest
 
 from operators.outreach.call_list_entry import CallFirst, NoCall
-from state.scripts import OUTREACH_END, OUTREACH_LIST, Script
+from state.redis.scripts import OUTREACH_END, OUTREACH_LIST, Script
 from tests.state.houses import NOON_MS
 from tests.state.outreach_house import OutreachHouse, make_entry
 

@@ -12,11 +12,11 @@ from operators.hints.hint import Retirement
 from operators.records.dead_letters import DeadLetter, letter_id
 from operators.records.events import Rejection
 from operators.records.facts import Fact
-from state import keys
-from state.connections import Client, connect
-from state.dead_letters import DeadLetters, MemoryDeadLetters, RedisDeadLetters
-from state.facts import FactStream, MemoryFactStream, RedisFactStream, Told, event_of
-from state.once import DOCUMENTS_A_CALL
+from state.dead_letters.writer import DeadLetters, MemoryDeadLetters, RedisDeadLetters
+from state.facts.stream import FactStream, MemoryFactStream, RedisFactStream, Told, event_of
+from state.redis import keys
+from state.redis.connections import Client, connect
+from state.redis.idempotent_append import DOCUMENTS_A_CALL
 from tests.state.houses import NOON_MS, make_hint
 
 DAY_MS = 86_400_000

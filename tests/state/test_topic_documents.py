@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from operators.cloud_events import fact_event, hint_created_event, retirement_event
 from operators.hints.hint import Retirement
 from operators.records.dead_letters import DeadLetter, NotALetter, dead_letter_document, read_letter
 from operators.records.events import Rejection
 from operators.records.facts import Fact
-from state.topic_documents import LARGEST_BYTES, letter_document, told_document
+from state.facts.cloud_events import fact_event, hint_created_event, retirement_event
+from state.facts.topic_documents import LARGEST_BYTES, letter_document, told_document
 from tests.state.houses import NOON_MS, make_hint
 from tests.state.shelves import letter
 

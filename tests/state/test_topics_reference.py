@@ -11,13 +11,13 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from config.settings.table import Settings
-from operators.cloud_events import HINT_CREATED, HINT_RETIRED
 from operators.hints.hint import Retirement
 from operators.records.dead_letters import DeadLetter
 from operators.records.events import Rejection
 from operators.records.facts import Fact, FactKind, RankedReason, Signal
-from state.facts import Told
-from state.topic_documents import CLOUD_EVENT, LARGEST_BYTES, LETTER, letter_document, told_document
+from state.facts.cloud_events import HINT_CREATED, HINT_RETIRED
+from state.facts.stream import Told
+from state.facts.topic_documents import CLOUD_EVENT, LARGEST_BYTES, LETTER, letter_document, told_document
 from tests.state.houses import NOON_MS, make_hint
 from tests.state.shelves import letter
 

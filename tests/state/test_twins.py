@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from operators.hints.hint import HintState, RetireCause, Retirement, Speak
 from operators.records.catalogue import Surface
 from operators.support.timestamps import iso_text
-from state.connections import connect
-from state.hint_moves import Order, Telling
+from state.hints.transitions import Order, Telling
+from state.redis.connections import connect
 from tests.state.houses import NOON_MS, House, MemoryHouse, RedisHouse, make_hint
 
 Result = TypeVar("Result")

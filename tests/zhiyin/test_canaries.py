@@ -15,7 +15,7 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from state.connections import connect
+from state.redis.connections import connect
 from tests.flows.engine_process import until
 from tests.kafka_broker import KafkaBroker
 from tests.machine import ROOT

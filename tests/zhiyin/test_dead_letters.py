@@ -14,8 +14,8 @@ import redis
 
 from operators.records.dead_letters import DeadLetter
 from operators.records.events import Rejection
-from state.connections import connect
-from state.dead_letters import RedisDeadLetters
+from state.dead_letters.writer import RedisDeadLetters
+from state.redis.connections import connect
 from tests.machine import ROOT
 from tests.redis_server import free_port
 from tests.zhiyin.house_up import clean_environment

@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from operators.records.dead_letters import DeadLetter
-from state.bus import partition_of
+from state.bus.protocol import partition_of
 from tests.kafka_servers import MOCK_PARTITIONS, NewTopicNamed
 from tests.redis_server import free_port
 from tests.state.shelves import KafkaShelves, document, letter

@@ -6,12 +6,12 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from config import load_settings
-from state.bus import partition_of
-from state.buses import kafka_connection, kafka_topics
-from state.connections import connect
-from state.kafka_erasure import KafkaErasure
-from state.kafka_topics import KafkaTopics
-from state.redis_bus import RedisBusReader
+from state.bus.protocol import partition_of
+from state.bus.redis import RedisBusReader
+from state.bus_factory import kafka_connection, kafka_topics
+from state.kafka.erasure import KafkaErasure
+from state.kafka.topic_admin import KafkaTopics
+from state.redis.connections import connect
 from tests.kafka_broker import KafkaBroker
 from zhiyin.command_line import main
 from zhiyin.erase import Patience, files_with, tombstone

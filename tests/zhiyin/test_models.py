@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from operators.learning.interfaces import MODEL_FORMAT, Quality
-from state.model_store import ModelDescription, ModelStore, models_folder
+from state.snapshots.model_store import ModelDescription, ModelStore, models_folder
 from tests.zhiyin.house_up import clean_environment
 from zhiyin.command_line import main
 

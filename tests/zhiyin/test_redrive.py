@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import redis
 
-from state.bus_redriver import BusRedriver
-from state.connections import StoreUnavailable, connect, connect_async
-from state.dead_letter_shelf import ShelvedLetter, Span
-from state.redis_bus import RedisBusWriter
-from state.redis_shelf import RedisDeadLetterShelf
-from state.redriven_marks import RedrivenMarks
+from state.bus.redis import RedisBusWriter
+from state.dead_letters.redis import RedisDeadLetterShelf
+from state.dead_letters.redrive import BusRedriver
+from state.dead_letters.redrive_log import RedrivenMarks
+from state.dead_letters.store import ShelvedLetter, Span
+from state.redis.connections import StoreUnavailable, connect, connect_async
 from tests.flows.engine_process import PARTITIONS, EngineProcess, post, stream_documents, told_facts, until
 from tests.redis_server import RedisServer, free_port
 from tests.streams import wire

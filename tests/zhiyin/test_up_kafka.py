@@ -9,7 +9,7 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from state.bus import partition_of
+from state.bus.protocol import partition_of
 from tests.kafka_broker import KafkaBroker
 from tests.redis_server import free_port
 from tests.zhiyin.house_up import QUICK, HouseUp, broken_off, desk_of, event

@@ -1,0 +1,1 @@
+"""The trail of who saw which customer's data."""

@@ -1,0 +1,1 @@
+"""The protocol that both buses keep, and the bus on Redis Streams."""

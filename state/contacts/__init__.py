@@ -1,0 +1,1 @@
+"""Bundles, agents' presence, hand-over, and hot questions in Redis."""

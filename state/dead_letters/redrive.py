@@ -1,0 +1,29 @@
+"""Dead letters back to any bus: first the event, then the mark.
+
+In and out as ``Redriver`` in ``state.dead_letters.store``.
+
+Where bus and marks are two systems nothing makes them one: when this dies in between, the event is on the bus and the
+letter is not marked. Redriven again it goes twice, and the engine knows the second by its ``messageId``.
+"""
+
+from collections.abc import Sequence
+
+from state.bus.protocol import BusWriter, OutgoingEvent
+from state.dead_letters.redrive_log import RedrivenMarks
+from state.dead_letters.store import Redriver, ShelvedLetter, mark_of, marked, returning
+
+
+class BusRedriver(Redriver):
+    """Through the same writer that the gateway has."""
+
+    def __init__(self, writer: BusWriter, marks: RedrivenMarks) -> None:
+        self._writer = writer
+        self._marks = marks
+
+    async def redrive(self, letters: Sequence[ShelvedLetter], now_ms: int) -> int:
+        """Events of ``letters`` to the bus, in order, and the letters marked; how many went."""
+        going = returning(marked(letters, self._marks.when([mark_of(letter) for letter in letters])))
+        if going:
+            await self._writer.append([OutgoingEvent(e.customer_id, e.time_ms, e.raw) for _, e in going])
+            self._marks.mark({mark_of(letter): letter.id for letter, _ in going}, now_ms)
+        return len(going)

@@ -1,0 +1,1 @@
+"""The public stream of facts, and the CloudEvents they travel as."""

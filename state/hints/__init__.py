@@ -1,0 +1,1 @@
+"""Hints in Redis: written by the engine, read and moved by the gateway."""

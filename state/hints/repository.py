@@ -1,0 +1,358 @@
+"""Hints as the gateway reads them, their state as desks and bots report it, and the channels.
+
+In: ids of customers, desks, hints and channels; the time in epoch milliseconds. Out: hint documents
+with their ``state``, positions and entries of channels, changes of state. Refused: a change the state
+a hint is in does not allow (``changed`` False); ``StoreUnavailable`` when Redis is away.
+
+A reader of a channel keeps its own offset. ``wait`` never answers to an offset that is greater than the
+channel's, as it is after Redis lost data: when a wait comes back empty, look at ``position`` again.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from operators.hints.hint import OPEN_STATES
+from state.hints.script_calls import (
+    DOCUMENT_FIELDS,
+    OWNER_FIELDS,
+    deliver_call,
+    document_from,
+    drop_expired_call,
+    move_call,
+    owner_from,
+    position_call,
+)
+from state.hints.transitions import Owner, state_move
+from state.redis import keys
+from state.redis.channel_notifications import Doorbell, Rung
+from state.redis.channels import KEPT_EVENTS, ChannelEntry, Place, Position, channel_keys, offset_of
+from state.redis.connections import LONGEST_BLOCK_MS, AsyncClient, answering
+from state.redis.scripts import run_async
+from tests.state.doubles import MOST_HINTS, HintMemory
+
+ENTRIES_A_WAIT: Final = 500
+CHANNELS_A_QUESTION: Final = 200
+CHANNEL_PREFIX: Final = keys.CHANNEL.of()
+SWEEP_EVERY_S: Final = 2.0
+"""All channels are looked at so often, rung or not: a Redis that has fallen silent is noticed by it too."""
+EXPIRED_AT_ONCE: Final = 200
+POLL_S: Final = 0.005
+
+Document = dict[str, Any]
+Found = Sequence[bytes | None]
+
+
+class StateChange(msgspec.Struct, frozen=True):
+    """What became of a wish to change a hint's state. ``state`` None: no such hint."""
+
+    changed: bool
+    state: str | None
+    customer_id: str | None
+    desk_id: str | None
+
+
+UNKNOWN_HINT: Final = StateChange(changed=False, state=None, customer_id=None, desk_id=None)
+
+
+class HintBoard(Protocol):
+    """What the gateway sees of hints and channels. Raises StoreUnavailable."""
+
+    async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
+        """A customer's open hints for ``surface``, best first, at most three."""
+
+    async def desk_hints(self, desk_id: str, now_ms: int) -> list[Document]:
+        """All open hints of a desk, newest first."""
+
+    async def hint(self, hint_id: str) -> Document | None:
+        """One hint, open or over; None: unknown, or over for more than a day."""
+
+    async def owner(self, hint_id: str) -> Owner | None:
+        """Whose a hint is: its customer and desk; None: unknown."""
+
+    async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
+        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and tell the channels."""
+
+    async def deliver(self, hint_ids: Sequence[str]) -> int:
+        """Move hints from created to delivered, quietly; how many were created."""
+
+    async def expire(self, now_ms: int) -> int:
+        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and tell the channels; how many."""
+
+    async def position(self, channel: str) -> Position:
+        """Where a channel stands; a channel that never was begins."""
+
+    async def stands(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
+        """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
+
+    async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
+        """At most ``count`` entries of a channel after an offset, oldest first."""
+
+    async def wait(
+        self, places: Mapping[str, Place], block_ms: int, new: Collection[str] | None = None
+    ) -> dict[str, list[ChannelEntry]]:
+        """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+
+        ``new``: those that were not waited for the last time (None: all); ``places`` may change meanwhile.
+        """
+
+
+class MemoryHintBoard(HintBoard):
+    """The twin in memory; it sees what a ``MemoryHintStore`` on the same memory writes."""
+
+    def __init__(self, memory: HintMemory) -> None:
+        self._memory = memory
+
+    async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
+        """A customer's open hints for ``surface``, best first, at most three."""
+        self._memory.drop_expired(customer_id, now_ms)
+        return [record.document() for record in self._memory.open_hints(customer_id, now_ms, surface)[:MOST_HINTS]]
+
+    async def desk_hints(self, desk_id: str, now_ms: int) -> list[Document]:
+        """All open hints of a desk, newest first."""
+        return _newest_first(
+            record.document()
+            for record in self._memory.records.values()
+            if record.card.owner.desk_id == desk_id and "desk" in record.card.owner.surfaces and record.open_at(now_ms)
+        )
+
+    async def hint(self, hint_id: str) -> Document | None:
+        """One hint, open or over; None: unknown."""
+        record = self._memory.records.get(hint_id)
+        return None if record is None else record.document()
+
+    async def owner(self, hint_id: str) -> Owner | None:
+        """Whose a hint is: its customer and desk; None: unknown."""
+        return self._memory.owner(hint_id)
+
+    async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
+        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and tell the channels."""
+        owner = self._memory.owner(hint_id)
+        if owner is None:
+            return UNKNOWN_HINT
+        changed = self._memory.move(state_move(hint_id, state, now_ms, owner), now_ms)
+        return StateChange(changed, self._memory.records[hint_id].state, owner.customer_id, owner.desk_id)
+
+    async def deliver(self, hint_ids: Sequence[str]) -> int:
+        """Move hints from created to delivered, quietly; how many were created."""
+        return self._memory.deliver(hint_ids)
+
+    async def expire(self, now_ms: int) -> int:
+        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and tell the channels; how many."""
+        due = self._memory.due(now_ms)[:EXPIRED_AT_ONCE]
+        return sum([(await self.change_state(each, "expired", now_ms)).changed for each in due])
+
+    async def position(self, channel: str) -> Position:
+        """Where a channel stands; a channel that never was begins."""
+        return self._memory.channel(channel).position()
+
+    async def stands(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
+        """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
+        positions = [await self.position(channel) for channel in channels]
+        return [(position.epoch, position.offset) for position in positions]
+
+    async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
+        """At most ``count`` entries of a channel after an offset, oldest first."""
+        return self._memory.channel(channel).after(after, count)
+
+    async def wait(
+        self, places: Mapping[str, Place], block_ms: int, new: Collection[str] | None = None
+    ) -> dict[str, list[ChannelEntry]]:
+        """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+
+        ``new``: those that were not waited for the last time (None: all); ``places`` may change meanwhile.
+        """
+        deadline = time.monotonic() + min(block_ms, LONGEST_BLOCK_MS) / 1000
+        while True:
+            found = {name: self._memory.channel(name).after(at.offset, ENTRIES_A_WAIT) for name, at in places.items()}
+            found = {name: entries for name, entries in found.items() if entries}
+            if found or time.monotonic() >= deadline:
+                return found
+            await asyncio.sleep(POLL_S)
+
+
+class RedisHintBoard(HintBoard):
+    """Hints and channels in Redis. ``waiting``: a client made with ``WAIT_TIMEOUT_S``, for calls that block."""
+
+    def __init__(self, client: AsyncClient, waiting: AsyncClient, kept_events: int = KEPT_EVENTS) -> None:
+        self._client = client
+        self._waiting = waiting
+        self._kept_events = kept_events
+        self._doorbell = Doorbell(waiting)
+        self._swept_s = -SWEEP_EVERY_S
+        self._to_sweep: list[str] = []
+
+    async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
+        """A customer's open hints for ``surface``, best first, at most three."""
+        with answering("reading a customer's hints", self._client):
+            ids: Any = await self._client.zrevrange(keys.OPEN_HINTS.of(customer_id), 0, -1)
+            records = await self._records(ids)
+            if any(_expired(found, now_ms) for found in records):
+                await run_async(self._client, drop_expired_call(customer_id, now_ms))
+        return [found for found in _open_documents(records, now_ms) if surface in found["surfaces"]][:MOST_HINTS]
+
+    async def desk_hints(self, desk_id: str, now_ms: int) -> list[Document]:
+        """All open hints of a desk, newest first."""
+        key = keys.DESK_OPEN.of(desk_id)
+        with answering("reading a desk's hints", self._client):
+            await self._client.zremrangebyscore(key, "-inf", now_ms)
+            ids: Any = await self._client.zrange(key, 0, -1)
+            records = await self._records(ids)
+        return _newest_first(_open_documents(records, now_ms))
+
+    async def hint(self, hint_id: str) -> Document | None:
+        """One hint, open or over; None: unknown, or over for more than a day."""
+        with answering("reading a hint", self._client):
+            found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), DOCUMENT_FIELDS)
+        return document_from(found)
+
+    async def owner(self, hint_id: str) -> Owner | None:
+        """Whose a hint is: its customer and desk; None: unknown."""
+        with answering("asking whose a hint is", self._client):
+            found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
+        return owner_from(found)
+
+    async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
+        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and tell the channels."""
+        with answering("changing a hint's state", self._client):
+            found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
+            owner = owner_from(found)
+            if owner is None:
+                return UNKNOWN_HINT
+            move = state_move(hint_id, state, now_ms, owner)
+            changed, now_in = await run_async(self._client, move_call(move, owner, now_ms, self._kept_events))
+        return StateChange(bool(changed), now_in.decode() or None, owner.customer_id, owner.desk_id)
+
+    async def deliver(self, hint_ids: Sequence[str]) -> int:
+        """Move hints from created to delivered, quietly; how many were created."""
+        with answering("noting that hints were delivered", self._client):
+            [new] = await run_async(self._client, deliver_call(hint_ids))
+        return int(new)
+
+    async def expire(self, now_ms: int) -> int:
+        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and tell the channels; how many."""
+        key = keys.EXPIRING.of()
+        with answering("looking for hints whose lifetime is over", self._client):
+            due: Any = await self._client.zrangebyscore(key, "-inf", now_ms, start=0, num=EXPIRED_AT_ONCE)
+        ended = 0
+        for hint_id in due:
+            if (await self.change_state(hint_id.decode(), "expired", now_ms)).changed:
+                ended += 1
+            else:
+                with answering("forgetting a hint that is over", self._client):
+                    await self._client.zrem(key, hint_id)
+        return ended
+
+    async def position(self, channel: str) -> Position:
+        """Where a channel stands; a channel that never was begins."""
+        with answering("asking where a channel stands", self._client):
+            epoch, offset, oldest = await run_async(self._client, position_call(channel))
+        return Position(epoch.decode(), int(offset), int(oldest))
+
+    async def stands(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
+        """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
+        asked = [key for channel in channels for key in channel_keys(channel)[1:]]
+        with answering("asking where channels stand", self._client):
+            found: Any = await self._client.mget(asked) if asked else []
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return [(None if epoch is None else epoch.decode(), int(offset or 0)) for epoch, offset in pairs]
+
+    async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
+        """At most ``count`` entries of a channel after an offset, oldest first."""
+        with answering("reading a channel", self._client):
+            found: Any = await self._client.xrange(channel_keys(channel)[0], f"{after + 1}-0", "+", count)
+        return _entries(found)
+
+    async def wait(
+        self, places: Mapping[str, Place], block_ms: int, new: Collection[str] | None = None
+    ) -> dict[str, list[ChannelEntry]]:
+        """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+
+        ``new``: those that were not waited for the last time (None: all); ``places`` may change meanwhile.
+        """
+        wait_s = max(1, min(block_ms, LONGEST_BLOCK_MS)) / 1000
+        if not places:
+            await asyncio.sleep(wait_s)
+            return {}
+        give_up_s = time.monotonic() + wait_s
+        with answering("waiting on channels", self._waiting):
+            found = await self._read_after({name: places[name] for name in (places if new is None else new)})
+            while not found and (left_s := give_up_s - time.monotonic()) > 0:
+                rung = await self._doorbell.heard(left_s)
+                found, to_read = self._followed(places, rung)
+                found |= await self._read_after(to_read)
+        return found
+
+    def _followed(
+        self, places: Mapping[str, Place], rung: Rung
+    ) -> tuple[dict[str, list[ChannelEntry]], Mapping[str, Place]]:
+        """What rang and follows on the places without a gap; and the channels that have to be read to know.
+
+        What rang in another life of the channel is passed over: it is gone, or the reader is about to learn of it.
+        """
+        if rung.missed:
+            self._to_sweep = []
+            return {}, dict(places)
+        found: dict[str, list[ChannelEntry]] = {}
+        to_read = {name: places[name] for name in self._swept(places) if name in places}
+        for (stream, epoch), entries in rung.entries.items():
+            name = stream.decode().removeprefix(CHANNEL_PREFIX)
+            at = places.get(name)
+            if at is None or at.epoch.encode() != epoch:
+                continue
+            new = [entry for entry in entries if entry.offset > at.offset]
+            if any(entry.offset != follows for follows, entry in enumerate(new, at.offset + 1)):
+                to_read[name] = at
+            elif new:
+                found[name] = new
+                to_read.pop(name, None)
+        return found, to_read
+
+    def _swept(self, places: Mapping[str, Place]) -> list[str]:
+        """Some of all channels, in turn: often enough that all come up every ``SWEEP_EVERY_S``."""
+        now_s = time.monotonic()
+        rounds = 1 + len(places) // CHANNELS_A_QUESTION
+        if now_s - self._swept_s < SWEEP_EVERY_S / rounds:
+            return []
+        self._swept_s = now_s
+        self._to_sweep = self._to_sweep or list(places)
+        some, self._to_sweep = self._to_sweep[:CHANNELS_A_QUESTION], self._to_sweep[CHANNELS_A_QUESTION:]
+        return some
+
+    async def _read_after(self, places: Mapping[str, Place]) -> dict[str, list[ChannelEntry]]:
+        """What stands after the place in each channel, so many channels a question."""
+        read: dict[str, list[ChannelEntry]] = {}
+        names = list(places)
+        for start in range(0, len(names), CHANNELS_A_QUESTION):
+            keyed = {channel_keys(name)[0].encode(): name for name in names[start : start + CHANNELS_A_QUESTION]}
+            streams: dict[Any, Any] = {key: f"{places[name].offset}-0" for key, name in keyed.items()}
+            found: Any = await self._waiting.xread(streams, count=ENTRIES_A_WAIT)
+            read |= {keyed[key]: _entries(entries) for key, entries in found or ()}
+        return read
+
+    async def _records(self, ids: Sequence[bytes]) -> list[Found]:
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for hint_id in ids:
+                pipeline.hmget(keys.HINT_RECORD.of(hint_id.decode()), DOCUMENT_FIELDS)
+            records: list[Found] = await pipeline.execute()
+            return records
+
+
+def _expired(found: Found, now_ms: int) -> bool:
+    return found[2] is None or int(found[2]) <= now_ms
+
+
+def _open_documents(records: Iterable[Found], now_ms: int) -> list[Document]:
+    documents = [document_from(found) for found in records if not _expired(found, now_ms)]
+    return [document for document in documents if document is not None and document["state"] in OPEN_STATES]
+
+
+def _newest_first(documents: Iterable[Document]) -> list[Document]:
+    return sorted(documents, key=lambda document: (document["created_at"], document["hint_id"]), reverse=True)
+
+
+def _entries(found: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[ChannelEntry]:
+    return [ChannelEntry(offset_of(entry_id), fields[b"e"]) for entry_id, fields in found]

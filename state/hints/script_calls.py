@@ -1,0 +1,102 @@
+"""Calls of the hint scripts: cards and moves laid out as keys and arguments, and records read back.
+
+In: what ``state/hints/transitions.py`` prepared. Out: calls for ``state/scripts``; owners and documents
+out of what Redis answers. Refused: nothing. The order of keys and arguments is the scripts' own.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from state.hints.transitions import Card, Move, Owner
+from state.redis import keys
+from state.redis.channels import channel_keys, fresh_epoch
+from state.redis.scripts import DELIVER, DROP_EXPIRED, MOVE, POSITION, SPEAK, TELL, Call
+
+KEPT_AFTER_EXPIRY_MS: Final = 86_400_000
+OWNER_FIELDS: Final = ("customer", "desk", "transaction", "surfaces", "branch", "region")
+DOCUMENT_FIELDS: Final = ("document", "state", "expires_at_ms")
+_TRANSACTION: Final[msgspec.json.Decoder[str | None]] = msgspec.json.Decoder(str | None)
+
+
+def tell_call(card: Card, now_ms: int, kept_events: int) -> Call:
+    """Answers ``[1]``, or ``[0]`` when the hint is known already."""
+    owner = card.owner
+    arguments = (
+        *(now_ms, card.expires_at_ms, fresh_epoch(), kept_events, KEPT_AFTER_EXPIRY_MS),
+        *(card.hint_id, owner.customer_id, msgspec.json.encode(owner.customer_id), owner.desk_id),
+        *(msgspec.json.encode(owner.transaction_id), ",".join(owner.surfaces), card.rank),
+        *(int("desk" in owner.surfaces), int("chatbot" in owner.surfaces), card.speaks),
+        *(card.document, card.event, owner.branch or "", owner.region or ""),
+    )
+    return Call(TELL, _hint_keys(card.hint_id, owner), arguments)
+
+
+def speak_call(hint_id: str, now_ms: int, kept_events: int) -> Call:
+    """Answers ``[1]``, or ``[0]`` when there is nothing to say any more."""
+    hint_keys = (keys.HINT_RECORD.of(hint_id), *channel_keys(keys.CHATBOT_CHANNEL))
+    return Call(SPEAK, hint_keys, (now_ms, fresh_epoch(), kept_events))
+
+
+def move_call(move: Move, owner: Owner, now_ms: int, kept_events: int) -> Call:
+    """Answers ``[1, new state]``, or ``[0, the state it stays in]`` (empty: unknown)."""
+    arguments = (
+        *(now_ms, fresh_epoch(), kept_events, move.hint_id, msgspec.json.encode(owner.customer_id)),
+        *(move.wanted, move.cause, int(move.ends), f"|{'|'.join(sorted(move.origins))}|"),
+        *(move.desk_event, move.chatbot_event),
+    )
+    return Call(MOVE, _hint_keys(move.hint_id, owner), arguments)
+
+
+def deliver_call(hint_ids: Sequence[str]) -> Call:
+    """Answers ``[how many were created and are delivered now]``."""
+    return Call(DELIVER, tuple(keys.HINT_RECORD.of(each) for each in hint_ids))
+
+
+def drop_expired_call(customer_id: str, now_ms: int) -> Call:
+    """Takes a customer's expired hints out of what is read."""
+    return Call(DROP_EXPIRED, _customer_keys(customer_id), (msgspec.json.encode(customer_id), now_ms))
+
+
+def position_call(channel: str) -> Call:
+    """Answers ``[epoch, last offset, oldest kept offset]``."""
+    return Call(POSITION, channel_keys(channel), (fresh_epoch(),))
+
+
+def owner_from(found: Sequence[bytes | None]) -> Owner | None:
+    """The ``OWNER_FIELDS`` of a record; None: there is no such record."""
+    customer, desk, transaction, surfaces, branch, region = found
+    if customer is None or desk is None or transaction is None or surfaces is None:
+        return None
+    return Owner(
+        customer_id=customer.decode(),
+        desk_id=desk.decode(),
+        transaction_id=_TRANSACTION.decode(transaction),
+        surfaces=tuple(surfaces.decode().split(",")),
+        branch=branch.decode() or None if branch is not None else None,
+        region=region.decode() or None if region is not None else None,
+    )
+
+
+def document_from(found: Sequence[bytes | None]) -> dict[str, Any] | None:
+    """The document and state of a record's ``DOCUMENT_FIELDS``; None: there is no such record."""
+    document, state, _ = found
+    if document is None or state is None:
+        return None
+    return {**msgspec.json.decode(document), "state": state.decode()}
+
+
+def _customer_keys(customer_id: str) -> tuple[str, str, str]:
+    return keys.OPEN_HINTS.of(customer_id), keys.OPEN_DOCUMENTS.of(customer_id), keys.CHATBOT_HINT.of(customer_id)
+
+
+def _hint_keys(hint_id: str, owner: Owner) -> tuple[str, ...]:
+    return (
+        keys.HINT_RECORD.of(hint_id),
+        *_customer_keys(owner.customer_id),
+        keys.DESK_OPEN.of(owner.desk_id),
+        *channel_keys(keys.desk_channel(owner.desk_id)),
+        *channel_keys(keys.CHATBOT_CHANNEL),
+        keys.EXPIRING.of(),
+    )

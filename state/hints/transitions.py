@@ -1,0 +1,128 @@
+"""What is written when a hint is told, spoken or ended: the same for Redis and for the twin in memory.
+
+In: orders (``Telling``, ``Speak``, ``Retirement``) and changes of state. Out: a ``Card`` to be put
+down, or a ``Move`` to be made, with the events that go onto channels already encoded.
+Refused: nothing; whether a move is allowed is looked at where it is made, in one step with it.
+
+Who is told: a desk of all that happens to its hints; the chatbot channel of a hint when a bot may
+speak first, and of the end of every hint a chatbot can look up.
+"""
+
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+
+from operators.hints.hint import OPEN_STATES, Hint, HintState, Retirement, Speak, hint_document, may_become
+from state.facts import cloud_events
+
+STATES: Final[tuple[str, ...]] = get_args(HintState)
+CREATED_RANGE: Final = 2**42
+"""Epoch milliseconds below it end in the year 2109; with it a rank fits into a sorted set's 53 bits."""
+
+_STATE_EVENTS: Final = {
+    "shown": cloud_events.HINT_SHOWN,
+    "used": cloud_events.HINT_USED,
+    "dismissed": cloud_events.HINT_DISMISSED,
+    "retired": cloud_events.HINT_RETIRED,
+    "expired": cloud_events.HINT_RETIRED,
+}
+
+
+class Telling(msgspec.Struct, frozen=True):
+    """Put this hint in front of this desk, and of chatbots."""
+
+    hint: Hint
+    desk_id: str
+
+
+Order = Telling | Speak | Retirement
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose a hint is: what must be known to change it, and never changes."""
+
+    customer_id: str
+    desk_id: str
+    transaction_id: str | None
+    surfaces: tuple[str, ...]
+    branch: str | None = None
+    region: str | None = None
+
+
+class Card(msgspec.Struct, frozen=True):
+    """A hint as it is put down. ``rank``: greater is better; ``event``: its ``zhiyin.hint.created``."""
+
+    hint_id: str
+    owner: Owner
+    rank: int
+    expires_at_ms: int
+    speaks: Literal["now", "later", "never"]
+    document: bytes
+    event: bytes
+
+
+class Move(msgspec.Struct, frozen=True):
+    """One change of a hint's state, allowed from ``origins``. An empty event is not told.
+
+    ``ends``: it goes from every surface.
+    """
+
+    hint_id: str
+    wanted: str
+    cause: str
+    origins: frozenset[str]
+    ends: bool
+    desk_event: bytes
+    chatbot_event: bytes
+
+
+def card_of(telling: Telling, now_ms: int) -> Card:
+    """What is put down for a hint that is told at ``now_ms``."""
+    hint = telling.hint
+    return Card(
+        hint_id=hint.hint_id,
+        owner=Owner(hint.customer_id, telling.desk_id, hint.transaction_id, hint.surfaces, hint.branch, hint.region),
+        rank=hint.priority * CREATED_RANGE + hint.created_at_ms,
+        expires_at_ms=hint.expires_at_ms,
+        speaks=_speaks(hint.speak_after_ms, now_ms),
+        document=msgspec.json.encode(hint_document(hint)),
+        event=msgspec.json.encode(cloud_events.hint_created_event(hint)),
+    )
+
+
+def retirement_move(retirement: Retirement, owner: Owner) -> Move:
+    """The move that ends a hint for the cause the engine gives."""
+    event = cloud_events.retirement_event(retirement, owner.transaction_id)
+    state = cloud_events.ends_as(retirement.cause)
+    return _move(retirement.hint_id, state, retirement.cause, owner, event, event)
+
+
+def state_move(hint_id: str, state: str, at_ms: int, owner: Owner) -> Move:
+    """The move to a state that a desk or bot reports: desks hear the state, bots only that a hint has ended."""
+    change = cloud_events.hint_change(hint_id, owner.customer_id, state, state, at_ms)
+    event_type = _STATE_EVENTS.get(state)
+    told = event_type and cloud_events.hint_changed_event(event_type, change, owner.transaction_id)
+    retired = cloud_events.hint_changed_event(cloud_events.HINT_RETIRED, change, owner.transaction_id)
+    return _move(hint_id, state, state, owner, told or None, retired)
+
+
+def _move(
+    hint_id: str, wanted: str, cause: str, owner: Owner, desk: dict[str, Any] | None, chatbot: dict[str, Any]
+) -> Move:
+    ends = wanted not in OPEN_STATES
+    places = {name: place for name in ("branch", "region") if (place := getattr(owner, name))}
+    return Move(
+        hint_id=hint_id,
+        wanted=wanted,
+        cause=cause,
+        origins=frozenset(state for state in STATES if may_become(state, wanted)),
+        ends=ends,
+        desk_event=msgspec.json.encode({**desk, **places}) if desk and "desk" in owner.surfaces else b"",
+        chatbot_event=msgspec.json.encode(chatbot) if ends and "chatbot" in owner.surfaces else b"",
+    )
+
+
+def _speaks(speak_after_ms: int | None, now_ms: int) -> Literal["now", "later", "never"]:
+    if speak_after_ms is None:
+        return "never"
+    return "now" if speak_after_ms <= now_ms else "later"

@@ -1,0 +1,1 @@
+"""All that knows librdkafka: the bus on Kafka, topics that hold each entry once, their pages."""

@@ -1,0 +1,1 @@
+"""Journey maps and pain points in Redis."""

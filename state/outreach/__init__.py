@@ -1,0 +1,1 @@
+"""The list of customers to call first, and agents' claims on it."""

@@ -1,0 +1,1 @@
+"""Connections, keys, channels and scripts of Redis."""

@@ -1,0 +1,1 @@
+"""The journals of the engine's state, and saved models."""

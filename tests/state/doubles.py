@@ -1,0 +1,162 @@
+"""The memory that the twins of the hint store and the hint board share: what Redis and its scripts do, in Python.
+
+In: cards, moves and the time in epoch milliseconds. Out: whether something changed, documents, channel
+entries. Refused: what is known or over already. Records are kept for ever here: it is for tests and short runs.
+"""
+
+import bisect
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from operators.hints.hint import OPEN_STATES
+from state.hints.transitions import Card, Move, Owner
+from state.redis import keys
+from state.redis.channels import KEPT_EVENTS, ChannelEntry, Position, fresh_epoch
+
+MOST_HINTS: Final = 3
+
+
+class Record(msgspec.Struct):
+    """One hint and what became of it."""
+
+    card: Card
+    state: str
+    cause: str = ""
+    unspoken: bool = False
+
+    def open_at(self, now_ms: int) -> bool:
+        """Whether it may still be put in front of anybody."""
+        return self.state in OPEN_STATES and self.card.expires_at_ms > now_ms
+
+    def document(self) -> dict[str, Any]:
+        """The hint document with its state."""
+        return {**msgspec.json.decode(self.card.document), "state": self.state}
+
+
+class MemoryChannel:
+    """One channel: the newest events under offsets without gaps."""
+
+    def __init__(self, kept_events: int) -> None:
+        self.epoch = fresh_epoch()
+        self.entries: list[ChannelEntry] = []
+        self._offset = 0
+        self._kept_events = kept_events
+
+    def add(self, event: bytes) -> None:
+        """Add one event under the next offset; the oldest beyond the number kept goes."""
+        self._offset += 1
+        self.entries.append(ChannelEntry(self._offset, event))
+        del self.entries[: -self._kept_events]
+
+    def position(self) -> Position:
+        """Where the channel stands."""
+        return Position(self.epoch, self._offset, self.entries[0].offset if self.entries else self._offset + 1)
+
+    def after(self, offset: int, count: int) -> list[ChannelEntry]:
+        """At most ``count`` entries after ``offset``."""
+        start = bisect.bisect_right(self.entries, offset, key=lambda entry: entry.offset)
+        return self.entries[start : start + count]
+
+
+class HintMemory:
+    """All hints and channels of one house."""
+
+    def __init__(self, kept_events: int = KEPT_EVENTS) -> None:
+        self.records: dict[str, Record] = {}
+        self._chatbot: dict[str, tuple[int, bytes]] = {}
+        self._channels: dict[str, MemoryChannel] = {}
+        self._kept_events = kept_events
+
+    def channel(self, name: str) -> MemoryChannel:
+        """The channel of this name, begun when there is none yet."""
+        return self._channels.setdefault(name, MemoryChannel(self._kept_events))
+
+    def owner(self, hint_id: str) -> Owner | None:
+        """Whose a hint is; None: unknown."""
+        record = self.records.get(hint_id)
+        return None if record is None else record.card.owner
+
+    def put(self, card: Card, now_ms: int) -> bool:
+        """Put a hint down and tell of it; False: known already."""
+        if card.hint_id in self.records:
+            return False
+        late = card.expires_at_ms <= now_ms
+        record = self.records[card.hint_id] = Record(card, "expired" if late else "created")
+        if late:
+            return True
+        self._write_chatbot_document(card.owner.customer_id, now_ms)
+        if "desk" in card.owner.surfaces:
+            self.channel(keys.desk_channel(card.owner.desk_id)).add(card.event)
+        if "chatbot" in card.owner.surfaces:
+            record.unspoken = card.speaks != "never"
+            if card.speaks == "now":
+                self.speak(card.hint_id, now_ms)
+        return True
+
+    def speak(self, hint_id: str, now_ms: int) -> bool:
+        """Tell the chatbot channel of a hint that had to wait."""
+        record = self.records.get(hint_id)
+        if record is None or not record.unspoken or not record.open_at(now_ms):
+            return False
+        record.unspoken = False
+        self.channel(keys.CHATBOT_CHANNEL).add(record.card.event)
+        return True
+
+    def move(self, move: Move, now_ms: int) -> bool:
+        """Move a known hint to another state and tell of it; False: not from the state it is in."""
+        record = self.records[move.hint_id]
+        if record.state not in move.origins:
+            return False
+        record.state, record.cause = move.wanted, move.cause
+        owner = record.card.owner
+        if move.ends:
+            self._write_chatbot_document(owner.customer_id, now_ms)
+        if move.desk_event:
+            self.channel(keys.desk_channel(owner.desk_id)).add(move.desk_event)
+        if move.chatbot_event:
+            self.channel(keys.CHATBOT_CHANNEL).add(move.chatbot_event)
+        return True
+
+    def deliver(self, hint_ids: Sequence[str]) -> int:
+        """Note that hints are in front of somebody; how many were new."""
+        found = [self.records[each] for each in hint_ids if each in self.records]
+        new = [record for record in found if record.state == "created"]
+        for record in new:
+            record.state = "delivered"
+        return len(new)
+
+    def due(self, now_ms: int) -> list[str]:
+        """The ids of open hints whose lifetime is over."""
+        return [
+            hint_id
+            for hint_id, record in self.records.items()
+            if record.state in OPEN_STATES and record.card.expires_at_ms <= now_ms
+        ]
+
+    def open_hints(self, customer_id: str, now_ms: int, surface: str) -> list[Record]:
+        """A customer's open hints for one surface, best first."""
+        found = [
+            record
+            for record in self.records.values()
+            if record.card.owner.customer_id == customer_id
+            and surface in record.card.owner.surfaces
+            and record.open_at(now_ms)
+        ]
+        return sorted(found, key=lambda record: (record.card.rank, record.card.hint_id), reverse=True)
+
+    def chatbot_document(self, customer_id: str, now_ms: int) -> bytes | None:
+        """What ``GET zy:hint:{customer}`` would give."""
+        expires_at_ms, document = self._chatbot.get(customer_id, (0, b""))
+        return document if expires_at_ms > now_ms else None
+
+    def drop_expired(self, customer_id: str, now_ms: int) -> None:
+        """Write anew what a chatbot reads of a customer."""
+        self._write_chatbot_document(customer_id, now_ms)
+
+    def _write_chatbot_document(self, customer_id: str, now_ms: int) -> None:
+        best = [record.card for record in self.open_hints(customer_id, now_ms, "chatbot")[:MOST_HINTS]]
+        hints = [msgspec.Raw(card.document) for card in best]
+        document = msgspec.json.encode({"customer_id": customer_id, "hints": hints})
+        self._chatbot[customer_id] = (max((card.expires_at_ms for card in best), default=0), document)
