@@ -19,12 +19,12 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bench.inputs import SHIPPED_CATALOGUE
 from bench.visits import JOURNEY, Visits
 from config import load_catalogue
+from flows.cluster.recovery_folder import Layout
 from flows.dataflow import Outlets, Rules, journey_flow
-from flows.delivery import Poll
-from flows.recovery_folder import Layout
-from flows.remembering import Journals
-from flows.running import run_dataflow
-from flows.sinks import ListSink
+from flows.live.runner import run_dataflow
+from flows.sinks.list_sink import ListSink
+from flows.steps.journaled_state import Journals
+from flows.steps.messages import Poll
 
 EPOCH_MS: Final = 5_000
 SHARDS: Final = 32

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from config import load_catalogue
-from flows.file_source import read_lines
+from flows.sources.recording import read_lines
 from operators.records.catalogue import Catalogue
 from zhiyin.simulate import Plan, write_file
 

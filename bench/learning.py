@@ -18,8 +18,8 @@ from bench.inputs import CACHE, RECORDED, ROOT, Recording, simulated
 from bench.scale import Scale
 from bench.timing import cpus, interleaved, quotients, taken, walls
 from config import load_catalogue
-from flows.file_source import read_lines
-from flows.replay import Replay
+from flows.replay.replay import Replay
+from flows.sources.recording import read_lines
 from operators.records.catalogue import Catalogue
 
 AIM: Final = Aim(at_most=0.35)

@@ -17,11 +17,11 @@ from bench.dataflow_process import LATEST_MS, SHARDS, Paced, nowhere
 from bench.inputs import SHIPPED_CATALOGUE
 from bench.visits import Visits
 from config import load_catalogue
+from flows.cluster.member import Member
 from flows.dataflow import Outlets, Rules, journey_flow
-from flows.delivery import Poll
-from flows.member import Member
-from flows.running import run_dataflow
-from flows.sinks import ListSink
+from flows.live.runner import run_dataflow
+from flows.sinks.list_sink import ListSink
+from flows.steps.messages import Poll
 from operators.records.facts import Fact
 from state.bus.protocol import partition_of
 

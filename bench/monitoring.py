@@ -19,9 +19,9 @@ from bench.timing import cpus, interleaved, quotients, taken, walls
 from bench.watched_quarter import Watched, watch_quarter
 from config import load_catalogue
 from flows.dataflow import Outlets, Rules, journey_flow
-from flows.file_source import RecordingSource, polls_of
-from flows.running import run_dataflow
-from flows.sinks import ListSink
+from flows.live.runner import run_dataflow
+from flows.sinks.list_sink import ListSink
+from flows.sources.recording import RecordingSource, polls_of
 
 COST: Final = Aim(at_least=0.90)
 POLL_EVENTS: Final = 512

@@ -23,7 +23,7 @@ from bench.inputs import SHIPPED_CATALOGUE
 from bench.not_measured import NotMeasured
 from bench.scale import Scale
 from bench.visits import BEGINS_MS, JOURNEY, Visits
-from flows.delivery import Poll
+from flows.steps.messages import Poll
 from operators.support.timestamps import iso_text
 from state.bus.protocol import partition_of
 from state.redis import keys

@@ -17,7 +17,7 @@ from bench.figures import Aim, Figure, figure, number
 from bench.inputs import CACHE, Recording, recorded, simulated
 from bench.scale import Scale
 from bench.timing import Taken, cpus, interleaved, quotients, taken, taken_often, walls
-from flows.replay import DEFAULT_KINDS, KINDS, Pace, Replay, ReplayReport
+from flows.replay.replay import DEFAULT_KINDS, KINDS, Pace, Replay, ReplayReport
 from operators.records.events import Event, read_events
 
 CHOICES: Final = (

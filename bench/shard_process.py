@@ -18,13 +18,13 @@ from bench.inputs import SHIPPED_CATALOGUE
 from bench.timing import taken
 from bench.visits import POLL_EVENTS, Visits
 from config import load_catalogue
-from flows.customers import CustomersLogic
-from flows.decide import arbitrable, deciding_fixed
-from flows.delivery import Concerning, Poll, ShardBatch, by_shard
-from flows.placing import shard_key
-from flows.remembering import Remembering
-from flows.running import quieten_garbage_collection
-from flows.track import TrackLogic
+from flows.live.runner import quieten_garbage_collection
+from flows.steps.customer_step import CustomersLogic
+from flows.steps.decide import arbitrable, deciding_fixed
+from flows.steps.journaled_state import Remembering
+from flows.steps.messages import Concerning, Poll, ShardBatch, by_shard
+from flows.steps.shard_keys import shard_key
+from flows.steps.track import TrackLogic
 from operators.hints.arbitration import Arbitration
 from operators.records.events import read_events
 from operators.tracking.plan import journey_plans

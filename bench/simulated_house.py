@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from flows.outcomes import outcome_of
+from flows.steps.outcomes import outcome_of
 from operators.hints.builder import HintMaker, hint_id
 from operators.learning.breakoff_outcomes import Judgement, Outcome
 from operators.learning.interfaces import WatchScored

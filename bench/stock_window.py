@@ -24,10 +24,10 @@ from bench.not_measured import NotMeasured
 from bench.replay import replayed
 from bench.scale import Scale
 from bench.timing import cpus, interleaved, quotients, taken, walls
-from flows.delivery import Poll
-from flows.file_source import RecordingSource, polls_of
-from flows.replay import DEFAULT_KINDS, Pace, ReplayReport
-from flows.running import run_dataflow
+from flows.live.runner import run_dataflow
+from flows.replay.replay import DEFAULT_KINDS, Pace, ReplayReport
+from flows.sources.recording import RecordingSource, polls_of
+from flows.steps.messages import Poll
 from operators.records.catalogue import Catalogue
 from operators.records.events import ACTIVITY, CANCELLED, COMPLETED, STEP_COMPLETED, STEP_VIEWED, Event, read_events
 

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from config import Settings
-from flows.delivery import Poll
+from flows.steps.messages import Poll
 from operators.records.events import COMPLETED, FIELD_ERROR, STEP_COMPLETED, STEP_FAILED, STEP_VIEWED
 from operators.support.timestamps import iso_text
 

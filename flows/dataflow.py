@@ -14,18 +14,18 @@ from bytewax.inputs import Source
 from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
-from flows.bundles import bundles
-from flows.customers import Clock, CustomersLogic
-from flows.decide import Learns, arbitrable, by_learning_journey, deciding, deciding_fixed
-from flows.delivery import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_of
-from flows.monitor import monitored
-from flows.outreach import about_calling
-from flows.placing import shard_key
-from flows.questions import hot_questions
-from flows.remembering import Journals, Remembering
-from flows.track import TrackLogic
-from flows.uplift import WatchUplift, comparison, hints_by_journey
-from flows.wording import worded
+from flows.steps.bundles import bundles
+from flows.steps.customer_step import Clock, CustomersLogic
+from flows.steps.decide import Learns, arbitrable, by_learning_journey, deciding, deciding_fixed
+from flows.steps.journaled_state import Journals, Remembering
+from flows.steps.messages import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_of
+from flows.steps.monitor import monitored
+from flows.steps.outreach import about_calling
+from flows.steps.questions import hot_questions
+from flows.steps.shard_keys import shard_key
+from flows.steps.track import TrackLogic
+from flows.steps.uplift import WatchUplift, comparison, hints_by_journey
+from flows.steps.wording import worded
 from operators.hints.arbitration import Arbitration, Input, Verdict
 from operators.outreach.call_list import Outreach
 from operators.outreach.call_list_entry import OutreachWord

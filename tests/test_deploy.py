@@ -10,7 +10,7 @@ import yaml
 from config import load_settings
 from config.settings.load import variable_of
 from config.settings.table import Settings
-from flows.stopping import GRACE_S
+from flows.live.shutdown import GRACE_S
 from tests.machine import ROOT
 from zhiyin.command_parser import command_parser
 

@@ -51,7 +51,7 @@ def engine(chosen: argparse.Namespace) -> int:
     settings = engine_settings(chosen)
     # Libraries start threads as they are imported. A signal that such a thread may take ends the process at once.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-    from flows.engine import run_engine
+    from flows.live.engine import run_engine
 
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     log_to_stderr(settings)

@@ -13,11 +13,11 @@ from typing import Final
 
 import msgspec
 
-from flows.decide import Learns
-from flows.file_source import RecordingUnreadable
-from flows.replay import HINT, Replay, ReplayReport, Watching
-from flows.replay_process import ReplayProcessLost
-from flows.replay_tracking import TwoStageReplay
+from flows.replay.replay import HINT, Replay, ReplayReport, Watching
+from flows.replay.two_stage_replay import TwoStageReplay
+from flows.replay.worker_process import ReplayProcessLost
+from flows.sources.recording import RecordingUnreadable
+from flows.steps.decide import Learns
 from operators.hints.uplift import UpliftCounts
 from operators.learning.interfaces import Learning
 from operators.records.catalogue import Catalogue

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from config.metric import PROCESS_METRICS, Metric
-from flows import metrics as engine_metrics
+from flows.metrics import engine as engine_metrics
 from gateway import metrics as gateway_metrics
 
 _HEAD: Final = """# Metrics

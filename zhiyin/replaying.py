@@ -2,7 +2,7 @@
 
 In: a catalogue, the command's options. Out: facts where they were wanted; on stderr what
 the replay did. Refused: a kind of fact there is none of, an output that can't be written
-(``CommandFailure``); what ``flows.file_source`` can't read.
+(``CommandFailure``); what ``flows.sources.recording`` can't read.
 """
 
 import argparse
@@ -12,11 +12,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO
 
-from flows.file_source import RecordingUnreadable
-from flows.replay import DEFAULT_KINDS, KINDS, Replay, ReplayReport
-from flows.replay_process import ReplayProcessLost
-from flows.replay_shares import SharedReplay, is_shareable
-from flows.replay_tracking import TwoStageReplay
+from flows.replay.replay import DEFAULT_KINDS, KINDS, Replay, ReplayReport
+from flows.replay.sharded_replay import SharedReplay, is_shareable
+from flows.replay.two_stage_replay import TwoStageReplay
+from flows.replay.worker_process import ReplayProcessLost
+from flows.sources.recording import RecordingUnreadable
 from operators.records.catalogue import Catalogue
 from zhiyin import __version__
 from zhiyin.failures import CommandFailure

@@ -25,9 +25,9 @@ from bench.progress import tell
 from bench.scale import Scale
 from bench.stock_window import gap_ms, outcome_of, require_agreement
 from bench.timing import Taken, cpus, interleaved, quotients, taken, walls
-from flows.replay import ReplayReport
-from flows.replay_shares import SharedReplay
-from flows.replay_tracking import TwoStageReplay
+from flows.replay.replay import ReplayReport
+from flows.replay.sharded_replay import SharedReplay
+from flows.replay.two_stage_replay import TwoStageReplay
 from operators.records.catalogue import Catalogue, Decision
 from operators.records.events import ACTIVITY, CANCELLED, COMPLETED, STEP_COMPLETED, STEP_VIEWED
 

@@ -9,7 +9,7 @@ from bench.not_measured import NotMeasured
 from bench.scale import QUICK
 from bench.shard_process import Holder, House
 from bench.visits import WINDOW_MS, Visits
-from flows.delivery import Poll, by_shard
+from flows.steps.messages import Poll, by_shard
 from operators.records.events import Event, read_events
 
 TINY = msgspec.structs.replace(QUICK, repeats=3, attempts=(2_000, 6_000), turn_events=4_000)

@@ -4,7 +4,7 @@ import pytest
 
 from bench.inputs import RECORDED, RECORDED_CATALOGUE, Recording, recorded, simulated
 from bench.replay import CHOICES, figures_of, replayed
-from flows.file_source import RecordingUnreadable
+from flows.sources.recording import RecordingUnreadable
 
 EVENTS = 2_000
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import psutil
 
-from flows.replay_process import ReplayProcessLost
+from flows.replay.worker_process import ReplayProcessLost
 from operators.records.catalogue import Catalogue
 from zhiyin.simulate import Plan, write_file
 

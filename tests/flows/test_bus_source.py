@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.bus_source import Backlog, BusPart, BusSource, Lag
-from flows.delivery import Poll
+from flows.sources.bus import Backlog, BusPart, BusSource, Lag
+from flows.steps.messages import Poll
 from state.bus.protocol import BusEntry, BusLook, BusUnavailable
 
 AWAY = BusUnavailable("reading", "here", "gone", "no", "wait")
@@ -98,7 +98,7 @@ def test_the_clock_ticks_with_the_instant_that_was_looked_at_and_not_with_each_l
 
 
 def test_the_clock_stands_still_while_more_waits_or_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.bus_source._now_ms", lambda: BEGAN_MS)
+    monkeypatch.setattr("flows.sources.bus._now_ms", lambda: BEGAN_MS)
     reader = ScriptedReader(look(1, 2, 3), look(4), look(), look(5, end_ms=BEGAN_MS))
     assert [poll.now_ms for poll in polls(part_of(reader), 4)] == [None, None, BEGAN_MS]
 
@@ -113,7 +113,7 @@ def test_after_an_outage_the_clock_waits_for_those_who_kept_their_events(
         def read(self, after: str | None, count: int) -> BusLook:
             return look(end_ms=now_ms)
 
-    monkeypatch.setattr("flows.bus_source._now_ms", lambda: now_ms)
+    monkeypatch.setattr("flows.sources.bus._now_ms", lambda: now_ms)
     part = part_of(Ends())
     assert [poll.now_ms for poll in polls(part, 1)] == [BEGAN_MS]
     back_ms = now_ms = BEGAN_MS + round(away_s * 1000)

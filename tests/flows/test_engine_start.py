@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import redis
 
-from flows.member import AddressUnusable, Member
+from flows.cluster.member import AddressUnusable, Member
 from tests.flows.engine_process import EngineProcess, post, told_facts, until
 from tests.flows.engine_set import EngineSet
 from tests.flows.quick_events import KINDS, QUICK, event, now_ms

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from flows.learning_metrics import EVERY_S, Keepers, LearningMetrics
+from flows.metrics.learning import EVERY_S, Keepers, LearningMetrics
 from operators.learning.interfaces import LearningFigures, Quality
 
 

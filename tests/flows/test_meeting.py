@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.meeting import Meeting
-from flows.member import Member
+from flows.cluster.member import Member
+from flows.cluster.rendezvous import Meeting
 
 ADDRESSES = ("a:1", "b:2", "c:3")
 

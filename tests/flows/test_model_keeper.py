@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from flows.model_keeper import ModelKeeper, Origin
-from flows.model_metrics import ModelMetrics
+from flows.live.model_saver import ModelKeeper, Origin
+from flows.metrics.models import ModelMetrics
 from operators.learning.interfaces import MODEL_FORMAT, LearningFigures, Quality
 from operators.support.snapshot_codec import StateUnreadable
 from state.snapshots.model_store import ModelDescription, ModelStore

@@ -10,9 +10,9 @@ import pytest
 
 from config import load_catalogue
 from flows.dataflow import Outlets, Rules, journey_flow
-from flows.file_source import RecordingSource, polls_of
-from flows.running import run_dataflow
-from flows.sinks import ListSink
+from flows.live.runner import run_dataflow
+from flows.sinks.list_sink import ListSink
+from flows.sources.recording import RecordingSource, polls_of
 from operators.monitoring.journey_map import HOUR_MS, Tally, Window, over, unpack_pane
 from operators.monitoring.journey_monitor import MapChanged, Told
 from operators.monitoring.satisfaction import satisfaction

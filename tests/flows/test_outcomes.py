@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from config import load_catalogue
-from flows.decide import Learns
-from flows.delivery import Tracked
-from flows.outcomes import outcome_of, outcomes_by_journey
-from flows.replay import Replay, Watching
+from flows.replay.replay import Replay, Watching
+from flows.steps.decide import Learns
+from flows.steps.messages import Tracked
+from flows.steps.outcomes import outcome_of, outcomes_by_journey
 from operators.hints.arbitration import Contact
 from operators.learning.breakoff_outcomes import CALLED, Forgotten, Judgement, Outcome
 from operators.learning.interfaces import Learning

@@ -8,10 +8,10 @@ import orjson
 import pytest
 import redis
 
-from flows.counts import Counts
-from flows.decide import arbitrable
-from flows.metrics import EngineMetrics
-from flows.outreach import about_calling
+from flows.metrics.engine import EngineMetrics
+from flows.sinks.output_metrics import Counts
+from flows.steps.decide import arbitrable
+from flows.steps.outreach import about_calling
 from operators.hints.arbitration import Contact
 from operators.outreach.call_list_entry import CallFirst, NoCall, NotListed
 from operators.outreach.call_list_state import HELPED, CallOutcome, DoNotCall

@@ -9,7 +9,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.testing import TestingSource, cluster_main
 
-from flows.placing import SPREADS_OVER, engine_hash, shard_key
+from flows.steps.shard_keys import SPREADS_OVER, engine_hash, shard_key
 
 Item = tuple[str, int]
 _run: Callable[..., None] = cluster_main

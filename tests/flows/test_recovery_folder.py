@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from flows.member import Member
-from flows.recovery_folder import RECOVERY_PARTITIONS, Layout, RecoveryInUse, RecoveryMismatch, RecoveryUnusable
+from flows.cluster.member import Member
+from flows.cluster.recovery_folder import RECOVERY_PARTITIONS, Layout, RecoveryInUse, RecoveryMismatch, RecoveryUnusable
 from tests.flows.engine_process import until
 from tests.machine import ROOT
 
 MAKER = """
 import sys, time
 from pathlib import Path
-from flows.recovery_folder import Layout
+from flows.cluster.recovery_folder import Layout
 folder, number = Path(sys.argv[1]), sys.argv[2]
 (folder.parent / f"here-{number}").touch()
 while not (folder.parent / "go").exists():
@@ -29,8 +29,8 @@ layout.journals.mkdir(exist_ok=True)
 HOLDER = """
 import sys, time
 from pathlib import Path
-from flows.member import Member
-from flows.recovery_folder import Layout
+from flows.cluster.member import Member
+from flows.cluster.recovery_folder import Layout
 layout = Layout(Path(sys.argv[1]), 4, 2)
 layout.prepare()
 with layout.held(Member(2, ("a:1", "b:2", "c:3"))):

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config import load_catalogue
-from flows.file_source import RecordingUnreadable
-from flows.replay import KINDS, Pace, Replay
+from flows.replay.replay import KINDS, Pace, Replay
+from flows.sources.recording import RecordingUnreadable
 from operators.records.facts import FACT_KINDS
 from operators.support.timestamps import iso_text
 from tests.oracle import expected_facts

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from config import load_catalogue
-from flows.file_source import RecordingUnreadable
-from flows.replay import DEFAULT_KINDS, HINT, KINDS, Replay
-from flows.replay_shares import SharedReplay, is_shareable, own_lines
+from flows.replay.replay import DEFAULT_KINDS, HINT, KINDS, Replay
+from flows.replay.sharded_replay import SharedReplay, is_shareable, own_lines
+from flows.sources.recording import RecordingUnreadable
 from operators.records.catalogue import Catalogue
 from operators.records.facts import FACT_KINDS
 from tests.flows.replay_processes import (

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from config import load_catalogue
-from flows.decide import Learns
-from flows.file_source import RecordingUnreadable
-from flows.replay import DEFAULT_KINDS, KINDS, Replay, Watching
-from flows.replay_tracking import TwoStageReplay
+from flows.replay.replay import DEFAULT_KINDS, KINDS, Replay, Watching
+from flows.replay.two_stage_replay import TwoStageReplay
+from flows.sources.recording import RecordingUnreadable
+from flows.steps.decide import Learns
 from operators.records.catalogue import Catalogue
 from operators.tracking.features import Scored
 from tests.flows.replay_processes import (

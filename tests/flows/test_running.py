@@ -11,10 +11,10 @@ from bytewax.errors import BytewaxRuntimeError
 from bytewax.operators import StatefulBatchLogic
 from bytewax.testing import TestingSink, TestingSource
 
-from flows import running
-from flows.member import AddressUnusable, Member, MemberLost
-from flows.recovery_folder import Layout, RecoveryUnusable
-from flows.running import EnginePanic, run_dataflow
+from flows.cluster.member import AddressUnusable, Member, MemberLost
+from flows.cluster.recovery_folder import Layout, RecoveryUnusable
+from flows.live import runner as running
+from flows.live.runner import EnginePanic, run_dataflow
 
 SET = Member(1, ("a:1", "b:2"))
 

@@ -15,8 +15,8 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 from bytewax.testing import TestingSink, TestingSource
 
-from flows.recovery_folder import RecoveryUnusable
-from flows.stale_snapshots import forget_stale, resume_epoch
+from flows.cluster.recovery_folder import RecoveryUnusable
+from flows.cluster.stale_snapshots import forget_stale, resume_epoch
 
 run_flow: Callable[..., Any] = cli_main
 recovery: Callable[[Path], RecoveryConfig] = RecoveryConfig

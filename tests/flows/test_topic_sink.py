@@ -11,12 +11,12 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSource
 from prometheus_client import CollectorRegistry
 
-from flows.counts import Counts
-from flows.kafka_outlets import FactTelling, HintTelling, KafkaOutlets, LetterTelling, Topics
-from flows.metrics import EngineMetrics
-from flows.redis_outlets import HintDesks
-from flows.running import run_dataflow
-from flows.topic_sink import Telling, TopicOpening, TopicPart, TopicSink, by_partition, part_name
+from flows.live.kafka_sinks import FactTelling, HintTelling, KafkaOutlets, LetterTelling, Topics
+from flows.live.redis_sinks import HintDesks
+from flows.live.runner import run_dataflow
+from flows.metrics.engine import EngineMetrics
+from flows.sinks.output_metrics import Counts
+from flows.sinks.topic_sink import Telling, TopicOpening, TopicPart, TopicSink, by_partition, part_name
 from operators.hints.arbitration import Verdict
 from operators.hints.hint import HeldBack, Retirement
 from operators.records.facts import Fact, FactKind

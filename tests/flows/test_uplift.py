@@ -8,8 +8,8 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flows.delivery import shard_of
-from flows.replay import HINT, Pace, Replay, Watching
+from flows.replay.replay import HINT, Pace, Replay, Watching
+from flows.steps.messages import shard_of
 from operators.hints.arbitration import in_control_group
 from operators.hints.uplift import GRACE_MS, UpliftCounts
 from operators.records.catalogue import ControlGroup

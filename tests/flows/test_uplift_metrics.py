@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from flows.uplift_metrics import UpliftMetrics
+from flows.metrics.uplift import UpliftMetrics
 from operators.hints.uplift import UpliftCounts
 
 

@@ -9,8 +9,8 @@ import orjson
 import pytest
 import redis
 
-from flows.counts import Counts
-from flows.metrics import EngineMetrics
+from flows.metrics.engine import EngineMetrics
+from flows.sinks.output_metrics import Counts
 from operators.hints.hint import Wording, WordingReward
 from tests.flows.engine_process import EngineProcess, post, until
 from tests.flows.quick_events import QUICK, event, now_ms

@@ -9,10 +9,10 @@ import msgspec
 
 from config import load_catalogue
 from flows.dataflow import Outlets, Rules, journey_flow
-from flows.file_source import RecordingSource, polls_of
-from flows.monitor import TELL_EVERY_MS
-from flows.running import run_dataflow
-from flows.sinks import ListSink
+from flows.live.runner import run_dataflow
+from flows.sinks.list_sink import ListSink
+from flows.sources.recording import RecordingSource, polls_of
+from flows.steps.monitor import TELL_EVERY_MS
 from operators.monitoring.fix_effect import Side
 from operators.monitoring.journey_map import DAY_MS, HOUR_MS
 from operators.monitoring.journey_monitor import JourneyKnown, MapChanged, PainPointChanged, Told

@@ -5,10 +5,10 @@ from datetime import date
 import msgspec
 import pytest
 
-from flows.customers import CustomersLogic
-from flows.decide import arbitrable
-from flows.delivery import Concerning
-from flows.remembering import Remembering, Remembers
+from flows.steps.customer_step import CustomersLogic
+from flows.steps.decide import arbitrable
+from flows.steps.journaled_state import Remembering, Remembers
+from flows.steps.messages import Concerning
 from operators.contacts.bundle import Attendance, PolicyNews
 from operators.contacts.bundle_decision import BundleDecision
 from operators.contacts.hot_questions import Asked, HotQuestions

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from config import load_catalogue
-from flows.decide import Learns
-from flows.replay import Replay, Watching
+from flows.replay.replay import Replay, Watching
+from flows.steps.decide import Learns
 from operators.hints.uplift import UpliftCounts
 from operators.records.facts import Fact
 from tests.machine import RECORDED_DATA, ROOT

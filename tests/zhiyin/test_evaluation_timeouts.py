@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.replay import Replay, Watching
+from flows.replay.replay import Replay, Watching
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Fact
 from tests.operators.samples import fact

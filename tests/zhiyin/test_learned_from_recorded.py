@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from config import load_catalogue
-from flows.file_source import read_lines
-from flows.replay import Replay
+from flows.replay.replay import Replay
+from flows.sources.recording import read_lines
 from tests.machine import RECORDED_DATA, ROOT
 
 CATALOGUE: Final = ROOT / "tests" / "recorded" / "online_process_learned.yaml"

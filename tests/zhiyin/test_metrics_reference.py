@@ -3,8 +3,8 @@
 from prometheus_client import CollectorRegistry, generate_latest
 
 from config.metric import PROCESS_METRICS
-from flows.metrics import TABLE as ENGINE_TABLE
-from flows.metrics import EngineMetrics
+from flows.metrics.engine import TABLE as ENGINE_TABLE
+from flows.metrics.engine import EngineMetrics
 from gateway.metrics import TABLE as GATEWAY_TABLE
 from gateway.metrics import GatewayMetrics
 from tests.machine import ROOT

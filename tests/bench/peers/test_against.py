@@ -15,7 +15,7 @@ from bench.peers.peer_process import PeerRun, Runs, parse, run_peer
 from bench.scale import QUICK
 from bench.stock_window import Outcome, outcome_of, stock_outcome
 from config import load_catalogue
-from flows.replay import ReplayReport
+from flows.replay.replay import ReplayReport
 
 TEA = Peer("tea", "Tea Streams")
 HERE = Path(sys.executable)

@@ -1,0 +1,1 @@
+"""Several engine processes that work as one."""

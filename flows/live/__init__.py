@@ -1,0 +1,1 @@
+"""The engine process: start, sinks by the settings, models saved, shutdown."""

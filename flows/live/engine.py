@@ -1,0 +1,196 @@
+"""The live engine: one process from the bus to hints, until it is told to stop.
+
+In: settings; events from Redis or Kafka. Out: hints in Redis; facts and dead letters there or, with hints, on Kafka
+topics; metrics on an internal port, snapshots under ``state_dir``. Refused: a snapshot folder of another layout
+(``RecoveryMismatch``), a metrics port that is taken (OSError). SIGTERM and SIGINT end it in order: sources stop, the
+last epoch is snapshotted, nothing is told that has not happened.
+"""
+
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from prometheus_client import start_http_server
+
+from config import Settings, load_catalogue
+from flows.cluster.member import Member, MemberLost, MemberStopped
+from flows.cluster.recovery_folder import Layout
+from flows.cluster.rendezvous import Meeting
+from flows.cluster.stale_snapshots import forget_stale
+from flows.dataflow import Rules, journey_flow
+from flows.live.model_saver import ModelKeeper, Origin, fingerprints
+from flows.live.runner import run_dataflow
+from flows.live.shard_metrics import ShardWatch
+from flows.live.shutdown import Stopping, stop_on_signals
+from flows.live.sinks import DAY_MS, live_outlets
+from flows.metrics.engine import EngineMetrics
+from flows.metrics.learning import Keepers
+from flows.sinks.output_metrics import Counts
+from flows.sources.bus import Backlog, BusSource, Lag
+from flows.steps.decide import Learns
+from flows.steps.journaled_state import Journals
+from operators.learning.interfaces import MODEL_FORMAT
+from operators.records.catalogue import Catalogue
+from state.bus_factory import EngineBus, engine_bus
+from state.redis.connections import StoreUnavailable
+from state.redis.retry import patiently
+from state.snapshots.model_store import ModelStore, models_folder
+
+LOG: Final = logging.getLogger("zhiyin.engine")
+
+
+def run_engine(settings: Settings, version: str = "") -> None:
+    """Runs until a signal comes, alone or as one process of a set.
+
+    Raises RecoveryMismatch, -InUse, -Unusable, OSError (port), ConfigurationError (catalogue, Kafka's options),
+    TopicMismatch, TopicRefused, AddressUnusable, MemberLost, MemberStopped, JournalDamaged, StateUnreadable.
+    """
+    member = Member(settings.engine_process_id or 0, settings.engine_addresses)
+    layout = _layout(settings)
+    layout.prepare()
+    catalogue = load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours)
+    meeting = _meeting(member, layout, settings, catalogue, version) if member.addresses else None
+    metrics = EngineMetrics()
+    metrics.build.labels(version).set(1)
+    metrics.expect(catalogue.journeys)
+    with (
+        layout.held(member),
+        stop_on_signals(meeting) as stopping,
+        metrics_served(settings, metrics),
+        _models(settings, catalogue, metrics, version) as models,
+    ):
+        bus = _bus(settings, metrics)
+
+        def begin() -> None:
+            if stopping.begin():
+                LOG.info("engine runs: %s, journeys %d, shards %d", member, len(catalogue.journeys), settings.shards)
+
+        def insist(operation: Callable[[], object]) -> object:
+            return patiently(operation, stopping.is_set, stopping.wait, LOG)
+
+        out = live_outlets(settings, insist, Counts(metrics), version, begin)
+        backlog = Backlog()
+        rules = _rules(settings, catalogue, metrics, layout, _learns(models, metrics, backlog))
+        flow = journey_flow(_source(bus, settings, metrics, stopping, backlog), catalogue, rules, out.outlets)
+        with _ends_in_words(member, stopping):
+            insist(bus.ready)
+            insist(out.ready)
+            if meeting is None:
+                forget_stale(layout.folder)
+            else:
+                member.check_address()
+                LOG.info("engine %s: waits for the others at %s", member, ", ".join(member.others))
+                meeting.meet(lambda: forget_stale(layout.folder), lambda: not stopping.is_set(), stopping.wait)
+            run_dataflow(flow, settings.workers, settings.epoch_ms, layout, member)
+    LOG.info("engine stopped: events %d", metrics.events_read())
+
+
+def _layout(settings: Settings) -> Layout:
+    folder = Path(settings.recovery_dir or Path(settings.state_dir) / "recovery")
+    topic = settings.kafka_topic if settings.bus == "kafka" else None
+    return Layout(folder, settings.shards, settings.bus_partitions, topic)
+
+
+def _meeting(member: Member, layout: Layout, settings: Settings, catalogue: Catalogue, version: str) -> Meeting:
+    fingerprint = hashlib.sha256(msgspec.json.encode(catalogue)).hexdigest()[:8]
+    terms = f"{';'.join(member.addresses)}, {settings.workers} workers, version {version}, catalogue {fingerprint}"
+    return Meeting(member, layout.folder, secrets.token_hex(8), terms)
+
+
+@contextmanager
+def _ends_in_words(member: Member, stopping: Stopping) -> Iterator[None]:
+    """Whoever was told to stop may end by what stopping brings with it; a set ends together."""
+    try:
+        yield
+    except (StoreUnavailable, MemberLost) as error:
+        if not stopping.is_set():
+            raise
+        what = "another process was gone" if isinstance(error, MemberLost) else "its bus or store was away"
+        LOG.warning("stopped while %s; the next start goes on from the last snapshot", what)
+    if not stopping.told:
+        raise MemberStopped(member)
+
+
+@contextmanager
+def metrics_served(settings: Settings, metrics: EngineMetrics) -> Iterator[None]:
+    """Prometheus text on the engine's internal port while the block runs. Raises OSError when it is taken."""
+    try:
+        server, thread = start_http_server(settings.engine_metrics_port, settings.host, metrics.registry)
+    except OSError as error:
+        message = (
+            f"engine metrics: port {settings.engine_metrics_port} on {settings.host} is taken ({error.strerror}); "
+            "stop what holds it, or choose another with the setting engine_metrics_port (0: any); "
+            "each engine process on a machine needs its own"
+        )
+        raise OSError(error.errno, message) from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _bus(settings: Settings, metrics: EngineMetrics) -> EngineBus:
+    for partition in range(settings.bus_partitions):
+        metrics.bus_lost.labels(partition)
+    return engine_bus(settings, lambda partition, count: metrics.bus_lost.labels(partition).inc(count))
+
+
+def _source(
+    bus: EngineBus, settings: Settings, metrics: EngineMetrics, stopping: Stopping, backlog: Backlog
+) -> BusSource:
+    def lags(partition: int, lag: Lag) -> None:
+        backlog.note(partition, lag)
+        metrics.bus_lag.labels(partition).set(lag.seconds)
+        if lag.events is not None:
+            metrics.bus_lag_events.labels(partition).set(lag.events)
+
+    return BusSource(
+        bus.reader,
+        settings.bus_partitions,
+        stopping.is_set,
+        lags,
+        poll_events=settings.poll_events,
+        poll_interval_ms=settings.poll_interval_ms,
+        tick_ms=settings.tick_ms,
+    )
+
+
+def _models(settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, version: str) -> ModelKeeper:
+    store = ModelStore(models_folder(settings.state_dir), MODEL_FORMAT, settings.models_kept)
+    return ModelKeeper(store, Origin(version, fingerprints(catalogue)), settings.models_every_s, metrics.models)
+
+
+def _learns(models: ModelKeeper, metrics: EngineMetrics, backlog: Backlog) -> Learns:
+    return Learns(keeper=Keepers((models, metrics.learning)), hurries=backlog.is_long)
+
+
+def _rules(settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, layout: Layout, learns: Learns) -> Rules:
+    ahead_ms = settings.max_future_s * 1000
+    metrics.learning.expect(catalogue.learning_journeys(checkpoints=catalogue.learning))
+    return Rules(
+        shards=settings.shards,
+        run_out=lambda: False,
+        latest_ms=lambda arrived_ms: (arrived_ms if arrived_ms is not None else _now_ms()) + ahead_ms,
+        checkpoints=catalogue.learning,
+        learns=learns,
+        struggles=True,
+        duplicate_memory_ms=settings.duplicate_memory_s * 1000,
+        clock=_now_ms,
+        watch=ShardWatch(metrics),
+        journals=Journals(layout.journals, metrics.snapshot_seconds.observe, settings.epoch_ms / 1000),
+        watch_uplift=metrics.uplift,
+        questions_half_life_ms=settings.questions_half_life_s * 1000,
+        keep_policies_ms=round(settings.policies_retention_days * DAY_MS),
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

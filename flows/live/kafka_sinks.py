@@ -1,0 +1,110 @@
+"""Facts, hints and dead letters on their way to Kafka topics; hints go to desks and bots by Redis first.
+
+All three topics have the partitions of the bus: a customer is on the same partition of each.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from flows.dataflow import Outlets
+from flows.live.redis_sinks import HintDesks
+from flows.sinks.output_metrics import PUBLISHED, Counts
+from flows.sinks.topic_sink import Telling, TopicOpening, TopicSink, by_partition
+from operators.hints.arbitration import Verdict
+from operators.hints.hint import Hint, Retirement
+from operators.records.dead_letters import DeadLetter
+from operators.records.facts import Fact
+from state.facts.stream import Told
+from state.facts.topic_documents import CLOUD_EVENT, LETTER, letter_document, told_document
+from state.kafka.idempotent_topic import TopicDocument
+
+
+class Topics(msgspec.Struct, frozen=True):
+    """The topics by what they are for."""
+
+    facts: str
+    hints: str
+    dead_letters: str
+
+
+class KafkaOutlets:
+    """The three ways out. ``desks()`` opens the way to desks and bots; it is asked once a part."""
+
+    def __init__(
+        self, opening: TopicOpening, topics: Topics, desks: Callable[[], HintDesks], counts: Counts, version: str
+    ) -> None:
+        self._opening = opening
+        self._topics = topics
+        self._desks = desks
+        self._counts = counts
+        self._version = version
+
+    def outlets(self) -> Outlets:
+        """The sinks for the dataflow."""
+        opening, topics, counts = self._opening, self._topics, self._counts
+        return Outlets(
+            facts=TopicSink(opening.of(topics.facts, CLOUD_EVENT), lambda: FactTelling(topics.facts, counts)),
+            hints=TopicSink(
+                opening.of(topics.hints, CLOUD_EVENT), lambda: HintTelling(topics.hints, self._desks(), counts)
+            ),
+            dead_letters=TopicSink(
+                opening.of(topics.dead_letters, LETTER), lambda: LetterTelling(self._version, counts)
+            ),
+            route=by_partition(opening.partitions),
+        )
+
+
+class FactTelling(Telling[Fact]):
+    """Facts, but for the kinds that nobody is told of."""
+
+    def __init__(self, topic: str, counts: Counts) -> None:
+        self._topic = topic
+        self._counts = counts
+
+    def documents(self, items: Sequence[Fact]) -> Iterator[TopicDocument]:
+        """CloudEvents."""
+        published = [fact for fact in items if fact.kind in PUBLISHED]
+        self._counts.facts(published)
+        return _told(published, self._topic, self._counts)
+
+
+class HintTelling(Telling[Verdict]):
+    """Hints: first to desks and bots, then that they were made, or ended, to the topic."""
+
+    def __init__(self, topic: str, desks: HintDesks, counts: Counts) -> None:
+        self._topic = topic
+        self._desks = desks
+        self._counts = counts
+
+    def before(self, items: Sequence[Verdict]) -> None:
+        """To desks and bots."""
+        self._desks.write(items)
+
+    def documents(self, items: Sequence[Verdict]) -> Iterator[TopicDocument]:
+        """CloudEvents."""
+        self._counts.verdicts(items)
+        return _told([each for each in items if isinstance(each, Hint | Retirement)], self._topic, self._counts)
+
+
+class LetterTelling(Telling[DeadLetter]):
+    """Dead letters. ``version``: of this Zhiyin, it stands in every letter."""
+
+    def __init__(self, version: str, counts: Counts) -> None:
+        self._version = version
+        self._counts = counts
+
+    def documents(self, items: Sequence[DeadLetter]) -> Iterator[TopicDocument]:
+        """The letters."""
+        self._counts.dead_letters(items)
+        return (letter_document(letter, self._version) for letter in items)
+
+
+def _told(told: Sequence[Told], topic: str, counts: Counts) -> Iterator[TopicDocument]:
+    """What is too large for any topic is counted and said; it comes from something besides the collector."""
+    for each in told:
+        document = told_document(each)
+        if document is None:
+            counts.untold(topic, each)
+        else:
+            yield document

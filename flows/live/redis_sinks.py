@@ -1,0 +1,101 @@
+"""Facts, hints and dead letters on their way to Redis, counted as they go.
+
+Every write waits for a Redis that is away, and is safe to repeat: what was told before a
+restart is known by its id and told no second time.
+"""
+
+from collections.abc import Callable, Sequence
+
+from flows.dataflow import Outlets
+from flows.sinks.list_sink import ListSink
+from flows.sinks.output_metrics import PUBLISHED, Counts
+from operators.hints.arbitration import Verdict
+from operators.hints.hint import HeldBack, Hint, Retirement, WordingReward
+from operators.records.dead_letters import DeadLetter
+from operators.records.facts import Fact
+from state.contacts.presence import Routes
+from state.dead_letters.writer import RedisDeadLetters
+from state.facts.stream import RedisFactStream
+from state.hints.store import RedisHintStore
+from state.hints.transitions import Order
+
+Patiently = Callable[[Callable[[], object]], object]
+"""Makes a call until it gets through."""
+
+
+class RedisOutlets:
+    """The three ways out, each with one connection a worker."""
+
+    def __init__(
+        self,
+        stores: Callable[[], tuple[RedisFactStream, RedisHintStore, RedisDeadLetters]],
+        routes: Callable[[], Routes],
+        insist: Patiently,
+        counts: Counts,
+    ) -> None:
+        self._stores = stores
+        self._routes = routes
+        self._insist = insist
+        self._counts = counts
+
+    def outlets(self) -> Outlets:
+        """The sinks for the dataflow."""
+        return Outlets(
+            facts=ListSink(self._fact_writer),
+            dead_letters=ListSink(self._dead_letter_writer),
+            hints=ListSink(self._verdict_writer),
+        )
+
+    def _fact_writer(self) -> Callable[[Sequence[Fact]], None]:
+        stream, _, _ = self._stores()
+
+        def write(facts: Sequence[Fact]) -> None:
+            published = [fact for fact in facts if fact.kind in PUBLISHED]
+            if published:
+                self._insist(lambda: stream.write(published))
+                self._counts.facts(published)
+
+        return write
+
+    def _verdict_writer(self) -> Callable[[Sequence[Verdict]], None]:
+        stream, hints, _ = self._stores()
+        desks = HintDesks(hints, self._routes(), self._insist)
+
+        def write(verdicts: Sequence[Verdict]) -> None:
+            desks.write(verdicts)
+            told = [each for each in verdicts if isinstance(each, Hint | Retirement)]
+            if told:
+                self._insist(lambda: stream.write(told))
+            self._counts.verdicts(verdicts)
+
+        return write
+
+    def _dead_letter_writer(self) -> Callable[[Sequence[DeadLetter]], None]:
+        _, _, dead_letters = self._stores()
+
+        def write(letters: Sequence[DeadLetter]) -> None:
+            self._insist(lambda: dead_letters.write(letters))
+            self._counts.dead_letters(letters)
+
+        return write
+
+
+class HintDesks:
+    """Hints on their way to desks and bots, which are reached by Redis whatever the bus is."""
+
+    def __init__(self, hints: RedisHintStore, routes: Routes, insist: Patiently) -> None:
+        self._hints = hints
+        self._routes = routes
+        self._insist = insist
+
+    def write(self, verdicts: Sequence[Verdict]) -> None:
+        """What of ``verdicts`` is of any use to a desk or bot."""
+        orders = [each for each in verdicts if not isinstance(each, HeldBack | WordingReward)]
+        if orders:
+            self._insist(lambda: self._hints.write(self._routed(orders)))
+
+    def _routed(self, orders: Sequence[Order | Hint]) -> list[Order]:
+        """Hints with where they go, the rest as it is."""
+        hints = [each for each in orders if isinstance(each, Hint)]
+        tellings = iter(self._routes.tellings(hints) if hints else ())
+        return [next(tellings) if isinstance(each, Hint) else each for each in orders]

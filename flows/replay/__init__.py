@@ -1,0 +1,1 @@
+"""Recordings through the same dataflow, in one process or several."""

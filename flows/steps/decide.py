@@ -1,0 +1,181 @@
+"""The deciding steps: observations become facts; and what the arbitration of hints understands.
+
+What is not learnt from is decided where it was tracked, by customer shard; what is, by journey.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+from bytewax.operators import StatefulBatchLogic
+
+from flows.steps.customer_step import REWRITE_EVERY_MS
+from flows.steps.journaled_state import Journals, Remembering
+from flows.steps.messages import Tracked
+from flows.steps.outcomes import Outcomes, outcomes_by_journey
+from operators.hints.arbitration import Contact, HintFeedback
+from operators.learning.breakoff_outcomes import Forgotten
+from operators.learning.fixed_decision import FixedDecision
+from operators.learning.interfaces import LearningKeeper, WatchScored
+from operators.learning.learned_decision import JourneyDecision
+from operators.learning.learner import JourneyLearning
+from operators.learning.models import import_river
+from operators.reasons.rules import ReasonRules
+from operators.records.catalogue import Catalogue
+from operators.records.events import (
+    CONTACT_ENDED,
+    CONTACT_STARTED,
+    HINT_DISMISSED,
+    HINT_USED,
+    OUTREACH_CLAIMED,
+    OUTREACH_ENDED,
+    OUTREACH_RELEASED,
+    Properties,
+)
+from operators.records.facts import Around, Fact, Observation, stable_id
+
+_REWRITE_EVERY: Final = timedelta(milliseconds=REWRITE_EVERY_MS)
+
+
+class Learns(msgspec.Struct, frozen=True):
+    """Who hears of what is learnt: of scored predictions, and of the learning itself (None: nobody).
+
+    ``hurries``: whether the stream is ahead of the engine now, so that less is learnt.
+    """
+
+    watch_scored: WatchScored | None = None
+    keeper: LearningKeeper | None = None
+    hurries: Callable[[], bool] = lambda: False
+
+
+class DecideLogic(StatefulBatchLogic[list[Observation] | Outcomes, list[Fact], bytes]):
+    """One journey's decision: lists of observations in, lists of facts out; outcomes are heard."""
+
+    def __init__(self, decision: JourneyDecision, remembering: Remembering, learns: Learns, *, resumed: bool) -> None:
+        self._decision = decision
+        self._remembering = remembering
+        self._keeper = learns.keeper
+        self._hurries = learns.hurries
+        self._resumed = resumed
+        self._has_begun = False
+
+    def on_batch(self, values: list[list[Observation] | Outcomes]) -> tuple[Iterable[list[Fact]], bool]:
+        """Decides list by list."""
+        first = values[0]
+        journey = first.journey if isinstance(first, Outcomes) else first[0].journey
+        self._remembering.call(f"decide-{stable_id(journey)}")
+        if not self._has_begun:
+            self._begin(journey)
+        learning = self._decision.learnt
+        learning.hurry(hurries=self._hurries())
+        decided = [self._decide(each) for each in values]
+        self._remembering.write_ahead()
+        if self._keeper is not None:
+            self._keeper(journey, learning)
+        return [facts for facts in decided if facts], StatefulBatchLogic.RETAIN
+
+    def _decide(self, given: list[Observation] | Outcomes) -> list[Fact]:
+        if not isinstance(given, Outcomes):
+            return self._decision.decide(given)
+        self._decision.hear(given.heard)
+        if any(isinstance(each, Forgotten) for each in given.heard):
+            self._remembering.rewrite_soon()
+        return []
+
+    def on_notify(self) -> tuple[Iterable[list[Fact]], bool]:
+        """Awake, so that there is a snapshot: who was forgotten must leave the journal."""
+        return (), StatefulBatchLogic.RETAIN
+
+    def notify_at(self) -> datetime | None:
+        """Soon, while the journal is written anew."""
+        return datetime.now(UTC) + _REWRITE_EVERY if self._remembering.is_rewriting else None
+
+    def snapshot(self) -> bytes:
+        """The place in the journal of the attempts that wait, and what has been learnt."""
+        return self._remembering.snapshot()
+
+    def _begin(self, journey: str) -> None:
+        self._has_begun = True
+        self._decision.begin(journey)
+        if self._keeper is not None:
+            self._keeper.begin(journey, self._decision.learnt, resumed=self._resumed)
+
+
+def deciding(
+    catalogue: Catalogue, journals: Journals | None, learns: Learns, *, checkpoints: bool
+) -> Callable[[bytes | None], DecideLogic]:
+    """What makes the decision of each journey that learns."""
+    reasons = ReasonRules(catalogue)
+    keeps = journals is not None
+    learning = catalogue.learning_journeys(checkpoints=checkpoints)
+    if learning:
+        import_river()
+
+    def learning_of(journey: str) -> JourneyLearning | None:
+        if journey not in learning:
+            return None
+        return JourneyLearning(journey, catalogue, learns.watch_scored, keeps_changes=keeps)
+
+    def decide(resumed: bytes | None) -> DecideLogic:
+        decision = JourneyDecision(reasons, learning_of, keeps_changes=keeps)
+        remembering = Remembering(decision, journals, resumed)
+        if resumed and decision.learning is None:
+            remembering.rewrite_soon()  # It learns no more: nothing of its customers may stay in the files.
+        return DecideLogic(decision, remembering, learns, resumed=bool(resumed))
+
+    return decide
+
+
+def by_learning_journey(
+    learning: Sequence[str],
+) -> Callable[[tuple[str, Tracked]], Iterable[tuple[str, list[Observation] | Outcomes]]]:
+    """What was tracked, for the journeys that learn: observations, and what happened around transactions."""
+    learns = frozenset(learning)
+
+    def by_journey(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Observation] | Outcomes]]:
+        if not learning:
+            return ()
+        grouped: dict[str, list[Observation]] = {}
+        for seen in keyed[1].observations:
+            if seen.journey in learns:
+                grouped.setdefault(seen.journey, []).append(seen)
+        return *grouped.items(), *outcomes_by_journey(keyed[1], learning)
+
+    return by_journey
+
+
+def deciding_fixed(
+    catalogue: Catalogue, learning: Sequence[str]
+) -> Callable[[tuple[str, Tracked]], Iterable[tuple[str, list[Fact]]]]:
+    """What decides about the journeys that don't learn, beside the tracker: lists of facts, by journey."""
+    decision = FixedDecision(ReasonRules(catalogue))
+    learns = frozenset(learning)
+
+    def decide(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Fact]]]:
+        observations = keyed[1].observations
+        if learns:
+            observations = [seen for seen in observations if seen.journey not in learns]
+        grouped: dict[str, list[Fact]] = {}
+        for fact in decision.decide(observations):
+            grouped.setdefault(fact.journey, []).append(fact)
+        return grouped.items()
+
+    return decide
+
+
+def arbitrable(given: Fact | Around) -> Fact | Contact | HintFeedback | None:
+    """What the arbitration understands of it; None: nothing."""
+    if isinstance(given, Fact):
+        return None if given.kind == "struggled" else given
+    event, properties = given.event, given.event.properties
+    if event.event in (CONTACT_STARTED, CONTACT_ENDED):
+        said = properties or Properties()
+        started = event.event == CONTACT_STARTED
+        return Contact(given.customer_id, started, given.at_ms, said.channel, said.agent_id or None)
+    if event.event in (OUTREACH_CLAIMED, OUTREACH_RELEASED, OUTREACH_ENDED):
+        return Contact(given.customer_id, event.event == OUTREACH_CLAIMED, given.at_ms, "phone")
+    if event.event in (HINT_USED, HINT_DISMISSED) and properties is not None and properties.hint_id:
+        state = "used" if event.event == HINT_USED else "dismissed"
+        return HintFeedback(properties.hint_id, given.customer_id, state, properties.helpful, given.at_ms)
+    return None

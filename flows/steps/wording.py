@@ -1,0 +1,73 @@
+"""The step that words hints: a journey's verdicts and the facts that end its attempts in; the verdicts, worded, out.
+
+All verdicts of a journey pass here in their order, so that a hint is never told after its retirement.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import bytewax.operators as op
+from bytewax.operators import KeyedStream, StatefulBatchLogic
+
+from flows.steps.journaled_state import Journals, Remembering
+from operators.hints.arbitration import Verdict
+from operators.hints.hint import Hint
+from operators.hints.wording_selection import ENDS, WordingChoices
+from operators.records.catalogue import Catalogue
+from operators.records.facts import Fact, stable_id
+
+
+class WordingLogic(StatefulBatchLogic[Sequence[Verdict | Fact], list[Verdict], bytes]):
+    """One journey's wordings: hints are worded as they pass; an end is learnt from."""
+
+    def __init__(self, choices: WordingChoices, remembering: Remembering) -> None:
+        self._choices = choices
+        self._remembering = remembering
+
+    def on_batch(self, values: list[Sequence[Verdict | Fact]]) -> tuple[Iterable[list[Verdict]], bool]:
+        """Words list by list."""
+        self._remembering.call(f"wording-{stable_id(values[0][0].journey)}")
+        worded = [[word for each in given for word in self._words(each)] for given in values]
+        self._remembering.write_ahead()
+        return [verdicts for verdicts in worded if verdicts], StatefulBatchLogic.RETAIN
+
+    def _words(self, given: Verdict | Fact) -> Iterable[Verdict]:
+        if isinstance(given, Fact):
+            return self._choices.ended(given)
+        if isinstance(given, Hint):
+            return (self._choices.worded(given), *self._choices.ended_before(given))
+        return (given,)
+
+    def snapshot(self) -> bytes:
+        """The place in the journal of what has been chosen and learnt."""
+        return self._remembering.snapshot()
+
+
+def worded(
+    verdicts: KeyedStream[list[Verdict]],
+    decided: KeyedStream[list[Fact]],
+    catalogue: Catalogue,
+    journals: Journals | None,
+) -> KeyedStream[list[Verdict]]:
+    """The verdicts by journey, their hints in the wordings that get customers to finish."""
+
+    def wording(resumed: bytes | None) -> WordingLogic:
+        choices = WordingChoices(catalogue, keeps_changes=journals is not None)
+        return WordingLogic(choices, Remembering(choices, journals, resumed))
+
+    by_journey = op.flat_map("verdicts_by_journey", verdicts, _by_journey)
+    ends = op.flat_map("ends_by_journey", decided, _ends)
+    given: KeyedStream[Any] = op.merge("wordings_and_ends", by_journey, ends)
+    return op.stateful_batch("wording", given, wording)
+
+
+def _by_journey(keyed: tuple[str, list[Verdict]]) -> Iterable[tuple[str, list[Verdict]]]:
+    grouped: dict[str, list[Verdict]] = {}
+    for verdict in keyed[1]:
+        grouped.setdefault(verdict.journey, []).append(verdict)
+    return grouped.items()
+
+
+def _ends(keyed: tuple[str, list[Fact]]) -> Iterable[tuple[str, list[Fact]]]:
+    ends = [fact for fact in keyed[1] if fact.kind in ENDS]
+    return ((keyed[0], ends),) if ends else ()
