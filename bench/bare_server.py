@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from bench.teller import STREAM
-from gateway.frames import next_frame, next_head
+from gateway.push.frames import next_frame, next_head
 
 
 class Bare:

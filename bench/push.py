@@ -30,7 +30,7 @@ from bench.not_measured import NotMeasured
 from bench.scale import Scale
 from bench.swarm import Swarm, masked
 from bench.teller import Told, desk_name
-from gateway.tokens import issue_token
+from gateway.auth.tokens import issue_token
 from tests.chaos.program import Program
 from tests.redis_server import RedisServer, free_port
 

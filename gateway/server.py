@@ -29,33 +29,33 @@ from config import ConfigurationError, Problem
 from config.settings.load import Settings, variable_of
 from config.settings.mask_key import mask_key
 from config.settings.write_key_scopes import read_scope
-from gateway.api import Api
-from gateway.audit import Auditor
-from gateway.bearer import Bearers
-from gateway.browser_sdk import BrowserSdk
-from gateway.bus_lane import BusLane
-from gateway.collector import Collector, wall_clock_ms
-from gateway.contacts import ContactApi
-from gateway.garbage import quieten_garbage_collection
-from gateway.health import Health, Ping
-from gateway.http import build_app
-from gateway.journeys import JourneysApi
-from gateway.journeys_page import plotly_route
-from gateway.key_sets import KeySet, KeySetUnusable
-from gateway.limits import Rates
-from gateway.metrics import GatewayMetrics
-from gateway.openapi import openapi_route
-from gateway.outreach import OutreachApi
-from gateway.outreach_calls import OutreachCalls
-from gateway.presence import PresenceBeats
-from gateway.push import PushServer
-from gateway.push_counts import CountedFeedback, PushCounts
-from gateway.questions import QuestionApi
-from gateway.retention import Retention
-from gateway.routing import RoutingApi
-from gateway.site import Site
-from gateway.tokens import SECRET_BYTES, TokenReader
-from gateway.write_keys import WriteKeys
+from gateway.api.contacts import ContactApi
+from gateway.api.health import Health, Ping
+from gateway.api.hints import Api
+from gateway.api.journeys import JourneysApi
+from gateway.api.outreach import OutreachApi
+from gateway.api.questions import QuestionApi
+from gateway.api.queues import RoutingApi
+from gateway.auth.bearer import Bearers
+from gateway.auth.jwks import KeySet, KeySetUnusable
+from gateway.auth.tokens import SECRET_BYTES, TokenReader
+from gateway.http.app import build_app
+from gateway.http.rate_limit import Rates
+from gateway.ingest.bus_batcher import BusLane
+from gateway.ingest.collector import Collector, wall_clock_ms
+from gateway.ingest.write_keys import WriteKeys
+from gateway.openapi.document import openapi_route
+from gateway.pages.browser_sdk import BrowserSdk
+from gateway.pages.plotly import plotly_route
+from gateway.pages.site import Site
+from gateway.push.presence_heartbeat import PresenceBeats
+from gateway.push.prometheus_meter import CountedFeedback, PushCounts
+from gateway.push.server import PushServer
+from gateway.runtime.gc_tuning import quieten_garbage_collection
+from gateway.runtime.metrics import GatewayMetrics
+from gateway.runtime.retention_task import Retention
+from gateway.services.audit import Auditor
+from gateway.services.outreach_claims import OutreachCalls
 from state.audit.trail import AuditTrail
 from state.bus.protocol import BusWriter
 from state.bus_factory import gateway_bus
@@ -247,7 +247,7 @@ class Gateway:
     async def _start_hook(self, push: PushServer, board: RedisHintBoard) -> None:
         url = self._settings.chatbot_hook_url
         if url is not None:
-            from gateway.chatbot_hook import ChatbotHook  # with all of an HTTP client, which few set-ups need
+            from gateway.push.chatbot_webhook import ChatbotHook  # with all of an HTTP client, which few set-ups need
 
             hook = ChatbotHook(url, push.hub, board, self.metrics)
             await hook.start()

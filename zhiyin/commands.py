@@ -169,7 +169,7 @@ def doctor(chosen: argparse.Namespace) -> int:
 
 def token(chosen: argparse.Namespace) -> int:
     """``zhiyin token``."""
-    from gateway.tokens import issue_token, purpose
+    from gateway.auth.tokens import issue_token, purpose
 
     settings = settings_of(chosen)
     more = purpose(settings.token_issuer, settings.token_audience)

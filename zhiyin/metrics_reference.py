@@ -10,7 +10,7 @@ from typing import Final
 
 from config.metric import PROCESS_METRICS, Metric
 from flows.metrics import engine as engine_metrics
-from gateway import metrics as gateway_metrics
+from gateway.runtime import metrics as gateway_metrics
 
 _HEAD: Final = """# Metrics
 

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from config import Settings
-from gateway.roles import SUPERVISOR
-from gateway.tokens import AGENT, CHATBOT, issue_token, purpose
+from gateway.auth.roles import SUPERVISOR
+from gateway.auth.tokens import AGENT, CHATBOT, issue_token, purpose
 
 
 class Addresses(msgspec.Struct, frozen=True):

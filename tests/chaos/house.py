@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 import httpx
 import redis
 
-from gateway.tokens import issue_token
+from gateway.auth.tokens import issue_token
 from state.redis import keys
 from tests.chaos.desk import Desk
 from tests.chaos.program import Program

@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from gateway.tokens import issue_token
+from gateway.auth.tokens import issue_token
 from state.hints.store import RedisHintStore
 from state.hints.transitions import Telling
 from state.redis.connections import connect as connect_redis

@@ -9,7 +9,7 @@ import yaml
 
 from config.metric import PROCESS_METRICS
 from flows.metrics.engine import TABLE as ENGINE_TABLE
-from gateway.metrics import TABLE as GATEWAY_TABLE
+from gateway.runtime.metrics import TABLE as GATEWAY_TABLE
 from tests.deploy.alerts_page import alerts_page
 from tests.deploy.rules import PROMETHEUS, RULE_FILES, SEVERITIES, Alert, all_alerts, measured, metric_names
 from tests.documentation import anchors

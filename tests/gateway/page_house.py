@@ -12,8 +12,8 @@ import msgspec
 
 from config import load_catalogue
 from config.settings.load import Settings
+from gateway.auth.tokens import issue_token
 from gateway.server import Addresses, Gateway
-from gateway.tokens import issue_token
 from operators.hints.hint import Hint, RetireCause, Retirement
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Evidence, RankedReason

@@ -13,12 +13,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from config.settings.load import Settings
-from gateway.feedback import Feedback
-from gateway.frames import PROTOCOL
-from gateway.push import PushServer
-from gateway.push_meter import PushMeter
-from gateway.session import Clock
-from gateway.tokens import issue_token
+from gateway.auth.tokens import issue_token
+from gateway.push.frames import PROTOCOL
+from gateway.push.meter import PushMeter
+from gateway.push.protocol import Clock
+from gateway.push.server import PushServer
+from gateway.services.hint_feedback import Feedback
 from state.bus.protocol import OutgoingEvent
 from tests.state.houses import HOUR_MS, NOON_MS, House, make_hint
 

@@ -8,9 +8,9 @@ import httpx
 import msgspec
 
 from config.settings.load import Settings
-from gateway.collector import wall_clock_ms
+from gateway.auth.tokens import AGENT, CHATBOT, issue_token
+from gateway.ingest.collector import wall_clock_ms
 from gateway.server import Addresses, serve
-from gateway.tokens import AGENT, CHATBOT, issue_token
 from state.bus.protocol import BusEntry
 from state.bus.redis import RedisBusReader
 from state.redis.connections import connect

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.admission import EARLIEST_MS, EVENT_BYTES, Door, admit, admit_all
+from gateway.ingest.event_validation import EARLIEST_MS, EVENT_BYTES, Door, admit, admit_all
 from operators.records.events import Rejection, read_event
 from operators.support.timestamps import to_ms
 from state.bus.protocol import OutgoingEvent

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from gateway.collector import wall_clock_ms
-from gateway.tokens import AGENT, issue_token
+from gateway.auth.tokens import AGENT, issue_token
+from gateway.ingest.collector import wall_clock_ms
 from operators.hints.hint import Hint
 from operators.records.catalogue import Words
 from state.hints.store import RedisHintStore

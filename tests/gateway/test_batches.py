@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.batch_split import split_batch
-from gateway.batches import BATCH_EVENTS, Batch, read_batch, read_write_key
+from gateway.ingest.batch_split import split_batch
+from gateway.ingest.batches import BATCH_EVENTS, Batch, read_batch, read_write_key
 from operators.records.events import Rejection
 from tests.gateway.events_made import json_values
 

@@ -3,8 +3,8 @@ import zlib
 
 import pytest
 
-from gateway.bodies import too_big, unpacked
-from gateway.problems import Problem
+from gateway.http.problems import Problem
+from gateway.http.request_body import too_big, unpacked
 
 LIMIT = 1_000
 

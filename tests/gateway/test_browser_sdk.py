@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Page
 
-from gateway.browser_sdk import FILE
+from gateway.pages.browser_sdk import FILE
 from tests.browser import PageWatch
 from tests.gateway.conftest import Started
 from tests.gateway.running import WRITE_KEY, RunningGateway

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.bus_lane import GROUP_EVENTS, WAITING_BYTES, BusLane, LaneFull
+from gateway.ingest.bus_batcher import GROUP_EVENTS, WAITING_BYTES, BusLane, LaneFull
 from state.bus.protocol import BusFull, BusUnavailable, OutgoingEvent
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.chatbot_hook import conversation_url, intent
-from gateway.collector import wall_clock_ms
+from gateway.ingest.collector import wall_clock_ms
+from gateway.push.chatbot_webhook import conversation_url, intent
 from operators.hints.hint import Hint, Retirement, hint_document
 from state.hints.store import RedisHintStore
 from state.redis import keys

@@ -12,10 +12,10 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway import bodies
-from gateway.admission import EVENT_BYTES
-from gateway.batches import BATCH_BYTES
-from gateway.collector import SINGLE_TYPES
+from gateway.http import request_body as bodies
+from gateway.ingest.batches import BATCH_BYTES
+from gateway.ingest.collector import SINGLE_TYPES
+from gateway.ingest.event_validation import EVENT_BYTES
 from state.redis import keys
 from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json, json_values, mutated_events
@@ -138,7 +138,7 @@ def test_the_key_may_stand_in_the_body(gateway: RunningGateway) -> None:
 @pytest.mark.parametrize("key", [None, "another"])
 def test_without_a_key_nothing_is_taken(gateway: RunningGateway, endpoint: str, key: str | None) -> None:
     body = batch_json(event_json(), writeKey=key) if endpoint == "batch" else event_json(writeKey=key)
-    answer = httpx.post(f"{gateway.addresses.http}/v1/{endpoint}", content=body)
+    answer = httpx.post(f"{gateway.http.client_address.http}/v1/{endpoint}", content=body)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Basic ")
     assert answer.json()["errors"][0]["expected"].startswith("a write key as the user name of Basic auth")
@@ -147,12 +147,12 @@ def test_without_a_key_nothing_is_taken(gateway: RunningGateway, endpoint: str, 
 
 def test_a_wrong_key_in_the_header_is_not_saved_by_the_body(gateway: RunningGateway) -> None:
     content = event_json(writeKey=WRITE_KEY)
-    answer = httpx.post(f"{gateway.addresses.http}/v1/track", content=content, auth=("another", ""))
+    answer = httpx.post(f"{gateway.http.client_address.http}/v1/track", content=content, auth=("another", ""))
     assert answer.status_code == 401
 
 
 def test_a_key_is_asked_for_before_what_is_wrong_with_a_batch(gateway: RunningGateway) -> None:
-    url = f"{gateway.addresses.http}/v1/batch"
+    url = f"{gateway.http.client_address.http}/v1/batch"
     assert httpx.post(url, content=b'{"batch":[]}').status_code == 401
     assert httpx.post(url, content=b'{"batch":[],"writeKey":"tests-write-key"}').status_code == 400
 
@@ -160,12 +160,14 @@ def test_a_key_is_asked_for_before_what_is_wrong_with_a_batch(gateway: RunningGa
 def test_a_beacon_is_answered_with_nothing(gateway: RunningGateway) -> None:
     headers = {"Content-Type": "text/plain;charset=UTF-8", "Origin": "https://shop.example"}
     content = batch_json(event_json(messageId="a"), event_json(messageId="b"), writeKey=WRITE_KEY)
-    answer = httpx.post(f"{gateway.addresses.http}/v1/batch", content=content, headers=headers)
+    answer = httpx.post(f"{gateway.http.client_address.http}/v1/batch", content=content, headers=headers)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert len(gateway.bus()) == 2
     partly = batch_json(event_json(), b"1", writeKey=WRITE_KEY)
-    assert httpx.post(f"{gateway.addresses.http}/v1/batch", content=partly, headers=headers).status_code == 200
+    assert (
+        httpx.post(f"{gateway.http.client_address.http}/v1/batch", content=partly, headers=headers).status_code == 200
+    )
 
 
 def test_gzip_bodies(gateway: RunningGateway) -> None:

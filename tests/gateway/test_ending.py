@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from gateway.ending import end
+from gateway.runtime.tasks import end
 
 
 async def test_a_task_that_swallows_a_cancellation_is_told_again() -> None:

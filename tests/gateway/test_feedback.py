@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from gateway.feedback import NO_OPINION, Feedback, FeedbackRefused, Opinion
-from gateway.tokens import AGENT, CHATBOT, Token
+from gateway.auth.tokens import AGENT, CHATBOT, Token
+from gateway.services.hint_feedback import NO_OPINION, Feedback, FeedbackRefused, Opinion
 from operators.records.events import Event, read_event
 from state.bus.protocol import BusFull
 from state.bus.redis import RedisBusReader, RedisBusWriter

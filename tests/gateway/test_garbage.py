@@ -5,12 +5,12 @@ import subprocess
 import sys
 import weakref
 
-from gateway.garbage import EVERY_S, FEWEST_ENDED, THRESHOLDS, Garbage
+from gateway.runtime.gc_tuning import EVERY_S, FEWEST_ENDED, THRESHOLDS, Garbage
 from tests.machine import ROOT
 
 QUIET = """
 import gc
-from gateway.garbage import quieten_garbage_collection
+from gateway.runtime.gc_tuning import quieten_garbage_collection
 quieten_garbage_collection()
 print(gc.get_threshold(), gc.get_freeze_count() > 1_000)
 """

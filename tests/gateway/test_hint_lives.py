@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.hint_lives import REMEMBERED, WAITING, HintLives
+from gateway.push.hint_lifecycle import REMEMBERED, WAITING, HintLives
 from operators.hints.hint import Retirement
 from state.hints.repository import EXPIRED_AT_ONCE
 from state.redis.connections import StoreUnavailable

@@ -5,9 +5,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.settings.load import Settings
-from gateway.http import build_app
-from gateway.metrics import GatewayMetrics
-from gateway.problems import KINDS, Problem
+from gateway.http.app import build_app
+from gateway.http.problems import KINDS, Problem
+from gateway.runtime.metrics import GatewayMetrics
 from tests.gateway.running import RunningGateway
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.hub import BLOCK_MS, RECOVERED_AT_MOST, TOLD_AT_ONCE, Hub, Start
-from gateway.told import Told, read_told
+from gateway.push.channel_entry import Told, read_told
+from gateway.push.hub import BLOCK_MS, RECOVERED_AT_MOST, TOLD_AT_ONCE, Hub, Start
 from operators.hints.hint import Retirement
 from state.redis.connections import StoreUnavailable
 from tests.redis_server import RedisServer

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from gateway.idempotency import IdempotentAnswers
-from gateway.problems import Problem
+from gateway.api.idempotency import IdempotentAnswers
+from gateway.http.problems import Problem
 
 
 class Maker:

@@ -9,8 +9,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from gateway.collector import wall_clock_ms
-from gateway.openapi import openapi_document
+from gateway.ingest.collector import wall_clock_ms
+from gateway.openapi.document import openapi_document
 from operators.monitoring.journey_map import DAY_MS, HOUR_MS
 from state.redis.connections import connect
 from tests.gateway.journey_events import mapped, pain_points, simulated_lines, write_points

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.bus_lane import BusLane
+from gateway.ingest.bus_batcher import BusLane
 from state.kafka.connection import KafkaConnection, KafkaUnavailable
 from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from gateway import key_sets
-from gateway.key_sets import KeySet, KeySetUnusable, usable_keys
-from gateway.tokens import Token, TokenReader, TokenRefused
+from gateway.auth import jwks as key_sets
+from gateway.auth.jwks import KeySet, KeySetUnusable, usable_keys
+from gateway.auth.tokens import Token, TokenReader, TokenRefused
 from tests.gateway.conftest import Started
 
 NOW_S = 1_700_000_000

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.languages import LANGUAGES, picked_language
+from gateway.api.languages import LANGUAGES, picked_language
 
 
 @pytest.mark.parametrize(

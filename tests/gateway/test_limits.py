@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.limits import BURST_S, Rates
-from gateway.problems import Problem
+from gateway.http.problems import Problem
+from gateway.http.rate_limit import BURST_S, Rates
 
 
 class Clock:

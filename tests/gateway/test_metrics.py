@@ -3,8 +3,8 @@ import re
 import pytest
 
 from config.metric import PROCESS_METRICS, Metric
-from gateway.metrics import TABLE, GatewayMetrics
-from gateway.push_counts import PushCounts
+from gateway.push.prometheus_meter import PushCounts
+from gateway.runtime.metrics import TABLE, GatewayMetrics
 
 UNITS = {"histogram": ("_seconds", "_bytes"), "counter": ("_total",)}
 

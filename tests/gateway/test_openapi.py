@@ -7,10 +7,10 @@ import httpx
 import jsonschema
 import pytest
 
-from gateway.api import StateReport
-from gateway.openapi import openapi_document
-from gateway.openapi_schemas import SCHEMAS
-from gateway.problems import KINDS
+from gateway.api.hints import StateReport
+from gateway.http.problems import KINDS
+from gateway.openapi.document import openapi_document
+from gateway.openapi.schemas import SCHEMAS
 from operators.hints.hint import hint_document
 from tests.gateway.events_made import event_json
 from tests.gateway.running import RunningGateway, agent, chatbot
@@ -44,7 +44,7 @@ def _matches(template: str, path: str) -> bool:
 
 def test_the_document_in_the_docs_is_the_one_that_is_served(gateway: RunningGateway) -> None:
     assert gateway.http.get("/openapi.json").json() == DOCUMENT
-    assert json.loads(FILE.read_text("utf-8")) == DOCUMENT, "write it anew: python -m gateway.openapi"
+    assert json.loads(FILE.read_text("utf-8")) == DOCUMENT, "write it anew: python -m gateway.openapi.document"
 
 
 def test_every_reference_leads_somewhere() -> None:

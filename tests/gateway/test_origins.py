@@ -1,7 +1,7 @@
 import pytest
 
-from gateway.addresses import TrustedProxies
-from gateway.origins import may_ask
+from gateway.http.client_address import TrustedProxies
+from gateway.http.origins import may_ask
 
 
 @pytest.mark.parametrize(

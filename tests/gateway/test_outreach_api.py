@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.collector import wall_clock_ms
-from gateway.outreach_schemas import OUTREACH_SCHEMAS
+from gateway.ingest.collector import wall_clock_ms
+from gateway.openapi.outreach_schemas import OUTREACH_SCHEMAS
 from operators.outreach.call_list_entry import OUTCOMES, CallFirst, NoCall, OutreachEntry, outreach_document
 from operators.records.catalogue import QuietHours
 from operators.support.timestamps import iso_text
@@ -147,7 +147,7 @@ def test_one_agent_claims_and_the_engine_hears_of_it(gateway: RunningGateway, ap
     other = claim(api, **agent("desk-2"))
     assert kind_of(other) == (409, "taken")
     assert other.json()["until"] == api.get("/v1/outreach").json()["outreach"][0]["claimed_until"]
-    (seen,) = httpx.get(f"{gateway.addresses.http}/v1/outreach", headers=agent("desk-2")).json()["outreach"]
+    (seen,) = httpx.get(f"{gateway.http.client_address.http}/v1/outreach", headers=agent("desk-2")).json()["outreach"]
     assert (seen["claimed_by"], seen["mine"]) == ("desk-1", False)
     events = told(gateway)
     assert {event["event"] for event in events} == {"Outreach Claimed"}
@@ -162,7 +162,7 @@ def test_one_agent_claims_and_the_engine_hears_of_it(gateway: RunningGateway, ap
 
 def test_of_agents_who_claim_at_once_one_wins(gateway: RunningGateway) -> None:
     put(gateway, entry_now())
-    url = f"{gateway.addresses.http}/v1/outreach/o1/claims"
+    url = f"{gateway.http.client_address.http}/v1/outreach/o1/claims"
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: httpx.post(url, headers=agent(f"desk-{number}"), timeout=20), range(16)))
     assert sorted(each.status_code for each in answers) == [200] + [409] * 15
@@ -287,7 +287,7 @@ def test_the_same_key_gets_the_same_answer(gateway: RunningGateway, api: httpx.C
     ],
 )
 def test_only_agents_may(gateway: RunningGateway, method: str, path: str) -> None:
-    url = f"{gateway.addresses.http}{path}"
+    url = f"{gateway.http.client_address.http}{path}"
     assert httpx.request(method, url).status_code == 401
     assert httpx.request(method, url, headers=chatbot()).status_code == 403
 

@@ -2,8 +2,8 @@
 
 import httpx
 
-from gateway.collector import wall_clock_ms
-from gateway.tokens import AGENT, issue_token
+from gateway.auth.tokens import AGENT, issue_token
+from gateway.ingest.collector import wall_clock_ms
 from state.redis.connections import connect
 from tests.gateway.running import SECRET, RunningGateway
 from tests.gateway.test_outreach_api import claim, end, entry_now, kind_of, listed, put, told

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from gateway.push import SLICES
+from gateway.push.server import SLICES
 from operators.hints.hint import Retirement
 from operators.records.catalogue import Words
 from state.bus.protocol import BusFull

@@ -6,8 +6,8 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.collector import wall_clock_ms
-from gateway.tokens import AGENT, issue_token
+from gateway.auth.tokens import AGENT, issue_token
+from gateway.ingest.collector import wall_clock_ms
 from operators.contacts.bundle import Belongs
 from operators.contacts.hot_questions import HotList, HotQuestion
 from operators.records.catalogue import Article, Words

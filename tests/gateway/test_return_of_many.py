@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.hub import Hub
+from gateway.push.hub import Hub
 from state.redis.connections import MOST_CONNECTIONS
 from tests.gateway.test_hub import Ear
 from tests.state.houses import NOON_MS, RedisHouse, make_hint

@@ -5,8 +5,8 @@ import re
 import httpx
 import pytest
 
-from gateway.openapi import openapi_document
-from gateway.roles import ADMIN, OPS, ROLES, TABLE, WHO, roles_page
+from gateway.auth.roles import ADMIN, OPS, ROLES, TABLE, WHO, roles_page
+from gateway.openapi.document import openapi_document
 from tests.gateway.running import RunningGateway, bearer
 from tests.machine import ROOT
 
@@ -14,7 +14,7 @@ PAGE = "docs/reference/roles.md"
 
 
 def test_the_committed_page_is_the_written_one() -> None:
-    assert (ROOT / PAGE).read_text("utf-8") == roles_page(), f"write it anew: python -m gateway.roles > {PAGE}"
+    assert (ROOT / PAGE).read_text("utf-8") == roles_page(), f"write it anew: python -m gateway.auth.roles > {PAGE}"
 
 
 def test_every_row_names_roles_that_exist() -> None:
@@ -39,7 +39,7 @@ def test_every_path_that_wants_a_token_is_in_the_table() -> None:
 @pytest.mark.parametrize("role", [OPS, ADMIN, "stranger"])
 def test_who_has_no_right_to_customers_reads_none(gateway: RunningGateway, role: str) -> None:
     asked = {
-        path: httpx.get(f"{gateway.addresses.http}{path}", headers=bearer("x", role)).status_code
+        path: httpx.get(f"{gateway.http.client_address.http}{path}", headers=bearer("x", role)).status_code
         for path in ("/v1/customers/c-1/next-hints", "/v1/hints")
     }
     assert set(asked.values()) == {403}

@@ -11,8 +11,8 @@ import pytest
 from websockets.sync.client import connect as open_socket
 from websockets.typing import Subprotocol
 
-from gateway.collector import wall_clock_ms
-from gateway.tokens import AGENT, issue_token
+from gateway.auth.tokens import AGENT, issue_token
+from gateway.ingest.collector import wall_clock_ms
 from operators.contacts.bundle import Belongs
 from operators.records.routing import Whereabouts
 from state.contacts.bundles import RedisBundleStore

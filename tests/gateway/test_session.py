@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.feedback import NO_OPINION, Opinion
-from gateway.frames import REASON_BYTES, FrameError, close_reason, next_frame, next_head, read_frame
-from gateway.session import Begin, Clock, Close, End, Report, Send, Session, Step
-from gateway.tokens import issue_token, read_token
+from gateway.auth.tokens import issue_token, read_token
+from gateway.push.frames import REASON_BYTES, FrameError, close_reason, next_frame, next_head, read_frame
+from gateway.push.protocol import Begin, Clock, Close, End, Report, Send, Session, Step
+from gateway.services.hint_feedback import NO_OPINION, Opinion
 
 SECRET = "a secret of at least thirty-two bytes"
 WALL_S = 1_700_000_000

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from gateway.site import FOLDER, PAGE_STYLES, PAGES
+from gateway.pages.site import FOLDER, PAGE_STYLES, PAGES
 from tests.gateway.running import RunningGateway
 
 

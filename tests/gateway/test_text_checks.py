@@ -3,7 +3,7 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.text_checks import DEPTH, too_deep, wrong_text
+from gateway.ingest.text_checks import DEPTH, too_deep, wrong_text
 from tests.gateway.events_made import json_values
 
 

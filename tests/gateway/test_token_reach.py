@@ -5,7 +5,7 @@ from typing import Any
 import jwt
 import pytest
 
-from gateway.tokens import TokenRefused, read_token
+from gateway.auth.tokens import TokenRefused, read_token
 from operators.records.routing import EVERYBODY, Reach
 
 SECRET = "a secret of at least thirty-two bytes"

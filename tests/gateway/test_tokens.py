@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.tokens import AGENT, Token, TokenRefused, WeakSecret, issue_token, read_token
+from gateway.auth.tokens import AGENT, Token, TokenRefused, WeakSecret, issue_token, read_token
 
 SECRET = "a secret of at least thirty-two bytes"
 OTHER_SECRET = "another secret, as long as the first one"

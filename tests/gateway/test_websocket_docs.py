@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from gateway import frames, session
-from gateway.frames import ClientFrame, CloseCode, FrameError, read_frame
-from gateway.hub import RECOVERED_AT_MOST
+from gateway.push import frames
+from gateway.push import protocol as session
+from gateway.push.frames import ClientFrame, CloseCode, FrameError, read_frame
+from gateway.push.hub import RECOVERED_AT_MOST
 from operators.hints.hint import Retirement
 from state.redis.channels import KEPT_EVENTS
 from tests.gateway.push_house import Frame, Hall, open_hall

@@ -2,8 +2,8 @@ import base64
 
 import pytest
 
-from gateway.problems import Problem
-from gateway.write_keys import WriteKeys
+from gateway.http.problems import Problem
+from gateway.ingest.write_keys import WriteKeys
 
 KEYS = WriteKeys(("first", "zweiter-schlüssel"))
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from config import Settings
-from gateway.tokens import TokenReader, read_token
+from gateway.auth.tokens import TokenReader, read_token
 from tests.machine import ROOT
 from tests.zhiyin.house_up import QUICK, clean_environment
 from zhiyin import __version__, commands

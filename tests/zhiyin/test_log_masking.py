@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from config import Settings
-from gateway.tokens import issue_token
+from gateway.auth.tokens import issue_token
 from operators.support.masking import masked
 from zhiyin.log_masking import MaskingFormatter, formatter_for
 

@@ -5,8 +5,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from config.metric import PROCESS_METRICS
 from flows.metrics.engine import TABLE as ENGINE_TABLE
 from flows.metrics.engine import EngineMetrics
-from gateway.metrics import TABLE as GATEWAY_TABLE
-from gateway.metrics import GatewayMetrics
+from gateway.runtime.metrics import TABLE as GATEWAY_TABLE
+from gateway.runtime.metrics import GatewayMetrics
 from tests.machine import ROOT
 from zhiyin.metrics_reference import reference_page
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from config import Settings
-from gateway.tokens import read_token
+from gateway.auth.tokens import read_token
 from zhiyin.up_words import addresses_of, banner, json_line, reachable_host, without_password
 
 SETTINGS = Settings(

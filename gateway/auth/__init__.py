@@ -1,0 +1,1 @@
+"""Tokens, key sets, roles: who is asking, and what they may do."""

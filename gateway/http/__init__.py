@@ -1,0 +1,1 @@
+"""The HTTP application: problems, bodies, limits, client addresses."""

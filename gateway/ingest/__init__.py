@@ -1,0 +1,1 @@
+"""Events come in over HTTP and go on the bus."""

@@ -1,0 +1,68 @@
+"""The part of the OpenAPI document that is about contacts, questions and desks.
+
+In: how an operation is laid out (``gateway.openapi.document``). Out: paths. Refused: nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from operators.records.events import CUSTOMER_ID_CHARS
+
+Operation = dict[str, Any]
+Asked = Callable[[str, str, str, list[dict[str, Any]], tuple[int, ...]], Operation]
+
+_CUSTOMER: Final = {
+    "name": "customer_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": CUSTOMER_ID_CHARS},
+}
+
+
+_HINT: Final = {"name": "hint_id", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _rating(asked: Asked) -> Operation:
+    question = {"name": "question_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    problems = (400, 401, 403, 408, 413, 503)
+    operation = asked("rateAnswer", "Say whether an answer helped a customer", "Rating", [question], problems)
+    del operation["responses"]["200"]
+    operation["responses"]["204"] = {"description": "on the bus"}
+    body = {"application/json": {"schema": {"$ref": "#/components/schemas/Rating"}}}
+    return {**operation, "requestBody": {"required": True, "content": body}}
+
+
+def contact_paths(asked: Asked, language: dict[str, Any]) -> dict[str, Any]:
+    """The paths. ``asked``: lays out a GET with a token; ``language``: the parameter that picks the wording."""
+    problems = (400, 401, 403, 404, 409, 503)
+    return {
+        "/v1/customers/{customer_id}/bundle": {
+            "get": asked(
+                "bundle", "The bundle of the contact with a customer", "Bundle", [_CUSTOMER, language], problems
+            )
+        },
+        "/v1/customers/{customer_id}/hot-questions": {
+            "get": asked(
+                "hotQuestions",
+                "What customers like this one ask",
+                "HotQuestions",
+                [_CUSTOMER, language],
+                (400, 401, 403, 503),
+            )
+        },
+        "/v1/questions/{question_id}/ratings": {"post": _rating(asked)},
+        "/v1/queue": {
+            "get": asked(
+                "queue", "The hints that wait for a desk of the token's branch", "Queue", [language], (401, 403, 503)
+            )
+        },
+        "/v1/hints/{hint_id}/claims": {
+            "post": asked("claim", "Take a hint from the queue", "Claimed", [_HINT], problems)
+        },
+        "/v1/desks": {"get": asked("desks", "Who is on line", "Desks", [], (401, 403, 503))},
+        "/v1/bundles": {
+            "get": asked(
+                "deskBundles", "The bundles of the token's own desk", "DeskBundles", [language], (401, 403, 503)
+            )
+        },
+    }

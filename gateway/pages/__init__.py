@@ -1,0 +1,1 @@
+"""The pages, their files, and the browser SDK."""

@@ -1,0 +1,1 @@
+"""From channels in Redis to websockets of desks and bots."""

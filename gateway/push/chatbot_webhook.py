@@ -1,0 +1,153 @@
+"""Lets a bot speak first over its own HTTP hook, in the shape Rasa has.
+
+In: the channel ``chatbot``, live. Out: for each new hint ``POST
+{url}/conversations/{customer}/trigger_intent`` with ``{name, entities}``. Refused: hints
+that are over before their turn, and what does not fit into the queue of a bot that does
+not answer; each is counted. A bot that is away is tried three times, then left: the
+look-up still has the hint. Set the URL on one gateway only: each that has it calls.
+"""
+
+import asyncio
+import contextlib
+import logging
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from gateway.push.channel_entry import CREATED, Told
+from gateway.push.hub import Hub, Start
+from gateway.runtime.metrics import GatewayMetrics
+from gateway.runtime.tasks import end
+from operators.hints.hint import OPEN_STATES
+from state.hints.repository import HintBoard
+from state.redis.connections import StoreUnavailable
+from state.redis.keys import CHATBOT_CHANNEL
+
+INTENT: Final = "EXTERNAL_zhiyin_hint"
+QUEUE_HINTS: Final = 1_000
+CALLS_AT_ONCE: Final = 4
+TIMEOUT_S: Final = 5.0
+RETRY_AFTER_S: Final = (0.5, 2.0)
+REJOIN_AFTER_S: Final = 1.0
+
+log = logging.getLogger("zhiyin.chatbot_hook")
+
+
+class ChatbotHook:
+    """Calls one bot's hook; a listener of the hub."""
+
+    def __init__(self, url: str, hub: Hub, board: HintBoard, metrics: GatewayMetrics) -> None:
+        self._url = httpx.URL(url)
+        self._hub = hub
+        self._board = board
+        self._calls = metrics.hook_calls
+        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(QUEUE_HINTS)
+        self._lost = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Listen and call from now on."""
+        client = httpx.AsyncClient(timeout=TIMEOUT_S)
+        callers = [self._call_on(client) for _ in range(CALLS_AT_ONCE)]
+        self._tasks = [asyncio.create_task(each) for each in (self._listen_on(client), *callers)]
+
+    async def stop(self) -> None:
+        """Stop; calls under way are given up."""
+        self._hub.leave(CHATBOT_CHANNEL, self)
+        await end(*self._tasks)
+
+    def begun(self, start: Start) -> None:
+        """See gateway.push.hub.Listener."""
+
+    async def replay(self, told: Told) -> None:
+        """See gateway.push.hub.Listener: starting at the tip there is nothing to replay."""
+        self.heard(told)
+
+    def heard(self, told: Told) -> None:
+        """Queue a new hint; everything else on the channel is no reason to speak."""
+        if told.type != CREATED:
+            return
+        try:
+            self._queue.put_nowait(msgspec.json.decode(told.event)["data"])
+        except asyncio.QueueFull:
+            self._calls.labels("dropped").inc()
+        except (msgspec.DecodeError, KeyError, TypeError):
+            log.warning("chatbot hook: offset %d holds no hint", told.offset)
+
+    def stale(self, since_ms: int) -> None:
+        """See gateway.push.hub.Listener."""
+
+    def fresh(self) -> None:
+        """See gateway.push.hub.Listener."""
+
+    def lost(self) -> None:
+        """Join again: what was missed stays in the look-up."""
+        self._lost.set()
+
+    async def _listen_on(self, client: httpx.AsyncClient) -> None:
+        async with client:
+            while True:
+                self._lost.clear()
+                with contextlib.suppress(StoreUnavailable):
+                    await self._hub.join(CHATBOT_CHANNEL, self)
+                    await self._lost.wait()
+                await asyncio.sleep(REJOIN_AFTER_S)
+
+    async def _call_on(self, client: httpx.AsyncClient) -> None:
+        while True:
+            hint = await self._queue.get()
+            outcome = await self._call(client, hint) if await self._is_open(hint["hint_id"]) else "over"
+            self._calls.labels(outcome).inc()
+
+    async def _is_open(self, hint_id: str) -> bool:
+        try:
+            known = await self._board.hint(hint_id)
+        except StoreUnavailable:
+            return True
+        return known is not None and known["state"] in OPEN_STATES
+
+    async def _call(self, client: httpx.AsyncClient, hint: dict[str, Any]) -> str:
+        found = ""
+        for wait_s in (*RETRY_AFTER_S, None):
+            try:
+                answer = await client.post(conversation_url(self._url, hint["customer_id"]), json=intent(hint))
+            except httpx.HTTPError as error:
+                found = f"{type(error).__name__} {error}".strip()
+            else:
+                if answer.is_success:
+                    return "told"
+                found = f"status {answer.status_code}"
+                if not answer.is_server_error and answer.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+                    log.warning("chatbot hook: found %s, expected 2xx: see the bot's log", found)
+                    return "refused"
+            if wait_s is not None:
+                await asyncio.sleep(wait_s)
+        log.warning("chatbot hook: found %s after %d calls, expected 2xx", found, len(RETRY_AFTER_S) + 1)
+        return "failed"
+
+
+def conversation_url(base: httpx.URL, customer_id: str) -> httpx.URL:
+    """Where a bot is told to speak to ``customer_id``: on the channel it last talked on; a query in ``base`` stays."""
+    path = f"{base.raw_path.decode().partition('?')[0].rstrip('/')}/conversations/{quote(customer_id, safe='')}"
+    query = "&".join(part for part in (base.query.decode(), "output_channel=latest") if part)
+    return base.copy_with(raw_path=f"{path}/trigger_intent?{query}".encode())
+
+
+def intent(hint: dict[str, Any]) -> dict[str, Any]:
+    """The body of the call: the intent's name, and as entities what the bot needs to open with."""
+    return {
+        "name": INTENT,
+        "entities": {
+            "hint_id": hint["hint_id"],
+            "journey": hint["journey"],
+            "step": hint["step"],
+            "transaction_id": hint["transaction_id"],
+            "reason": hint["reason"]["code"],
+            "text_zh": hint["text"]["zh"],
+            "text_en": hint["text"]["en"],
+            "article": hint["article"]["id"],
+        },
+    }

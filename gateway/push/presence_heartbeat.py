@@ -1,0 +1,101 @@
+"""Who is on line, said by the gateway whose desks they are; and the hints of owners who stay away.
+
+In: the desks that are connected. Out: their presence in Redis, said again while they stay; hints handed from owners
+who have been away too long to the queue of the customer's branch. Refused: nothing; while the store is away it is
+tried again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from gateway.auth.tokens import Token
+from gateway.runtime.tasks import end
+from operators.records.routing import is_queue
+from state.contacts.handover import Rerouting
+from state.contacts.presence import ON_LINE_MS, Presence, Seat
+from state.redis.connections import StoreUnavailable
+
+LOOK_EVERY_S: Final = 1.0
+BEAT_EVERY_MS: Final = ON_LINE_MS // 3
+AT_A_STRETCH: Final = 500
+"""So many desks are looked at before others have a turn."""
+
+log = logging.getLogger("zhiyin.push")
+
+
+class PresenceBeats:
+    """Says who is on line. ``tokens()``: of the desks that are connected now; ``now_ms``: epoch ms."""
+
+    def __init__(
+        self,
+        presence: Presence,
+        rerouting: Rerouting,
+        tokens: Callable[[], Iterable[Token]],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._presence = presence
+        self._rerouting = rerouting
+        self._tokens = tokens
+        self._now_ms = now_ms
+        self._said_ms: dict[str, int] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Say it from now on."""
+        self._looking = asyncio.create_task(self._look_on())
+
+    async def stop(self) -> None:
+        """Stop, and say of all that they have gone: another gateway that has one says so again."""
+        if self._looking is None:
+            return
+        await end(self._looking)
+        try:
+            if self._said_ms:
+                await self._presence.gone(self._said_ms)
+        except StoreUnavailable:
+            log.info("push: the store is away; its desks fall silent by themselves")
+
+    async def look(self) -> None:
+        """Once: who came, who stays, who went; whose owner is away. Raises StoreUnavailable."""
+        now_ms = self._now_ms()
+        tokens: dict[str, Token] = {}
+        for token in self._tokens():
+            tokens[token.subject] = token
+            if len(tokens) % AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
+        gone = [desk_id for desk_id in self._said_ms if desk_id not in tokens]
+        due = [_seat(tokens[each]) for each in tokens if now_ms - self._said_ms.get(each, 0) >= BEAT_EVERY_MS]
+        if gone:
+            await self._presence.gone(gone)
+            for desk_id in gone:
+                del self._said_ms[desk_id]
+        if due:
+            await self._presence.beat(due, now_ms)
+            self._said_ms.update({seat.desk_id: now_ms for seat in due})
+        await self._look_for_owners(now_ms)
+
+    async def _look_for_owners(self, now_ms: int) -> None:
+        for hint_id in await self._rerouting.overdue(now_ms):
+            owner = await self._rerouting.look_up(hint_id)
+            if owner is None or is_queue(owner.desk_id):
+                await self._rerouting.forget(hint_id)
+            elif await self._presence.is_on_line(owner.desk_id):
+                await self._rerouting.wait_on(hint_id, now_ms)
+            else:
+                await self._rerouting.to_queue(hint_id, owner, now_ms)
+
+    async def _look_on(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except StoreUnavailable:
+                log.debug("push: the store is away; who is on line is said when it is back")
+            except Exception:
+                log.exception("push: saying who is on line failed, trying again")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _seat(token: Token) -> Seat:
+    return Seat(token.subject, token.skills, token.branch, token.region)

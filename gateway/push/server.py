@@ -1,0 +1,163 @@
+"""The websocket server of protocol ``zhiyin.desk.v1``: hints to desks and bots as they arise.
+
+In: connections of desks and bots, channels of the hint board. Out: frames as
+``docs/reference/websocket.md`` has them. Refused: at the handshake, other subprotocols (400) and
+origins that are not allowed (403); afterwards by close codes. Served by ``websockets`` on a port of its own, without
+compression: that would cost three times the memory.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import NegotiationError
+from websockets.typing import Subprotocol
+
+from config.settings.load import Settings
+from gateway.auth.tokens import AGENT, Token, TokenReader
+from gateway.push.channel_entry import Shown
+from gateway.push.connection import CLOSE_WITHIN_S, Desk, House
+from gateway.push.frames import FRAME_BYTES, PROTOCOL, CloseCode
+from gateway.push.handshake import PushDoor
+from gateway.push.hint_lifecycle import HintLives
+from gateway.push.hub import Hub
+from gateway.push.meter import NoMeter, PushMeter
+from gateway.push.protocol import Clock, Session
+from gateway.runtime.gc_tuning import Garbage
+from gateway.services.hint_feedback import Feedback
+from state.hints.repository import HintBoard
+
+LOOK_EVERY_S: Final = 1.0
+SLICES: Final = 20
+"""Desks are looked after some at a time: thousands of them pinged at one instant would stop the loop."""
+HANDSHAKE_WITHIN_S: Final = 10.0
+BACKLOG: Final = 4_096
+"""What the kernel holds for us: with too few, many of thousands that come back at once try again for a minute."""
+
+sockets_log = logging.getLogger("zhiyin.push.sockets")
+sockets_log.setLevel(logging.WARNING)  # below it stands a line for every connection that comes or goes
+
+
+def system_clock() -> Clock:
+    """The time of this machine."""
+    return Clock(time.monotonic(), int(time.time() * 1000))
+
+
+class PushServer:
+    """Serves desks and bots. ``hub`` lets others in this process listen to a channel too."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        board: HintBoard,
+        feedback: Feedback,
+        meter: PushMeter | None = None,
+        clock: Callable[[], Clock] = system_clock,
+        reader: TokenReader | None = None,
+        seen: Callable[[Token, Shown], None] = lambda _token, _shown: None,
+    ) -> None:
+        self.hub = Hub(board, lambda: clock().wall_ms)
+        self._settings = settings
+        self._clock = clock
+        self._read_token = (reader or TokenReader(settings.token_secret)).read
+        self._door = PushDoor(
+            settings.desk_origins, settings.trusted_proxies, settings.address_requests_per_s, lambda: clock().steady_s
+        )
+        self._lives = HintLives(board, lambda: clock().wall_ms)
+        self._house = House(
+            self.hub,
+            feedback,
+            meter or NoMeter(),
+            clock,
+            settings.desk_queue_frames,
+            settings.ping_interval_s,
+            self._lives.delivered,
+            seen,
+        )
+        self._desks: set[Desk] = set()
+        self._garbage = Garbage(clock().steady_s)
+        self._server: Server | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    def desks_on_line(self) -> Iterator[Token]:
+        """The tokens of the desks that are connected now; bots are no desks."""
+        for desk in list(self._desks):
+            token = desk.token
+            if token is not None and token.role == AGENT:
+                yield token
+
+    @property
+    def port(self) -> int:
+        """The port it serves on; raises RuntimeError before ``start``."""
+        if self._server is None:
+            raise RuntimeError("the push server has no port yet: found it not started, expected start() before")
+        found: int = next(iter(self._server.sockets)).getsockname()[1]
+        return found
+
+    async def start(self, host: str, port: int) -> None:
+        """Serve from now on; port 0 takes a free one. Raises OSError when the port is in use."""
+        self._server = await serve(
+            self._serve,
+            host,
+            port,
+            select_subprotocol=_select_subprotocol,
+            process_request=self._door.answer,
+            compression=None,
+            server_header=None,
+            logger=sockets_log,
+            open_timeout=HANDSHAKE_WITHIN_S,
+            backlog=BACKLOG,
+            ping_interval=None,
+            close_timeout=CLOSE_WITHIN_S,
+            max_size=FRAME_BYTES,
+        )
+        self.hub.start()
+        self._lives.start()
+        self._looking = asyncio.create_task(self._look_after_desks())
+
+    async def stop(self) -> None:
+        """Close every connection with 1012 and stop; takes a few seconds at most."""
+        if self._server is None or self._looking is None:
+            return
+        self._looking.cancel()
+        self._server.close(close_connections=False)
+        desks = list(self._desks)
+        for desk in desks:
+            desk.close(CloseCode.RESTART, "going away for a restart: come back in a moment")
+        await asyncio.gather(*(desk.closed() for desk in desks))
+        await self.hub.stop()
+        await self._lives.stop()
+        await self._server.wait_closed()
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        session = Session(self._read_token, self._house.ping_interval_s, self._clock())
+        desk = Desk(connection, session, self._house)
+        self._desks.add(desk)
+        try:
+            await desk.serve()
+        finally:
+            self._desks.discard(desk)
+            self._garbage.left_behind()
+
+    async def _look_after_desks(self) -> None:
+        every_s = min(LOOK_EVERY_S, self._house.ping_interval_s / 4)
+        while True:
+            desks = list(self._desks)
+            self._garbage.look(self._clock().steady_s, len(desks))
+            some = 1 + len(desks) // SLICES
+            for start in range(0, some * SLICES, some):
+                await asyncio.sleep(every_s / SLICES)
+                now = self._clock()
+                for desk in self._desks.intersection(desks[start : start + some]):
+                    desk.look_after(now)
+
+
+def _select_subprotocol(_connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    if not offered:
+        return None
+    if PROTOCOL in offered:
+        return Subprotocol(PROTOCOL)
+    raise NegotiationError(f"subprotocol: found {', '.join(offered)}, expected {PROTOCOL}")

@@ -1,0 +1,105 @@
+"""Notes who was shown which hint, bundle or call: at once where somebody asks, a moment later where it is pushed.
+
+In: views. Out: the audit trail in Redis. Refused: an answer to a look-up that could not be noted (the request is then a
+503: what is not noted is not shown). What is pushed is noted within a tenth of a second; while Redis is away nothing is
+pushed either, and what was sent just before waits, up to ``WAITING``; beyond that the oldest are lost, and counted.
+
+A page of the outreach list is read again and again: who has an entry before him for hours is noted once an hour.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from gateway.auth.tokens import Token
+from gateway.push.channel_entry import Shown
+from gateway.runtime.tasks import end
+from state.audit.trail import HINT, OUTREACH, AuditTrail, View
+from state.redis.connections import StoreUnavailable
+
+NOTED_AFTER_S: Final = 0.1
+AGAIN_AFTER_S: Final = 1.0
+WAITING: Final = 50_000
+AT_ONCE: Final = 1_000
+AGAIN_AFTER_MS: Final = 3_600_000
+LATELY: Final = 100_000
+
+
+class Auditor:
+    """Writes to ``trail``. ``now_ms``: epoch ms; ``lost(count)``: told of views that nobody noted."""
+
+    def __init__(self, trail: AuditTrail, now_ms: Callable[[], int], lost: Callable[[int], None]) -> None:
+        self._trail = trail
+        self._now_ms = now_ms
+        self._lost = lost
+        self._waiting: deque[View] = deque()
+        self._something = asyncio.Event()
+        self._noting: asyncio.Task[None] | None = None
+        self._lately: dict[tuple[str, str, str], int] = {}
+
+    def start(self) -> None:
+        """Note from now on what is pushed."""
+        self._noting = asyncio.create_task(self._note_on(), name="audit")
+
+    async def stop(self) -> None:
+        """Note what waits, and stop."""
+        if self._noting is not None:
+            await end(self._noting)
+        with suppress(StoreUnavailable):
+            await self._note()
+        if self._waiting:
+            self._lost(len(self._waiting))
+
+    def pushed(self, token: Token, shown: Shown) -> None:
+        """A frame with something of a customer has gone out to whoever holds ``token``."""
+        self._waiting.append(View(self._now_ms(), token.subject, token.role, "push", *shown))
+        if len(self._waiting) > WAITING:
+            self._waiting.popleft()
+            self._lost(1)
+        self._something.set()
+
+    async def shown(self, token: Token, how: str, documents: Iterable[Mapping[str, Any]], kind: str = HINT) -> None:
+        """Documents that are about to be answered. Raises StoreUnavailable: then they are not."""
+        await self._trail.write(self._views(token, how, documents, kind))
+
+    async def listed(self, token: Token, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Entries of the outreach list that are about to be answered. Raises StoreUnavailable: then they are not."""
+        views = [view for view in self._views(token, "list", entries, OUTREACH) if not self._is_noted(view)]
+        await self._trail.write(views)
+        for view in views:
+            self._lately.pop(_whose(view), None)
+            self._lately[_whose(view)] = view.at_ms
+            if len(self._lately) > LATELY:
+                del self._lately[next(iter(self._lately))]
+
+    def _views(self, token: Token, how: str, documents: Iterable[Mapping[str, Any]], kind: str) -> Sequence[View]:
+        who, now_ms = (token.subject, token.role, how, kind), self._now_ms()
+        return [View(now_ms, *who, each[f"{kind}_id"], each["customer_id"]) for each in documents]
+
+    def _is_noted(self, view: View) -> bool:
+        noted_ms = self._lately.get(_whose(view))
+        return noted_ms is not None and view.at_ms - noted_ms < AGAIN_AFTER_MS
+
+    async def _note_on(self) -> None:
+        while True:
+            await self._something.wait()
+            await asyncio.sleep(NOTED_AFTER_S)
+            self._something.clear()
+            try:
+                await self._note()
+            except StoreUnavailable:
+                self._something.set()
+                await asyncio.sleep(AGAIN_AFTER_S)
+
+    async def _note(self) -> None:
+        while self._waiting:
+            some = [self._waiting[place] for place in range(min(AT_ONCE, len(self._waiting)))]
+            await self._trail.write(some)
+            for _ in some:
+                self._waiting.popleft()
+
+
+def _whose(view: View) -> tuple[str, str, str]:
+    return view.who, view.role, view.id
