@@ -22,7 +22,7 @@ from config import load_catalogue
 from operators.learning.champion_challenger import log_loss
 from operators.records.catalogue import Catalogue
 from operators.tracking.features import Scored
-from zhiyin.simulation import Mix
+from zhiyin.simulate.population import Mix
 
 JOURNEYS: Final = ("policy_loan", "claim", "new_application")
 MISLED: Final = Mix(symptoms=0.8)

@@ -13,7 +13,7 @@ import msgspec
 from config import load_catalogue
 from flows.sources.recording import read_lines
 from operators.records.catalogue import Catalogue
-from zhiyin.simulate import Plan, write_file
+from zhiyin.simulate.run import Plan, write_file
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RECORDED: Final = ROOT.parent / "shared" / "data" / "vanguard_dev.ndjson.xz"

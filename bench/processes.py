@@ -22,7 +22,7 @@ from bench.member_process import Answer
 from bench.not_measured import NotMeasured
 from bench.scale import Scale
 from bench.timing import interleaved, quotients
-from zhiyin.ports import free_ports
+from zhiyin.processes.ports import free_ports
 
 _LEARNING_ONE_IN: Final = 4
 """So few of the attempts where journeys learn, which takes as much longer."""

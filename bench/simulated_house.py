@@ -32,8 +32,8 @@ from operators.records.events import Event, Properties
 from operators.records.facts import Fact
 from operators.tracking.plan import journey_plans
 from operators.tracking.tracker import JourneyShard
-from zhiyin.simulated_visit import SimulatedEvent, Truth, Visit
-from zhiyin.simulation import MIX, Mix, Simulation, merged
+from zhiyin.simulate.population import MIX, Mix, Simulation, merged
+from zhiyin.simulate.visit import SimulatedEvent, Truth, Visit
 
 BATCH: Final = 256
 ARRIVALS_AN_HOUR: Final = 400

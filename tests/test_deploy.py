@@ -12,7 +12,7 @@ from config.settings.load import variable_of
 from config.settings.table import Settings
 from flows.live.shutdown import GRACE_S
 from tests.machine import ROOT
-from zhiyin.command_parser import command_parser
+from zhiyin.cli.parser import command_parser
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 VARIABLES = {variable_of(name) for name in Settings.__struct_fields__}

@@ -26,8 +26,8 @@ from tests.documentation import (
 )
 from tests.examples import agrees, run
 from tests.machine import ROOT
-from zhiyin.command_parser import command_parser
-from zhiyin.command_reference import subcommands
+from zhiyin.cli.command_reference import subcommands
+from zhiyin.cli.parser import command_parser
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
 TEXTS = {page: page.read_text("utf-8") for page in PAGES}

@@ -1,7 +1,7 @@
 """``python -m zhiyin ...``."""
 
-from zhiyin.command_line import main
-from zhiyin.terminal import leave
+from zhiyin.cli.main import main
+from zhiyin.console.terminal import leave
 
 if __name__ == "__main__":
     leave(main())

@@ -2,7 +2,7 @@
 
 from bench.break_offs import MISLED, callers, catalogue, drifted, lived, need_auc, off_by, share_right
 from bench.simulated_house import Agents
-from zhiyin.simulation import Mix
+from zhiyin.simulate.population import Mix
 
 
 def test_where_signs_mislead_the_rules_agents_words_bring_the_true_reason_first() -> None:

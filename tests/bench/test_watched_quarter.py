@@ -12,7 +12,7 @@ from bench.watched_quarter import watch_quarter
 from config import load_catalogue
 from operators.monitoring.journey_map import HOUR_MS
 from operators.records.catalogue import Catalogue
-from zhiyin.simulate import Plan, write_file
+from zhiyin.simulate.run import Plan, write_file
 
 PROBLEMS: Final = (
     Problem("a broken SMS provider, fixed", "policy_loan", "sms_code", 16, 18, loss=3.0, failure=5.0),

@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.chaos.run import Outcome, Plan, run
 from tests.machine import PARTS
-from zhiyin.progress import Progress
+from zhiyin.console.progress import Progress
 
 ABOUT: Final = """\
 Runs a whole Zhiyin (engine, gateway, Redis with its append-only file, with --bus kafka a broker too, and a desk that

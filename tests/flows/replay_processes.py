@@ -13,7 +13,7 @@ import psutil
 
 from flows.replay.worker_process import ReplayProcessLost
 from operators.records.catalogue import Catalogue
-from zhiyin.simulate import Plan, write_file
+from zhiyin.simulate.run import Plan, write_file
 
 BAD_LINES = (b"no json\n", b'{"userId": 7}\n', b"{}\n", b'{"userId":"a","event":"Call Me"}\n')
 REFUSED = {"not_json": 1, "wrong_type": 1, "no_customer": 1, "no_time": 1}

@@ -18,7 +18,7 @@ from operators.monitoring.journey_monitor import MapChanged, Told
 from operators.monitoring.satisfaction import satisfaction
 from operators.records.catalogue import Catalogue
 from operators.records.facts import LIFE_CYCLE, Fact
-from zhiyin.simulate import Plan, write_file
+from zhiyin.simulate.run import Plan, write_file
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "config" / "catalog"
 EVERYTHING = Window("all", HOUR_MS, 24 * 400)

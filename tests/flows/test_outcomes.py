@@ -17,7 +17,7 @@ from operators.outreach.call_list_state import CallOutcome
 from operators.records.events import Event, Properties
 from operators.records.facts import Around
 from tests.machine import ROOT
-from zhiyin.simulate import Plan, write_file
+from zhiyin.simulate.run import Plan, write_file
 
 AGENT = {"agent_id": "a1", "hint_id": "h1"}
 

@@ -22,9 +22,9 @@ from operators.support.timestamps import iso_text
 from state.monitoring.journey_maps import JourneyMapWriter
 from state.monitoring.pain_points import PainPointWriter
 from state.redis.connections import Client
-from zhiyin.event_posting import wire_event
-from zhiyin.simulated_visit import Visit
-from zhiyin.simulation import Simulation, merged
+from zhiyin.simulate.population import Simulation, merged
+from zhiyin.simulate.posting import wire_event
+from zhiyin.simulate.visit import Visit
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "config" / "catalog"
 

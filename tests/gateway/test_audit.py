@@ -23,7 +23,7 @@ from tests.gateway.test_contacts import bundle_now
 from tests.gateway.test_contacts import tell as tell_bundles
 from tests.gateway.test_outreach_api import entry_now, put
 from tests.state.houses import make_hint
-from zhiyin.command_line import main
+from zhiyin.cli.main import main
 
 ANNA = masked("anna", SECRET.encode())
 

@@ -16,8 +16,8 @@ from tests.zhiyin.house_up import QUICK, HouseUp, broken_off, desk_of
 from tests.zhiyin.processes import until
 from tests.zhiyin.test_up import run_up
 from tests.zhiyin.test_up_kafka import kafka_environment
-from zhiyin.failures import KafkaUnfit
-from zhiyin.kafka_probe import kafka_report
+from zhiyin.console.errors import KafkaUnfit
+from zhiyin.processes.kafka_probe import kafka_report
 
 pytestmark = [pytest.mark.requires("redis", "kafka"), pytest.mark.timeout(180)]
 

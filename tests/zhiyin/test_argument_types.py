@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from zhiyin.argument_types import addresses, count, duration, moment, port, positive, whole
+from zhiyin.console.argument_types import addresses, count, duration, moment, port, positive, whole
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,12 @@ from config import Settings
 from gateway.auth.tokens import TokenReader, read_token
 from tests.machine import ROOT
 from tests.zhiyin.house_up import QUICK, clean_environment
-from zhiyin import __version__, commands
-from zhiyin.command_line import main
-from zhiyin.failures import CommandFailure
-from zhiyin.logs import log_to_stderr
-from zhiyin.up_secrets import Secrets
+from zhiyin import __version__
+from zhiyin.cli import commands
+from zhiyin.cli.main import main
+from zhiyin.console.errors import CommandFailure
+from zhiyin.console.logs import log_to_stderr
+from zhiyin.up.secrets import Secrets
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_help_is_quick_and_imports_no_room() -> None:
     code = (
-        "import sys, zhiyin.command_parser as p; p.command_parser().format_help();"
+        "import sys, zhiyin.cli.parser as p; p.command_parser().format_help();"
         "print(sorted({name.partition('.')[0] for name in sys.modules}"
         " & {'bytewax', 'redis', 'uvicorn', 'websockets', 'flows', 'gateway', 'state', 'config', 'msgspec'}))"
     )

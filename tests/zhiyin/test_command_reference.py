@@ -2,21 +2,21 @@ import subprocess
 import sys
 
 from tests.machine import ROOT
-from zhiyin.command_parser import command_parser
-from zhiyin.command_reference import reference_page, subcommands
+from zhiyin.cli.command_reference import reference_page, subcommands
+from zhiyin.cli.parser import command_parser
 
 PAGE = ROOT / "docs" / "reference" / "command-line.md"
 
 
 def test_the_page_is_what_the_program_prints() -> None:
     """Word by word: where lines end differs between versions of argparse."""
-    again = "run: python -m zhiyin.command_reference > docs/reference/command-line.md"
+    again = "run: python -m zhiyin.cli.command_reference > docs/reference/command-line.md"
     assert PAGE.read_text("utf-8").split() == reference_page().split(), again
 
 
 def test_it_is_printed_the_same_on_a_narrow_terminal() -> None:
     answer = subprocess.run(
-        [sys.executable, "-m", "zhiyin.command_reference"],
+        [sys.executable, "-m", "zhiyin.cli.command_reference"],
         env={"COLUMNS": "40", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -19,8 +19,8 @@ from state.redis.connections import connect
 from tests.machine import ROOT
 from tests.redis_server import free_port
 from tests.zhiyin.house_up import clean_environment
-from zhiyin.command_line import main
-from zhiyin.dead_letter_words import age, printable
+from zhiyin.admin.dead_letter_text import age, printable
+from zhiyin.cli.main import main
 
 NOON_MS = 1_800_000_000_000
 PARTITIONS = 4

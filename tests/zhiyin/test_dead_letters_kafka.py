@@ -12,7 +12,7 @@ from tests.kafka_servers import MOCK_PARTITIONS, NewTopicNamed
 from tests.redis_server import free_port
 from tests.state.shelves import KafkaShelves, document, letter
 from tests.zhiyin.house_up import clean_environment
-from zhiyin.command_line import main
+from zhiyin.cli.main import main
 
 pytestmark = [pytest.mark.requires("redis"), pytest.mark.timeout(180)]
 

@@ -11,11 +11,12 @@ import redis
 from config import Settings
 from tests.machine import ROOT
 from tests.redis_server import RedisServer
-from zhiyin import doctor, embedded_redis, versions
-from zhiyin.doctor import Finding, examine, printed
-from zhiyin.ports import free_ports
-from zhiyin.redis_probe import redis_report, require_redis
-from zhiyin.versions import required_libraries, suits
+from zhiyin.admin import doctor, versions
+from zhiyin.admin.doctor import Finding, examine, printed
+from zhiyin.admin.versions import required_libraries, suits
+from zhiyin.processes import embedded_redis
+from zhiyin.processes.ports import free_ports
+from zhiyin.processes.redis_probe import redis_report, require_redis
 
 
 @pytest.fixture

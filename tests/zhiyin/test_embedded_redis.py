@@ -8,11 +8,11 @@ import pytest
 import redis
 
 from tests.zhiyin.processes import running, until
-from zhiyin import embedded_redis
-from zhiyin.embedded_redis import LOOPBACK, answers, data_lock, redis_executable, redis_part
-from zhiyin.failures import CommandFailure, RedisMissing
-from zhiyin.ports import free_ports
-from zhiyin.supervisor import StopRequest, Supervisor
+from zhiyin.console.errors import CommandFailure, RedisMissing
+from zhiyin.processes import embedded_redis
+from zhiyin.processes.embedded_redis import LOOPBACK, answers, data_lock, redis_executable, redis_part
+from zhiyin.processes.ports import free_ports
+from zhiyin.processes.supervisor import StopRequest, Supervisor
 
 pytestmark = pytest.mark.requires("redis")
 

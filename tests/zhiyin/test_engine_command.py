@@ -7,9 +7,9 @@ import pytest
 
 from tests.machine import ROOT
 from tests.zhiyin.house_up import clean_environment
-from zhiyin import commands
-from zhiyin.command_line import main
-from zhiyin.command_parser import command_parser
+from zhiyin.cli import commands
+from zhiyin.cli.main import main
+from zhiyin.cli.parser import command_parser
 
 
 @pytest.fixture(autouse=True)

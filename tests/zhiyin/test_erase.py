@@ -13,8 +13,8 @@ from state.kafka.erasure import KafkaErasure
 from state.kafka.topic_admin import KafkaTopics
 from state.redis.connections import connect
 from tests.kafka_broker import KafkaBroker
-from zhiyin.command_line import main
-from zhiyin.erase import Patience, files_with, tombstone
+from zhiyin.admin.erase import Patience, files_with, tombstone
+from zhiyin.cli.main import main
 
 
 @pytest.fixture

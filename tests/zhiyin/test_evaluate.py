@@ -20,14 +20,14 @@ from operators.records.facts import Fact
 from tests.machine import RECORDED_DATA, ROOT
 from tests.zhiyin.house_up import clean_environment
 from tests.zhiyin.predictions_made import scored
-from zhiyin.command_line import main
-from zhiyin.evaluate import Witness
-from zhiyin.evaluation_catalogues import looks_ms, shortest_ms, with_shortest_timeout, with_target
-from zhiyin.evaluation_findings import Compared, findings, reliability_of
-from zhiyin.evaluation_plots import PlotsMissing, plot
-from zhiyin.evaluation_predictions import Predictions
-from zhiyin.evaluation_report import JourneyTiming, Report, in_order, printed, spread, uplift_of
-from zhiyin.evaluation_timeouts import Promptness
+from zhiyin.cli.main import main
+from zhiyin.evaluate.catalogues import looks_ms, shortest_ms, with_shortest_timeout, with_target
+from zhiyin.evaluate.findings import Compared, findings, reliability_of
+from zhiyin.evaluate.plots import PlotsMissing, plot
+from zhiyin.evaluate.predictions import Predictions
+from zhiyin.evaluate.report import JourneyTiming, Report, in_order, printed, spread, uplift_of
+from zhiyin.evaluate.run import Witness
+from zhiyin.evaluate.timeouts import Promptness
 
 LEARNED = ROOT / "tests" / "recorded" / "online_process_learned.yaml"
 QUICK = ROOT / "tests" / "recorded" / "quick.yaml"

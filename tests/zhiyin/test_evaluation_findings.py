@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.zhiyin.predictions_made import BEGIN_MS, MINUTE_MS, scored
-from zhiyin.evaluation_batch import PARTS, BatchModelMissing, batch_scores, spans
-from zhiyin.evaluation_findings import Compared, Finding, findings, reliability_of
-from zhiyin.evaluation_predictions import FEATURES, Predictions, Table
+from zhiyin.evaluate.batch_model import PARTS, BatchModelMissing, batch_scores, spans
+from zhiyin.evaluate.findings import Compared, Finding, findings, reliability_of
+from zhiyin.evaluate.predictions import FEATURES, Predictions, Table
 
 
 def table_of(count: int, seed: int = 1) -> Table:

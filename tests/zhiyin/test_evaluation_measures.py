@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from zhiyin.evaluation_measures import auc, calibration_error, measures, reliability
+from zhiyin.evaluate.measures import auc, calibration_error, measures, reliability
 
 rows = st.lists(st.tuples(st.integers(0, 20).map(lambda twentieth: twentieth / 20), st.booleans()), min_size=1)
 

@@ -12,7 +12,7 @@ from operators.records.catalogue import Catalogue
 from operators.records.facts import Fact
 from tests.operators.samples import fact
 from tests.streams import STREAM_CATALOGUE, lines, streams
-from zhiyin.evaluation_timeouts import Ladder, Promptness, Silences
+from zhiyin.evaluate.timeouts import Ladder, Promptness, Silences
 
 SHORTEST_MS = 2_500
 

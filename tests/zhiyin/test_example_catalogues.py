@@ -8,7 +8,7 @@ import yaml
 from config import load_catalogue
 from tests.documentation import blocks
 from tests.machine import ROOT
-from zhiyin.simulate import Plan, write_file
+from zhiyin.simulate.run import Plan, write_file
 
 WHOLE = {"journeys", "reasons"}
 

@@ -6,9 +6,9 @@ import pytest
 from config import Settings
 from tests.kafka_servers import NewTopicNamed
 from tests.redis_server import free_port
-from zhiyin.doctor import Finding, examine
-from zhiyin.failures import KafkaUnfit
-from zhiyin.kafka_probe import kafka_report, require_kafka
+from zhiyin.admin.doctor import Finding, examine
+from zhiyin.console.errors import KafkaUnfit
+from zhiyin.processes.kafka_probe import kafka_report, require_kafka
 
 PARTITIONS = 4
 

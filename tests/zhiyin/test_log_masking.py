@@ -8,7 +8,7 @@ import pytest
 from config import Settings
 from gateway.auth.tokens import issue_token
 from operators.support.masking import masked
-from zhiyin.log_masking import MaskingFormatter, formatter_for
+from zhiyin.console.log_masking import MaskingFormatter, formatter_for
 
 SECRETS = Settings(
     redis_url="redis://user:redis-passw0rd@cache:6379/0",

@@ -8,7 +8,7 @@ from flows.metrics.engine import EngineMetrics
 from gateway.runtime.metrics import TABLE as GATEWAY_TABLE
 from gateway.runtime.metrics import GatewayMetrics
 from tests.machine import ROOT
-from zhiyin.metrics_reference import reference_page
+from zhiyin.admin.metrics_reference import reference_page
 
 
 def served(registry: CollectorRegistry) -> set[str]:

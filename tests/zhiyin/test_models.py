@@ -11,7 +11,7 @@ import pytest
 from operators.learning.interfaces import MODEL_FORMAT, Quality
 from state.snapshots.model_store import ModelDescription, ModelStore, models_folder
 from tests.zhiyin.house_up import clean_environment
-from zhiyin.command_line import main
+from zhiyin.cli.main import main
 
 Typed = Callable[..., tuple[int, str, str]]
 LEADER = Quality("unfinished", "linear", True, 4_000, 0.4321, 0.45, 0.14, 0.0123, 0.8288)

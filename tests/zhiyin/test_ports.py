@@ -3,8 +3,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from zhiyin.failures import PortTaken
-from zhiyin.ports import chosen_ports, free_ports, held_ports, why_taken
+from zhiyin.console.errors import PortTaken
+from zhiyin.processes.ports import chosen_ports, free_ports, held_ports, why_taken
 
 HOST = "127.0.0.1"
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from zhiyin.progress import Progress, bar
+from zhiyin.console.progress import Progress, bar
 
 
 class Terminal(io.StringIO):

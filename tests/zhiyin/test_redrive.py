@@ -21,7 +21,7 @@ from tests.flows.engine_process import PARTITIONS, EngineProcess, post, stream_d
 from tests.redis_server import RedisServer, free_port
 from tests.streams import wire
 from tests.zhiyin.house_up import QUICK, clean_environment
-from zhiyin.command_line import main
+from zhiyin.cli.main import main
 
 STEP = "      - id: face_check\n"
 KINDS = ("started", "completed")

@@ -16,10 +16,10 @@ from operators.records.events import Event, read_event
 from tests.machine import ROOT
 from tests.zhiyin.house_up import QUICK
 from tests.zhiyin.processes import until
-from zhiyin.event_posting import Collector
-from zhiyin.failures import CommandFailure
-from zhiyin.simulate import Plan, post_live, write_file
-from zhiyin.supervisor import StopRequest
+from zhiyin.console.errors import CommandFailure
+from zhiyin.processes.supervisor import StopRequest
+from zhiyin.simulate.posting import Collector
+from zhiyin.simulate.run import Plan, post_live, write_file
 
 
 @pytest.fixture(scope="module")

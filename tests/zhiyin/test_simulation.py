@@ -9,9 +9,9 @@ from config import load_catalogue
 from operators.records import events
 from operators.records.catalogue import Catalogue, Speaks
 from tests.machine import ROOT
-from zhiyin.planted_signals import act_out, code_of, pause_ms, places
-from zhiyin.simulated_visit import Visit
-from zhiyin.simulation import Mix, Simulation, causes, merged
+from zhiyin.simulate.planted_signals import act_out, code_of, pause_ms, places
+from zhiyin.simulate.population import Mix, Simulation, causes, merged
+from zhiyin.simulate.visit import Visit
 
 HOUR_MS = 3_600_000
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.zhiyin.processes import running, until
-from zhiyin.failures import CommandFailure, PartFailed
-from zhiyin.supervisor import Part, StopRequest, Supervisor, how_it_ended
+from zhiyin.console.errors import CommandFailure, PartFailed
+from zhiyin.processes.supervisor import Part, StopRequest, Supervisor, how_it_ended
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = (
@@ -147,7 +147,7 @@ def test_one_that_does_not_listen_is_killed_when_asked_again(house: House, tmp_p
 def test_one_that_does_not_listen_is_killed_after_the_grace(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zhiyin.supervisor.GRACE_S", 0.3)
+    monkeypatch.setattr("zhiyin.processes.supervisor.GRACE_S", 0.3)
     file = tmp_path / "deaf"
     house.supervisor.start([python_part("engine", DEAF.format(file=str(file)), ready=file.exists)])
     house.supervisor.stop()
@@ -180,7 +180,7 @@ def test_parts_have_their_own_group_and_only_what_was_given_to_them(house: House
 def test_parts_end_when_their_supervisor_is_killed() -> None:
     code = """
 import sys, time
-from zhiyin.supervisor import Part, StopRequest, Supervisor
+from zhiyin.processes.supervisor import Part, StopRequest, Supervisor
 supervisor = Supervisor(lambda line: None, StopRequest())
 sleep = (sys.executable, "-c", "import time; time.sleep(600)")
 supervisor.start([Part(name=str(n), command=sleep, ready=lambda: True) for n in range(2)])

@@ -17,7 +17,7 @@ import redis
 from tests.machine import ROOT
 from tests.zhiyin.house_up import QUICK, HouseUp, broken_off, clean_environment, desk_of, event
 from tests.zhiyin.processes import marked, until
-from zhiyin.failures import AlreadyUp
+from zhiyin.console.errors import AlreadyUp
 
 pytestmark = [pytest.mark.requires("redis"), pytest.mark.timeout(120)]
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from zhiyin.failures import AlreadyUp, CommandFailure
-from zhiyin.up_lock import up_lock
+from zhiyin.console.errors import AlreadyUp, CommandFailure
+from zhiyin.up.lock import up_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from zhiyin.up_lock import up_lock
+from zhiyin.up.lock import up_lock
 with up_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

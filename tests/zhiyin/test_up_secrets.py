@@ -5,8 +5,8 @@ import msgspec
 import pytest
 
 from config import Settings
-from zhiyin.failures import CommandFailure
-from zhiyin.up_secrets import kept_secrets, with_secrets
+from zhiyin.console.errors import CommandFailure
+from zhiyin.up.secrets import kept_secrets, with_secrets
 
 
 def test_they_are_made_once_kept_and_readable_by_the_owner_alone(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from config import Settings
 from gateway.auth.tokens import read_token
-from zhiyin.up_words import addresses_of, banner, json_line, reachable_host, without_password
+from zhiyin.up.banner import addresses_of, banner, json_line, reachable_host, without_password
 
 SETTINGS = Settings(
     redis_url="redis://127.0.0.1:7000/0",

@@ -1,0 +1,214 @@
+"""What would be wrong at start, before anything is started.
+
+In: settings that are well-formed. Out: findings (ok, warn, fail), each with what was found and
+what to do. Refused: nothing; a doctor that falls ill helps nobody.
+"""
+
+import fcntl
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from config import ConfigurationError, Settings, load_catalogue
+from zhiyin.admin.versions import installed_version, required_libraries, suits
+from zhiyin.console.errors import CommandFailure, KafkaUnfit, RedisMissing
+from zhiyin.processes.embedded_redis import redis_executable
+from zhiyin.processes.kafka_probe import kafka_report
+from zhiyin.processes.ports import why_taken
+from zhiyin.processes.redis_probe import RedisReport, redis_report
+
+OLDEST_REDIS: Final = (6, 2)
+PYTHONS: Final = ((3, 11), (3, 12))
+LITTLE_ROOM_BYTES: Final = 1_000_000_000
+NO_ROOM_BYTES: Final = 100_000_000
+PORT_SETTINGS: Final = ("http_port", "ws_port", "gateway_metrics_port", "engine_metrics_port")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at. ``advice``: what to do, empty when it is well."""
+
+    what: str
+    state: Literal["ok", "warn", "fail"]
+    found: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything."""
+    return [finding for look in _LOOKS for finding in look(settings)]
+
+
+def printed(findings: list[Finding]) -> str:
+    """The findings as a table, and what they mean for the start."""
+    width = max(len(each.what) for each in findings)
+    lines = [
+        f"{each.state:<5} {each.what:<{width}}  {each.found}" + (f"; {each.advice}" if each.advice else "")
+        for each in findings
+    ]
+    failures = sum(each.state == "fail" for each in findings)
+    end = f"{failures} would keep Zhiyin from starting" if failures else "nothing keeps Zhiyin from starting"
+    return "\n".join([*lines, end, ""])
+
+
+def _python(_settings: Settings) -> Iterator[Finding]:
+    found = ".".join(str(each) for each in sys.version_info[:3])
+    if sys.version_info[:2] in PYTHONS:
+        yield Finding("Python", "ok", found)
+    else:
+        yield Finding("Python", "fail", found, "use 3.11 or 3.12 (the engine has no wheels for others)")
+
+
+def _libraries(_settings: Settings) -> Iterator[Finding]:
+    for name, wanted in required_libraries().items():
+        version = installed_version(name)
+        if version is None:
+            yield Finding(name, "fail", "missing", "run 'make setup'")
+        elif not suits(version, wanted):
+            yield Finding(name, "warn", version, f"tested with {wanted}: run 'make setup'")
+        else:
+            yield Finding(name, "ok", version)
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    try:
+        if settings.redis_url is None:
+            yield _own_redis(redis_executable())
+        else:
+            yield from _given_redis(redis_report(settings.redis_url))
+    except RedisMissing as error:
+        yield Finding("Redis", "fail", str(error))
+    except CommandFailure as error:
+        yield Finding("Redis", "fail", str(error))
+
+
+def _kafka(settings: Settings) -> Iterator[Finding]:
+    if settings.bus != "kafka":
+        return
+    try:
+        report = kafka_report(settings)
+    except KafkaUnfit as error:
+        yield Finding("Kafka", "fail", error.reason)
+        return
+    brokers = f"{report.brokers} " + ("broker answers" if report.brokers == 1 else "brokers answer")
+    if report.brokers < settings.kafka_replication and report.missing:
+        advice = f"kafka_replication {settings.kafka_replication} needs as many: topics could not be made"
+        yield Finding("Kafka", "fail", brokers, advice)
+    else:
+        yield Finding("Kafka", "ok", f"{brokers}, client {report.client}")
+    for topic, partitions in report.topics.items():
+        yield _topic(topic, partitions, settings.bus_partitions)
+
+
+def _topic(topic: str, partitions: int | None, wanted: int) -> Finding:
+    what = f"topic {topic}"
+    if partitions is None:
+        return Finding(what, "ok", f"not there yet, will be made with {wanted} partitions")
+    if partitions != wanted:
+        return Finding(what, "fail", f"{partitions} partitions", f"bus_partitions is {wanted}: name another topic")
+    return Finding(what, "ok", f"{partitions} partitions")
+
+
+def _own_redis(executable: str) -> Finding:
+    try:
+        answer = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("Redis", "fail", f"{executable} can't be run ({error})", "install redis-server")
+    words = [each.removeprefix("v=") for each in answer.stdout.split() if each.startswith("v=")]
+    version = words[0] if words else "unknown"
+    return _old_redis(version) or Finding("Redis", "ok", f"{version}, will be started from {executable}")
+
+
+def _given_redis(report: RedisReport) -> Iterator[Finding]:
+    yield _old_redis(report.version) or Finding("Redis", "ok", f"{report.version} answers")
+    if not report.append_only:
+        found = "snapshots only" if report.snapshots else "nothing is kept on disk"
+        yield Finding("Redis persistence", "warn", found, "set appendonly yes: a restart may lose the bus and hints")
+    else:
+        yield Finding("Redis persistence", "ok", "append-only")
+    evicts = report.maxmemory_bytes > 0 and report.maxmemory_policy != "noeviction"
+    found = f"{report.maxmemory_policy}, maxmemory {report.maxmemory_bytes or 'unlimited'}"
+    advice = "set maxmemory-policy noeviction: evicted keys are lost events and hints"
+    yield Finding("Redis memory", "fail" if evicts else "ok", found, advice if evicts else "")
+
+
+def _old_redis(version: str) -> Finding | None:
+    numbers = tuple(int(each) for each in version.split(".")[:2] if each.isdigit())
+    if len(numbers) == len(OLDEST_REDIS) and numbers < OLDEST_REDIS:
+        return Finding("Redis", "fail", version, "use 6.2 or newer")
+    return None
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    for name in PORT_SETTINGS:
+        number = getattr(settings, name)
+        why = why_taken(settings.host, number)
+        found = f"{number} on {settings.host}"
+        if why is None:
+            yield Finding(name, "ok", f"{found}, free")
+        else:
+            yield Finding(name, "fail", f"{found}: {why}", "stop what listens there, or set another number")
+
+
+def _catalogue(settings: Settings) -> Iterator[Finding]:
+    try:
+        catalogue = load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours)
+    except ConfigurationError as error:
+        found = f"{settings.catalogue}: {len(error.problems)} problems"
+        yield Finding("catalogue", "fail", found, "run 'zhiyin check' to see them")
+    else:
+        found = f"{len(catalogue.journeys)} journeys, {len(catalogue.reasons)} reasons"
+        yield Finding("catalogue", "ok", f"{settings.catalogue}: {found}")
+
+
+def _state_dir(settings: Settings) -> Iterator[Finding]:
+    folder = Path(settings.state_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        yield Finding("state folder", "fail", f"{folder}: {error.strerror}", "set ZHIYIN_STATE_DIR to another one")
+        return
+    yield Finding("state folder", "ok", f"{folder} can be written to")
+    found = f"{free_bytes / 1e9:.1f} GB free in {folder}"
+    if free_bytes < NO_ROOM_BYTES:
+        yield Finding("disk", "fail", found, "make room: Redis stops taking writes when the disk is full")
+    elif free_bytes < LITTLE_ROOM_BYTES:
+        yield Finding("disk", "warn", found, "make room soon")
+    else:
+        yield Finding("disk", "ok", found)
+
+
+def _recovery_dir(settings: Settings) -> Iterator[Finding]:
+    """The engine's own folder, where it has one: it may be on another disk, and is none that a gateway needs."""
+    if settings.recovery_dir is None:
+        return
+    folder = Path(settings.recovery_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        advice = "set ZHIYIN_RECOVERY_DIR to a folder that can be written to, on a file system with locks"
+        yield Finding("recovery folder", "fail", f"{folder}: {error.strerror}", advice)
+    else:
+        yield Finding("recovery folder", "ok", f"{folder} can be written to and locked")
+
+
+_LOOKS: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
+    _python,
+    _libraries,
+    _redis,
+    _kafka,
+    _ports,
+    _catalogue,
+    _state_dir,
+    _recovery_dir,
+)

@@ -1,0 +1,1 @@
+"""How good would the predictions have been on recordings?"""

@@ -1,0 +1,168 @@
+"""``zhiyin evaluate``: recordings in, a report of how good the predictions would have been.
+
+In: a catalogue, the command's options. Out: tables (or JSON) on stdout; with ``--out`` a report and two pictures.
+Refused: a recording that can't be read, a folder that can't be written (``CommandFailure``). Without LightGBM or
+matplotlib it does the rest, and says so in one line.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from flows.replay.replay import HINT, Replay, ReplayReport, Watching
+from flows.replay.two_stage_replay import TwoStageReplay
+from flows.replay.worker_process import ReplayProcessLost
+from flows.sources.recording import RecordingUnreadable
+from flows.steps.decide import Learns
+from operators.hints.uplift import UpliftCounts
+from operators.learning.interfaces import Learning
+from operators.records.catalogue import Catalogue
+from operators.records.facts import Fact, FactKind
+from operators.tracking.features import Question, Scored
+from zhiyin import __version__
+from zhiyin.admin.replay import total_bytes
+from zhiyin.console.errors import CommandFailure
+from zhiyin.console.progress import Progress
+from zhiyin.console.terminal import say
+from zhiyin.evaluate.batch_model import BatchModelMissing, batch_scores
+from zhiyin.evaluate.catalogues import looks_ms, shortest_ms, with_shortest_timeout, with_target
+from zhiyin.evaluate.findings import Compared, findings, reliability_of
+from zhiyin.evaluate.plots import PlotsMissing, plot
+from zhiyin.evaluate.predictions import Predictions
+from zhiyin.evaluate.report import JourneyTiming, Report, in_order, printed, uplift_of
+from zhiyin.evaluate.timeouts import Ladder, Silences
+
+TIMED: Final[tuple[FactKind, ...]] = ("abandoned", "returned")
+Replaying = Callable[[str, Catalogue, Sequence[str], Watching], ReplayReport]
+"""Replays the recordings through a catalogue: what it is called, which facts are wanted, who watches."""
+
+
+class Witness:
+    """Watches the replay as the catalogue has it: predictions, learning, hints."""
+
+    def __init__(self) -> None:
+        self.predictions: dict[tuple[str, Question], Predictions] = {}
+        self.learning: dict[str, Learning] = {}
+        self.uplift: dict[str, UpliftCounts] = {}
+
+    def scored(self, journey: str, scored: Sequence[Scored]) -> None:
+        """Predictions whose outcomes are known now."""
+        for each in scored:
+            self.predictions.setdefault((journey, each.question), Predictions()).add((each,))
+
+    def begin(self, journey: str, learning: Learning, *, resumed: bool) -> None:
+        """A journey's learning, which begins from nothing."""
+        self.learning[journey] = learning
+
+    def __call__(self, journey: str, learning: Learning) -> None:
+        """After each batch: nothing to keep."""
+
+    def watching(self) -> Watching:
+        """What a replay is told of this witness."""
+        return Watching(uplift=self.uplift.__setitem__, learns=Learns(self.scored, self))
+
+
+def run_evaluate(catalogue: Catalogue, chosen: argparse.Namespace) -> int:
+    """Evaluate ``chosen.files``. Raises CommandFailure."""
+    if chosen.out is not None:
+        _make(chosen.out)
+
+    replay = Replay if chosen.workers == 1 else TwoStageReplay
+
+    def replaying(what: str, catalogue: Catalogue, kinds: Sequence[str], watching: Watching) -> ReplayReport:
+        with Progress(what, total_bytes(chosen.files), quiet=chosen.quiet) as progress:
+            try:
+                return replay(catalogue, None, kinds, watching=watching).run(chosen.files, progress.step)
+            except (RecordingUnreadable, ReplayProcessLost) as error:
+                raise CommandFailure(str(error)) from error
+
+    report = evaluated(catalogue, replaying, chosen.targets, [str(path) for path in chosen.files])
+    if chosen.out is not None:
+        report = _written(report, chosen.out)
+    sys.stdout.write(msgspec.json.encode(report).decode() + "\n" if chosen.json else printed(report))
+    return 0
+
+
+def evaluated(
+    catalogue: Catalogue, replaying: Replaying, targets: Sequence[float], recordings: Sequence[str]
+) -> Report:
+    """The whole report: one replay as the catalogue has it, one for fixed timeouts, one for each target."""
+    witness = Witness()
+    learning = msgspec.structs.replace(catalogue, learning=True)
+    replayed = replaying("predictions", learning, ("idle", HINT), witness.watching())
+    timing = tuple(timed(catalogue, replaying, targets))
+    notes: list[str] = []
+    compared = list(_compared(witness.predictions, notes))
+    return Report(
+        program=__version__,
+        recordings=tuple(recordings),
+        events=replayed.events,
+        seconds=replayed.seconds,
+        findings=in_order(finding for each in compared for finding in findings(each)),
+        reliability=tuple(reliability_of(each) for each in compared),
+        timing=timing,
+        uplift=tuple(uplift_of(journey, counts) for journey, counts in sorted(witness.uplift.items())),
+        learning=tuple(each.figures() for _, each in sorted(witness.learning.items())),
+        notes=tuple(notes),
+    )
+
+
+def timed(catalogue: Catalogue, replaying: Replaying, targets: Sequence[float]) -> Iterator[JourneyTiming]:
+    """Each journey's ladder at its target precisions, beside fixed timeouts."""
+    shortest = shortest_ms(catalogue)
+    silences = {name: Silences(shortest) for name in catalogue.journeys}
+    replaying("fixed timeouts", with_shortest_timeout(catalogue), TIMED, _by_journey(silences))
+    runs: list[dict[str, Ladder]] = []
+    for target in dict.fromkeys((catalogue.target_precision, *targets)):
+        ladders = {name: Ladder(target) for name in catalogue.journeys}
+        replaying(f"target {target:g}", with_target(catalogue, target), TIMED, _by_journey(ladders))
+        runs.append(ladders)
+    for name, each in silences.items():
+        ladder = tuple(ladders[name].promptness() for ladders in runs)
+        if not any(run.told for run in ladder):
+            continue
+        same = tuple(None if run.precision is None else each.shortest_for(run.precision) for run in ladder)
+        yield JourneyTiming(name, ladder, same, tuple(each.at(timeout) for timeout in looks_ms(catalogue, name)))
+
+
+def _by_journey(watchers: Mapping[str, Silences] | Mapping[str, Ladder]) -> Watching:
+    def take(facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            watchers[fact.journey].take((fact,))
+
+    return Watching(facts=take)
+
+
+def _compared(predictions: Mapping[tuple[str, Question], Predictions], notes: list[str]) -> Iterator[Compared]:
+    for (journey, question), each in sorted(predictions.items()):
+        table = each.table()
+        try:
+            yield Compared(journey, question, table, batch_scores(table))
+        except BatchModelMissing as error:
+            if str(error) not in notes:
+                notes.append(str(error))
+            yield Compared(journey, question, table, None)
+
+
+def _written(report: Report, folder: Path) -> Report:
+    """Writes pictures and report; the report with what could not be drawn."""
+    try:
+        pictures = plot(report, folder)
+    except PlotsMissing as error:
+        pictures = []
+        report = msgspec.structs.replace(report, notes=(*report.notes, str(error)))
+    path = folder / "report.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    say(f"evaluate: {', '.join(str(each) for each in (path, *pictures))}")
+    return report
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandFailure(f"--out {folder}: {error.strerror}, expected a folder that can be made") from error

@@ -1,0 +1,1 @@
+"""Child processes: the supervisor, an embedded Redis, probes of what is there."""

@@ -1,0 +1,1 @@
+"""Simulated customers with planted reasons."""
