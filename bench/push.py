@@ -32,7 +32,7 @@ from bench.swarm import Swarm, masked
 from bench.teller import Told, desk_name
 from gateway.auth.tokens import issue_token
 from tests.chaos.program import Program
-from tests.redis_server import RedisServer, free_port
+from tests.parts.redis_server import RedisServer, free_port
 
 MEMORY: Final = Aim(at_most=20.0)
 HALF: Final = Aim(at_most=2.0)

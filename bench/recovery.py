@@ -28,7 +28,7 @@ from operators.support.timestamps import iso_text
 from state.bus.protocol import partition_of
 from state.redis import keys
 from tests.chaos.program import Program
-from tests.redis_server import RedisServer
+from tests.parts.redis_server import RedisServer
 
 AIM: Final = Aim(at_most=30.0)
 PARTITIONS: Final = 4

@@ -1,4 +1,4 @@
-"""Fixtures of real parts, and the rule for parts that a machine lacks (``tests/machine.py``)."""
+"""Fixtures of real parts, and the rule for parts that a machine lacks (``tests/parts/machine.py``)."""
 
 import fcntl
 import hashlib
@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 import hypothesis
 import pytest
 
-from tests.browser import browser, page, page_watch, shared_browser
-from tests.kafka_jars import FETCH_TIMEOUT_S, jars_folder
-from tests.kafka_servers import SERVED_BY, WORKER_SERVED_BY, kafka_broker, kafka_servers, new_topic, shared_kafka_broker
-from tests.machine import PARTS, ROOT, required_parts
-from tests.parts import REQUIRED, missing
-from tests.redis_server import RedisServer, emptied
+from tests.kafka.jars import FETCH_TIMEOUT_S, jars_folder
+from tests.kafka.servers import SERVED_BY, WORKER_SERVED_BY, kafka_broker, kafka_servers, new_topic, shared_kafka_broker
+from tests.parts.browser import browser, page, page_watch, shared_browser
+from tests.parts.machine import PARTS, ROOT, required_parts
+from tests.parts.missing import REQUIRED, missing
+from tests.parts.redis_server import RedisServer, emptied
 
 __all__ = [
     "browser",

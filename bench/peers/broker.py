@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bench.peers.environments import Peer, PeerSkipped
 from bench.peers.session_job import SERVERS
-from tests.kafka_broker import KafkaBroker
-from tests.kafka_jars import JarsNotFetched, broker_jars
-from tests.machine import PARTS
+from tests.kafka.broker import KafkaBroker
+from tests.kafka.jars import JarsNotFetched, broker_jars
+from tests.parts.machine import PARTS
 
 
 @contextmanager

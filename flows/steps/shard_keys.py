@@ -5,7 +5,7 @@ Bytewax gives a key to the worker of its hash, modulo how many there are. Of ``0
 same rest as the shard itself: keys are as even as shards for every number of workers that divides ``SPREADS_OVER``.
 
 A key stays what it is whatever the number of workers, for snapshots are kept by it. Were the engine to hash otherwise
-one day, keys would only be less even; ``tests/flows/test_placing.py`` says so then.
+one day, keys would only be less even; ``tests/flows/steps/test_shard_keys.py`` says so then.
 """
 
 from functools import cache

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.chaos.run import Outcome, Plan, run
-from tests.machine import PARTS
+from tests.parts.machine import PARTS
 from zhiyin.console.progress import Progress
 
 ABOUT: Final = """\

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 import pytest
 
-from tests.machine import PARTS
+from tests.parts.machine import PARTS
 
 AT_ONCE: Final = 5
 Scenario = Callable[[Path], list[str]]

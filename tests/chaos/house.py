@@ -20,13 +20,13 @@ from tests.chaos.desk import Desk
 from tests.chaos.program import Program
 from tests.chaos.strikes import Moment, Victim
 from tests.chaos.tap import KafkaTap, RedisTap, Tap
-from tests.flows.engine_process import stream_documents
-from tests.flows.topic_house import TopicHouse
+from tests.integration.engine.engine_process import stream_documents
+from tests.integration.kafka.topic_house import TopicHouse
+from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import KafkaCluster
-from tests.kafka_broker import KafkaBroker
-from tests.kafka_jars import broker_jars
-from tests.machine import ROOT
-from tests.redis_server import RedisServer, free_port
+from tests.kafka.jars import broker_jars
+from tests.parts.machine import ROOT
+from tests.parts.redis_server import RedisServer, free_port
 
 CATALOGUE: Final = ROOT / "tests" / "chaos" / "catalogue.yaml"
 PARTITIONS: Final = 2

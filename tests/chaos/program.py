@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from tests.machine import ROOT
+from tests.parts.machine import ROOT
 
 END_TIMEOUT_S: Final = 30.0
 

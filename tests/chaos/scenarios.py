@@ -17,12 +17,12 @@ from tests.chaos.house import House
 from tests.chaos.program import Program
 from tests.chaos.run import Plan, load, run, verdict_on
 from tests.chaos.small_disk import SmallDisk
-from tests.flows.engine_process import until
+from tests.integration.engine.engine_process import until
+from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import KafkaCluster
-from tests.kafka_broker import KafkaBroker
-from tests.kafka_jars import broker_jars
-from tests.redis_server import RedisServer
-from tests.tcp_proxy import TcpProxy
+from tests.kafka.jars import broker_jars
+from tests.parts.redis_server import RedisServer
+from tests.parts.tcp_proxy import TcpProxy
 
 KILLS: Final = 5
 CUSTOMERS: Final = 30

@@ -1,14 +1,14 @@
 """A disk of a few megabytes that really gets full: a file system of its own, in a namespace of its own.
 
 In: a folder to put it on, and how large. Out: words before a command that make it see the disk there.
-Refused: nothing; machines that do not allow it are told apart by ``tests/machine.py``.
+Refused: nothing; machines that do not allow it are told apart by ``tests/parts/machine.py``.
 """
 
 import subprocess
 from pathlib import Path
 from typing import Final, Self
 
-from tests.machine import ROOT
+from tests.parts.machine import ROOT
 
 PATIENCE_S: Final = 20.0
 

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from state.kafka.bus_reader import TIME_HEADER
 from state.redis import keys
-from tests.redis_server import RedisServer
+from tests.parts.redis_server import RedisServer
 
 LOOK_MS: Final = 50
 _LINE_END: Final = b"\r\n"

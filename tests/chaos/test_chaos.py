@@ -14,7 +14,7 @@ from tests.chaos.desk import may_be_unannounced
 from tests.chaos.strikes import strikes
 from tests.chaos.tap import RedisTap, Seen, commands_in
 from tests.chaos.verdict import bus_faults, due_facts, due_words, judged, told_words
-from tests.redis_server import RedisServer
+from tests.parts.redis_server import RedisServer
 from tests.streams import BEGIN_MS, wire
 
 

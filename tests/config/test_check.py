@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from config.check import check, check_catalogue
-from tests.config.catalogues import GOOD, spoiled
-from tests.machine import ROOT
+from tests.config.loader.catalogues import GOOD, spoiled
+from tests.parts.machine import ROOT
 
 
 def test_what_we_ship_is_sound() -> None:

@@ -8,7 +8,7 @@ import pytest
 from config import Settings, load_catalogue
 from config.loader.fields import SECTIONS, SENTENCES
 from config.reference import EXAMPLE, reference_pages, write_reference_pages
-from tests.machine import ROOT
+from tests.parts.machine import ROOT
 
 
 @pytest.mark.parametrize("page", sorted(reference_pages()))

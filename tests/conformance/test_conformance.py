@@ -16,7 +16,7 @@ from tests.conformance.case import Case, Outcome, outcome, table
 from tests.conformance.target import Broken, Target
 from tests.gateway.gateway_process import Process
 from tests.gateway.running import SECRET as OURS
-from tests.redis_server import RedisServer, free_port
+from tests.parts.redis_server import RedisServer, free_port
 
 pytestmark = [pytest.mark.requires("redis"), pytest.mark.timeout(90)]
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import httpx
 
 from tests.deploy.rules import PROMETHEUS
-from tests.redis_server import free_port
+from tests.parts.redis_server import free_port
 
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 30.0

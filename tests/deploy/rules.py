@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from tests.machine import ROOT
+from tests.parts.machine import ROOT
 
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
 RULE_FILES: Final = sorted((PROMETHEUS / "rules").glob("*.yaml"))

@@ -12,8 +12,8 @@ from flows.metrics.engine import TABLE as ENGINE_TABLE
 from gateway.runtime.metrics import TABLE as GATEWAY_TABLE
 from tests.deploy.alerts_page import alerts_page
 from tests.deploy.rules import PROMETHEUS, RULE_FILES, SEVERITIES, Alert, all_alerts, measured, metric_names
-from tests.documentation import anchors
-from tests.machine import ROOT
+from tests.documentation.pages import anchors
+from tests.parts.machine import ROOT
 
 UNIT_TESTS = sorted((PROMETHEUS / "tests").glob("*.yaml"))
 RUNBOOK = (ROOT / "docs" / "how-to" / "runbook.md").read_text("utf-8")

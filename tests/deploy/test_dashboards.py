@@ -10,7 +10,7 @@ import yaml
 
 from tests.deploy.rules import metric_names
 from tests.deploy.test_alerts import SERVED
-from tests.machine import ROOT
+from tests.parts.machine import ROOT
 from zhiyin.dashboards import DASHBOARDS
 from zhiyin.dashboards.grafana import COLUMNS, dashboard_document, dashboard_text
 from zhiyin.dashboards.panels import Dashboard

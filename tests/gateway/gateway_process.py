@@ -7,7 +7,7 @@ from typing import Final
 
 from config.settings.load import as_environment
 from tests.gateway.running import gateway_settings
-from tests.machine import ROOT
+from tests.parts.machine import ROOT
 
 PROGRAM: Final = """
 import sys

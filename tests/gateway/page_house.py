@@ -20,7 +20,7 @@ from operators.records.facts import Evidence, RankedReason
 from state.bus.redis import RedisBusReader
 from state.hints.store import RedisHintStore
 from state.redis.connections import connect
-from tests.redis_server import RedisServer, free_port
+from tests.parts.redis_server import RedisServer, free_port
 
 SECRET = "a secret of at least thirty-two bytes"
 CATALOGUE = Path(__file__).resolve().parents[2] / "config" / "catalog"

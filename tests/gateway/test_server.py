@@ -14,12 +14,12 @@ from config import ConfigurationError
 from config.settings.load import variable_of
 from gateway.server import CannotListen, check_settings, listening_socket, serve
 from state.redis.connections import connect as redis_client
-from tests.flows.engine_process import until
 from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json
 from tests.gateway.gateway_process import Process
 from tests.gateway.running import WRITE_KEY, RunningGateway, gateway_settings
-from tests.redis_server import RedisServer, free_port
+from tests.integration.engine.engine_process import until
+from tests.parts.redis_server import RedisServer, free_port
 
 PORT_SETTINGS: Final = ("http_port", "ws_port", "gateway_metrics_port")
 

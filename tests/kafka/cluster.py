@@ -14,8 +14,8 @@ from typing import Any, Final, Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.kafka_broker import KafkaBroker
-from tests.redis_server import free_port
+from tests.kafka.broker import KafkaBroker
+from tests.parts.redis_server import free_port
 
 NODES: Final = 3
 ANSWER_TIMEOUT_S: Final = 60.0

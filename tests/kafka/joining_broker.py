@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.kafka_broker import KafkaBroker
+from tests.kafka.broker import KafkaBroker
 
 
 class JoiningBroker(KafkaBroker):

@@ -7,9 +7,9 @@ with a user and a password: SCRAM-SHA-512 or PLAIN). The user ``zhiyin`` may do 
 from pathlib import Path
 from typing import Final
 
+from tests.kafka.broker import KafkaBroker
 from tests.kafka.certificates import Authority
-from tests.kafka_broker import KafkaBroker
-from tests.redis_server import free_port
+from tests.parts.redis_server import free_port
 
 PASSWORD: Final = "correct-horse"
 SCRAM: Final = "SCRAM-SHA-512"

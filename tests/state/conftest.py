@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.machine import wheel_redis_binary
-from tests.redis_server import RedisServer, emptied
+from tests.parts.machine import wheel_redis_binary
+from tests.parts.redis_server import RedisServer, emptied
 from tests.state.houses import House, MemoryHouse, RedisHouse
 
 

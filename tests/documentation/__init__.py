@@ -1,0 +1,1 @@
+"""The pages are true: examples run, links lead somewhere, references follow the code."""

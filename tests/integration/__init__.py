@@ -1,0 +1,1 @@
+"""Tests of several modules together, over real parts."""

@@ -1,0 +1,1 @@
+"""Whole catalogues: the shipped one, mangled ones, and every mistake."""

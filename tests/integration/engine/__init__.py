@@ -1,0 +1,1 @@
+"""Real engine processes over a real Redis, stopped, killed and started again."""

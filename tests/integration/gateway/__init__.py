@@ -1,0 +1,1 @@
+"""A real gateway under attack, outages and real SDKs."""

@@ -1,0 +1,1 @@
+"""Engine, gateway and the whole set-up over a real Kafka broker."""

@@ -1,0 +1,1 @@
+"""The stores while Redis is away, restarts, or is driven beside their twins in memory."""

@@ -1,0 +1,1 @@
+"""The whole set-up, from an event over HTTP to the desk."""

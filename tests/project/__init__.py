@@ -1,0 +1,1 @@
+"""The project's own files: locks, commands, image, threats and their tests."""
