@@ -1,8 +1,8 @@
 """One row of what a process counts, and the counter, gauge or histogram made from it.
 
 In: a row, and the registry of the process that counts. Out: what is counted with. The rows themselves stand
-with the room that counts them (``flows/metrics/engine.py``, ``gateway/runtime/metrics.py``). The registry refuses a second
-metric of the same name with ``ValueError``.
+with the room that counts them (``flows/metrics/engine.py``, ``gateway/runtime/metrics.py``). The registry refuses a
+second metric of the same name with ``ValueError``.
 
 Prometheus sees no increase in a counter whose first sample is already 1: labels whose values are known beforehand
 are served as 0 from the start, so that the first refusal of a kind is a rise that rules and panels see.

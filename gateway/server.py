@@ -42,7 +42,7 @@ from gateway.auth.tokens import SECRET_BYTES, TokenReader
 from gateway.http.app import build_app
 from gateway.http.rate_limit import Rates
 from gateway.ingest.bus_batcher import BusLane
-from gateway.ingest.collector import Collector, wall_clock_ms
+from gateway.ingest.collector import COLLECTOR_PATHS, Collector, wall_clock_ms
 from gateway.ingest.write_keys import WriteKeys
 from gateway.openapi.document import openapi_route
 from gateway.pages.browser_sdk import BrowserSdk
@@ -174,7 +174,7 @@ class Gateway:
             *BrowserSdk(settings.write_keys[0] if settings.demo_page else None).routes(),
             *Site(lambda: push.port).routes(),
         ]
-        http_port = await self._start_http(build_app(routes, settings, self.metrics))
+        http_port = await self._start_http(build_app(routes, COLLECTOR_PATHS, settings, self.metrics))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         return Addresses(
             f"http://{host}:{http_port}", f"ws://{host}:{push.port}", f"http://{host}:{metrics_port}/metrics"

@@ -15,22 +15,30 @@ from urllib.parse import urlsplit
 import hypothesis
 import pytest
 
+from tests.gateway.fixtures import gateway, shared_gateway, started
 from tests.kafka.jars import FETCH_TIMEOUT_S, jars_folder
 from tests.kafka.servers import SERVED_BY, WORKER_SERVED_BY, kafka_broker, kafka_servers, new_topic, shared_kafka_broker
 from tests.parts.browser import browser, page, page_watch, shared_browser
 from tests.parts.machine import PARTS, ROOT, required_parts
 from tests.parts.missing import REQUIRED, missing
 from tests.parts.redis_server import RedisServer, emptied
+from tests.state.fixtures import any_redis_url, old_redis_url, shared_old_redis_url
 
 __all__ = [
+    "any_redis_url",
     "browser",
+    "gateway",
     "kafka_broker",
     "kafka_servers",
     "new_topic",
+    "old_redis_url",
     "page",
     "page_watch",
     "shared_browser",
+    "shared_gateway",
     "shared_kafka_broker",
+    "shared_old_redis_url",
+    "started",
 ]
 
 FIXTURE_PARTS: Final = {

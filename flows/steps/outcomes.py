@@ -1,7 +1,8 @@
 """What happens around transactions, for the journeys whose break-offs it may tell something about.
 
-In: what a customer shard tracked. Out: contacts, calls, words of agents and erasures as ``operators/learning/breakoff_outcomes.py``
-understands them, one list a journey. Refused: nothing; what it does not understand is left out.
+In: what a customer shard tracked. Out: contacts, calls, words of agents and erasures as
+``operators/learning/breakoff_outcomes.py`` understands them, one list a journey. Refused: nothing; what it does not
+understand is left out.
 
 Only a hint's journey is ever named in an event. A contact or a call is about all of the customer's break-offs, so
 each journey hears of it; those that do not wait for the customer pass over it.

@@ -6,7 +6,7 @@ Refused: what no route takes (404, 405), as problem+json like every other error.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -49,8 +49,13 @@ _CSP: Final = b"content-security-policy"
 log = logging.getLogger("zhiyin.http")
 
 
-def build_app(routes: Sequence[BaseRoute], settings: Settings, metrics: GatewayMetrics) -> ASGIApp:
-    """The application, behind its guard; ``settings`` say whose pages may call it, and how often."""
+def build_app(
+    routes: Sequence[BaseRoute], collector_paths: Collection[str], settings: Settings, metrics: GatewayMetrics
+) -> ASGIApp:
+    """The application, behind its guard; ``settings`` say whose pages may call it, and how often.
+
+    ``collector_paths``: where websites send events; their origins are a list of their own.
+    """
     handlers: dict[Any, Any] = {
         Problem: _problem,
         HTTPException: _http_exception,
@@ -60,6 +65,7 @@ def build_app(routes: Sequence[BaseRoute], settings: Settings, metrics: GatewayM
     app = Starlette(routes=routes, exception_handlers=handlers)
     guard = Guard(
         app,
+        collector_paths,
         settings.allowed_origins,
         settings.desk_origins,
         TrustedProxies(settings.trusted_proxies),

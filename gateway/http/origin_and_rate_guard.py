@@ -5,7 +5,7 @@ than are allowed (429), a page of another origin that asks the API (403). The co
 lists: anybody's website may be allowed to send events, hardly anybody's may read hints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from starlette.requests import HTTPConnection
@@ -15,24 +15,24 @@ from gateway.http.client_address import TrustedProxies
 from gateway.http.origins import may_ask
 from gateway.http.problems import ErrorDetail, Problem, problem_response
 from gateway.http.rate_limit import Rates
-from gateway.ingest.collector import SINGLE_TYPES
 
-COLLECTS: Final = frozenset((*(f"/v1/{kind}" for kind in SINGLE_TYPES), "/v1/batch"))
 API: Final = "/v1/"
 
 
 class Guard:
-    """``events_from``, ``desks_from``: origins that may send events, that may ask the API."""
+    """``events_from``: origins that may post to ``collector_paths``; ``desks_from``: origins that may ask the rest."""
 
     def __init__(
         self,
         app: ASGIApp,
+        collector_paths: Collection[str],
         events_from: Sequence[str],
         desks_from: Sequence[str],
         proxies: TrustedProxies,
         rates: Rates,
     ) -> None:
         self._app = app
+        self._collector_paths = frozenset(collector_paths)
         self._events_from = events_from
         self._desks_from = desks_from
         self._proxies = proxies
@@ -55,7 +55,7 @@ class Guard:
             self._rates.require(address, "this address")
         path = request.scope["path"]
         if path.startswith(API):
-            self._check_origin(request, self._events_from if path in COLLECTS else self._desks_from)
+            self._check_origin(request, self._events_from if path in self._collector_paths else self._desks_from)
 
     def _check_origin(self, request: HTTPConnection, allowed: Sequence[str]) -> None:
         origin = request.headers.get("origin")

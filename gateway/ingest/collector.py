@@ -31,6 +31,7 @@ from operators.records.events import Rejection
 from state.bus.protocol import OutgoingEvent
 
 SINGLE_TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")
+COLLECTOR_PATHS: Final = (*(f"/v1/{kind}" for kind in SINGLE_TYPES), "/v1/batch")
 _WHOLLY: Final = {"too_big": "too_big", "not_with_this_key": "forbidden"}
 """What the whole request is when all its events are refused for one reason."""
 _ALL_TAKEN: Final = b'{"success":true,"accepted":1,"rejected":[]}'

@@ -8,8 +8,8 @@ the wire format, an id that is too long, a time that cannot be. Unknown journeys
 steps pass: the engine's catalogue may be newer than ours, it makes dead letters of them.
 
 What the request says for all its events (``context``), or what is missing (``messageId``, ``type``), is added at
-the end of the object. Then what nobody reads is left out (``operators.records.event_fields``); or, where everything is kept,
-the bytes go on as they came, but for line breaks between members.
+the end of the object. Then what nobody reads is left out (``operators.records.event_fields``); or, where everything is
+kept, the bytes go on as they came, but for line breaks between members.
 """
 
 from collections.abc import Callable, Sequence

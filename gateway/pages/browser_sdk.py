@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.pages.site import FOLDER
 
-FILE: Final = FOLDER / "static" / "zhiyin.js"
+FILE: Final = FOLDER / "static" / "sdk" / "zhiyin.js"
 CACHING: Final = "public, max-age=3600, stale-while-revalidate=86400"
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from gateway.push.frames import PROTOCOL
 
-FOLDER: Final = Path(__file__).parent / "pages"
+FOLDER: Final = Path(__file__).parent
 PAGES: Final = {
     "/": "index.html",
     "/desk": "desk.html",

@@ -5,24 +5,16 @@ that cannot be read is passed on as it is, without times.
 """
 
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from operators.support.timestamps import to_ms
-from state.audit.trail import BUNDLE, HINT
+from state.audit.trail import BUNDLE, HINT, Shown
 
 CREATED: Final = "zhiyin.hint.created"
 BUNDLED: Final = frozenset(("zhiyin.bundle.created", "zhiyin.bundle.changed"))
 ENDINGS: Final = frozenset(("zhiyin.hint.retired", "zhiyin.hint.used", "zhiyin.hint.dismissed"))
-
-
-class Shown(NamedTuple):
-    """What somebody is shown. ``kind``: hint, bundle or outreach; ``customer_id``: of whom (empty: unknown)."""
-
-    kind: str
-    id: str
-    customer_id: str
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):

@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from gateway.auth.tokens import Token
-from gateway.push.channel_entry import Shown, Told
+from gateway.push.channel_entry import Told
 from gateway.push.frames import CloseCode, close_reason, error_frame
 from gateway.push.hub import Hub
 from gateway.push.meter import PushMeter
@@ -23,7 +23,7 @@ from gateway.push.send_queue import Outbox
 from gateway.push.subscription import Subscription
 from gateway.services.hint_feedback import Feedback, FeedbackRefused
 from operators.records.routing import has_skill, is_queue
-from state.audit.trail import HINT
+from state.audit.trail import HINT, Shown
 from state.bus.protocol import BusFull
 from state.redis.connections import StoreUnavailable
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from gateway.push.channel_entry import Shown
 from gateway.push.meter import PushMeter
+from state.audit.trail import Shown
 
 
 class Waiting(NamedTuple):

@@ -18,7 +18,6 @@ from websockets.typing import Subprotocol
 
 from config.settings.load import Settings
 from gateway.auth.tokens import AGENT, Token, TokenReader
-from gateway.push.channel_entry import Shown
 from gateway.push.connection import CLOSE_WITHIN_S, Desk, House
 from gateway.push.frames import FRAME_BYTES, PROTOCOL, CloseCode
 from gateway.push.handshake import PushDoor
@@ -28,6 +27,7 @@ from gateway.push.meter import NoMeter, PushMeter
 from gateway.push.protocol import Clock, Session
 from gateway.runtime.gc_tuning import Garbage
 from gateway.services.hint_feedback import Feedback
+from state.audit.trail import Shown
 from state.hints.repository import HintBoard
 
 LOOK_EVERY_S: Final = 1.0

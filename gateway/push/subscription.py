@@ -6,11 +6,12 @@ In: what the hub says of one channel. Out: ``subscribed``, ``next``, ``stale``, 
 
 from collections.abc import Callable
 
-from gateway.push.channel_entry import Shown, Told
+from gateway.push.channel_entry import Told
 from gateway.push.frames import error_frame, frame_bytes, next_frame, next_head
 from gateway.push.hub import Start
 from gateway.push.send_queue import Outbox
 from operators.support.timestamps import iso_text
+from state.audit.trail import Shown
 
 
 class Subscription:

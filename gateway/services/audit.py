@@ -14,9 +14,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from gateway.auth.tokens import Token
-from gateway.push.channel_entry import Shown
 from gateway.runtime.tasks import end
-from state.audit.trail import HINT, OUTREACH, AuditTrail, View
+from state.audit.trail import HINT, OUTREACH, AuditTrail, Shown, View
 from state.redis.connections import StoreUnavailable
 
 NOTED_AFTER_S: Final = 0.1

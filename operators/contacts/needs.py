@@ -4,8 +4,8 @@ In: rules whose ``when`` is an expression in CEL (the Common Expression Language
 policies, and the instant. Out: needs, ranked, each once with the policies it is about. Refused: an expression that is
 none, names what there is not, or does not come out true or false (``NotAnExpression``).
 
-An expression sees ``policy`` (every field of ``operators.records.policies.Policy``; null where not known), ``today`` and
-``now``. Dates are timestamps at 00:00; ``today`` is the date of the catalogue's zone. What the data of one customer
+An expression sees ``policy`` (every field of ``operators.records.policies.Policy``; null where not known), ``today``
+and ``now``. Dates are timestamps at 00:00; ``today`` is the date of the catalogue's zone. What the data of one customer
 makes of a rule never stops anything: it is counted, and the rule does not apply. Expressions cannot run for ever, and
 reach nothing outside themselves.
 """

@@ -2,11 +2,12 @@
 
 In: views of hints, bundles and entries of the outreach list. Out: the trail, newest first. Refused: nothing;
 ``StoreUnavailable`` while Redis is away - the same views may then be written again. A customer stands in it masked
-(``operators/support/masking.py``), so that the trail can outlive him; whoever has the key can ask for one customer's views.
+(``operators/support/masking.py``), so that the trail can outlive him; whoever has the key can ask for one
+customer's views.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -24,6 +25,14 @@ HINT: Final = "hint"
 BUNDLE: Final = "bundle"
 OUTREACH: Final = "outreach"
 KINDS: Final = (HINT, BUNDLE, OUTREACH)
+
+
+class Shown(NamedTuple):
+    """What somebody is shown. ``kind``: hint, bundle or outreach; ``customer_id``: of whom (empty: unknown)."""
+
+    kind: str
+    id: str
+    customer_id: str
 
 
 class View(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from state.redis.keys import TABLE
 INTRODUCTION: Final = """\
 # Redis keys
 
-<!-- Made by `python -m state.redis.keys_page`; change state/redis/keys.py or state/redis/keys_page.py, not this page. -->
+<!-- Made by `python -m state.redis.keys_page`; change that module or state/redis/keys.py, not this page. -->
 
 Everything Zhiyin remembers between processes, one row a kind of key. `{}` stands for an id. Redis 6.2 or newer, one
 database, no cluster: a change of a hint touches several keys in one script. Only `zy:hint:{}` and `zy:hot:{}` are meant

@@ -3,8 +3,8 @@
 In: the text of a page. Out: what it holds, with line numbers. Nothing is run here.
 
 A block is run by the tests when the line above its fence is ``<!-- run -->``, or ``<!-- run requires=redis -->`` for
-parts a machine may lack (``tests/parts/machine.py``). In a ``console`` block lines with ``$ `` are commands and the lines
-below them what they print; a ``python`` block must end without an error. ``...`` stands for anything.
+parts a machine may lack (``tests/parts/machine.py``). In a ``console`` block lines with ``$ `` are commands and the
+lines below them what they print; a ``python`` block must end without an error. ``...`` stands for anything.
 """
 
 import re

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,10 +17,11 @@ from operators.records.facts import Fact, FactKind, RankedReason, Signal
 from state.facts.cloud_events import HINT_CREATED, HINT_RETIRED
 from state.facts.stream import Told
 from state.facts.topic_documents import CLOUD_EVENT, LARGEST_BYTES, LETTER, letter_document, told_document
+from tests.parts.machine import ROOT
 from tests.state.houses import NOON_MS, make_hint
 from tests.state.shelves import letter
 
-REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
+REFERENCE = ROOT / "docs" / "reference"
 PAGE = (REFERENCE / "topics.md").read_text("utf-8")
 ASYNCAPI: dict[str, Any] = yaml.safe_load((REFERENCE / "asyncapi-topics.yaml").read_text("utf-8"))
 FACT = Fact("started", NOON_MS, "a-1", "mei", "policy_loan", "loan-1", "face_check", "m-42")

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
@@ -12,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from gateway.push import frames
-from gateway.push import protocol as session
+from gateway.push import frames, protocol
 from gateway.push.frames import ClientFrame, CloseCode, FrameError, read_frame
 from gateway.push.hub import RECOVERED_AT_MOST
 from operators.hints.hint import Retirement
 from state.redis.channels import KEPT_EVENTS
 from tests.gateway.push_house import Frame, Hall, open_hall
+from tests.parts.machine import ROOT
 from tests.state.houses import NOON_MS, RedisHouse
 
-REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
+REFERENCE = ROOT / "docs" / "reference"
 PAGE = (REFERENCE / "websocket.md").read_text("utf-8")
 ASYNCAPI: dict[str, Any] = yaml.safe_load((REFERENCE / "asyncapi.yaml").read_text("utf-8"))
 MESSAGES = ASYNCAPI["components"]["messages"]
@@ -125,9 +124,9 @@ def test_every_close_code_and_error_code_is_on_the_page() -> None:
     [
         f"{frames.PROTOCOL}",
         f"{frames.FRAME_BYTES // 1024} KB from the client",
-        f"within {session.INIT_WITHIN_S:.0f} s",
-        f"at most {session.SUBSCRIPTIONS} at a time",
-        f"At most {session.FRAMES_AT_ONCE} frames at once and {session.FRAMES_PER_S:.0f} a second",
+        f"within {protocol.INIT_WITHIN_S:.0f} s",
+        f"at most {protocol.SUBSCRIPTIONS} at a time",
+        f"At most {protocol.FRAMES_AT_ONCE} frames at once and {protocol.FRAMES_PER_S:.0f} a second",
         f"more than {RECOVERED_AT_MOST:,} entries behind",
         f"newest {KEPT_EVENTS:,} entries",
         f"cut to {frames.REASON_BYTES} bytes",

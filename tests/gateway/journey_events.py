@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from itertools import count
-from pathlib import Path
 from random import Random
 
 import msgspec
@@ -22,11 +21,12 @@ from operators.support.timestamps import iso_text
 from state.monitoring.journey_maps import JourneyMapWriter
 from state.monitoring.pain_points import PainPointWriter
 from state.redis.connections import Client
+from tests.parts.machine import ROOT
 from zhiyin.simulate.population import Simulation, merged
 from zhiyin.simulate.posting import wire_event
 from zhiyin.simulate.visit import Visit
 
-CATALOGUE = Path(__file__).resolve().parents[2] / "config" / "catalog"
+CATALOGUE = ROOT / "config" / "catalog"
 
 
 def catalogue() -> Catalogue:

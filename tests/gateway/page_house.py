@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,10 +19,11 @@ from operators.records.facts import Evidence, RankedReason
 from state.bus.redis import RedisBusReader
 from state.hints.store import RedisHintStore
 from state.redis.connections import connect
+from tests.parts.machine import ROOT
 from tests.parts.redis_server import RedisServer, free_port
 
 SECRET = "a secret of at least thirty-two bytes"
-CATALOGUE = Path(__file__).resolve().parents[2] / "config" / "catalog"
+CATALOGUE = ROOT / "config" / "catalog"
 HOUR_MS = 3_600_000
 
 Result = TypeVar("Result")

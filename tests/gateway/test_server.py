@@ -14,8 +14,8 @@ from config import ConfigurationError
 from config.settings.load import variable_of
 from gateway.server import CannotListen, check_settings, listening_socket, serve
 from state.redis.connections import connect as redis_client
-from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json
+from tests.gateway.fixtures import Started
 from tests.gateway.gateway_process import Process
 from tests.gateway.running import WRITE_KEY, RunningGateway, gateway_settings
 from tests.integration.engine.engine_process import until

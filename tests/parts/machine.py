@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+ROOT: Final = Path(__file__).resolve().parents[2]
 RECORDED_DATA: Final = ROOT.parent / "shared" / "data" / "vanguard_dev.ndjson.xz"
 OLDEST_NODE: Final = 20
 OLDEST_JAVA: Final = 17

@@ -21,7 +21,7 @@ from config import Settings
 from state.bus.protocol import BusFull
 from state.dead_letters.store import END_OF_TIME_MS, DeadLetterShelf, ShelvedLetter, Span
 from state.redis.connections import StoreUnavailable
-from zhiyin.admin import dead_letter_text as words
+from zhiyin.admin import dead_letter_text
 from zhiyin.admin.dead_letter_source import opened_redriver, opened_shelf
 from zhiyin.console.errors import LetterMissing, RedriveNotAgreed, RedriveStopped
 from zhiyin.console.progress import Progress
@@ -47,14 +47,14 @@ class Plan(msgspec.Struct):
         elif letter.redriven_ms is not None:
             self.redriven_before += 1
         else:
-            self.letters[letter.id] = words.kind_of(letter)
+            self.letters[letter.id] = dead_letter_text.kind_of(letter)
 
     @property
     def going(self) -> str:
         """``3 letters (unknown_step 2, not_json 1)``."""
         count = len(self.letters)
-        kinds = f" ({words.counts_in_words(Counter(self.letters.values()))})" if count else ""
-        return words.letters_in_words(count) + kinds
+        kinds = f" ({dead_letter_text.counts_in_words(Counter(self.letters.values()))})" if count else ""
+        return dead_letter_text.letters_in_words(count) + kinds
 
     @property
     def left_out(self) -> str:
@@ -77,15 +77,17 @@ def list_letters(_settings: Settings, shelf: DeadLetterShelf, chosen: argparse.N
     letters = _wanted(shelf.letters(span_of(chosen, now_ms()), newest_first=True), chosen.kind)
     if chosen.json:
         for letter in itertools.islice(letters, chosen.limit):
-            sys.stdout.buffer.write(msgspec.json.encode(words.row(letter)) + b"\n")
+            sys.stdout.buffer.write(msgspec.json.encode(dead_letter_text.row(letter)) + b"\n")
         return 0
     newest, counts, redriven = _looked_at(letters, chosen.limit)
     if not newest:
         sys.stdout.write("no dead letters\n")
         return 0
-    total = words.letters_in_words(counts.total())
+    total = dead_letter_text.letters_in_words(counts.total())
     shown = f", the newest {len(newest):,} above" if counts.total() > len(newest) else ""
-    sys.stdout.write(f"{words.table(newest, now_ms())}\n{words.summary(counts, redriven)}{total}{shown}\n")
+    sys.stdout.write(
+        f"{dead_letter_text.table(newest, now_ms())}\n{dead_letter_text.summary(counts, redriven)}{total}{shown}\n"
+    )
     return 0
 
 
@@ -95,9 +97,9 @@ def show_letter(_settings: Settings, shelf: DeadLetterShelf, chosen: argparse.Na
     if chosen.raw:
         sys.stdout.buffer.write(letter.document if letter.letter is None else letter.letter.raw)
     elif chosen.json:
-        sys.stdout.write(words.pretty(letter.document) + "\n")
+        sys.stdout.write(dead_letter_text.pretty(letter.document) + "\n")
     else:
-        sys.stdout.write(words.whole(letter, now_ms()))
+        sys.stdout.write(dead_letter_text.whole(letter, now_ms()))
     return 0
 
 
@@ -143,7 +145,7 @@ def _wanted(letters: Iterator[ShelvedLetter], kind: str | None) -> Iterator[Shel
     with Progress("letters", None, unless_done_in_s=1.0) as progress:
         for letter in letters:
             progress.step()
-            if kind is None or words.kind_of(letter) == kind:
+            if kind is None or dead_letter_text.kind_of(letter) == kind:
                 yield letter
 
 
@@ -153,7 +155,7 @@ def _looked_at(letters: Iterable[ShelvedLetter], limit: int) -> tuple[list[Shelv
     counts: Counter[str] = Counter()
     redriven: Counter[str] = Counter()
     for letter in letters:
-        kind = words.kind_of(letter)
+        kind = dead_letter_text.kind_of(letter)
         counts[kind] += 1
         redriven[kind] += letter.redriven_ms is not None
         if len(first) < limit:

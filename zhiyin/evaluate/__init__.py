@@ -1,1 +1,1 @@
-"""How good would the predictions have been on recordings?"""
+"""How good the predictions would have been on recordings."""

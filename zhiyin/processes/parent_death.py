@@ -1,4 +1,4 @@
-"""``python -m zhiyin.processes.parent_death PARENT SIGNAL PROGRAM ...``: become a program that ends when its parent ends.
+"""``python -m zhiyin.processes.parent_death PARENT SIGNAL PROGRAM ...``: become a program that ends with its parent.
 
 In: the parent's process id, the signal's number, the program and its arguments.
 Out: nothing; this process becomes the program. The kernel keeps the promise

@@ -13,7 +13,7 @@ from bytewax.testing import TestingSink, TestingSource
 
 from flows.cluster.member import AddressUnusable, Member, MemberLost
 from flows.cluster.recovery_folder import Layout, RecoveryUnusable
-from flows.live import runner as running
+from flows.live import runner
 from flows.live.runner import EnginePanic, run_dataflow
 
 SET = Member(1, ("a:1", "b:2"))
@@ -73,7 +73,7 @@ def test_nothing_raised_is_nothing_told() -> None:
 
 
 def test_an_interrupt_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_run", _raising(KeyboardInterrupt()))
+    monkeypatch.setattr(runner, "_run", _raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         run_dataflow(flow_that_fails("nowhere"), 1)
 
@@ -122,7 +122,7 @@ def test_the_cores_own_words_are_put_into_ours(
 ) -> None:
     layout = Layout(tmp_path, 4, 2)
     layout.prepare()
-    monkeypatch.setattr(running, "_run", _raising(raised))
+    monkeypatch.setattr(runner, "_run", _raising(raised))
     with pytest.raises(error, match=words):
         run_dataflow(flow_that_fails("nowhere"), 1, 1_000, layout, member)
 

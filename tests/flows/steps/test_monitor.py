@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,9 +17,10 @@ from operators.monitoring.journey_monitor import MapChanged, Told
 from operators.monitoring.satisfaction import satisfaction
 from operators.records.catalogue import Catalogue
 from operators.records.facts import LIFE_CYCLE, Fact
+from tests.parts.machine import ROOT
 from zhiyin.simulate.run import Plan, write_file
 
-CATALOGUE = Path(__file__).resolve().parents[2] / "config" / "catalog"
+CATALOGUE = ROOT / "config" / "catalog"
 EVERYTHING = Window("all", HOUR_MS, 24 * 400)
 
 

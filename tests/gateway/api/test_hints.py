@@ -11,7 +11,7 @@ from operators.hints.hint import Hint
 from operators.records.catalogue import Words
 from state.hints.store import RedisHintStore
 from state.redis.connections import connect
-from tests.gateway.conftest import Started
+from tests.gateway.fixtures import Started
 from tests.gateway.running import SECRET, RunningGateway, agent, chatbot
 from tests.parts.redis_server import RedisServer
 from tests.state.houses import make_hint

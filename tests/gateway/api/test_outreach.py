@@ -16,7 +16,7 @@ from operators.records.catalogue import QuietHours
 from operators.support.timestamps import iso_text
 from state.outreach.store import OutreachStore
 from state.redis.connections import connect
-from tests.gateway.conftest import Started
+from tests.gateway.fixtures import Started
 from tests.gateway.openapi.test_document import check
 from tests.gateway.running import RunningGateway, agent, chatbot
 from tests.parts.redis_server import RedisServer
@@ -147,7 +147,7 @@ def test_one_agent_claims_and_the_engine_hears_of_it(gateway: RunningGateway, ap
     other = claim(api, **agent("desk-2"))
     assert kind_of(other) == (409, "taken")
     assert other.json()["until"] == api.get("/v1/outreach").json()["outreach"][0]["claimed_until"]
-    (seen,) = httpx.get(f"{gateway.http.client_address.http}/v1/outreach", headers=agent("desk-2")).json()["outreach"]
+    (seen,) = httpx.get(f"{gateway.addresses.http}/v1/outreach", headers=agent("desk-2")).json()["outreach"]
     assert (seen["claimed_by"], seen["mine"]) == ("desk-1", False)
     events = told(gateway)
     assert {event["event"] for event in events} == {"Outreach Claimed"}
@@ -162,7 +162,7 @@ def test_one_agent_claims_and_the_engine_hears_of_it(gateway: RunningGateway, ap
 
 def test_of_agents_who_claim_at_once_one_wins(gateway: RunningGateway) -> None:
     put(gateway, entry_now())
-    url = f"{gateway.http.client_address.http}/v1/outreach/o1/claims"
+    url = f"{gateway.addresses.http}/v1/outreach/o1/claims"
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: httpx.post(url, headers=agent(f"desk-{number}"), timeout=20), range(16)))
     assert sorted(each.status_code for each in answers) == [200] + [409] * 15
@@ -287,7 +287,7 @@ def test_the_same_key_gets_the_same_answer(gateway: RunningGateway, api: httpx.C
     ],
 )
 def test_only_agents_may(gateway: RunningGateway, method: str, path: str) -> None:
-    url = f"{gateway.http.client_address.http}{path}"
+    url = f"{gateway.addresses.http}{path}"
     assert httpx.request(method, url).status_code == 401
     assert httpx.request(method, url, headers=chatbot()).status_code == 403
 

@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from gateway.auth import jwks as key_sets
+from gateway.auth import jwks
 from gateway.auth.jwks import KeySet, KeySetUnusable, usable_keys
 from gateway.auth.tokens import Token, TokenReader, TokenRefused
-from tests.gateway.conftest import Started
+from tests.gateway.fixtures import Started
 
 NOW_S = 1_700_000_000
 SECRET = "a secret of at least thirty-two bytes"
@@ -129,7 +129,7 @@ async def until(condition: Callable[[], object]) -> None:
 async def test_a_changed_file_is_read_again_when_a_new_key_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_sets, "AT_ONCE_S", 0.05)
+    monkeypatch.setattr(jwks, "AT_ONCE_S", 0.05)
     path = tmp_path / "keys.json"
     path.write_text(key_set(jwk(OURS, "k1")))
     keys = KeySet(str(path), time.monotonic)
@@ -149,14 +149,14 @@ async def test_a_changed_file_is_read_again_when_a_new_key_is_asked_for(
 async def test_keys_nobody_could_confirm_for_a_day_are_good_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_sets, "AT_ONCE_S", 0.01)
+    monkeypatch.setattr(jwks, "AT_ONCE_S", 0.01)
     path = tmp_path / "keys.json"
     path.write_text(key_set(jwk(OURS, "k1")))
     skew_s = 0.0
     keys = KeySet(str(path), lambda: time.monotonic() + skew_s)
     await keys.start()
     path.unlink()
-    skew_s = key_sets.KEPT_S + 1
+    skew_s = jwks.KEPT_S + 1
     keys.public_key("k9")
     await until(lambda: keys.public_key("k1") is None)
     await keys.stop()

@@ -39,7 +39,7 @@ def test_every_path_that_wants_a_token_is_in_the_table() -> None:
 @pytest.mark.parametrize("role", [OPS, ADMIN, "stranger"])
 def test_who_has_no_right_to_customers_reads_none(gateway: RunningGateway, role: str) -> None:
     asked = {
-        path: httpx.get(f"{gateway.http.client_address.http}{path}", headers=bearer("x", role)).status_code
+        path: httpx.get(f"{gateway.addresses.http}{path}", headers=bearer("x", role)).status_code
         for path in ("/v1/customers/c-1/next-hints", "/v1/hints")
     }
     assert set(asked.values()) == {403}

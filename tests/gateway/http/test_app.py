@@ -49,7 +49,7 @@ async def test_a_mistake_of_ours_is_a_500_that_tells_nothing_inside(caplog: pyte
         raise ZeroDivisionError("the secret is 42")
 
     metrics = GatewayMetrics()
-    app = build_app([Route("/broken", broken)], Settings(), metrics)
+    app = build_app([Route("/broken", broken)], (), Settings(), metrics)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get("/broken", headers={"Origin": "https://shop.example"})

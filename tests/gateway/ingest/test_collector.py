@@ -12,13 +12,13 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.http import request_body as bodies
+from gateway.http import request_body
 from gateway.ingest.batches import BATCH_BYTES
 from gateway.ingest.collector import SINGLE_TYPES
 from gateway.ingest.event_validation import EVENT_BYTES
 from state.redis import keys
-from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json, json_values, mutated_events
+from tests.gateway.fixtures import Started
 from tests.gateway.running import WRITE_KEY, RunningGateway
 from tests.parts.processes import until
 from tests.parts.redis_server import RedisServer
@@ -138,7 +138,7 @@ def test_the_key_may_stand_in_the_body(gateway: RunningGateway) -> None:
 @pytest.mark.parametrize("key", [None, "another"])
 def test_without_a_key_nothing_is_taken(gateway: RunningGateway, endpoint: str, key: str | None) -> None:
     body = batch_json(event_json(), writeKey=key) if endpoint == "batch" else event_json(writeKey=key)
-    answer = httpx.post(f"{gateway.http.client_address.http}/v1/{endpoint}", content=body)
+    answer = httpx.post(f"{gateway.addresses.http}/v1/{endpoint}", content=body)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Basic ")
     assert answer.json()["errors"][0]["expected"].startswith("a write key as the user name of Basic auth")
@@ -147,12 +147,12 @@ def test_without_a_key_nothing_is_taken(gateway: RunningGateway, endpoint: str, 
 
 def test_a_wrong_key_in_the_header_is_not_saved_by_the_body(gateway: RunningGateway) -> None:
     content = event_json(writeKey=WRITE_KEY)
-    answer = httpx.post(f"{gateway.http.client_address.http}/v1/track", content=content, auth=("another", ""))
+    answer = httpx.post(f"{gateway.addresses.http}/v1/track", content=content, auth=("another", ""))
     assert answer.status_code == 401
 
 
 def test_a_key_is_asked_for_before_what_is_wrong_with_a_batch(gateway: RunningGateway) -> None:
-    url = f"{gateway.http.client_address.http}/v1/batch"
+    url = f"{gateway.addresses.http}/v1/batch"
     assert httpx.post(url, content=b'{"batch":[]}').status_code == 401
     assert httpx.post(url, content=b'{"batch":[],"writeKey":"tests-write-key"}').status_code == 400
 
@@ -160,14 +160,12 @@ def test_a_key_is_asked_for_before_what_is_wrong_with_a_batch(gateway: RunningGa
 def test_a_beacon_is_answered_with_nothing(gateway: RunningGateway) -> None:
     headers = {"Content-Type": "text/plain;charset=UTF-8", "Origin": "https://shop.example"}
     content = batch_json(event_json(messageId="a"), event_json(messageId="b"), writeKey=WRITE_KEY)
-    answer = httpx.post(f"{gateway.http.client_address.http}/v1/batch", content=content, headers=headers)
+    answer = httpx.post(f"{gateway.addresses.http}/v1/batch", content=content, headers=headers)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert len(gateway.bus()) == 2
     partly = batch_json(event_json(), b"1", writeKey=WRITE_KEY)
-    assert (
-        httpx.post(f"{gateway.http.client_address.http}/v1/batch", content=partly, headers=headers).status_code == 200
-    )
+    assert httpx.post(f"{gateway.addresses.http}/v1/batch", content=partly, headers=headers).status_code == 200
 
 
 def test_gzip_bodies(gateway: RunningGateway) -> None:
@@ -200,7 +198,7 @@ def test_a_sender_that_goes_away_harms_nobody(started: Started, redis_url: str) 
 
 
 def test_a_body_that_takes_too_long(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "BODY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(request_body, "BODY_TIMEOUT_S", 0.2)
     host, port = gateway.addresses.http.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(b"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page
 
 from gateway.pages.browser_sdk import FILE
-from tests.gateway.conftest import Started
+from tests.gateway.fixtures import Started
 from tests.gateway.running import WRITE_KEY, RunningGateway
 from tests.parts.browser import PageWatch
 from tests.parts.processes import until

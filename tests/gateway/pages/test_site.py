@@ -44,8 +44,8 @@ def test_what_a_page_asks_first(gateway: RunningGateway) -> None:
 
 
 def test_static_files_and_nothing_beside_them(gateway: RunningGateway) -> None:
-    for file in (FOLDER / "static").iterdir():
-        answer = gateway.http.get(f"/static/{file.name}")
+    for file in (file for file in (FOLDER / "static").rglob("*") if file.is_file()):
+        answer = gateway.http.get(f"/static/{file.relative_to(FOLDER / 'static')}")
         assert (answer.status_code, answer.content) == (200, file.read_bytes())
     for path in ("/static/", "/static/none.js", "/static/..%2Fdesk.html", "/static/%2e%2e/desk.html", "/desk.html"):
         assert gateway.http.get(path).status_code == 404

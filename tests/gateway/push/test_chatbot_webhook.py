@@ -14,7 +14,7 @@ from operators.hints.hint import Hint, Retirement, hint_document
 from state.hints.store import RedisHintStore
 from state.redis import keys
 from state.redis.connections import connect
-from tests.gateway.conftest import Started
+from tests.gateway.fixtures import Started
 from tests.gateway.running import RunningGateway
 from tests.parts.redis_server import RedisServer
 from tests.state.houses import make_hint

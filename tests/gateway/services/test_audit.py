@@ -10,10 +10,9 @@ from websockets.sync.client import connect as connect_websocket
 from websockets.typing import Subprotocol
 
 from gateway.auth.tokens import Token
-from gateway.push.channel_entry import Shown
 from gateway.services.audit import AGAIN_AFTER_MS, WAITING, Auditor
 from operators.support.masking import masked
-from state.audit.trail import AuditTrail, Seen, View, read_trail
+from state.audit.trail import AuditTrail, Seen, Shown, View, read_trail
 from state.hints.store import RedisHintStore
 from state.redis import keys
 from state.redis.connections import StoreUnavailable, connect, connect_async
@@ -91,7 +90,7 @@ def test_bundles_are_noted_pushed_looked_up_and_listed(gateway: RunningGateway) 
 
 def test_calls_to_make_first_are_noted_once_a_desk_and_hour(gateway: RunningGateway) -> None:
     put(gateway, entry_now("audited"))
-    url = f"{gateway.http.client_address.http}/v1/outreach"
+    url = f"{gateway.addresses.http}/v1/outreach"
     for desk in ("desk-1", "desk-1", "desk-2"):
         httpx.get(url, headers=agent(desk)).raise_for_status()
     assert {each.kind for each in trail(gateway)} == {"outreach"}
@@ -100,7 +99,7 @@ def test_calls_to_make_first_are_noted_once_a_desk_and_hour(gateway: RunningGate
 
 def test_the_queue_is_noted_for_whoever_asks_for_it(gateway: RunningGateway) -> None:
     told(gateway, "h1", desk="queue:general")
-    httpx.get(f"{gateway.http.client_address.http}/v1/queue", headers=agent("desk-7")).raise_for_status()
+    httpx.get(f"{gateway.addresses.http}/v1/queue", headers=agent("desk-7")).raise_for_status()
     assert views(gateway) == [("agent", "desk-7", "queue", "h1", ANNA)]
 
 
@@ -108,7 +107,7 @@ def test_the_command_lists_and_finds_a_customer_by_id(
     gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told(gateway, "h1", "h2")
-    httpx.get(f"{gateway.http.client_address.http}/v1/hints", headers=agent()).raise_for_status()
+    httpx.get(f"{gateway.addresses.http}/v1/hints", headers=agent()).raise_for_status()
     monkeypatch.setenv("REDIS_URL", gateway.settings.redis_url or "")
     monkeypatch.setenv("ZHIYIN_TOKEN_SECRET", SECRET)
     assert main(["audit"]) == 0

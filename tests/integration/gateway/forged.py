@@ -1,6 +1,7 @@
 """Requests that must not be served: forged tokens, foreign keys, foreign origins, by the thousand, over the wire.
 
-``python -m tests.integration.gateway.forged URL WS_URL [10000]`` tries a running gateway whose secrets it does not know.
+``python -m tests.integration.gateway.forged URL WS_URL [10000]`` tries a running gateway whose secrets it does
+not know.
 """
 
 import asyncio

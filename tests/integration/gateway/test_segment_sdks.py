@@ -12,7 +12,7 @@ import pytest
 from segment.analytics import Client  # type: ignore[import-untyped]  # published without types
 
 from state.bus.protocol import BusEntry
-from tests.gateway.conftest import Started
+from tests.gateway.fixtures import Started
 from tests.gateway.running import WRITE_KEY, RunningGateway
 from tests.parts.machine import ROOT
 from tests.parts.redis_server import RedisServer

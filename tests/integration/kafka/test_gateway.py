@@ -9,8 +9,8 @@ import pytest
 
 from gateway.ingest.bus_batcher import BusLane
 from state.kafka.connection import KafkaConnection, KafkaUnavailable
-from tests.gateway.conftest import Started
 from tests.gateway.events_made import event_json
+from tests.gateway.fixtures import Started
 from tests.gateway.running import RunningGateway
 from tests.kafka.mock import MockKafka
 from tests.kafka.servers import NewTopicNamed

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from operators.hints.arbitration import Contact
 from operators.hints.builder import HintMaker, hint_id
-from operators.learning import breakoff_outcomes as break_offs
+from operators.learning import breakoff_outcomes
 from operators.learning.breakoff_outcomes import CALLED, BreakOffs, Forgotten, Judgement, Outcome
 from operators.learning.learned_decision import JourneyDecision
 from operators.learning.learner import JourneyLearning
@@ -234,7 +234,7 @@ def test_will_contact_us_is_told_after_some_outcomes() -> None:
         reasons = (FACE, SMS) if number % 2 else (SMS, FACE)
         at_ms = AT_MS + number * MINUTE_MS
         fact = learnt.told(abandoned(number, at_ms, reasons), KNOWN)
-        assert (fact.will_contact is None) == (labels(learnt).get("contact", 0) < break_offs.LEAST_TOLD)
+        assert (fact.will_contact is None) == (labels(learnt).get("contact", 0) < breakoff_outcomes.LEAST_TOLD)
         assert fact.will_contact is None or number > 100, "no outcome is learnt before its time is over"
         if random.random() < (0.6 if number % 2 else 0.1):
             learnt.hear((contact(number, at_ms + MINUTE_MS),))
@@ -254,7 +254,7 @@ def test_a_forgotten_customer_waits_no_more() -> None:
 
 
 def test_what_waits_is_bounded_and_what_is_dropped_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(break_offs, "MOST_WAITING", 10)
+    monkeypatch.setattr(breakoff_outcomes, "MOST_WAITING", 10)
     learnt = awake()
     for number in range(25):
         learnt.told(abandoned(number), KNOWN)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.learning import learner as learning
+from operators.learning import learner
 from operators.learning.fixed_decision import FixedDecision
 from operators.learning.interfaces import MODEL_FORMAT
 from operators.learning.learned_decision import JourneyDecision
@@ -198,7 +198,7 @@ def test_silences_heard_of_out_of_order_take_no_longer() -> None:
 
 
 def test_what_waits_is_bounded_and_what_is_dropped_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "MOST_WAITING", 10)
+    monkeypatch.setattr(learner, "MOST_WAITING", 10)
     loan = JourneyLearning("loan", LEARNED)
     loan.hear([seen("idle", 3, 3, attempt_id(number)) for number in range(25)])
     assert (len(loan.waiting), loan.figures().dropped, loan.figures().pending) == (10, 15, 10)

@@ -14,7 +14,7 @@ from state.redis import keys
 from state.redis.connections import StoreUnavailable, connect
 from tests.parts.missing import missing
 from tests.parts.redis_server import free_port
-from tests.state.conftest import EVERY_REDIS
+from tests.state.fixtures import EVERY_REDIS
 from tests.state.houses import NOON_MS
 from tests.state.shelves import (
     LIMIT,

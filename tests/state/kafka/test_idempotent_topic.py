@@ -14,8 +14,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from operators.support.snapshot_codec import StateUnreadable
-from state.kafka import idempotent_topic as kafka_topic
-from state.kafka import tail_scan as kafka_read_back
+from state.kafka import idempotent_topic, tail_scan
 from state.kafka.connection import KafkaConnection, KafkaUnavailable
 from state.kafka.idempotent_topic import FORMAT, MOST_IN_A_PLACE, Place, ToldPartition, TopicDocument
 from state.kafka.producers import TopicProducers
@@ -128,7 +127,7 @@ def test_without_a_place_the_whole_partition_is_read(opened: Opened, kafka_serve
 def test_many_that_are_awaited_are_kept_by_where_they_stand(
     opened: Opened, kafka_servers: str, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_read_back, "MESSAGES_A_LOOK", 100)
+    monkeypatch.setattr(tail_scan, "MESSAGES_A_LOOK", 100)
     many = 2 * MOST_IN_A_PLACE
     first = opened()
     kept = tell(first, 0)
@@ -190,7 +189,7 @@ def test_only_the_newest_are_remembered_and_that_is_said(
     opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tell(opened(), *range(10))
-    monkeypatch.setattr(kafka_read_back, "MOST_FOUND", 4)
+    monkeypatch.setattr(tail_scan, "MOST_FOUND", 4)
     with caplog.at_level(logging.WARNING):
         assert opened().awaited == 4
     assert caplog.messages[0].endswith(
@@ -204,7 +203,7 @@ def test_what_is_not_told_again_within_a_day_is_forgotten(opened: Opened, monkey
     tell(opened(kept), 2)
     told = opened(kept)
     assert len(msgspec.msgpack.decode(tell(told), type=Place).found) == 1
-    monkeypatch.setattr(kafka_topic, "REMEMBERED_S", 0.0)
+    monkeypatch.setattr(idempotent_topic, "REMEMBERED_S", 0.0)
     assert msgspec.msgpack.decode(tell(told), type=Place).found == ()
 
 

@@ -11,7 +11,7 @@ from state.redis.keys_page import redis_keys_page
 from tests.parts.machine import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "redis-keys.md"
-SCRIPTS = sorted((ROOT / "state" / "scripts").glob("*.lua"))
+SCRIPTS = sorted((ROOT / "state" / "redis" / "scripts").rglob("*.lua"))
 NUMBERED = {keys.BUS, keys.BUS_TAKEN}
 
 
