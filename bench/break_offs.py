@@ -21,7 +21,7 @@ from bench.simulated_house import Agents, BrokenOff, House, World
 from config import load_catalogue
 from operators.learning.champion_challenger import log_loss
 from operators.records.catalogue import Catalogue
-from operators.tracking.features import Scored
+from operators.tracking.features import ScoredPrediction
 from zhiyin.simulate.population import Mix
 
 JOURNEYS: Final = ("policy_loan", "claim", "new_application")
@@ -113,7 +113,7 @@ def drifted(visits: int, seed: int, before: Mix = BEFORE, after: Mix = AFTER) ->
     """One journey's life in two worlds, ``visits`` in each."""
     losses: list[tuple[int, float]] = []
 
-    def scored(_: str, predictions: Sequence[Scored]) -> None:
+    def scored(_: str, predictions: Sequence[ScoredPrediction]) -> None:
         told = [each for each in predictions if each.question == "unfinished"]
         losses.extend((each.settled_ms, log_loss(each.score, each.outcome)) for each in told)
 

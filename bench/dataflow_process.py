@@ -20,7 +20,7 @@ from bench.inputs import SHIPPED_CATALOGUE
 from bench.visits import JOURNEY, Visits
 from config import load_catalogue
 from flows.cluster.recovery_folder import Layout
-from flows.dataflow import Outlets, Rules, journey_flow
+from flows.dataflow import FlowOptions, Sinks, journey_flow
 from flows.live.runner import run_dataflow
 from flows.sinks.list_sink import ListSink
 from flows.steps.journaled_state import Journals
@@ -89,14 +89,14 @@ def resumed(folder: Path) -> dict[str, Any]:
 
 def _run(source: Paced, folder: Path | None) -> None:
     layout = Layout(folder, SHARDS, 1) if folder is not None else None
-    rules = Rules(
+    rules = FlowOptions(
         shards=SHARDS,
         run_out=lambda: False,
         latest_ms=lambda _: LATEST_MS,
         checkpoints=False,
         journals=Journals(layout.journals, lambda _: None, EPOCH_MS / 1000) if layout is not None else None,
     )
-    outlets = Outlets(facts=ListSink(nowhere), dead_letters=ListSink(nowhere), hints=ListSink(nowhere))
+    outlets = Sinks(facts=ListSink(nowhere), dead_letters=ListSink(nowhere), hints=ListSink(nowhere))
     catalogue = load_catalogue(SHIPPED_CATALOGUE, quiet_hours=False)
     if layout is not None:
         layout.prepare()

@@ -13,7 +13,7 @@ import msgspec
 from config import load_catalogue
 from flows.sources.recording import read_lines
 from operators.records.catalogue import Catalogue
-from zhiyin.simulate.run import Plan, write_file
+from zhiyin.simulate.run import SimulationPlan, write_file
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RECORDED: Final = ROOT.parent / "shared" / "data" / "vanguard_dev.ndjson.xz"
@@ -61,7 +61,7 @@ def simulated(events: int, cache: Path = CACHE, catalogue_path: Path = SHIPPED_C
 def _write(catalogue: Catalogue, events: int, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     customers = events // _EVENTS_A_VISIT + 1
-    plan = Plan(customers=customers, seed=1, duration_ms=customers * _HOUR_MS // _ARRIVALS_AN_HOUR)
+    plan = SimulationPlan(customers=customers, seed=1, duration_ms=customers * _HOUR_MS // _ARRIVALS_AN_HOUR)
     unfinished = path.with_suffix(".unfinished")
     write_file(catalogue, plan, unfinished)
     with unfinished.open("rb") as long, path.with_suffix(".cut").open("wb") as cut:

@@ -18,7 +18,7 @@ from bench.inputs import SHIPPED_CATALOGUE
 from bench.visits import Visits
 from config import load_catalogue
 from flows.cluster.member import Member
-from flows.dataflow import Outlets, Rules, journey_flow
+from flows.dataflow import FlowOptions, Sinks, journey_flow
 from flows.live.runner import run_dataflow
 from flows.sinks.list_sink import ListSink
 from flows.steps.messages import Poll
@@ -44,8 +44,8 @@ def run(index: int, of: int, attempts: int, member: Member, *, learns: bool) -> 
     def count(facts: Sequence[Fact]) -> None:
         told[0] += len(facts)
 
-    rules = Rules(shards=SHARDS, run_out=lambda: False, latest_ms=lambda _: LATEST_MS, checkpoints=learns)
-    outlets = Outlets(facts=ListSink(lambda: count), dead_letters=ListSink(nowhere), hints=ListSink(nowhere))
+    rules = FlowOptions(shards=SHARDS, run_out=lambda: False, latest_ms=lambda _: LATEST_MS, checkpoints=learns)
+    outlets = Sinks(facts=ListSink(lambda: count), dead_letters=ListSink(nowhere), hints=ListSink(nowhere))
     catalogue = load_catalogue(SHIPPED_CATALOGUE, quiet_hours=False)
     run_dataflow(journey_flow(source, catalogue, rules, outlets), 1, member=member)
     return Answer(source.looks_s[0], time.perf_counter(), sum(len(poll.raws) for poll in polls), told[0])

@@ -18,7 +18,7 @@ from bench.scale import Scale
 from bench.timing import cpus, interleaved, quotients, taken, walls
 from bench.watched_quarter import Watched, watch_quarter
 from config import load_catalogue
-from flows.dataflow import Outlets, Rules, journey_flow
+from flows.dataflow import FlowOptions, Sinks, journey_flow
 from flows.live.runner import run_dataflow
 from flows.sinks.list_sink import ListSink
 from flows.sources.recording import RecordingSource, polls_of
@@ -56,8 +56,8 @@ def replay(recording: Recording, *, monitored: bool) -> None:
     def nowhere() -> ListSink[object]:
         return ListSink(lambda: lambda _: None)
 
-    rules = Rules(shards=1, run_out=lambda: True, latest_ms=lambda _: 1 << 62, checkpoints=False, struggles=False)
-    outlets = Outlets(facts=nowhere(), dead_letters=nowhere(), monitor=nowhere() if monitored else None)
+    rules = FlowOptions(shards=1, run_out=lambda: True, latest_ms=lambda _: 1 << 62, checkpoints=False, struggles=False)
+    outlets = Sinks(facts=nowhere(), dead_letters=nowhere(), monitor=nowhere() if monitored else None)
     source = RecordingSource(polls_of(iter(recording.lines), POLL_EVENTS), lambda: False)
     run_dataflow(journey_flow(source, recording.catalogue, rules, outlets), 1)
 

@@ -32,7 +32,7 @@ class Timed(NamedTuple):
     answered_s: float
 
 
-class Connection:
+class HttpConnection:
     """One kept-open connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -68,7 +68,7 @@ class Poster:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 0
         self._connections = connections
-        self._free: asyncio.Queue[Connection] = asyncio.Queue()
+        self._free: asyncio.Queue[HttpConnection] = asyncio.Queue()
         self._open = AsyncExitStack()
         key = base64.b64encode(f"{write_key}:".encode()).decode()
         self._head = (
@@ -78,7 +78,7 @@ class Poster:
 
     async def __aenter__(self) -> Self:
         for _ in range(self._connections):
-            connection = Connection(*await asyncio.open_connection(self._host, self._port))
+            connection = HttpConnection(*await asyncio.open_connection(self._host, self._port))
             self._open.push_async_callback(connection.close)
             self._free.put_nowait(connection)
         return self

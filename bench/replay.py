@@ -17,7 +17,7 @@ from bench.figures import Aim, Figure, figure, number
 from bench.inputs import CACHE, Recording, recorded, simulated
 from bench.scale import Scale
 from bench.timing import Taken, cpus, interleaved, quotients, taken, taken_often, walls
-from flows.replay.replay import DEFAULT_KINDS, KINDS, Pace, Replay, ReplayReport
+from flows.replay.replay import DEFAULT_KINDS, KINDS, Replay, ReplayPace, ReplayReport
 from operators.records.events import Event, read_events
 
 CHOICES: Final = (
@@ -25,7 +25,7 @@ CHOICES: Final = (
     ("everything on", KINDS, Aim(at_least=0.20)),
 )
 """What is called how, which facts it is, and what is aimed at: by decisions that are fixed, and with learning on."""
-_BATCH_EVENTS: Final = Pace().poll_events
+_BATCH_EVENTS: Final = ReplayPace().poll_events
 """How the replay decodes: a poll at a time."""
 
 
@@ -70,7 +70,7 @@ def decode_one_by_one(lines: Sequence[bytes]) -> None:
         decode_line(line)
 
 
-def replayed(recording: Recording, kinds: Collection[str], pace: Pace | None = None) -> ReplayReport:
+def replayed(recording: Recording, kinds: Collection[str], pace: ReplayPace | None = None) -> ReplayReport:
     """The whole replay of lines in memory, its facts to a file."""
     with tempfile.TemporaryFile() as out:
         return Replay(recording.catalogue, out, kinds, pace=pace).run_lines(iter(recording.lines))

@@ -19,16 +19,16 @@ from bench.timing import taken
 from bench.visits import POLL_EVENTS, Visits
 from config import load_catalogue
 from flows.live.runner import quieten_garbage_collection
-from flows.steps.customer_step import CustomersLogic
+from flows.steps.customer_step import CustomerStep
 from flows.steps.decide import arbitrable, deciding_fixed
-from flows.steps.journaled_state import Remembering
-from flows.steps.messages import Concerning, Poll, ShardBatch, by_shard
+from flows.steps.journaled_state import JournaledState
+from flows.steps.messages import CustomerInputs, Poll, ShardBatch, by_shard
 from flows.steps.shard_keys import shard_key
 from flows.steps.track import TrackLogic
 from operators.hints.arbitration import Arbitration
 from operators.records.events import read_events
 from operators.tracking.plan import journey_plans
-from operators.tracking.tracker import JourneyShard
+from operators.tracking.tracker import ShardTracker
 
 SHARDS: Final = 32
 KINDS: Final = ("plain", "struggling", "hinted")
@@ -41,12 +41,12 @@ class House:
     def __init__(self, *, hinted: bool) -> None:
         self.catalogue = load_catalogue(SHIPPED_CATALOGUE, quiet_hours=False)
         plans = journey_plans(self.catalogue, checkpoints=False)
-        self.shards = {shard_key(number): JourneyShard(plans, keeps_changes=True) for number in range(SHARDS)}
+        self.shards = {shard_key(number): ShardTracker(plans, keeps_changes=True) for number in range(SHARDS)}
         self._tracks = {key: _track(shard) for key, shard in self.shards.items()}
         self._decide = deciding_fixed(self.catalogue, learning=()) if hinted else None
         self._arbitrations = {key: Arbitration(self.catalogue) for key in self.shards}
         self._arbitrate = {
-            key: CustomersLogic("arbitrate", each, arbitrable, None, Remembering(each, None, None))
+            key: CustomerStep("arbitrate", each, arbitrable, None, JournaledState(each, None, None))
             for key, each in self._arbitrations.items()
         }
 
@@ -66,12 +66,12 @@ class House:
             tracked, _ = self._tracks[key].on_batch([batch])
             if self._decide is not None:
                 self._arbitrate[key].on_batch(
-                    [Concerning(key, list(facts)) for each in tracked for _, facts in self._decide((key, each))]
+                    [CustomerInputs(key, list(facts)) for each in tracked for _, facts in self._decide((key, each))]
                 )
 
 
-def _track(shard: JourneyShard) -> TrackLogic:
-    return TrackLogic(shard, lambda _: _LATEST_MS, lambda: False, lambda _: None, Remembering(shard, None, None))
+def _track(shard: ShardTracker) -> TrackLogic:
+    return TrackLogic(shard, lambda _: _LATEST_MS, lambda: False, lambda _: None, JournaledState(shard, None, None))
 
 
 class Holder:

@@ -19,10 +19,10 @@ import msgspec
 
 from flows.steps.outcomes import outcome_of
 from operators.hints.builder import HintMaker, hint_id
-from operators.learning.breakoff_outcomes import Judgement, Outcome
+from operators.learning.breakoff_outcomes import BreakoffOutcome, Judgement
 from operators.learning.interfaces import WatchScored
-from operators.learning.learned_decision import JourneyDecision
-from operators.learning.learner import JourneyLearning
+from operators.learning.learned_decision import LearnedDecision
+from operators.learning.learner import JourneyLearner
 from operators.learning.models import import_river
 from operators.outreach.call_list_entry import outreach_id
 from operators.outreach.call_list_state import CallOutcome
@@ -31,7 +31,7 @@ from operators.records.catalogue import Catalogue
 from operators.records.events import Event, Properties
 from operators.records.facts import Fact
 from operators.tracking.plan import journey_plans
-from operators.tracking.tracker import JourneyShard
+from operators.tracking.tracker import ShardTracker
 from zhiyin.simulate.population import MIX, Mix, Simulation, merged
 from zhiyin.simulate.visit import SimulatedEvent, Truth, Visit
 
@@ -99,8 +99,8 @@ class House:
         self._watch_scored = watch_scored
         self._rules = ReasonRules(catalogue)
         self._hints = HintMaker(catalogue)
-        self._shard = JourneyShard(journey_plans(catalogue))
-        self._to_come: list[tuple[int, int, Outcome]] = []
+        self._shard = ShardTracker(journey_plans(catalogue))
+        self._to_come: list[tuple[int, int, BreakoffOutcome]] = []
         self._truths: dict[str, Truth] = {}
         self.begins_ms: list[int] = []
         self.decisions = {name: self._decision(name) for name in catalogue.journeys}
@@ -111,7 +111,7 @@ class House:
         while batch := list(islice(happening, BATCH)):
             yield from self._batch(batch)
 
-    def learning(self, journey: str) -> JourneyLearning:
+    def learning(self, journey: str) -> JourneyLearner:
         """What a journey has learnt."""
         learning = self.decisions[journey].learning
         if learning is None:
@@ -143,7 +143,7 @@ class House:
         while self._to_come and self._to_come[0][0] <= batch[-1].at_ms:
             self._hear([heapq.heappop(self._to_come)[-1]])
 
-    def _hear(self, outcomes: Sequence[Outcome]) -> None:
+    def _hear(self, outcomes: Sequence[BreakoffOutcome]) -> None:
         for decision in self.decisions.values():
             decision.hear(outcomes)
 
@@ -184,8 +184,8 @@ class House:
     def _later(self, outcome: Judgement | CallOutcome) -> None:
         heapq.heappush(self._to_come, (outcome.at_ms, self._random.getrandbits(62), outcome))
 
-    def _decision(self, journey: str) -> JourneyDecision:
-        decision = JourneyDecision(self._rules, lambda name: JourneyLearning(name, self._catalogue, self._watch_scored))
+    def _decision(self, journey: str) -> LearnedDecision:
+        decision = LearnedDecision(self._rules, lambda name: JourneyLearner(name, self._catalogue, self._watch_scored))
         decision.begin(journey)
         return decision
 

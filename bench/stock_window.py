@@ -25,7 +25,7 @@ from bench.replay import replayed
 from bench.scale import Scale
 from bench.timing import cpus, interleaved, quotients, taken, walls
 from flows.live.runner import run_dataflow
-from flows.replay.replay import DEFAULT_KINDS, Pace, ReplayReport
+from flows.replay.replay import DEFAULT_KINDS, ReplayPace, ReplayReport
 from flows.sources.recording import RecordingSource, polls_of
 from flows.steps.messages import Poll
 from operators.records.catalogue import Catalogue
@@ -64,7 +64,9 @@ def measure(scale: Scale, cache: Path = CACHE) -> Iterator[Figure]:
     """How many times as fast our replay is, each with the polls that suit it best, and both with a live source's."""
     recording = recorded() or simulated(scale.stock_events, cache, RECORDED_CATALOGUE)
     repeats = min(REPEATS, scale.repeats)
-    yield _figure("each at its best", recording.first(scale.stock_events), (LARGE_POLL, Pace().poll_events), repeats)
+    yield _figure(
+        "each at its best", recording.first(scale.stock_events), (LARGE_POLL, ReplayPace().poll_events), repeats
+    )
     fewer = recording.first(scale.stock_events // FEWER)
     yield _figure(f"polls of {SMALL_POLL}", fewer, (SMALL_POLL, SMALL_POLL), repeats)
 
@@ -88,7 +90,7 @@ def require_agreement(stock: Outcome, ours: Outcome, whose: str = "stock session
 
 def our_outcome(recording: Recording, poll_events: int = SMALL_POLL) -> Outcome:
     """What our replay says."""
-    return outcome_of(replayed(recording, DEFAULT_KINDS, Pace(poll_events=poll_events)))
+    return outcome_of(replayed(recording, DEFAULT_KINDS, ReplayPace(poll_events=poll_events)))
 
 
 def outcome_of(report: ReplayReport) -> Outcome:

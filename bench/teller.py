@@ -15,8 +15,8 @@ import redis
 
 from operators.hints.hint import Hint
 from operators.records.catalogue import Words
-from state.hints.store import RedisHintStore
-from state.hints.transitions import Telling, card_of
+from state.hints.store import RedisHintWriter
+from state.hints.transitions import PlaceHint, new_hint
 from state.redis.connections import connect
 from tests.state.houses import HOUR_MS, make_hint
 
@@ -41,16 +41,16 @@ class Teller:
     """Writes hints, as the engine or for the bare server."""
 
     def __init__(self, url: str, kind: str) -> None:
-        self._store = RedisHintStore(connect(url), _now_ms) if kind == "gateway" else None
+        self._store = RedisHintWriter(connect(url), _now_ms) if kind == "gateway" else None
         self._redis = redis.Redis.from_url(url, socket_timeout=5.0)
 
     def tell(self, desk: int, hint: Hint) -> float:
         """Write it; when."""
         if self._store is not None:
             at_s = time.perf_counter()
-            self._store.write((Telling(hint, desk_name(desk)),))
+            self._store.write((PlaceHint(hint, desk_name(desk)),))
             return at_s
-        event = card_of(Telling(hint, desk_name(desk)), _now_ms()).event
+        event = new_hint(PlaceHint(hint, desk_name(desk)), _now_ms()).event
         at_s = time.perf_counter()
         self._redis.xadd(STREAM, {"d": desk_name(desk), "e": event}, maxlen=10_000)
         return at_s

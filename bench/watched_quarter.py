@@ -14,13 +14,13 @@ import msgspec
 from bench.quarter import BEGINS_MS, HOUR_MS, Problem, Quarter
 from operators.learning.fixed_decision import FixedDecision
 from operators.monitoring.journey_monitor import JourneyMonitor, PainPointChanged
-from operators.monitoring.pain_detection import watch_rules
-from operators.monitoring.pain_points import Report, State, pain_point_document
+from operators.monitoring.pain_detection import pain_thresholds
+from operators.monitoring.pain_points import PainPointState, PainPointUpdate, pain_point_document
 from operators.reasons.rules import ReasonRules
 from operators.records.catalogue import Catalogue
 from operators.tracking.plan import journey_plans
-from operators.tracking.tracker import JourneyShard
-from operators.tracking.transitions import Move, fact_moves
+from operators.tracking.tracker import ShardTracker
+from operators.tracking.transitions import Transition, fact_transitions
 
 DAY_HOURS: Final = 24
 
@@ -41,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True):
     problem: Problem
     hours: float | None
     scope: str
-    state: State | None
+    state: PainPointState | None
     fix: dict[str, object] | None
 
 
@@ -64,8 +64,8 @@ class House:
     """Tracker, decisions and monitors of one catalogue."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        reasons, rules = ReasonRules(catalogue), watch_rules(catalogue)
-        self._shard = JourneyShard(journey_plans(catalogue, checkpoints=False), say_struggles=False, keeps_moves=True)
+        reasons, rules = ReasonRules(catalogue), pain_thresholds(catalogue)
+        self._shard = ShardTracker(journey_plans(catalogue, checkpoints=False), say_struggles=False, keeps_moves=True)
         self._decision = FixedDecision(reasons)
         self.monitors = {name: JourneyMonitor(catalogue.journeys, rules) for name in catalogue.journeys}
         for name, monitor in self.monitors.items():
@@ -85,18 +85,18 @@ class House:
             self._listen(watched)
         return watched
 
-    def _moves(self) -> dict[str, list[Move]]:
-        grouped: defaultdict[str, list[Move]] = defaultdict(list)
+    def _moves(self) -> dict[str, list[Transition]]:
+        grouped: defaultdict[str, list[Transition]] = defaultdict(list)
         grouped.update(self._shard.collect_moves())
         for fact in self._decision.decide(self._shard.collect()):
-            grouped[fact.journey] += fact_moves((fact,))
+            grouped[fact.journey] += fact_transitions((fact,))
         return grouped
 
     def _report(self, problem: Problem, at_ms: int) -> None:
         monitor = self.monitors[problem.journey]
         point = monitor.watch.points.get(problem.step)
         if point is not None:
-            monitor.report(Report(problem.journey, point.id, "fixed", at_ms, "bench"))
+            monitor.report(PainPointUpdate(problem.journey, point.id, "fixed", at_ms, "bench"))
 
     def _listen(self, watched: Watched) -> None:
         for name, monitor in self.monitors.items():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from config.documents.problems import Problem
-from config.documents.yaml_source import Document
+from config.documents.yaml_source import YamlDocument
 from config.loader.load import document_problems, read_catalogue
 from config.settings.load import Settings, read_settings, settings_problems
 
@@ -27,7 +27,7 @@ def check_catalogue(path: str | Path) -> list[Problem]:
     return document_problems(read_catalogue(Path(path)))
 
 
-def _catalogue_path(sources: Sequence[Document]) -> str:
+def _catalogue_path(sources: Sequence[YamlDocument]) -> str:
     """The catalogue meant, even where other settings are wrong."""
     given = [source.value.get("catalogue") for source in sources]
     return next((each for each in reversed(given) if isinstance(each, str) and each), Settings().catalogue)

@@ -14,7 +14,7 @@ from config.loader.fields import SECTIONS, SENTENCES
 from config.settings.load import variable_of
 from config.settings.table import Settings
 
-Schema = Mapping[str, Any]
+RecordSchema = Mapping[str, Any]
 _NO_DEFAULT: Final[tuple[object, ...]] = (None, "", [], ())
 _KINDS: Final = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
 
@@ -128,15 +128,15 @@ def catalogue_page() -> str:
     return "\n".join([_CATALOGUE_HEAD, *sections])
 
 
-def _schemas(record: type) -> dict[str, Schema]:
+def _schemas(record: type) -> dict[str, RecordSchema]:
     return dict(msgspec.json.schema(record)["$defs"])
 
 
-def _setting_row(name: str, schema: Schema) -> str:
+def _setting_row(name: str, schema: RecordSchema) -> str:
     return _row(f"`{variable_of(name)}`", f"`{name}`", _kind(schema), _default(schema, False), schema["description"])
 
 
-def _section(record: type, heading: str, where: str, schemas: Mapping[str, Schema]) -> str:
+def _section(record: type, heading: str, where: str, schemas: Mapping[str, RecordSchema]) -> str:
     schema = schemas[record.__name__]
     sentences = SENTENCES[record.__name__]
     rows = [
@@ -152,7 +152,7 @@ def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _default(schema: Schema, required: bool) -> str:
+def _default(schema: RecordSchema, required: bool) -> str:
     if required:
         return "must be given"
     default = schema.get("default")
@@ -167,7 +167,7 @@ def _plain(value: object) -> str:
     return plain_number(value) if isinstance(value, int | float) else str(value)
 
 
-def _kind(schema: Schema) -> str:
+def _kind(schema: RecordSchema) -> str:
     """What a value may be, in words."""
     if "anyOf" in schema:
         return next(_kind(each) for each in schema["anyOf"] if each.get("type") != "null")
@@ -186,7 +186,7 @@ def _kind(schema: Schema) -> str:
     return f"{_KINDS[schema['type']]}{_limits(schema)}"
 
 
-def _limits(schema: Schema) -> str:
+def _limits(schema: RecordSchema) -> str:
     least, above, most = (schema.get(each) for each in ("minimum", "exclusiveMinimum", "maximum"))
     if least is not None:
         return f", {plain_number(least)} " + ("or more" if most is None else f"to {plain_number(most)}")

@@ -15,10 +15,10 @@ from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from flows.steps.bundles import bundles
-from flows.steps.customer_step import Clock, CustomersLogic
+from flows.steps.customer_step import Clock, CustomerStep
 from flows.steps.decide import Learns, arbitrable, by_learning_journey, deciding, deciding_fixed
-from flows.steps.journaled_state import Journals, Remembering
-from flows.steps.messages import Concerning, Poll, ShardBatch, Tracked, by_shard, shard_of
+from flows.steps.journaled_state import JournaledState, Journals
+from flows.steps.messages import CustomerInputs, Poll, ShardBatch, TrackerOutput, by_shard, shard_of
 from flows.steps.monitor import monitored
 from flows.steps.outreach import about_calling
 from flows.steps.questions import hot_questions
@@ -26,19 +26,19 @@ from flows.steps.shard_keys import shard_key
 from flows.steps.track import TrackLogic
 from flows.steps.uplift import WatchUplift, comparison, hints_by_journey
 from flows.steps.wording import worded
-from operators.hints.arbitration import Arbitration, Input, Verdict
-from operators.outreach.call_list import Outreach
-from operators.outreach.call_list_entry import OutreachWord
-from operators.outreach.call_list_state import OutreachInput
+from operators.hints.arbitration import Arbitration, ArbitrationInput, Verdict
+from operators.outreach.call_list import CallList
+from operators.outreach.call_list_entry import CallListOutput
+from operators.outreach.call_list_state import CallListInput
 from operators.records.catalogue import Catalogue
 from operators.records.dead_letters import DeadLetter
 from operators.records.facts import Fact
 from operators.support.timer_wheel import FAR_MS
 from operators.tracking.plan import journey_plans
-from operators.tracking.tracker import JourneyShard
+from operators.tracking.tracker import ShardTracker
 
 
-class Rules(msgspec.Struct, frozen=True):
+class FlowOptions(msgspec.Struct, frozen=True):
     """How a dataflow runs.
 
     ``run_out()``: asked at the end of the source, whether time runs on until every attempt is gone (a
@@ -59,14 +59,14 @@ class Rules(msgspec.Struct, frozen=True):
     learns: Learns = Learns()
     duplicate_memory_ms: int = 600_000
     clock: Clock | None = None
-    watch: Callable[[JourneyShard], None] = lambda _: None
+    watch: Callable[[ShardTracker], None] = lambda _: None
     journals: Journals | None = None
     watch_uplift: WatchUplift | None = None
     keep_policies_ms: int = 800 * 86_400_000
     questions_half_life_ms: float = 21_600_000
 
 
-class Outlets(msgspec.Struct, frozen=True):
+class Sinks(msgspec.Struct, frozen=True):
     """Where the dataflow's words go; without ``hints`` nobody is hinted, without ``outreach`` nobody is called.
 
     Without ``bundles`` no agent is told of a contact, without ``monitor`` no journey is mapped. ``route``: splits
@@ -83,14 +83,16 @@ class Outlets(msgspec.Struct, frozen=True):
     route: Callable[[list[Any]], Iterable[tuple[str, list[Any]]]] | None = None
 
 
-def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> Dataflow:
+def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks) -> Dataflow:
     """Wires source, decisions and outlets together."""
     flow = Dataflow("zhiyin")
     _decide(_track(flow, source, catalogue, rules, outlets), catalogue, rules, outlets)
     return flow
 
 
-def tracking_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, out: Sink[list[Tracked]]) -> Dataflow:
+def tracking_flow(
+    source: Source[Poll], catalogue: Catalogue, rules: FlowOptions, out: Sink[list[TrackerOutput]]
+) -> Dataflow:
     """The first half of it alone: ``out`` hands what was tracked to a ``deciding_flow`` elsewhere."""
     flow = Dataflow("zhiyin_tracking")
     op.output("hand_on", op.map("tracked", _track(flow, source, catalogue, rules), lambda keyed: [keyed[1]]), out)
@@ -98,7 +100,7 @@ def tracking_flow(source: Source[Poll], catalogue: Catalogue, rules: Rules, out:
 
 
 def deciding_flow(
-    source: Source[tuple[str, Tracked]], catalogue: Catalogue, rules: Rules, outlets: Outlets
+    source: Source[tuple[str, TrackerOutput]], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks
 ) -> Dataflow:
     """The second half alone: ``source`` has what a ``tracking_flow`` elsewhere handed on."""
     flow = Dataflow("zhiyin_deciding")
@@ -107,8 +109,8 @@ def deciding_flow(
 
 
 def _track(
-    flow: Dataflow, source: Source[Poll], catalogue: Catalogue, rules: Rules, outlets: Outlets | None = None
-) -> KeyedStream[Tracked]:
+    flow: Dataflow, source: Source[Poll], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks | None = None
+) -> KeyedStream[TrackerOutput]:
     """From raw polls to what was seen of attempts, by shard."""
     plans = journey_plans(catalogue, checkpoints=rules.checkpoints)
     keeps = rules.journals is not None
@@ -116,7 +118,7 @@ def _track(
 
     def track(resumed: bytes | None) -> TrackLogic:
         memory_ms = rules.duplicate_memory_ms
-        shard = JourneyShard(
+        shard = ShardTracker(
             plans,
             memory_ms,
             say_struggles=rules.struggles,
@@ -124,7 +126,7 @@ def _track(
             keeps_moves=outlets is not None and outlets.monitor is not None,
             phase_ms=next(begun) * FAR_MS // rules.shards % FAR_MS,
         )
-        remembering = Remembering(shard, rules.journals, resumed)
+        remembering = JournaledState(shard, rules.journals, resumed)
         return TrackLogic(shard, rules.latest_ms, rules.run_out, rules.watch, remembering)
 
     def shard_batches(poll: Poll) -> Iterable[tuple[str, ShardBatch]]:
@@ -137,7 +139,7 @@ def _track(
     return op.stateful_batch("track", batches, track)
 
 
-def _decide(tracked: KeyedStream[Tracked], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> None:
+def _decide(tracked: KeyedStream[TrackerOutput], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks) -> None:
     """From what was seen of attempts to all that is told."""
     learning = catalogue.learning_journeys(checkpoints=rules.checkpoints)
     observed = op.flat_map("by_journey", tracked, by_learning_journey(learning))
@@ -164,41 +166,49 @@ def _decide(tracked: KeyedStream[Tracked], catalogue: Catalogue, rules: Rules, o
         _compare(decided, told, catalogue, rules)
 
 
-def _concerning(facts: Stream[list[Fact]], tracked: KeyedStream[Tracked], rules: Rules) -> KeyedStream[Concerning]:
+def _concerning(
+    facts: Stream[list[Fact]], tracked: KeyedStream[TrackerOutput], rules: FlowOptions
+) -> KeyedStream[CustomerInputs]:
     """Facts, contacts, outcomes: what is decided about by customer shard."""
 
-    def by_customer(facts: list[Fact]) -> Iterable[tuple[str, Concerning]]:
+    def by_customer(facts: list[Fact]) -> Iterable[tuple[str, CustomerInputs]]:
         return _by_customer_shard(facts, rules.shards)
 
     concerned = op.flat_map("by_customer", facts, by_customer)
     return op.merge("concerning", concerned, op.flat_map("around", tracked, _around))
 
 
-def _arbitrated(concerning: KeyedStream[Concerning], catalogue: Catalogue, rules: Rules) -> KeyedStream[list[Verdict]]:
+def _arbitrated(
+    concerning: KeyedStream[CustomerInputs], catalogue: Catalogue, rules: FlowOptions
+) -> KeyedStream[list[Verdict]]:
     """Facts and contacts become verdicts on hints, by customer shard."""
 
-    def arbitrate(resumed: bytes | None) -> CustomersLogic[Input, Verdict]:
+    def arbitrate(resumed: bytes | None) -> CustomerStep[ArbitrationInput, Verdict]:
         arbitration = Arbitration(catalogue, keeps_changes=rules.journals is not None)
-        remembering = Remembering(arbitration, rules.journals, resumed)
-        return CustomersLogic("arbitrate", arbitration, arbitrable, rules.clock, remembering)
+        remembering = JournaledState(arbitration, rules.journals, resumed)
+        return CustomerStep("arbitrate", arbitration, arbitrable, rules.clock, remembering)
 
     return op.stateful_batch("arbitrate", concerning, arbitrate)
 
 
-def _tell_outreach(concerning: KeyedStream[Concerning], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> None:
+def _tell_outreach(
+    concerning: KeyedStream[CustomerInputs], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks
+) -> None:
     """The same become customers to be called first, by customer shard."""
 
-    def call_first(resumed: bytes | None) -> CustomersLogic[OutreachInput, OutreachWord]:
-        outreach = Outreach(catalogue, keeps_changes=rules.journals is not None)
-        remembering = Remembering(outreach, rules.journals, resumed)
-        return CustomersLogic("outreach", outreach, about_calling, rules.clock, remembering)
+    def call_first(resumed: bytes | None) -> CustomerStep[CallListInput, CallListOutput]:
+        outreach = CallList(catalogue, keeps_changes=rules.journals is not None)
+        remembering = JournaledState(outreach, rules.journals, resumed)
+        return CustomerStep("outreach", outreach, about_calling, rules.clock, remembering)
 
     if outlets.outreach is not None:
         calls = op.stateful_batch("outreach", concerning, call_first)
         op.output("tell_outreach", op.map("calls", calls, _value), outlets.outreach)
 
 
-def _tell_bundles(concerning: KeyedStream[Concerning], catalogue: Catalogue, rules: Rules, outlets: Outlets) -> None:
+def _tell_bundles(
+    concerning: KeyedStream[CustomerInputs], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks
+) -> None:
     """The same become what agents are told as a contact begins, by customer shard."""
     if outlets.bundles is not None:
         told = bundles(concerning, catalogue, rules.keep_policies_ms, rules.clock, rules.journals)
@@ -208,7 +218,9 @@ def _tell_bundles(concerning: KeyedStream[Concerning], catalogue: Catalogue, rul
             op.output("tell_questions", op.map("hot", hot, _value), outlets.questions)
 
 
-def _compare(decided: KeyedStream[list[Fact]], told: Stream[list[Verdict]], catalogue: Catalogue, rules: Rules) -> None:
+def _compare(
+    decided: KeyedStream[list[Fact]], told: Stream[list[Verdict]], catalogue: Catalogue, rules: FlowOptions
+) -> None:
     """What hints are worth, by journey."""
     if rules.watch_uplift is not None:
         hinted = op.flat_map("hinted", told, hints_by_journey)
@@ -218,11 +230,11 @@ def _compare(decided: KeyedStream[list[Fact]], told: Stream[list[Verdict]], cata
 
 
 def _tell_monitor(
-    tracked: KeyedStream[Tracked],
+    tracked: KeyedStream[TrackerOutput],
     decided: KeyedStream[list[Fact]],
     catalogue: Catalogue,
-    rules: Rules,
-    outlets: Outlets,
+    rules: FlowOptions,
+    outlets: Sinks,
 ) -> None:
     """Moves and facts become journey maps and pain points, by journey."""
     if outlets.monitor is not None:
@@ -230,26 +242,26 @@ def _tell_monitor(
         op.output("tell_monitor", op.map("mapped", mapped, _value), outlets.monitor)
 
 
-def _tell(step: str, told: Stream[Any], sink: Sink[Any], outlets: Outlets) -> None:
+def _tell(step: str, told: Stream[Any], sink: Sink[Any], outlets: Sinks) -> None:
     routed = told if outlets.route is None else op.flat_map(f"{step}_by_partition", told, outlets.route)
     op.output(step, routed, sink)
 
 
-def _refused(keyed: tuple[str, Tracked]) -> Iterable[list[DeadLetter]]:
+def _refused(keyed: tuple[str, TrackerOutput]) -> Iterable[list[DeadLetter]]:
     return (keyed[1].dead_letters,) if keyed[1].dead_letters else ()
 
 
-def _around(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, Concerning]]:
+def _around(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, CustomerInputs]]:
     shard, tracked = keyed
-    return ((shard, Concerning(shard, list(tracked.around))),) if tracked.around else ()
+    return ((shard, CustomerInputs(shard, list(tracked.around))),) if tracked.around else ()
 
 
-def _by_customer_shard(facts: list[Fact], shards: int) -> Iterable[tuple[str, Concerning]]:
-    grouped: dict[str, Concerning] = {}
+def _by_customer_shard(facts: list[Fact], shards: int) -> Iterable[tuple[str, CustomerInputs]]:
+    grouped: dict[str, CustomerInputs] = {}
     for fact in facts:
         if fact.kind in _CONCERNS_CUSTOMERS:
             shard = shard_key(shard_of(fact.customer_id, shards))
-            grouped.setdefault(shard, Concerning(shard, [])).inputs.append(fact)
+            grouped.setdefault(shard, CustomerInputs(shard, [])).inputs.append(fact)
     return grouped.items()
 
 

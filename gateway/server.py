@@ -30,44 +30,44 @@ from config.settings.load import Settings, variable_of
 from config.settings.mask_key import mask_key
 from config.settings.write_key_scopes import read_scope
 from gateway.api.contacts import ContactApi
-from gateway.api.health import Health, Ping
-from gateway.api.hints import Api
+from gateway.api.health import Health, Probe
+from gateway.api.hints import HintApi
 from gateway.api.journeys import JourneysApi
 from gateway.api.outreach import OutreachApi
 from gateway.api.questions import QuestionApi
-from gateway.api.queues import RoutingApi
+from gateway.api.queues import QueueApi
 from gateway.auth.bearer import Bearers
 from gateway.auth.jwks import KeySet, KeySetUnusable
 from gateway.auth.tokens import SECRET_BYTES, TokenReader
 from gateway.http.app import build_app
 from gateway.http.rate_limit import Rates
-from gateway.ingest.bus_batcher import BusLane
+from gateway.ingest.bus_batcher import BusBatcher
 from gateway.ingest.collector import COLLECTOR_PATHS, Collector, wall_clock_ms
 from gateway.ingest.write_keys import WriteKeys
 from gateway.openapi.document import openapi_route
 from gateway.pages.browser_sdk import BrowserSdk
 from gateway.pages.plotly import plotly_route
 from gateway.pages.site import Site
-from gateway.push.presence_heartbeat import PresenceBeats
-from gateway.push.prometheus_meter import CountedFeedback, PushCounts
+from gateway.push.presence_heartbeat import PresenceHeartbeat
+from gateway.push.prometheus_meter import CountedFeedback, PrometheusMeter
 from gateway.push.server import PushServer
 from gateway.runtime.gc_tuning import quieten_garbage_collection
 from gateway.runtime.metrics import GatewayMetrics
 from gateway.runtime.retention_task import Retention
 from gateway.services.audit import Auditor
-from gateway.services.outreach_claims import OutreachCalls
+from gateway.services.outreach_claims import OutreachClaims
 from state.audit.trail import AuditTrail
 from state.bus.protocol import BusWriter
 from state.bus_factory import gateway_bus
-from state.contacts.bundles import RedisBundleBoard
-from state.contacts.handover import Rerouting
+from state.contacts.bundles import RedisBundleRepository
+from state.contacts.handover import HintHandover
 from state.contacts.presence import Presence
-from state.contacts.questions import RedisQuestionBoard
-from state.hints.repository import RedisHintBoard
+from state.contacts.questions import RedisQuestionRepository
+from state.hints.repository import RedisHintRepository
 from state.kafka.bus_writer import KafkaBusWriter
 from state.monitoring.journey_maps import JourneyMaps
 from state.monitoring.pain_points import PainPoints
-from state.outreach.claims import OutreachBoard
+from state.outreach.claims import OutreachRepository
 from state.redis.connections import WAIT_TIMEOUT_S, AsyncClient, connect_async
 
 DRAIN_S: Final = 5
@@ -77,7 +77,7 @@ BACKLOG: Final = 2_048
 log = logging.getLogger("zhiyin.gateway")
 
 
-class Addresses(msgspec.Struct, frozen=True):
+class GatewayAddresses(msgspec.Struct, frozen=True):
     """Where a running gateway is: URLs."""
 
     http: str
@@ -126,7 +126,7 @@ class Gateway:
         self._settings = settings
         self._open = AsyncExitStack()
 
-    async def start(self) -> Addresses:
+    async def start(self) -> GatewayAddresses:
         """Serve from now on. Raises CannotListen; then nothing is left running."""
         try:
             return await self._started()
@@ -138,35 +138,41 @@ class Gateway:
         """Stop everything, last started first; takes less than 10 s."""
         await self._open.aclose()
 
-    async def _started(self) -> Addresses:
+    async def _started(self) -> GatewayAddresses:
         settings, redis_url = self._settings, self._settings.redis_url or ""
         metrics_port = self._start_metrics()
         client, waiting = connect_async(redis_url), connect_async(redis_url, WAIT_TIMEOUT_S)
         self._open.push_async_callback(client.aclose)
         self._open.push_async_callback(waiting.aclose)
-        board = RedisHintBoard(client, waiting)
+        board = RedisHintRepository(client, waiting)
         writer, kafka_pings = await self._start_bus(client)
-        lane = BusLane(writer)
+        lane = BusBatcher(writer)
         feedback = CountedFeedback(board, lane, wall_clock_ms, self.metrics)
         reader = await self._start_reader()
         auditor = self._start_auditor(client)
-        counts = PushCounts(self.metrics, wall_clock_ms)
+        counts = PrometheusMeter(self.metrics, wall_clock_ms)
         push = PushServer(settings, board, feedback, counts, reader=reader, seen=auditor.pushed)
         await self._start_push(push)
         await self._start_hook(push, board)
-        presence, rerouting = Presence(client), Rerouting(client, settings.away_after_s * 1000)
-        await self._start_beats(PresenceBeats(presence, rerouting, push.desks_on_line, wall_clock_ms))
+        presence, rerouting = Presence(client), HintHandover(client, settings.away_after_s * 1000)
+        await self._start_beats(PresenceHeartbeat(presence, rerouting, push.desks_on_line, wall_clock_ms))
         bearers = Bearers(reader, wall_clock_ms, Rates(settings.token_requests_per_s, time.monotonic))
         collector = self._collector(lane)
         routes = [
             *collector.routes(),
-            *Api(board, feedback, bearers, wall_clock_ms, auditor, self.metrics).routes(),
-            *RoutingApi(board, presence, rerouting, bearers, wall_clock_ms, auditor, self.metrics).routes(),
-            *ContactApi(RedisBundleBoard(client), bearers, wall_clock_ms, auditor, self.metrics).routes(),
+            *HintApi(board, feedback, bearers, wall_clock_ms, auditor, self.metrics).routes(),
+            *QueueApi(board, presence, rerouting, bearers, wall_clock_ms, auditor, self.metrics).routes(),
+            *ContactApi(RedisBundleRepository(client), bearers, wall_clock_ms, auditor, self.metrics).routes(),
             *QuestionApi(
-                RedisQuestionBoard(client), RedisBundleBoard(client), board, lane, bearers, wall_clock_ms, self.metrics
+                RedisQuestionRepository(client),
+                RedisBundleRepository(client),
+                board,
+                lane,
+                bearers,
+                wall_clock_ms,
+                self.metrics,
             ).routes(),
-            *self._outreach(OutreachBoard(client), lane, bearers, auditor).routes(),
+            *self._outreach(OutreachRepository(client), lane, bearers, auditor).routes(),
             *JourneysApi(JourneyMaps(client), PainPoints(client), lane, bearers, wall_clock_ms).routes(),
             *Health({"redis": client.ping, **kafka_pings}).routes(),
             openapi_route(),
@@ -176,11 +182,11 @@ class Gateway:
         ]
         http_port = await self._start_http(build_app(routes, COLLECTOR_PATHS, settings, self.metrics))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        return Addresses(
+        return GatewayAddresses(
             f"http://{host}:{http_port}", f"ws://{host}:{push.port}", f"http://{host}:{metrics_port}/metrics"
         )
 
-    def _collector(self, lane: BusLane) -> Collector:
+    def _collector(self, lane: BusBatcher) -> Collector:
         settings = self._settings
         scopes = [read_scope(line) for line in settings.write_key_scopes]
         return Collector(
@@ -208,11 +214,11 @@ class Gateway:
             self._open.push_async_callback(keys.stop)
         return TokenReader(settings.token_secret, keys, settings.token_issuer, settings.token_audience)
 
-    def _outreach(self, board: OutreachBoard, lane: BusLane, bearers: Bearers, auditor: Auditor) -> OutreachApi:
-        calls = OutreachCalls(board, lane, wall_clock_ms)
+    def _outreach(self, board: OutreachRepository, lane: BusBatcher, bearers: Bearers, auditor: Auditor) -> OutreachApi:
+        calls = OutreachClaims(board, lane, wall_clock_ms)
         return OutreachApi(board, calls, bearers, wall_clock_ms, auditor, self.metrics)
 
-    async def _start_bus(self, client: AsyncClient) -> tuple[BusWriter, dict[str, Ping]]:
+    async def _start_bus(self, client: AsyncClient) -> tuple[BusWriter, dict[str, Probe]]:
         """The writer, and what to ask besides Redis."""
         writer = gateway_bus(self._settings, client)
         if not isinstance(writer, KafkaBusWriter):
@@ -240,16 +246,14 @@ class Gateway:
             await push.start(host, port)
         self._open.push_async_callback(push.stop)
 
-    async def _start_beats(self, beats: PresenceBeats) -> None:
+    async def _start_beats(self, beats: PresenceHeartbeat) -> None:
         beats.start()
         self._open.push_async_callback(beats.stop)
 
-    async def _start_hook(self, push: PushServer, board: RedisHintBoard) -> None:
+    async def _start_hook(self, push: PushServer, board: RedisHintRepository) -> None:
         url = self._settings.chatbot_hook_url
         if url is not None:
-            from gateway.push.chatbot_webhook import ChatbotHook  # with all of an HTTP client, which few set-ups need
-
-            hook = ChatbotHook(url, push.hub, board, self.metrics)
+            hook = ChatbotWebhook(url, push.hub, board, self.metrics)
             await hook.start()
             self._open.push_async_callback(hook.stop)
 
@@ -284,7 +288,7 @@ class Gateway:
 
 async def serve(
     settings: Settings,
-    ready: Callable[[Addresses], None] | None = None,
+    ready: Callable[[GatewayAddresses], None] | None = None,
     stop: asyncio.Event | None = None,
     version: str = "unknown",
 ) -> None:
@@ -305,7 +309,9 @@ async def serve(
         log.info("gateway: stopped")
 
 
-def run_gateway(settings: Settings, ready: Callable[[Addresses], None] | None = None, version: str = "unknown") -> int:
+def run_gateway(
+    settings: Settings, ready: Callable[[GatewayAddresses], None] | None = None, version: str = "unknown"
+) -> int:
     """Run a gateway until SIGTERM or SIGINT; the process's exit code.
 
     What cannot be had (a port, a setting) is one clear line on standard error, and 1.
@@ -319,7 +325,7 @@ def run_gateway(settings: Settings, ready: Callable[[Addresses], None] | None = 
     return 0
 
 
-async def _until_signalled(settings: Settings, ready: Callable[[Addresses], None] | None, version: str) -> None:
+async def _until_signalled(settings: Settings, ready: Callable[[GatewayAddresses], None] | None, version: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -11,7 +11,7 @@ from config import Settings
 from config.settings.kafka_checks import TOPICS
 from state.bus.protocol import BusReader
 from state.bus.redis import RedisBusReader, RedisBusWriter
-from state.kafka.bus_offsets import KafkaEnds, wall_clock_ms
+from state.kafka.bus_offsets import BusOffsets, wall_clock_ms
 from state.kafka.bus_reader import KafkaBusReader
 from state.kafka.bus_writer import KafkaBusWriter
 from state.kafka.connection import KafkaConnection
@@ -36,7 +36,7 @@ def engine_bus(settings: Settings, lost: Callable[[int, int], None]) -> EngineBu
     if settings.bus == "redis":
         return EngineBus(lambda partition: RedisBusReader(connect(settings.redis_url or ""), partition), lambda: None)
     connection = kafka_connection(settings)
-    ends = KafkaEnds(connection, settings.kafka_topic, settings.kafka_group, settings.tick_ms / 1000, wall_clock_ms)
+    ends = BusOffsets(connection, settings.kafka_topic, settings.kafka_group, settings.tick_ms / 1000, wall_clock_ms)
 
     def reader(partition: int) -> BusReader:
         topic, group = settings.kafka_topic, settings.kafka_group

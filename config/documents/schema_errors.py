@@ -1,6 +1,6 @@
 """Does a document have the shape of our records? Every difference, in words a person can act on.
 
-In: a ``Document`` and the JSON Schema that msgspec writes for a record type.
+In: a ``YamlDocument`` and the JSON Schema that msgspec writes for a record type.
 Out: ``Problem``s with file, line, dotted path, found and expected; none when it fits.
 """
 
@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from config.documents.problems import Problem, plain_number, shown, suggestion
-from config.documents.yaml_source import Document, DocumentPath
+from config.documents.yaml_source import DocumentPath, YamlDocument
 
-Difference = tuple[DocumentPath, str, str]
+SchemaDifference = tuple[DocumentPath, str, str]
 """Path, found, expected."""
 
 _NAMES: Final = {
@@ -31,7 +31,7 @@ _NAMES: Final = {
 DURATION_EXAMPLES: Final = "a duration such as 500ms, 30s, 5m, 24h or 7d"
 
 
-def shape_problems(document: Document, record: type) -> list[Problem]:
+def shape_problems(document: YamlDocument, record: type) -> list[Problem]:
     """Everything in ``document`` that keeps it from being a ``record``."""
     errors = _validator(record).iter_errors(document.value)
     differences = dict.fromkeys(each for error in errors for each in _differences(error))
@@ -43,7 +43,7 @@ def _validator(record: type) -> Draft202012Validator:
     return Draft202012Validator(msgspec.json.schema(record))
 
 
-def _differences(error: ValidationError) -> Iterator[Difference]:
+def _differences(error: ValidationError) -> Iterator[SchemaDifference]:
     path = tuple(error.absolute_path)
     if "propertyNames" in error.absolute_schema_path:
         yield (*path, str(error.instance)), f"the name {shown(error.instance)}", "a name of 1 to 100 characters"
@@ -85,21 +85,21 @@ def _pattern(error: ValidationError) -> str:
     return f"a text like {error.validator_value}"
 
 
-def _missing(error: ValidationError, path: DocumentPath) -> Iterator[Difference]:
+def _missing(error: ValidationError, path: DocumentPath) -> Iterator[SchemaDifference]:
     known = _known(error)
     for name in known:
         if name in _required(error) and name not in _given(error):
             yield (*path, name), "nothing", _said(known[name])
 
 
-def _unknown(error: ValidationError, path: DocumentPath) -> Iterator[Difference]:
+def _unknown(error: ValidationError, path: DocumentPath) -> Iterator[SchemaDifference]:
     known = _known(error)
     for name in _given(error):
         if name not in known:
             yield (*path, name), "a key we do not know", suggestion(name, known)
 
 
-def _alternatives(error: ValidationError, path: DocumentPath) -> Iterator[Difference]:
+def _alternatives(error: ValidationError, path: DocumentPath) -> Iterator[SchemaDifference]:
     """The differences to the alternative that was meant: the one whose own type fits."""
     branches = [list(group) for _, group in groupby(error.context or (), key=lambda each: each.schema_path[0])]
     meant = [branch for branch in branches if not any(e.validator == "type" and not e.path for e in branch)]
@@ -139,7 +139,7 @@ def _given(error: ValidationError) -> dict[str, object]:
     return error.instance if isinstance(error.instance, dict) else {}
 
 
-_SEVERAL: Final[dict[str, Callable[[ValidationError, DocumentPath], Iterator[Difference]]]] = {
+_SEVERAL: Final[dict[str, Callable[[ValidationError, DocumentPath], Iterator[SchemaDifference]]]] = {
     "required": _missing,
     "additionalProperties": _unknown,
     "anyOf": _alternatives,

@@ -1,6 +1,6 @@
 """One YAML file as plain values, with the line of every one of them.
 
-In: a path. Out: a ``Document``: mappings, lists, texts, numbers, switches, and
+In: a path. Out: a ``YamlDocument``: mappings, lists, texts, numbers, switches, and
 ``lines`` from each path to its line. Refused, as ``Problem``s: files that can't be
 read, are no UTF-8, no YAML, too big, too deep, expand too far by aliases, say a key
 twice, or carry tags. Words are read as YAML 1.2 does: ``22:00``, ``on`` and ``no``
@@ -40,19 +40,19 @@ _WORDS: Final[dict[str, bool | None]] = {
 }
 
 
-class Place(NamedTuple):
+class SourceLocation(NamedTuple):
     """Where a value stands; ``line`` counts from 1."""
 
     file: str
     line: int | None
 
 
-class Document(msgspec.Struct, frozen=True):
+class YamlDocument(msgspec.Struct, frozen=True):
     """What a file says. ``value`` is None when nothing could be read; ``places`` has the place of each path."""
 
     file: str
     value: Any
-    places: dict[DocumentPath, Place]
+    places: dict[DocumentPath, SourceLocation]
     problems: tuple[Problem, ...] = ()
 
     def problem(self, path: DocumentPath, found: str, expected: str) -> Problem:
@@ -60,10 +60,10 @@ class Document(msgspec.Struct, frozen=True):
         place = self.place(path)
         return Problem(place.file, place.line, dotted(path), found, expected)
 
-    def place(self, path: DocumentPath) -> Place:
+    def place(self, path: DocumentPath) -> SourceLocation:
         """Where ``path`` stands, else its closest parent."""
         known = (self.places[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.places)
-        return next(known, Place(self.file, None))
+        return next(known, SourceLocation(self.file, None))
 
 
 def dotted(path: DocumentPath) -> str:
@@ -72,7 +72,7 @@ def dotted(path: DocumentPath) -> str:
     return text.removeprefix(".") or "$"
 
 
-def read_yaml(path: Path) -> Document:
+def read_yaml(path: Path) -> YamlDocument:
     """The document in ``path``; what is wrong with it is in ``problems``, nothing is raised."""
     file = str(path)
     try:
@@ -85,7 +85,7 @@ def read_yaml(path: Path) -> Document:
     return read_yaml_bytes(file, raw)
 
 
-def read_yaml_bytes(file: str, raw: bytes) -> Document:
+def read_yaml_bytes(file: str, raw: bytes) -> YamlDocument:
     """The document in ``raw``, told of as ``file``."""
     try:
         text = raw.decode("utf-8-sig")
@@ -113,23 +113,23 @@ class _Reading:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.places: dict[DocumentPath, Place] = {}
+        self.places: dict[DocumentPath, SourceLocation] = {}
         self.problems: list[Problem] = []
         self.values = 0
 
-    def document(self, node: yaml.Node) -> Document:
+    def document(self, node: yaml.Node) -> YamlDocument:
         try:
             value = self.value(node, ())
         except _TooMuchError as error:
             return unreadable(self.file, error.line, error.found, error.expected)
         if value is None and not self.problems:
             return unreadable(self.file, None, "an empty file", "a mapping")
-        return Document(self.file, value, self.places, tuple(self.problems))
+        return YamlDocument(self.file, value, self.places, tuple(self.problems))
 
     def value(self, node: yaml.Node, path: DocumentPath) -> object:
         self.values += 1
         line = node.start_mark.line + 1
-        self.places.setdefault(path, Place(self.file, line))
+        self.places.setdefault(path, SourceLocation(self.file, line))
         if self.values > MOST_VALUES:
             raise _TooMuchError(line, f"more than {MOST_VALUES} values once aliases are filled in", "fewer")
         if len(path) > DEEPEST:
@@ -154,7 +154,7 @@ class _Reading:
                 found = f"{shown(key)} a second time (first in line {self.places[(*path, key)].line})"
                 self.problems.append(Problem(self.file, line, dotted((*path, key)), found, "each key once"))
                 continue
-            self.places[(*path, key)] = Place(self.file, line)
+            self.places[(*path, key)] = SourceLocation(self.file, line)
             values[key] = self.value(value_node, (*path, key))
         return values
 
@@ -217,12 +217,12 @@ def why_not(error: OSError | ValueError) -> str:
     return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
 
 
-def _not_yaml(file: str, error: yaml.MarkedYAMLError) -> Document:
+def _not_yaml(file: str, error: yaml.MarkedYAMLError) -> YamlDocument:
     mark = error.problem_mark or error.context_mark
     words = " ".join(each for each in (error.context, error.problem) if each)
     return unreadable(file, None if mark is None else mark.line + 1, f"no YAML ({words})", "YAML")
 
 
-def unreadable(file: str, line: int | None, found: str, expected: str) -> Document:
+def unreadable(file: str, line: int | None, found: str, expected: str) -> YamlDocument:
     """A document of which nothing is known but why it can't be read."""
-    return Document(file, None, {}, (Problem(file, line, "$", found, expected),))
+    return YamlDocument(file, None, {}, (Problem(file, line, "$", found, expected),))

@@ -11,8 +11,8 @@ from typing import Any, Final, get_args
 from zoneinfo import available_timezones
 
 from config.documents.problems import Problem, shown, suggestion
-from config.documents.schema_errors import DURATION_EXAMPLES, Difference
-from config.documents.yaml_source import Document, DocumentPath
+from config.documents.schema_errors import DURATION_EXAMPLES, SchemaDifference
+from config.documents.yaml_source import DocumentPath, YamlDocument
 from config.loader.need_checks import need_differences
 from operators.records.catalogue import UNKNOWN, SignalKind
 from operators.support.timestamps import duration_ms
@@ -43,13 +43,13 @@ Parts = Iterator[tuple[DocumentPath, dict[str, Any]]]
 """Mappings, each with its path."""
 
 
-def catalogue_problems(document: Document) -> list[Problem]:
+def catalogue_problems(document: YamlDocument) -> list[Problem]:
     """Everything in ``document`` that does not fit together, in the order of the checks."""
     tree = _mapping(document.value)
     return [document.problem(*each) for check in _CHECKS for each in check(tree)]
 
 
-def _durations(tree: dict[str, Any]) -> Iterator[Difference]:
+def _durations(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     for path, value in _leaves(tree, ()):
         if path[-1] in _DURATIONS or "idle_checkpoints" in path:
             found_ms = _milliseconds(value)
@@ -61,20 +61,20 @@ def _durations(tree: dict[str, Any]) -> Iterator[Difference]:
                 yield path, shown(value), f"at most {LONGEST}"
 
 
-def _checkpoints_rise(tree: dict[str, Any]) -> Iterator[Difference]:
+def _checkpoints_rise(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     yield from _rising(("idle_checkpoints",), tree)
     for path, journey in _under(tree, "journeys"):
         yield from _rising((*path, "idle_checkpoints"), journey)
 
 
-def _rising(path: DocumentPath, parent: dict[str, Any]) -> Iterator[Difference]:
+def _rising(path: DocumentPath, parent: dict[str, Any]) -> Iterator[SchemaDifference]:
     for index, (before, after) in enumerate(pairwise(_list(parent.get("idle_checkpoints"))), start=1):
         before_ms, after_ms = _milliseconds(before), _milliseconds(after)
         if before_ms is not None and after_ms is not None and after_ms <= before_ms:
             yield (*path, index), f"{after} after {before}", "each checkpoint later than the one before"
 
 
-def _steps_once(tree: dict[str, Any]) -> Iterator[Difference]:
+def _steps_once(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     for journey_path, journey in _under(tree, "journeys"):
         seen: set[str] = set()
         for path, step in _listed(journey_path, journey, "steps"):
@@ -84,7 +84,7 @@ def _steps_once(tree: dict[str, Any]) -> Iterator[Difference]:
             seen |= {name} if isinstance(name, str) else set()
 
 
-def _unknown_reason(tree: dict[str, Any]) -> Iterator[Difference]:
+def _unknown_reason(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     reasons = tree.get("reasons")
     if not isinstance(reasons, dict):
         return
@@ -94,7 +94,7 @@ def _unknown_reason(tree: dict[str, Any]) -> Iterator[Difference]:
         yield ("reasons", UNKNOWN, "evidence"), "evidence", "none: 'unknown' is what remains"
 
 
-def _evidence(tree: dict[str, Any]) -> Iterator[Difference]:
+def _evidence(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     steps = _step_names(tree)
     for reason_path, reason in _under(tree, "reasons"):
         if not reason.get("evidence") and reason_path[-1] != UNKNOWN:
@@ -104,7 +104,7 @@ def _evidence(tree: dict[str, Any]) -> Iterator[Difference]:
             yield from _evidence_codes(path, speaks)
 
 
-def _evidence_steps(path: DocumentPath, speaks: dict[str, Any], steps: set[str]) -> Iterator[Difference]:
+def _evidence_steps(path: DocumentPath, speaks: dict[str, Any], steps: set[str]) -> Iterator[SchemaDifference]:
     for index, step in enumerate(_list(speaks.get("steps"))):
         if isinstance(step, str) and step not in steps:
             expected = suggestion(step, steps, "a step of some journey")
@@ -113,7 +113,7 @@ def _evidence_steps(path: DocumentPath, speaks: dict[str, Any], steps: set[str])
         yield (*path, "steps"), "nothing", "the steps that at_step is about"
 
 
-def _evidence_codes(path: DocumentPath, speaks: dict[str, Any]) -> Iterator[Difference]:
+def _evidence_codes(path: DocumentPath, speaks: dict[str, Any]) -> Iterator[SchemaDifference]:
     signal = str(speaks.get("signal"))
     for index, code in enumerate(_list(speaks.get("codes"))):
         if isinstance(code, str) and "*" in code[:-1]:
@@ -125,7 +125,7 @@ def _evidence_codes(path: DocumentPath, speaks: dict[str, Any]) -> Iterator[Diff
         yield (*path, "fields"), f"fields for {signal}", "fields only for field_error and field_hesitation"
 
 
-def _wording(tree: dict[str, Any]) -> Iterator[Difference]:
+def _wording(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     for path, reason in _under(tree, "reasons"):
         said: list[tuple[DocumentPath, object]] = [((*path, "say"), reason.get("say"))]
         said += [((*path, "variants", index), each) for index, each in enumerate(_list(reason.get("variants")))]
@@ -138,7 +138,7 @@ def _wording(tree: dict[str, Any]) -> Iterator[Difference]:
                     yield (*where, language), shown(text), f"no braces but {' and '.join(PLACEHOLDERS)}"
 
 
-def _articles(tree: dict[str, Any]) -> Iterator[Difference]:
+def _articles(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     seen: dict[str, tuple[str | int, object]] = {}
     for path, reason in _under(tree, "reasons"):
         article = _mapping(reason.get("article"))
@@ -150,7 +150,7 @@ def _articles(tree: dict[str, Any]) -> Iterator[Difference]:
                 yield (*path, "article", "id"), found, "an id of its own for each text"
 
 
-def _quiet_hours(tree: dict[str, Any]) -> Iterator[Difference]:
+def _quiet_hours(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     quiet = _mapping(tree.get("quiet_hours"))
     zone, start, end = quiet.get("zone"), quiet.get("from"), quiet.get("to")
     if isinstance(zone, str) and zone not in available_timezones():
@@ -207,7 +207,7 @@ def _leaves(value: object, path: DocumentPath) -> Iterator[tuple[DocumentPath, o
         yield path, value
 
 
-_CHECKS: Final[tuple[Callable[[dict[str, Any]], Iterator[Difference]], ...]] = (
+_CHECKS: Final[tuple[Callable[[dict[str, Any]], Iterator[SchemaDifference]], ...]] = (
     _durations,
     _checkpoints_rise,
     _steps_once,

@@ -16,7 +16,15 @@ import msgspec
 
 from config.documents.problems import ConfigurationError, Problem, shown
 from config.documents.schema_errors import shape_problems
-from config.documents.yaml_source import Document, DocumentPath, Place, dotted, read_yaml, unreadable, why_not
+from config.documents.yaml_source import (
+    DocumentPath,
+    SourceLocation,
+    YamlDocument,
+    dotted,
+    read_yaml,
+    unreadable,
+    why_not,
+)
 from config.loader.checks import catalogue_problems
 from operators.records.catalogue import Catalogue, sped_up
 
@@ -35,7 +43,7 @@ def load_catalogue(path: str | Path, speed: float = 1.0, quiet_hours: bool = Tru
         raise ConfigurationError([Problem(str(path), None, "speed", f"{speed}", "a number above 0")]) from error
 
 
-def read_catalogue(path: Path) -> Document:
+def read_catalogue(path: Path) -> YamlDocument:
     """The file, or all files of the folder put together, as one document with its problems."""
     if not path.is_dir():
         return read_yaml(path)
@@ -50,7 +58,7 @@ def read_catalogue(path: Path) -> Document:
     return _put_together(str(path), [read_yaml(each) for each in files])
 
 
-def document_problems(document: Document) -> list[Problem]:
+def document_problems(document: YamlDocument) -> list[Problem]:
     """Everything wrong with a catalogue as it was read, in the order of files and lines, each once."""
     problems = [*document.problems]
     if document.value is not None:
@@ -58,7 +66,7 @@ def document_problems(document: Document) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=lambda each: (each.file, each.line or 0))
 
 
-def _checked(document: Document) -> Catalogue:
+def _checked(document: YamlDocument) -> Catalogue:
     problems = document_problems(document)
     if problems:
         raise ConfigurationError(problems)
@@ -68,10 +76,10 @@ def _checked(document: Document) -> Catalogue:
         raise ConfigurationError([Problem(document.file, None, "$", str(error), "a catalogue")]) from error
 
 
-def _put_together(folder: str, documents: list[Document]) -> Document:
+def _put_together(folder: str, documents: list[YamlDocument]) -> YamlDocument:
     """One document of many; a part that is no mapping, or says a key again, is a problem."""
     value: dict[str, Any] = {}
-    places: dict[DocumentPath, Place] = {(): Place(folder, None)}
+    places: dict[DocumentPath, SourceLocation] = {(): SourceLocation(folder, None)}
     problems: list[Problem] = []
     for each in documents:
         problems += each.problems
@@ -79,10 +87,10 @@ def _put_together(folder: str, documents: list[Document]) -> Document:
             problems += _add(value, places, each)
         elif not each.problems:
             problems.append(each.problem((), shown(each.value), "a mapping"))
-    return Document(folder, value if value or not problems else None, places, tuple(problems))
+    return YamlDocument(folder, value if value or not problems else None, places, tuple(problems))
 
 
-def _add(value: dict[str, Any], places: dict[DocumentPath, Place], document: Document) -> list[Problem]:
+def _add(value: dict[str, Any], places: dict[DocumentPath, SourceLocation], document: YamlDocument) -> list[Problem]:
     problems: list[Problem] = []
     refused: set[DocumentPath] = set()
     for name, part in document.value.items():
@@ -101,7 +109,7 @@ def _add(value: dict[str, Any], places: dict[DocumentPath, Place], document: Doc
     return problems
 
 
-def _twice(document: Document, path: DocumentPath, places: dict[DocumentPath, Place]) -> Problem:
+def _twice(document: YamlDocument, path: DocumentPath, places: dict[DocumentPath, SourceLocation]) -> Problem:
     first = places[path]
     found = f"{shown(path[-1])} a second time (first in {first.file}:{first.line})"
     return document.problem(path, found, "each key once over all files")

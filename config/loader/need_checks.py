@@ -8,11 +8,11 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from config.documents.problems import shown, suggestion
-from config.documents.schema_errors import Difference
+from config.documents.schema_errors import SchemaDifference
 from operators.contacts.needs import NotAnExpression, compiled
 
 
-def need_differences(tree: dict[str, Any]) -> Iterator[Difference]:
+def need_differences(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     """What is wrong with ``needs`` and ``bundles``: expressions that are none, a zone nobody knows."""
     needs, bundles = tree.get("needs"), tree.get("bundles")
     for code, rule in needs.items() if isinstance(needs, dict) else ():
@@ -25,7 +25,7 @@ def need_differences(tree: dict[str, Any]) -> Iterator[Difference]:
         yield ("bundles", "zone"), shown(zone), expected
 
 
-def _expression(path: tuple[str, ...], expression: str) -> Iterator[Difference]:
+def _expression(path: tuple[str, ...], expression: str) -> Iterator[SchemaDifference]:
     try:
         compiled(expression)
     except NotAnExpression as error:

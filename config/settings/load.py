@@ -17,7 +17,7 @@ import msgspec
 
 from config.documents.problems import ConfigurationError, Problem, shown, suggestion
 from config.documents.schema_errors import shape_problems
-from config.documents.yaml_source import Document, Place, plain_value, read_yaml
+from config.documents.yaml_source import SourceLocation, YamlDocument, plain_value, read_yaml
 from config.settings.checks import settings_differences
 from config.settings.table import SECRET, Settings
 
@@ -55,19 +55,19 @@ def load_settings(
 
 def read_settings(
     environ: Mapping[str, str] | None, file: str | Path | None, overrides: Mapping[str, object] | None
-) -> list[Document]:
+) -> list[YamlDocument]:
     """What each source says, the strongest last, each with its problems so far."""
     files = [] if file is None else [_file_source(Path(file))]
     return [*files, _environment_source(os.environ if environ is None else environ), _command_line_source(overrides)]
 
 
-def settings_problems(sources: Sequence[Document]) -> list[Problem]:
+def settings_problems(sources: Sequence[YamlDocument]) -> list[Problem]:
     """Everything wrong with the sources, alone and together; what is wrong alone counts as not given."""
     alone = [problem for source in sources for problem in source_problems(source)]
     return alone + [_told(sources, *each) for each in settings_differences(_settings(sources))]
 
 
-def source_problems(source: Document) -> Iterator[Problem]:
+def source_problems(source: YamlDocument) -> Iterator[Problem]:
     """What is wrong with one source alone; values that are secrets are not repeated."""
     yield from source.problems
     for problem in shape_problems(source, Settings):
@@ -94,17 +94,17 @@ def child_environment(settings: Settings, environ: Mapping[str, str] | None = No
     return {name: text for name, text in inherited.items() if name not in ours} | as_environment(settings)
 
 
-def _settings(sources: Sequence[Document]) -> Settings:
+def _settings(sources: Sequence[YamlDocument]) -> Settings:
     """What the sources say as settings, the last one first asked, without what is wrong."""
     return msgspec.convert({name: value for source in sources for name, value in _sound(source).items()}, Settings)
 
 
-def _sound(source: Document) -> dict[str, object]:
+def _sound(source: YamlDocument) -> dict[str, object]:
     wrong = {problem.path.partition("[")[0] for problem in shape_problems(source, Settings)}
     return {name: value for name, value in source.value.items() if name in _TYPES and name not in wrong}
 
 
-def _file_source(path: Path) -> Document:
+def _file_source(path: Path) -> YamlDocument:
     """The file as a source; what is no mapping says nothing."""
     document = read_yaml(path)
     if isinstance(document.value, dict):
@@ -113,10 +113,10 @@ def _file_source(path: Path) -> Document:
     return msgspec.structs.replace(document, value={}, problems=problems)
 
 
-def _environment_source(environ: Mapping[str, str]) -> Document:
+def _environment_source(environ: Mapping[str, str]) -> YamlDocument:
     settings = {variable_of(name): name for name in _TYPES}
     given = {name: text for name, text in environ.items() if text and (name in settings or _is_ours(name))}
-    source = Document("environment", {}, {(): Place("environment", None)})
+    source = YamlDocument("environment", {}, {(): SourceLocation("environment", None)})
     problems = [
         source.problem((name,), "a variable we do not know", _meant(name)) for name in given if name not in settings
     ]
@@ -135,9 +135,9 @@ def _is_ours(variable: str) -> bool:
     return variable.startswith(PREFIX) and not variable.startswith(NOT_SETTINGS)
 
 
-def _command_line_source(overrides: Mapping[str, object] | None) -> Document:
+def _command_line_source(overrides: Mapping[str, object] | None) -> YamlDocument:
     value = {name: _from_argument(name, each) for name, each in (overrides or {}).items() if each is not None}
-    return Document("command line", value, {(): Place("command line", None)})
+    return YamlDocument("command line", value, {(): SourceLocation("command line", None)})
 
 
 def _from_argument(setting: str, value: object) -> object:
@@ -167,7 +167,7 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _name_in(source: Document, path: str) -> str:
+def _name_in(source: YamlDocument, path: str) -> str:
     """``path`` with the setting called as the source calls it."""
     setting = path.partition("[")[0]
     if source.file == "environment" and setting in _TYPES:
@@ -175,7 +175,7 @@ def _name_in(source: Document, path: str) -> str:
     return path
 
 
-def _told(sources: Sequence[Document], setting: str, found: str, expected: str) -> Problem:
+def _told(sources: Sequence[YamlDocument], setting: str, found: str, expected: str) -> Problem:
     """A problem of one setting, told where it was given last, else as one of the defaults."""
     for source in reversed(sources):
         if setting in _sound(source):

@@ -20,10 +20,10 @@ from flows.cluster.member import Member
 LOG: Final = logging.getLogger("zhiyin.engine")
 LOOK_S: Final = 0.2
 
-State = Literal["together", "stopping", "broken"]
+RendezvousState = Literal["together", "stopping", "broken"]
 
 
-class Card(msgspec.Struct, frozen=True):
+class Announcement(msgspec.Struct, frozen=True):
     """What one process says of itself. ``seen``: every process's token in order, as far as it knows them.
 
     ``prepared``: that of process 0, which does what must be done once before all begin.
@@ -36,16 +36,16 @@ class Card(msgspec.Struct, frozen=True):
     stopping: bool = False
 
 
-_CARD: Final = msgspec.json.Decoder(Card)
+_CARD: Final = msgspec.json.Decoder(Announcement)
 
 
-class Meeting:
+class Rendezvous:
     """``member``'s part in it. ``token``: of this start; ``terms``: what must be the same for all, in words."""
 
     def __init__(self, member: Member, folder: Path, token: str, terms: str) -> None:
         self._member = member
         self._folder = folder
-        self._card = Card(token, terms)
+        self._card = Announcement(token, terms)
         self._others: dict[int, str] = {}
         self._said: set[str] = set()
 
@@ -62,7 +62,7 @@ class Meeting:
         while go_on() and not self._prepared() and self.state() != "broken":
             pause(LOOK_S)
 
-    def state(self) -> State:
+    def state(self) -> RendezvousState:
         """How it is, once they have met."""
         cards = {index: self._read(index) for index in self._others}
         if any(card is not None and card.token != self._others[index] for index, card in cards.items()):
@@ -91,7 +91,7 @@ class Meeting:
         first = self._card if self._member.index == 0 else self._read(0)
         return first is not None and first.prepared and first.seen == self._card.seen
 
-    def _say_terms(self, cards: dict[int, Card | None]) -> None:
+    def _say_terms(self, cards: dict[int, Announcement | None]) -> None:
         for index, card in cards.items():
             if card is None or card.terms == self._card.terms or self._card.token not in card.seen:
                 continue
@@ -100,13 +100,13 @@ class Meeting:
                 self._said.add(words)
                 LOG.warning("%s; it is waited for until all are the same", words)
 
-    def _read(self, index: int) -> Card | None:
+    def _read(self, index: int) -> Announcement | None:
         try:
             return _CARD.decode(self._path(index).read_bytes())
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
-    def _write(self, card: Card) -> None:
+    def _write(self, card: Announcement) -> None:
         self._card = card
         path = self._path(self._member.index)
         unfinished = path.with_suffix(".unfinished")

@@ -21,17 +21,17 @@ from prometheus_client import start_http_server
 from config import Settings, load_catalogue
 from flows.cluster.member import Member, MemberLost, MemberStopped
 from flows.cluster.recovery_folder import Layout
-from flows.cluster.rendezvous import Meeting
+from flows.cluster.rendezvous import Rendezvous
 from flows.cluster.stale_snapshots import forget_stale
-from flows.dataflow import Rules, journey_flow
-from flows.live.model_saver import ModelKeeper, Origin, fingerprints
+from flows.dataflow import FlowOptions, journey_flow
+from flows.live.model_saver import ModelSaver, Origin, fingerprints
 from flows.live.runner import run_dataflow
 from flows.live.shard_metrics import ShardWatch
-from flows.live.shutdown import Stopping, stop_on_signals
-from flows.live.sinks import DAY_MS, live_outlets
+from flows.live.shutdown import Shutdown, stop_on_signals
+from flows.live.sinks import DAY_MS, live_sinks
 from flows.metrics.engine import EngineMetrics
-from flows.metrics.learning import Keepers
-from flows.sinks.output_metrics import Counts
+from flows.metrics.learning import LearningKeepers
+from flows.sinks.output_metrics import OutputMetrics
 from flows.sources.bus import Backlog, BusSource, Lag
 from flows.steps.decide import Learns
 from flows.steps.journaled_state import Journals
@@ -39,7 +39,7 @@ from operators.learning.interfaces import MODEL_FORMAT
 from operators.records.catalogue import Catalogue
 from state.bus_factory import EngineBus, engine_bus
 from state.redis.connections import StoreUnavailable
-from state.redis.retry import patiently
+from state.redis.retry import retry_while_unavailable
 from state.snapshots.model_store import ModelStore, models_folder
 
 LOG: Final = logging.getLogger("zhiyin.engine")
@@ -72,9 +72,9 @@ def run_engine(settings: Settings, version: str = "") -> None:
                 LOG.info("engine runs: %s, journeys %d, shards %d", member, len(catalogue.journeys), settings.shards)
 
         def insist(operation: Callable[[], object]) -> object:
-            return patiently(operation, stopping.is_set, stopping.wait, LOG)
+            return retry_while_unavailable(operation, stopping.is_set, stopping.wait, LOG)
 
-        out = live_outlets(settings, insist, Counts(metrics), version, begin)
+        out = live_sinks(settings, insist, OutputMetrics(metrics), version, begin)
         backlog = Backlog()
         rules = _rules(settings, catalogue, metrics, layout, _learns(models, metrics, backlog))
         flow = journey_flow(_source(bus, settings, metrics, stopping, backlog), catalogue, rules, out.outlets)
@@ -97,14 +97,14 @@ def _layout(settings: Settings) -> Layout:
     return Layout(folder, settings.shards, settings.bus_partitions, topic)
 
 
-def _meeting(member: Member, layout: Layout, settings: Settings, catalogue: Catalogue, version: str) -> Meeting:
+def _meeting(member: Member, layout: Layout, settings: Settings, catalogue: Catalogue, version: str) -> Rendezvous:
     fingerprint = hashlib.sha256(msgspec.json.encode(catalogue)).hexdigest()[:8]
     terms = f"{';'.join(member.addresses)}, {settings.workers} workers, version {version}, catalogue {fingerprint}"
-    return Meeting(member, layout.folder, secrets.token_hex(8), terms)
+    return Rendezvous(member, layout.folder, secrets.token_hex(8), terms)
 
 
 @contextmanager
-def _ends_in_words(member: Member, stopping: Stopping) -> Iterator[None]:
+def _ends_in_words(member: Member, stopping: Shutdown) -> Iterator[None]:
     """Whoever was told to stop may end by what stopping brings with it; a set ends together."""
     try:
         yield
@@ -144,7 +144,7 @@ def _bus(settings: Settings, metrics: EngineMetrics) -> EngineBus:
 
 
 def _source(
-    bus: EngineBus, settings: Settings, metrics: EngineMetrics, stopping: Stopping, backlog: Backlog
+    bus: EngineBus, settings: Settings, metrics: EngineMetrics, stopping: Shutdown, backlog: Backlog
 ) -> BusSource:
     def lags(partition: int, lag: Lag) -> None:
         backlog.note(partition, lag)
@@ -163,19 +163,21 @@ def _source(
     )
 
 
-def _models(settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, version: str) -> ModelKeeper:
+def _models(settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, version: str) -> ModelSaver:
     store = ModelStore(models_folder(settings.state_dir), MODEL_FORMAT, settings.models_kept)
-    return ModelKeeper(store, Origin(version, fingerprints(catalogue)), settings.models_every_s, metrics.models)
+    return ModelSaver(store, Origin(version, fingerprints(catalogue)), settings.models_every_s, metrics.models)
 
 
-def _learns(models: ModelKeeper, metrics: EngineMetrics, backlog: Backlog) -> Learns:
-    return Learns(keeper=Keepers((models, metrics.learning)), hurries=backlog.is_long)
+def _learns(models: ModelSaver, metrics: EngineMetrics, backlog: Backlog) -> Learns:
+    return Learns(keeper=LearningKeepers((models, metrics.learning)), hurries=backlog.is_long)
 
 
-def _rules(settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, layout: Layout, learns: Learns) -> Rules:
+def _rules(
+    settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, layout: Layout, learns: Learns
+) -> FlowOptions:
     ahead_ms = settings.max_future_s * 1000
     metrics.learning.expect(catalogue.learning_journeys(checkpoints=catalogue.learning))
-    return Rules(
+    return FlowOptions(
         shards=settings.shards,
         run_out=lambda: False,
         latest_ms=lambda arrived_ms: (arrived_ms if arrived_ms is not None else _now_ms()) + ahead_ms,

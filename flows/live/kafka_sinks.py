@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from flows.dataflow import Outlets
+from flows.dataflow import Sinks
 from flows.live.redis_sinks import HintDesks
-from flows.sinks.output_metrics import PUBLISHED, Counts
-from flows.sinks.topic_sink import Telling, TopicOpening, TopicSink, by_partition
+from flows.sinks.output_metrics import PUBLISHED, OutputMetrics
+from flows.sinks.topic_sink import TopicEncoder, TopicOpening, TopicSink, by_partition
 from operators.hints.arbitration import Verdict
 from operators.hints.hint import Hint, Retirement
 from operators.records.dead_letters import DeadLetter
 from operators.records.facts import Fact
-from state.facts.stream import Told
-from state.facts.topic_documents import CLOUD_EVENT, LETTER, letter_document, told_document
+from state.facts.stream import PublicItem
+from state.facts.topic_documents import CLOUD_EVENT, LETTER, letter_document, public_document
 from state.kafka.idempotent_topic import TopicDocument
 
 
@@ -28,11 +28,11 @@ class Topics(msgspec.Struct, frozen=True):
     dead_letters: str
 
 
-class KafkaOutlets:
+class KafkaSinks:
     """The three ways out. ``desks()`` opens the way to desks and bots; it is asked once a part."""
 
     def __init__(
-        self, opening: TopicOpening, topics: Topics, desks: Callable[[], HintDesks], counts: Counts, version: str
+        self, opening: TopicOpening, topics: Topics, desks: Callable[[], HintDesks], counts: OutputMetrics, version: str
     ) -> None:
         self._opening = opening
         self._topics = topics
@@ -40,25 +40,25 @@ class KafkaOutlets:
         self._counts = counts
         self._version = version
 
-    def outlets(self) -> Outlets:
+    def outlets(self) -> Sinks:
         """The sinks for the dataflow."""
         opening, topics, counts = self._opening, self._topics, self._counts
-        return Outlets(
-            facts=TopicSink(opening.of(topics.facts, CLOUD_EVENT), lambda: FactTelling(topics.facts, counts)),
+        return Sinks(
+            facts=TopicSink(opening.of(topics.facts, CLOUD_EVENT), lambda: FactEncoder(topics.facts, counts)),
             hints=TopicSink(
-                opening.of(topics.hints, CLOUD_EVENT), lambda: HintTelling(topics.hints, self._desks(), counts)
+                opening.of(topics.hints, CLOUD_EVENT), lambda: HintEncoder(topics.hints, self._desks(), counts)
             ),
             dead_letters=TopicSink(
-                opening.of(topics.dead_letters, LETTER), lambda: LetterTelling(self._version, counts)
+                opening.of(topics.dead_letters, LETTER), lambda: DeadLetterEncoder(self._version, counts)
             ),
             route=by_partition(opening.partitions),
         )
 
 
-class FactTelling(Telling[Fact]):
+class FactEncoder(TopicEncoder[Fact]):
     """Facts, but for the kinds that nobody is told of."""
 
-    def __init__(self, topic: str, counts: Counts) -> None:
+    def __init__(self, topic: str, counts: OutputMetrics) -> None:
         self._topic = topic
         self._counts = counts
 
@@ -69,10 +69,10 @@ class FactTelling(Telling[Fact]):
         return _told(published, self._topic, self._counts)
 
 
-class HintTelling(Telling[Verdict]):
+class HintEncoder(TopicEncoder[Verdict]):
     """Hints: first to desks and bots, then that they were made, or ended, to the topic."""
 
-    def __init__(self, topic: str, desks: HintDesks, counts: Counts) -> None:
+    def __init__(self, topic: str, desks: HintDesks, counts: OutputMetrics) -> None:
         self._topic = topic
         self._desks = desks
         self._counts = counts
@@ -87,10 +87,10 @@ class HintTelling(Telling[Verdict]):
         return _told([each for each in items if isinstance(each, Hint | Retirement)], self._topic, self._counts)
 
 
-class LetterTelling(Telling[DeadLetter]):
+class DeadLetterEncoder(TopicEncoder[DeadLetter]):
     """Dead letters. ``version``: of this Zhiyin, it stands in every letter."""
 
-    def __init__(self, version: str, counts: Counts) -> None:
+    def __init__(self, version: str, counts: OutputMetrics) -> None:
         self._version = version
         self._counts = counts
 
@@ -100,10 +100,10 @@ class LetterTelling(Telling[DeadLetter]):
         return (letter_document(letter, self._version) for letter in items)
 
 
-def _told(told: Sequence[Told], topic: str, counts: Counts) -> Iterator[TopicDocument]:
+def _told(told: Sequence[PublicItem], topic: str, counts: OutputMetrics) -> Iterator[TopicDocument]:
     """What is too large for any topic is counted and said; it comes from something besides the collector."""
     for each in told:
-        document = told_document(each)
+        document = public_document(each)
         if document is None:
             counts.untold(topic, each)
         else:

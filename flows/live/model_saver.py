@@ -50,7 +50,7 @@ def fingerprints(catalogue: Catalogue) -> dict[str, str]:
     }
 
 
-class ModelKeeper:
+class ModelSaver:
     """Saves every ``every_s`` seconds of ``monotonic``; ``now_ms``: the clock, for the description."""
 
     def __init__(

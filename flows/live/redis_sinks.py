@@ -6,41 +6,41 @@ restart is known by its id and told no second time.
 
 from collections.abc import Callable, Sequence
 
-from flows.dataflow import Outlets
+from flows.dataflow import Sinks
 from flows.sinks.list_sink import ListSink
-from flows.sinks.output_metrics import PUBLISHED, Counts
+from flows.sinks.output_metrics import PUBLISHED, OutputMetrics
 from operators.hints.arbitration import Verdict
 from operators.hints.hint import HeldBack, Hint, Retirement, WordingReward
 from operators.records.dead_letters import DeadLetter
 from operators.records.facts import Fact
 from state.contacts.presence import Routes
-from state.dead_letters.writer import RedisDeadLetters
+from state.dead_letters.writer import RedisDeadLetterWriter
 from state.facts.stream import RedisFactStream
-from state.hints.store import RedisHintStore
-from state.hints.transitions import Order
+from state.hints.store import RedisHintWriter
+from state.hints.transitions import HintOrder
 
 Patiently = Callable[[Callable[[], object]], object]
 """Makes a call until it gets through."""
 
 
-class RedisOutlets:
+class RedisSinks:
     """The three ways out, each with one connection a worker."""
 
     def __init__(
         self,
-        stores: Callable[[], tuple[RedisFactStream, RedisHintStore, RedisDeadLetters]],
+        stores: Callable[[], tuple[RedisFactStream, RedisHintWriter, RedisDeadLetterWriter]],
         routes: Callable[[], Routes],
         insist: Patiently,
-        counts: Counts,
+        counts: OutputMetrics,
     ) -> None:
         self._stores = stores
         self._routes = routes
         self._insist = insist
         self._counts = counts
 
-    def outlets(self) -> Outlets:
+    def outlets(self) -> Sinks:
         """The sinks for the dataflow."""
-        return Outlets(
+        return Sinks(
             facts=ListSink(self._fact_writer),
             dead_letters=ListSink(self._dead_letter_writer),
             hints=ListSink(self._verdict_writer),
@@ -83,7 +83,7 @@ class RedisOutlets:
 class HintDesks:
     """Hints on their way to desks and bots, which are reached by Redis whatever the bus is."""
 
-    def __init__(self, hints: RedisHintStore, routes: Routes, insist: Patiently) -> None:
+    def __init__(self, hints: RedisHintWriter, routes: Routes, insist: Patiently) -> None:
         self._hints = hints
         self._routes = routes
         self._insist = insist
@@ -94,7 +94,7 @@ class HintDesks:
         if orders:
             self._insist(lambda: self._hints.write(self._routed(orders)))
 
-    def _routed(self, orders: Sequence[Order | Hint]) -> list[Order]:
+    def _routed(self, orders: Sequence[HintOrder | Hint]) -> list[HintOrder]:
         """Hints with where they go, the rest as it is."""
         hints = [each for each in orders if isinstance(each, Hint)]
         tellings = iter(self._routes.tellings(hints) if hints else ())

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from flows.metrics.engine import EngineMetrics
-from operators.tracking.attempt import Counts
-from operators.tracking.tracker import JourneyShard
+from operators.tracking.attempt import TrackerCounts
+from operators.tracking.tracker import ShardTracker
 
 _OUTCOMES: Final = ("duplicates", "late", "disordered", "ignored")
 
@@ -15,16 +15,16 @@ class ShardWatch:
     """Told of each shard after each batch; asked by Prometheus when it scrapes."""
 
     def __init__(self, metrics: EngineMetrics, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
-        self._shards: dict[int, JourneyShard] = {}
+        self._shards: dict[int, ShardTracker] = {}
         self._now_ms = now_ms
         self._events = metrics.events
         metrics.open_attempts.set_function(self._open_attempts)
         metrics.watermark_lag.set_function(self._lag_s)
 
-    def __call__(self, shard: JourneyShard) -> None:
+    def __call__(self, shard: ShardTracker) -> None:
         """Counts what the shard has read since the last time."""
         self._shards[id(shard)] = shard
-        counts, shard.counts = shard.counts, Counts()
+        counts, shard.counts = shard.counts, TrackerCounts()
         if counts.events:
             self._events.labels("taken").inc(counts.events - counts.duplicates - counts.ignored)
             for outcome in _OUTCOMES:

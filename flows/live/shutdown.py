@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from flows.cluster.rendezvous import LOOK_S, Meeting, State
+from flows.cluster.rendezvous import LOOK_S, Rendezvous, RendezvousState
 
 LOG: Final = logging.getLogger("zhiyin.engine")
 GRACE_S: Final = 8.0
@@ -23,10 +23,10 @@ GRACE_S: Final = 8.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-class Stopping:
+class Shutdown:
     """Whether to stop. ``told``: by a signal to this very process; else by another one of the set."""
 
-    def __init__(self, meeting: Meeting | None) -> None:
+    def __init__(self, meeting: Rendezvous | None) -> None:
         self.told = False
         self._asked = threading.Event()
         self._begun = threading.Event()
@@ -67,7 +67,7 @@ class Stopping:
             if time.monotonic() > give_up:
                 self._leave(f"not everything had stopped after {GRACE_S:g} s")
 
-    def _others(self) -> State:
+    def _others(self) -> RendezvousState:
         try:
             return "together" if self._meeting is None else self._meeting.state()
         except OSError:
@@ -86,9 +86,9 @@ class Stopping:
 
 
 @contextmanager
-def stop_on_signals(meeting: Meeting | None) -> Iterator[Stopping]:
+def stop_on_signals(meeting: Rendezvous | None) -> Iterator[Shutdown]:
     """Hears SIGTERM and SIGINT. A thread waits for them: the main one is inside the engine. ``meeting``: the set's."""
-    stopping, over = Stopping(meeting), threading.Event()
+    stopping, over = Shutdown(meeting), threading.Event()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     thread = threading.Thread(target=stopping.watch, args=(over,), name="signals", daemon=True)
     thread.start()

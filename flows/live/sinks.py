@@ -11,58 +11,58 @@ from typing import Final, NamedTuple
 import msgspec
 
 from config import Settings
-from flows.dataflow import Outlets
-from flows.live.kafka_sinks import KafkaOutlets, Topics
-from flows.live.redis_sinks import HintDesks, Patiently, RedisOutlets
-from flows.sinks.output_metrics import Counts
+from flows.dataflow import Sinks
+from flows.live.kafka_sinks import KafkaSinks, Topics
+from flows.live.redis_sinks import HintDesks, Patiently, RedisSinks
+from flows.sinks.output_metrics import OutputMetrics
 from flows.sinks.topic_sink import TopicOpening
 from flows.steps.bundles import bundle_sink
 from flows.steps.monitor import monitor_sink
 from flows.steps.outreach import outreach_sink
 from flows.steps.questions import question_sink
 from state.bus_factory import kafka_connection
-from state.contacts.bundles import RedisBundleStore
+from state.contacts.bundles import RedisBundleWriter
 from state.contacts.presence import Routes
-from state.contacts.questions import RedisQuestionStore
-from state.dead_letters.writer import RedisDeadLetters
+from state.contacts.questions import RedisQuestionWriter
+from state.dead_letters.writer import RedisDeadLetterWriter
 from state.facts.stream import RedisFactStream
-from state.hints.store import RedisHintStore
+from state.hints.store import RedisHintWriter
 from state.kafka.producers import TopicProducers
 from state.kafka.topic_admin import KafkaTopics, WantedTopic
 from state.monitoring.journey_maps import JourneyMapWriter
 from state.monitoring.pain_points import PainPointWriter
-from state.outreach.store import OutreachStore
+from state.outreach.store import OutreachWriter
 from state.redis.connections import connect
 
 DAY_MS: Final = 86_400_000
 
 
-class LiveOutlets(NamedTuple):
+class LiveSinks(NamedTuple):
     """The ways out, and whether they are there.
 
     ``ready`` raises StoreUnavailable while it is to be waited for, TopicMismatch or TopicRefused when that won't help.
     """
 
-    outlets: Outlets
+    outlets: Sinks
     ready: Callable[[], object]
 
 
-def live_outlets(
-    settings: Settings, insist: Patiently, counts: Counts, version: str, begin: Callable[[], None]
-) -> LiveOutlets:
+def live_sinks(
+    settings: Settings, insist: Patiently, counts: OutputMetrics, version: str, begin: Callable[[], None]
+) -> LiveSinks:
     """The ways out. ``insist`` makes a call until it gets through; ``begin()`` is called as the dataflow begins."""
     if settings.bus == "redis":
-        live = LiveOutlets(_redis(settings, insist, counts, version, begin).outlets(), lambda: None)
+        live = LiveSinks(_redis(settings, insist, counts, version, begin).outlets(), lambda: None)
     else:
         live = _kafka(settings, insist, counts, version, begin)
-    outreach = outreach_sink(lambda: OutreachStore(connect(settings.redis_url or ""), _now_ms), insist, counts)
+    outreach = outreach_sink(lambda: OutreachWriter(connect(settings.redis_url or ""), _now_ms), insist, counts)
     bundles = bundle_sink(lambda: _bundle_store(settings), insist, counts)
     questions = question_sink(lambda: _question_store(settings), insist)
     monitor = monitor_sink(lambda: _monitor_stores(settings), insist, counts)
     outlets = msgspec.structs.replace(
         live.outlets, outreach=outreach, bundles=bundles, questions=questions, monitor=monitor
     )
-    return LiveOutlets(outlets, live.ready)
+    return LiveSinks(outlets, live.ready)
 
 
 def _monitor_stores(settings: Settings) -> tuple[JourneyMapWriter, PainPointWriter]:
@@ -74,29 +74,29 @@ def _routes(settings: Settings) -> Routes:
     return Routes(connect(settings.redis_url or ""), _now_ms, settings.desks, settings.away_after_s * 1000)
 
 
-def _question_store(settings: Settings) -> RedisQuestionStore:
-    return RedisQuestionStore(connect(settings.redis_url or ""), settings.questions_half_life_s * 1000)
+def _question_store(settings: Settings) -> RedisQuestionWriter:
+    return RedisQuestionWriter(connect(settings.redis_url or ""), settings.questions_half_life_s * 1000)
 
 
-def _bundle_store(settings: Settings) -> RedisBundleStore:
+def _bundle_store(settings: Settings) -> RedisBundleWriter:
     keep_ms = round(settings.policies_retention_days * DAY_MS)
-    return RedisBundleStore(connect(settings.redis_url or ""), _now_ms, keep_ms)
+    return RedisBundleWriter(connect(settings.redis_url or ""), _now_ms, keep_ms)
 
 
 def _redis(
-    settings: Settings, insist: Patiently, counts: Counts, version: str, begin: Callable[[], None]
-) -> RedisOutlets:
-    def stores() -> tuple[RedisFactStream, RedisHintStore, RedisDeadLetters]:
+    settings: Settings, insist: Patiently, counts: OutputMetrics, version: str, begin: Callable[[], None]
+) -> RedisSinks:
+    def stores() -> tuple[RedisFactStream, RedisHintWriter, RedisDeadLetterWriter]:
         begin()
         client = connect(settings.redis_url or "")
-        return RedisFactStream(client), RedisHintStore(client, _now_ms), RedisDeadLetters(client, version)
+        return RedisFactStream(client), RedisHintWriter(client, _now_ms), RedisDeadLetterWriter(client, version)
 
-    return RedisOutlets(stores, lambda: _routes(settings), insist, counts)
+    return RedisSinks(stores, lambda: _routes(settings), insist, counts)
 
 
 def _kafka(
-    settings: Settings, insist: Patiently, counts: Counts, version: str, begin: Callable[[], None]
-) -> LiveOutlets:
+    settings: Settings, insist: Patiently, counts: OutputMetrics, version: str, begin: Callable[[], None]
+) -> LiveSinks:
     connection = kafka_connection(settings)
     topics = Topics(settings.kafka_facts_topic, settings.kafka_hints_topic, settings.kafka_dead_letters_topic)
     wanted = [
@@ -107,11 +107,11 @@ def _kafka(
     ]
 
     def desks() -> HintDesks:
-        return HintDesks(RedisHintStore(connect(settings.redis_url or ""), _now_ms), _routes(settings), insist)
+        return HintDesks(RedisHintWriter(connect(settings.redis_url or ""), _now_ms), _routes(settings), insist)
 
     opening = TopicOpening(TopicProducers(connection), settings.bus_partitions, insist, begin)
-    outlets = KafkaOutlets(opening, topics, desks, counts, version).outlets()
-    return LiveOutlets(outlets, KafkaTopics(connection, wanted).ensure)
+    outlets = KafkaSinks(opening, topics, desks, counts, version).outlets()
+    return LiveSinks(outlets, KafkaTopics(connection, wanted).ensure)
 
 
 def _now_ms() -> int:

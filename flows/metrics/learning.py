@@ -114,7 +114,7 @@ class LearningMetrics:
             self._gauges[DRIFTS].labels(journey, of).set(count)
 
 
-class Keepers:
+class LearningKeepers:
     """Several that keep what is learnt, as one."""
 
     def __init__(self, keepers: Sequence[LearningKeeper]) -> None:

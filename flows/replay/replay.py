@@ -15,13 +15,13 @@ from typing import IO, Any, Final, TypeVar
 import msgspec
 from bytewax.dataflow import Dataflow
 
-from flows.dataflow import Outlets, Rules, deciding_flow, journey_flow, tracking_flow
+from flows.dataflow import FlowOptions, Sinks, deciding_flow, journey_flow, tracking_flow
 from flows.live.runner import run_dataflow
 from flows.replay.worker_process import ReplayProcessLost
 from flows.sinks.list_sink import ListSink
 from flows.sources.recording import RecordingSource, RecordingUnreadable, polls_of, read_lines
 from flows.steps.decide import Learns
-from flows.steps.messages import Tracked
+from flows.steps.messages import TrackerOutput
 from flows.steps.shard_keys import shard_key
 from flows.steps.uplift import WatchUplift
 from operators.hints.arbitration import Verdict
@@ -29,8 +29,8 @@ from operators.hints.hint import Hint, hint_document
 from operators.records.catalogue import Catalogue
 from operators.records.dead_letters import DeadLetter, dead_letter_document
 from operators.records.facts import FACT_KINDS, LIFE_CYCLE, Fact, fact_document
-from operators.tracking.attempt import Counts
-from operators.tracking.tracker import JourneyShard
+from operators.tracking.attempt import TrackerCounts
+from operators.tracking.tracker import ShardTracker
 
 Item = TypeVar("Item")
 
@@ -48,10 +48,10 @@ class ReplayReport(msgspec.Struct):
     seconds: float = 0.0
     facts: Counter[str] = msgspec.field(default_factory=Counter)
     dead_letters: Counter[str] = msgspec.field(default_factory=Counter)
-    counts: Counts = msgspec.field(default_factory=Counts)
+    counts: TrackerCounts = msgspec.field(default_factory=TrackerCounts)
 
 
-class Pace(msgspec.Struct, frozen=True):
+class ReplayPace(msgspec.Struct, frozen=True):
     """How a replay is cut up; its facts do not depend on any of it.
 
     One worker alone needs no shards: sharing out would only cost.
@@ -62,7 +62,7 @@ class Pace(msgspec.Struct, frozen=True):
     workers: int = 1
 
 
-class Watching(msgspec.Struct, frozen=True):
+class ReplayObservers(msgspec.Struct, frozen=True):
     """Who else is shown what happens: the wanted facts, what hints are worth (None: nobody), what is learnt."""
 
     facts: Callable[[Sequence[Fact]], None] = lambda _: None
@@ -81,8 +81,8 @@ class Replay:
         dead_letters: IO[bytes] | None = None,
         *,
         version: str = "",
-        pace: Pace | None = None,
-        watching: Watching | None = None,
+        pace: ReplayPace | None = None,
+        watching: ReplayObservers | None = None,
     ) -> None:
         self.report = ReplayReport()
         self._catalogue = catalogue
@@ -90,8 +90,8 @@ class Replay:
         self._kinds = frozenset(kinds)
         self._dead_letters = dead_letters
         self._version = version
-        self._pace = pace or Pace()
-        self._watching = watching or Watching()
+        self._pace = pace or ReplayPace()
+        self._watching = watching or ReplayObservers()
         self._latest_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
         self._writing = threading.Lock()
         self._failure: RecordingUnreadable | ReplayProcessLost | OSError | None = None
@@ -105,12 +105,12 @@ class Replay:
         source = self._source(polls_of(lines, self._pace.poll_events))
         return self._run(journey_flow(source, self._catalogue, self._rules(), self._outlets()))
 
-    def run_tracked(self, tracked: Iterator[Tracked]) -> ReplayReport:
+    def run_tracked(self, tracked: Iterator[TrackerOutput]) -> ReplayReport:
         """Replays what ``track_lines`` elsewhere handed on; who hands it here adds to ``report.counts``."""
         source = self._source((shard_key(0), each) for each in tracked)
         return self._run(deciding_flow(source, self._catalogue, self._rules(), self._outlets()))
 
-    def track_lines(self, lines: Iterator[bytes], hand_on: Callable[[Sequence[Tracked]], None]) -> ReplayReport:
+    def track_lines(self, lines: Iterator[bytes], hand_on: Callable[[Sequence[TrackerOutput]], None]) -> ReplayReport:
         """The first half of a replay alone: nothing is decided, nothing told. Raises as ``run``."""
         source = self._source(polls_of(lines, self._pace.poll_events))
         return self._run(tracking_flow(source, self._catalogue, self._rules(), ListSink(lambda: hand_on)))
@@ -130,8 +130,8 @@ class Replay:
         self._failure = None
         return RecordingSource(self._until_failure(items), lambda: self._failure is not None)
 
-    def _rules(self) -> Rules:
-        return Rules(
+    def _rules(self) -> FlowOptions:
+        return FlowOptions(
             shards=self._pace.shards,
             run_out=lambda: self._failure is None,
             latest_ms=lambda _: self._latest_ms,
@@ -142,8 +142,8 @@ class Replay:
             watch_uplift=self._watching.uplift,
         )
 
-    def _outlets(self) -> Outlets:
-        return Outlets(
+    def _outlets(self) -> Sinks:
+        return Sinks(
             facts=ListSink(lambda: self._write_facts),
             dead_letters=ListSink(lambda: self._write_dead_letters),
             hints=ListSink(lambda: self._write_hints) if HINT in self._kinds else None,
@@ -156,8 +156,8 @@ class Replay:
         except (RecordingUnreadable, ReplayProcessLost) as error:
             self._failure = error
 
-    def _watch(self, shard: JourneyShard) -> None:
-        counts, shard.counts = shard.counts, Counts()
+    def _watch(self, shard: ShardTracker) -> None:
+        counts, shard.counts = shard.counts, TrackerCounts()
         with self._writing:
             self.report.counts.add(counts)
 

@@ -19,7 +19,7 @@ from typing import IO, Final, NamedTuple, cast
 import msgspec
 
 from flows.replay.replay import DEFAULT_KINDS, HINT, Replay, ReplayReport
-from flows.replay.worker_process import Reading, ReplayProcess, Says
+from flows.replay.worker_process import Reading, Says, WorkerProcess
 from flows.sources.recording import read_blocks
 from flows.steps.messages import shards_of
 from operators.records.catalogue import Catalogue
@@ -73,11 +73,11 @@ class SharedReplay:
         """Replays the files one after the other. Raises as ``Replay``, and ReplayProcessLost."""
         began = time.perf_counter()
         task = msgspec.structs.replace(self._task, paths=tuple(paths))
-        ended: SimpleQueue[Share] = SimpleQueue()
-        ears = Ears(self._write, on_bytes, ended.put)
-        shares: list[Share] = []
+        ended: SimpleQueue[ShareWorker] = SimpleQueue()
+        ears = WorkerListener(self._write, on_bytes, ended.put)
+        shares: list[ShareWorker] = []
         try:
-            shares.extend(Share(msgspec.structs.replace(task, number=number), ears) for number in range(task.of))
+            shares.extend(ShareWorker(msgspec.structs.replace(task, number=number), ears) for number in range(task.of))
             for _ in shares:
                 self._add(ended.get().finished())
         finally:
@@ -103,22 +103,22 @@ class SharedReplay:
         ours.counts.add(report.counts)
 
 
-class Ears(NamedTuple):
+class WorkerListener(NamedTuple):
     """Who is told what a share says: what is to be written, how many bytes it has read, and that it has ended."""
 
     write: Callable[[str, bytes], None]
     on_bytes: Callable[[int], None]
-    on_end: Callable[["Share"], None]
+    on_end: Callable[["ShareWorker"], None]
 
 
-class Share:
+class ShareWorker:
     """One of the processes, as seen from this one. All ``ears`` are called from a thread of its own."""
 
-    def __init__(self, task: ShareTask, ears: Ears) -> None:
+    def __init__(self, task: ShareTask, ears: WorkerListener) -> None:
         self._ears = ears
         self._report: ReplayReport | None = None
         self._failure: Exception | None = None
-        self._process = ReplayProcess(f"worker {task.number}", _replay_share, task)
+        self._process = WorkerProcess(f"worker {task.number}", _replay_share, task)
         self._hearing = threading.Thread(target=self._hear, daemon=True)
         self._hearing.start()
 
@@ -159,7 +159,7 @@ def _replay_share(task: ShareTask, says: Says) -> ReplayReport:
     """What each of the processes does. One of them says how far all have read."""
     reading = Reading(says)
     on_bytes = reading.on_bytes if task.number == 0 else lambda _: None
-    facts, letters = (io.BufferedWriter(_Telling(says, to), _TELLS_BYTES) for to in ("facts", "letters"))
+    facts, letters = (io.BufferedWriter(_SentOutput(says, to), _TELLS_BYTES) for to in ("facts", "letters"))
     out, dead_letters = facts if task.facts else None, letters if task.letters else None
     replay = Replay(task.catalogue, out, task.kinds, dead_letters, version=task.version)
     report = replay.run_lines(own_lines(read_blocks(task.paths, on_bytes), task.number, task.of))
@@ -168,7 +168,7 @@ def _replay_share(task: ShareTask, says: Says) -> ReplayReport:
     return report
 
 
-class _Telling(io.RawIOBase):
+class _SentOutput(io.RawIOBase):
     """A file to the replay: what is written to it is sent, under a name."""
 
     def __init__(self, says: Says, to: str) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 
 from flows.replay.replay import Replay, ReplayReport
-from flows.replay.worker_process import Reading, ReplayProcess, Says
+from flows.replay.worker_process import Reading, Says, WorkerProcess
 from flows.sources.recording import read_lines
-from flows.steps.messages import Tracked
+from flows.steps.messages import TrackerOutput
 from operators.records.catalogue import Catalogue
 
 
@@ -34,7 +34,7 @@ class TwoStageReplay(Replay):
     def run(self, paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda _: None) -> ReplayReport:
         """Replays the files one after the other. Raises as ``Replay``, and ReplayProcessLost."""
         began = time.perf_counter()
-        tracking = ReplayProcess("tracking", _track, TrackingTask(tuple(paths), self._catalogue, self._kinds))
+        tracking = WorkerProcess("tracking", _track, TrackingTask(tuple(paths), self._catalogue, self._kinds))
         try:
             self.run_tracked(self._heard(tracking, on_bytes))
         finally:
@@ -43,7 +43,7 @@ class TwoStageReplay(Replay):
         self.report.seconds = time.perf_counter() - began
         return self.report
 
-    def _heard(self, tracking: ReplayProcess[TrackingTask], on_bytes: Callable[[int], None]) -> Iterator[Tracked]:
+    def _heard(self, tracking: WorkerProcess[TrackingTask], on_bytes: Callable[[int], None]) -> Iterator[TrackerOutput]:
         """What was tracked; how far it has read is passed on, what it has counted becomes ours."""
         for said, what in tracking.words():
             if said == "tracked":
@@ -58,7 +58,7 @@ def _track(task: TrackingTask, says: Says) -> ReplayReport:
     """What the first of the two does."""
     reading = Reading(says)
 
-    def hand_on(tracked: Sequence[Tracked]) -> None:
+    def hand_on(tracked: Sequence[TrackerOutput]) -> None:
         for each in tracked:
             says.send(("tracked", each))
 

@@ -18,9 +18,9 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 from flows.sources.recording import RecordingUnreadable
 
 Task = TypeVar("Task")
-Word = tuple[str, Any]
+WorkerMessage = tuple[str, Any]
 """What is said, and of what: ``("read", bytes)``, ``("report", ...)``; the others are the work's own."""
-Says: TypeAlias = "Connection[Word, Word]"
+Says: TypeAlias = "Connection[WorkerMessage, WorkerMessage]"
 Work = Callable[[Task, Says], Any]
 """Does it, saying what is to be told meanwhile; gives its report. A function that another process can import."""
 
@@ -42,7 +42,7 @@ class ReplayProcessLost(Exception):
         )
 
 
-class ReplayProcess(Generic[Task]):
+class WorkerProcess(Generic[Task]):
     """One of them, as seen from the one that started it. ``name``: what it is called where it fails."""
 
     def __init__(self, name: str, work: Work[Task], task: Task) -> None:
@@ -54,12 +54,12 @@ class ReplayProcess(Generic[Task]):
         # Theirs alone: only so does this side see that they are gone.
         says.close()
 
-    def words(self) -> Iterator[Word]:
+    def words(self) -> Iterator[WorkerMessage]:
         """All it says, its report the last. Raises RecordingUnreadable, ReplayProcessLost."""
         said = ""
         while said != "report":
             try:
-                said, what = cast("Word", self._said.recv())
+                said, what = cast("WorkerMessage", self._said.recv())
             except (EOFError, OSError) as error:
                 raise ReplayProcessLost(self.name, self._exit_code(_ENDS_WITHIN_S)) from error
             if said == "unreadable":

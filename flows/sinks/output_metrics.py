@@ -7,15 +7,15 @@ from typing import Final
 
 from flows.metrics.engine import EngineMetrics
 from operators.contacts.bundle import Bundle
-from operators.contacts.bundle import Told as ToldOfContacts
+from operators.contacts.bundle import BundleOutput as ToldOfContacts
 from operators.contacts.bundle_decision import CHANNELS
 from operators.hints.arbitration import Verdict
 from operators.hints.hint import HeldBack, Hint, Retirement, WordingReward
 from operators.monitoring.journey_monitor import PainPointChanged
-from operators.outreach.call_list_entry import CallFirst, NoCall, OutreachWord
+from operators.outreach.call_list_entry import CallFirst, CallListOutput, NoCall
 from operators.records.dead_letters import DeadLetter
 from operators.records.facts import Fact
-from state.facts.stream import Told
+from state.facts.stream import PublicItem
 from state.facts.topic_documents import LARGEST_BYTES
 
 LOG: Final = logging.getLogger("zhiyin.engine")
@@ -26,7 +26,7 @@ _OLDEST_S: Final = 3_600.0
 """A fact about something longer ago comes from a recording or an outage: no latency of ours."""
 
 
-class Counts:
+class OutputMetrics:
     """Counts into the metrics of one engine."""
 
     def __init__(self, metrics: EngineMetrics) -> None:
@@ -60,7 +60,7 @@ class Counts:
                 labels = (verdict.journey, verdict.reason, str(verdict.variant), outcome)
                 self._metrics.wording_outcomes.labels(*labels).inc()
 
-    def outreach(self, words: Sequence[OutreachWord]) -> None:
+    def outreach(self, words: Sequence[CallListOutput]) -> None:
         """Customers put on the outreach list, those who went from it, and those kept off it."""
         for word in words:
             if isinstance(word, CallFirst):
@@ -89,7 +89,7 @@ class Counts:
             if each.word is not None:
                 self._metrics.pain_points.labels(each.point.journey, each.word).inc()
 
-    def untold(self, topic: str, told: Told) -> None:
+    def untold(self, topic: str, told: PublicItem) -> None:
         """Something that is too large for its topic: said here, because nobody else will hear of it."""
         self._metrics.untold.labels(topic).inc()
         LOG.error(

@@ -14,7 +14,7 @@ import msgspec
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from state.bus.protocol import partition_of
-from state.kafka.idempotent_topic import ToldPartition, TopicDocument
+from state.kafka.idempotent_topic import IdempotentPartition, TopicDocument
 from state.kafka.producers import TopicProducers
 
 LOG: Final = logging.getLogger("zhiyin.engine")
@@ -32,7 +32,7 @@ Patiently = Callable[[Callable[[], object]], object]
 """Makes a call until it gets through."""
 
 
-class Telling(Generic[Item]):
+class TopicEncoder(Generic[Item]):
     """What is done with a list of items."""
 
     def before(self, items: Sequence[Item]) -> None:
@@ -57,9 +57,9 @@ class TopicOpening(msgspec.Struct, frozen=True):
         """The same for one topic."""
         return msgspec.structs.replace(self, topic=topic, content_type=content_type)
 
-    def part(self, number: int, kept: bytes | None) -> ToldPartition:
+    def part(self, number: int, kept: bytes | None) -> IdempotentPartition:
         """One partition of it, once it is known what stands there."""
-        told = ToldPartition(self.producers, self.topic, number, self.content_type, kept)
+        told = IdempotentPartition(self.producers, self.topic, number, self.content_type, kept)
         self.insist(told.find)
         if told.awaited:
             since = "its beginning" if kept is None else "the last snapshot"
@@ -87,7 +87,7 @@ def part_name(partition: int) -> str:
 class TopicSink(FixedPartitionedSink[list[Item], bytes], Generic[Item]):
     """One topic; ``telling()`` is made once a part."""
 
-    def __init__(self, opening: TopicOpening, telling: Callable[[], Telling[Item]]) -> None:
+    def __init__(self, opening: TopicOpening, telling: Callable[[], TopicEncoder[Item]]) -> None:
         self._opening = opening
         self._telling = telling
 
@@ -109,7 +109,7 @@ class TopicSink(FixedPartitionedSink[list[Item], bytes], Generic[Item]):
 class TopicPart(StatefulSinkPartition[list[Item], bytes], Generic[Item]):
     """One partition: tells what comes; its snapshot says how far all is told."""
 
-    def __init__(self, told: ToldPartition, telling: Telling[Item], insist: Patiently) -> None:
+    def __init__(self, told: IdempotentPartition, telling: TopicEncoder[Item], insist: Patiently) -> None:
         self._told = told
         self._telling = telling
         self._insist = insist

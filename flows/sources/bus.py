@@ -19,7 +19,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from flows.steps.messages import Poll
 from state.bus.protocol import BusLook, BusReader
 from state.redis.connections import StoreUnavailable
-from state.redis.retry import patiently
+from state.redis.retry import retry_while_unavailable
 
 LOG: Final = logging.getLogger("zhiyin.engine")
 Result = TypeVar("Result")
@@ -44,7 +44,7 @@ _BACKLOG_S: Final = 10.0
 """A partition further behind than this has more than the burst of a moment."""
 
 
-class Pace(NamedTuple):
+class PollPace(NamedTuple):
     """At most ``poll_events`` a look; looks ``poll_interval`` apart when nothing waits; ticks every ``tick_ms``."""
 
     poll_events: int
@@ -92,7 +92,7 @@ class BusSource(FixedPartitionedSource[Poll, str]):
         self._partitions = partitions
         self._stopping = stopping
         self._lag = lag
-        self._pace = Pace(poll_events, timedelta(milliseconds=poll_interval_ms), tick_ms)
+        self._pace = PollPace(poll_events, timedelta(milliseconds=poll_interval_ms), tick_ms)
 
     def list_parts(self) -> list[str]:
         """Partition numbers, as Bytewax wants them: words."""
@@ -121,7 +121,7 @@ class BusPart(StatefulSourcePartition[Poll, str]):
         position: str,
         stopping: Callable[[], bool],
         lag: Callable[[Lag], None],
-        pace: Pace,
+        pace: PollPace,
     ) -> None:
         self._reader = reader
         self._empty = empty
@@ -183,7 +183,7 @@ class BusPart(StatefulSourcePartition[Poll, str]):
     def _look(self) -> BusLook:
         after, count = self._position or None, self._pace.poll_events
         try:
-            return patiently(lambda: self._reader.read(after, count), self._stopping, time.sleep, LOG)
+            return retry_while_unavailable(lambda: self._reader.read(after, count), self._stopping, time.sleep, LOG)
         except StoreUnavailable:
             raise StopIteration from None
 

@@ -10,13 +10,13 @@ from typing import Final
 from bytewax.operators import KeyedStream, stateful_batch
 
 from flows.sinks.list_sink import ListSink
-from flows.sinks.output_metrics import Counts
-from flows.steps.customer_step import Clock, CustomersLogic
-from flows.steps.journaled_state import Journals, Remembering
-from flows.steps.messages import Concerning
-from operators.contacts.bundle import AnswerNews, Attendance, Input, PolicyNews, TraitNews, Word
+from flows.sinks.output_metrics import OutputMetrics
+from flows.steps.customer_step import Clock, CustomerStep
+from flows.steps.journaled_state import JournaledState, Journals
+from flows.steps.messages import CustomerInputs
+from operators.contacts.bundle import AnswerNews, Attendance, ContactInput, ContactOutput, PolicyNews, TraitNews
 from operators.contacts.bundle_decision import BundleDecision
-from operators.contacts.hot_questions import Asked, Rated
+from operators.contacts.hot_questions import AnswerRated, QuestionAsked
 from operators.records.catalogue import Catalogue
 from operators.records.events import (
     ANSWER_RATED,
@@ -27,9 +27,9 @@ from operators.records.events import (
     HINT_USED,
     Properties,
 )
-from operators.records.facts import Around, Fact
+from operators.records.facts import Fact, Interaction
 from operators.records.policies import Policy, Traits
-from state.contacts.bundles import RedisBundleStore
+from state.contacts.bundles import RedisBundleWriter
 
 Patiently = Callable[[Callable[[], object]], object]
 """Makes a call until it gets through."""
@@ -40,22 +40,22 @@ _ANSWERED: Final = frozenset((ANSWER_RATED, HINT_USED, HINT_SHOWN, HINT_DISMISSE
 
 
 def bundles(
-    concerning: KeyedStream[Concerning],
+    concerning: KeyedStream[CustomerInputs],
     catalogue: Catalogue,
     keep_ms: int,
     clock: Clock | None,
     journals: Journals | None,
-) -> KeyedStream[list[Word]]:
+) -> KeyedStream[list[ContactOutput]]:
     """Facts, contacts, policies and traits become bundles. ``keep_ms``: how long a policy is remembered."""
 
-    def bundle(resumed: bytes | None) -> CustomersLogic[Input, Word]:
+    def bundle(resumed: bytes | None) -> CustomerStep[ContactInput, ContactOutput]:
         decision = BundleDecision(catalogue, keep_ms, keeps_changes=journals is not None)
-        return CustomersLogic("bundle", decision, about_contacts, clock, Remembering(decision, journals, resumed))
+        return CustomerStep("bundle", decision, about_contacts, clock, JournaledState(decision, journals, resumed))
 
     return stateful_batch("bundle", concerning, bundle)
 
 
-def about_contacts(given: Fact | Around) -> Input | None:
+def about_contacts(given: Fact | Interaction) -> ContactInput | None:
     """What the decision of bundles understands of it; None: nothing."""
     if isinstance(given, Fact):
         return given
@@ -72,7 +72,7 @@ def about_contacts(given: Fact | Around) -> Input | None:
     return Attendance(given.customer_id, started, given.at_ms, said.channel, said.agent_id, said.conversation_id)
 
 
-def _answer(given: Around, said: Properties) -> AnswerNews | None:
+def _answer(given: Interaction, said: Properties) -> AnswerNews | None:
     """Whether an answer helped. A hint that was used did, unless it is said that it did not."""
     name, solved = given.event.event, said.solved if given.event.event == ANSWER_RATED else said.helpful
     if solved is None and name == HINT_USED:
@@ -82,14 +82,16 @@ def _answer(given: Around, said: Properties) -> AnswerNews | None:
     return AnswerNews(given.customer_id, solved, given.at_ms, said.hint_id, said.question_id)
 
 
-def bundle_sink(store: Callable[[], RedisBundleStore], insist: Patiently, counts: Counts) -> ListSink[Word]:
+def bundle_sink(
+    store: Callable[[], RedisBundleWriter], insist: Patiently, counts: OutputMetrics
+) -> ListSink[ContactOutput]:
     """Bundles in Redis, whatever the bus is. ``store()``: opens the way there, once a worker."""
 
-    def open_writer() -> Callable[[Sequence[Word]], None]:
+    def open_writer() -> Callable[[Sequence[ContactOutput]], None]:
         opened = store()
 
-        def write(words: Sequence[Word]) -> None:
-            told = [each for each in words if not isinstance(each, Asked | Rated)]
+        def write(words: Sequence[ContactOutput]) -> None:
+            told = [each for each in words if not isinstance(each, QuestionAsked | AnswerRated)]
             if told:
                 insist(lambda: opened.write(told))
                 counts.bundles(told)

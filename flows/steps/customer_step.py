@@ -1,6 +1,6 @@
 """A step keyed by customer shard: what its decision makes of facts and of what happens around transactions.
 
-In: ``Concerning`` lists, and a decision that understands some of what is in them. Out: lists of its words. Event time
+In: ``CustomerInputs`` lists, and a decision that understands some of what is in them. Out: lists of its words. Event time
 decides in a recording; live, the clock does, and wakes the decision when something is due.
 """
 
@@ -10,10 +10,10 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from bytewax.operators import StatefulBatchLogic
 
-from flows.steps.journaled_state import Remembering
-from flows.steps.messages import Concerning
+from flows.steps.journaled_state import JournaledState
+from flows.steps.messages import CustomerInputs
 from operators.records.events import CUSTOMER_ERASED
-from operators.records.facts import Around, Fact
+from operators.records.facts import Fact, Interaction
 
 Clock = Callable[[], int]
 Input = TypeVar("Input")
@@ -27,24 +27,24 @@ END_OF_TIME: Final = 1 << 62
 REMEMBERED_ERASURES: Final = 1_000
 
 
-def is_erasure(given: Fact | Around) -> bool:
+def is_erasure(given: Fact | Interaction) -> bool:
     """Whether a customer is to be forgotten."""
-    return isinstance(given, Around) and given.event.event == CUSTOMER_ERASED
+    return isinstance(given, Interaction) and given.event.event == CUSTOMER_ERASED
 
 
-class Erased:
+class ErasedCustomers:
     """Who was erased lately, in this process alone: what was decided of him elsewhere may still be on its way."""
 
     def __init__(self) -> None:
         self._at_ms: dict[str, int] = {}
 
-    def add(self, erasure: Fact | Around) -> None:
+    def add(self, erasure: Fact | Interaction) -> None:
         """The latest thousand are held."""
         self._at_ms[erasure.customer_id] = erasure.at_ms
         while len(self._at_ms) > REMEMBERED_ERASURES:
             del self._at_ms[next(iter(self._at_ms))]
 
-    def covers(self, given: Fact | Around) -> bool:
+    def covers(self, given: Fact | Interaction) -> bool:
         """Whether it happened before its customer was erased."""
         if not self._at_ms:
             return False
@@ -68,7 +68,7 @@ class CustomerDecision(Protocol[Understood_contra, Told_co]):
         """Forgets a customer whole; what follows for those who have been told of him."""
 
 
-class CustomersLogic(StatefulBatchLogic[Concerning, list[Word], bytes], Generic[Input, Word]):
+class CustomerStep(StatefulBatchLogic[CustomerInputs, list[Word], bytes], Generic[Input, Word]):
     """One customer shard. ``clock``: now in ms (None: event time, for recordings).
 
     ``step``: the name of the step and of its journals; ``understood(given)``: as the decision wants it, if at all.
@@ -78,18 +78,18 @@ class CustomersLogic(StatefulBatchLogic[Concerning, list[Word], bytes], Generic[
         self,
         step: str,
         decision: CustomerDecision[Input, Word],
-        understood: Callable[[Fact | Around], Input | None],
+        understood: Callable[[Fact | Interaction], Input | None],
         clock: Clock | None,
-        remembering: Remembering,
+        remembering: JournaledState,
     ) -> None:
         self._step = step
         self._decision = decision
         self._understood = understood
         self._clock = clock
         self._remembering = remembering
-        self._erased = Erased()
+        self._erased = ErasedCustomers()
 
-    def on_batch(self, values: list[Concerning]) -> tuple[Iterable[list[Word]], bool]:
+    def on_batch(self, values: list[CustomerInputs]) -> tuple[Iterable[list[Word]], bool]:
         """Decides what has arrived, and what is due by now."""
         self._remembering.call(f"{self._step}-{values[0].shard}")
         words: list[Word] = []
@@ -98,9 +98,9 @@ class CustomersLogic(StatefulBatchLogic[Concerning, list[Word], bytes], Generic[
         self._remembering.write_ahead()
         return [words] if words else (), StatefulBatchLogic.RETAIN
 
-    def _decide(self, inputs: Sequence[Fact | Around]) -> list[Word]:
+    def _decide(self, inputs: Sequence[Fact | Interaction]) -> list[Word]:
         words: list[Word] = []
-        waiting: list[Fact | Around] = []
+        waiting: list[Fact | Interaction] = []
         for each in inputs:
             if is_erasure(each):
                 words += self._decided(waiting)
@@ -110,13 +110,13 @@ class CustomersLogic(StatefulBatchLogic[Concerning, list[Word], bytes], Generic[
                 waiting.append(each)
         return words + self._decided(waiting)
 
-    def _forget(self, erasure: Fact | Around) -> Sequence[Word]:
+    def _forget(self, erasure: Fact | Interaction) -> Sequence[Word]:
         """What the decision says, and a journal without him as soon as may be."""
         self._erased.add(erasure)
         self._remembering.rewrite_soon()
         return self._decision.forget(erasure.customer_id, self._clock() if self._clock else erasure.at_ms)
 
-    def _decided(self, inputs: Sequence[Fact | Around]) -> list[Word]:
+    def _decided(self, inputs: Sequence[Fact | Interaction]) -> list[Word]:
         if self._clock is not None:
             now_ms = self._clock()
             subjects = [subject for subject in map(self._understood, inputs) if subject is not None]

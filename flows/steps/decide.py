@@ -11,15 +11,15 @@ import msgspec
 from bytewax.operators import StatefulBatchLogic
 
 from flows.steps.customer_step import REWRITE_EVERY_MS
-from flows.steps.journaled_state import Journals, Remembering
-from flows.steps.messages import Tracked
-from flows.steps.outcomes import Outcomes, outcomes_by_journey
+from flows.steps.journaled_state import JournaledState, Journals
+from flows.steps.messages import TrackerOutput
+from flows.steps.outcomes import OutcomeInputs, outcomes_by_journey
 from operators.hints.arbitration import Contact, HintFeedback
-from operators.learning.breakoff_outcomes import Forgotten
+from operators.learning.breakoff_outcomes import CustomerForgotten
 from operators.learning.fixed_decision import FixedDecision
 from operators.learning.interfaces import LearningKeeper, WatchScored
-from operators.learning.learned_decision import JourneyDecision
-from operators.learning.learner import JourneyLearning
+from operators.learning.learned_decision import LearnedDecision
+from operators.learning.learner import JourneyLearner
 from operators.learning.models import import_river
 from operators.reasons.rules import ReasonRules
 from operators.records.catalogue import Catalogue
@@ -33,7 +33,7 @@ from operators.records.events import (
     OUTREACH_RELEASED,
     Properties,
 )
-from operators.records.facts import Around, Fact, Observation, stable_id
+from operators.records.facts import Fact, Interaction, Observation, stable_id
 
 _REWRITE_EVERY: Final = timedelta(milliseconds=REWRITE_EVERY_MS)
 
@@ -49,10 +49,12 @@ class Learns(msgspec.Struct, frozen=True):
     hurries: Callable[[], bool] = lambda: False
 
 
-class DecideLogic(StatefulBatchLogic[list[Observation] | Outcomes, list[Fact], bytes]):
+class DecideLogic(StatefulBatchLogic[list[Observation] | OutcomeInputs, list[Fact], bytes]):
     """One journey's decision: lists of observations in, lists of facts out; outcomes are heard."""
 
-    def __init__(self, decision: JourneyDecision, remembering: Remembering, learns: Learns, *, resumed: bool) -> None:
+    def __init__(
+        self, decision: LearnedDecision, remembering: JournaledState, learns: Learns, *, resumed: bool
+    ) -> None:
         self._decision = decision
         self._remembering = remembering
         self._keeper = learns.keeper
@@ -60,10 +62,10 @@ class DecideLogic(StatefulBatchLogic[list[Observation] | Outcomes, list[Fact], b
         self._resumed = resumed
         self._has_begun = False
 
-    def on_batch(self, values: list[list[Observation] | Outcomes]) -> tuple[Iterable[list[Fact]], bool]:
+    def on_batch(self, values: list[list[Observation] | OutcomeInputs]) -> tuple[Iterable[list[Fact]], bool]:
         """Decides list by list."""
         first = values[0]
-        journey = first.journey if isinstance(first, Outcomes) else first[0].journey
+        journey = first.journey if isinstance(first, OutcomeInputs) else first[0].journey
         self._remembering.call(f"decide-{stable_id(journey)}")
         if not self._has_begun:
             self._begin(journey)
@@ -75,11 +77,11 @@ class DecideLogic(StatefulBatchLogic[list[Observation] | Outcomes, list[Fact], b
             self._keeper(journey, learning)
         return [facts for facts in decided if facts], StatefulBatchLogic.RETAIN
 
-    def _decide(self, given: list[Observation] | Outcomes) -> list[Fact]:
-        if not isinstance(given, Outcomes):
+    def _decide(self, given: list[Observation] | OutcomeInputs) -> list[Fact]:
+        if not isinstance(given, OutcomeInputs):
             return self._decision.decide(given)
         self._decision.hear(given.heard)
-        if any(isinstance(each, Forgotten) for each in given.heard):
+        if any(isinstance(each, CustomerForgotten) for each in given.heard):
             self._remembering.rewrite_soon()
         return []
 
@@ -112,14 +114,14 @@ def deciding(
     if learning:
         import_river()
 
-    def learning_of(journey: str) -> JourneyLearning | None:
+    def learning_of(journey: str) -> JourneyLearner | None:
         if journey not in learning:
             return None
-        return JourneyLearning(journey, catalogue, learns.watch_scored, keeps_changes=keeps)
+        return JourneyLearner(journey, catalogue, learns.watch_scored, keeps_changes=keeps)
 
     def decide(resumed: bytes | None) -> DecideLogic:
-        decision = JourneyDecision(reasons, learning_of, keeps_changes=keeps)
-        remembering = Remembering(decision, journals, resumed)
+        decision = LearnedDecision(reasons, learning_of, keeps_changes=keeps)
+        remembering = JournaledState(decision, journals, resumed)
         if resumed and decision.learning is None:
             remembering.rewrite_soon()  # It learns no more: nothing of its customers may stay in the files.
         return DecideLogic(decision, remembering, learns, resumed=bool(resumed))
@@ -129,11 +131,11 @@ def deciding(
 
 def by_learning_journey(
     learning: Sequence[str],
-) -> Callable[[tuple[str, Tracked]], Iterable[tuple[str, list[Observation] | Outcomes]]]:
+) -> Callable[[tuple[str, TrackerOutput]], Iterable[tuple[str, list[Observation] | OutcomeInputs]]]:
     """What was tracked, for the journeys that learn: observations, and what happened around transactions."""
     learns = frozenset(learning)
 
-    def by_journey(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Observation] | Outcomes]]:
+    def by_journey(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, list[Observation] | OutcomeInputs]]:
         if not learning:
             return ()
         grouped: dict[str, list[Observation]] = {}
@@ -147,12 +149,12 @@ def by_learning_journey(
 
 def deciding_fixed(
     catalogue: Catalogue, learning: Sequence[str]
-) -> Callable[[tuple[str, Tracked]], Iterable[tuple[str, list[Fact]]]]:
+) -> Callable[[tuple[str, TrackerOutput]], Iterable[tuple[str, list[Fact]]]]:
     """What decides about the journeys that don't learn, beside the tracker: lists of facts, by journey."""
     decision = FixedDecision(ReasonRules(catalogue))
     learns = frozenset(learning)
 
-    def decide(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, list[Fact]]]:
+    def decide(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, list[Fact]]]:
         observations = keyed[1].observations
         if learns:
             observations = [seen for seen in observations if seen.journey not in learns]
@@ -164,7 +166,7 @@ def deciding_fixed(
     return decide
 
 
-def arbitrable(given: Fact | Around) -> Fact | Contact | HintFeedback | None:
+def arbitrable(given: Fact | Interaction) -> Fact | Contact | HintFeedback | None:
     """What the arbitration understands of it; None: nothing."""
     if isinstance(given, Fact):
         return None if given.kind == "struggled" else given

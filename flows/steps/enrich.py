@@ -10,19 +10,19 @@ from collections.abc import Sequence
 
 import msgspec
 
-from flows.steps.validate import Fitting
+from flows.steps.validate import ValidBatch
 from operators.records.dead_letters import DeadLetter
 from operators.records.events import IDENTIFY, POLICY_UPDATED, Rejection
-from operators.records.facts import Around
+from operators.records.facts import Interaction
 from operators.records.policies import read_policy, read_traits
 
 
-def with_details(around: Sequence[Around], fit: Fitting, dead_letters: list[DeadLetter]) -> list[Around]:
+def enrich(around: Sequence[Interaction], fit: ValidBatch, dead_letters: list[DeadLetter]) -> list[Interaction]:
     """``around`` as the steps by customer shard want it; what is wrong is added to ``dead_letters``."""
     if not any(_has_details(each) for each in around):
         return list(around)
     places = {id(event): place for place, event in enumerate(fit.events)}
-    detailed: list[Around] = []
+    detailed: list[Interaction] = []
     for each in around:
         if not _has_details(each):
             detailed.append(each)
@@ -37,11 +37,11 @@ def with_details(around: Sequence[Around], fit: Fitting, dead_letters: list[Dead
     return detailed
 
 
-def _has_details(around: Around) -> bool:
+def _has_details(around: Interaction) -> bool:
     return around.event.event == POLICY_UPDATED or around.event.type == IDENTIFY
 
 
-def _read(around: Around, raw: bytes) -> Around | Rejection | None:
+def _read(around: Interaction, raw: bytes) -> Interaction | Rejection | None:
     if around.event.event == POLICY_UPDATED:
         policy = read_policy(raw)
         return policy if isinstance(policy, Rejection) else msgspec.structs.replace(around, details=policy)

@@ -14,13 +14,13 @@ from typing import Final, Protocol
 
 import msgspec
 
-from operators.support.snapshot_codec import StoredRecord
-from state.snapshots.journal import Journal, Memory, Place
+from operators.support.snapshot_codec import SnapshotCodec
+from state.snapshots.journal import Journal, JournalPosition, Memory
 
 FORMAT: Final = "zhiyin-place-1"
 
 
-class Remembers(Memory, Protocol):
+class Journaled(Memory, Protocol):
     """A memory that can be taken up again."""
 
     def head(self) -> bytes:
@@ -35,11 +35,11 @@ class Snapshot(msgspec.Struct, array_like=True):
 
     format: str
     name: str
-    place: Place
+    place: JournalPosition
     head: bytes
 
 
-_SNAPSHOT: Final = StoredRecord(Snapshot, FORMAT)
+_SNAPSHOT: Final = SnapshotCodec(Snapshot, FORMAT)
 
 
 class Journals(msgspec.Struct, frozen=True):
@@ -50,10 +50,10 @@ class Journals(msgspec.Struct, frozen=True):
     epoch_s: float = 0.0
 
 
-class Remembering:
+class JournaledState:
     """One memory and its journal; without ``journals`` nothing is kept."""
 
-    def __init__(self, memory: Remembers, journals: Journals | None, resumed: bytes | None) -> None:
+    def __init__(self, memory: Journaled, journals: Journals | None, resumed: bytes | None) -> None:
         self._memory = memory
         self._journals = journals
         self._name = ""

@@ -12,8 +12,8 @@ import msgspec
 from flows.steps.shard_keys import shard_key
 from operators.records.dead_letters import DeadLetter
 from operators.records.events import customers_of
-from operators.records.facts import Around, Fact, Observation
-from operators.tracking.transitions import Move
+from operators.records.facts import Fact, Interaction, Observation
+from operators.tracking.transitions import Transition
 
 
 class Poll(msgspec.Struct, gc=False):
@@ -43,20 +43,20 @@ class ShardBatch(msgspec.Struct, gc=False):
     now_ms: int | None = None
 
 
-class Tracked(msgspec.Struct, gc=False):
+class TrackerOutput(msgspec.Struct, gc=False):
     """What one shard made of a batch. ``moves``: by journey."""
 
     observations: list[Observation]
-    around: list[Around]
+    around: list[Interaction]
     dead_letters: list[DeadLetter]
-    moves: dict[str, list[Move]] = {}
+    moves: dict[str, list[Transition]] = {}
 
 
-class Concerning(msgspec.Struct, gc=False):
+class CustomerInputs(msgspec.Struct, gc=False):
     """What concerns the hints of one shard's customers, in order."""
 
     shard: str
-    inputs: list[Fact | Around]
+    inputs: list[Fact | Interaction]
 
 
 def shard_of(customer_id: str, shards: int) -> int:

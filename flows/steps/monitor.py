@@ -14,34 +14,40 @@ import msgspec
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from flows.sinks.list_sink import ListSink
-from flows.sinks.output_metrics import Counts
-from flows.steps.journaled_state import Journals, Remembering
-from flows.steps.messages import Tracked
-from operators.monitoring.journey_monitor import JourneyKnown, JourneyMonitor, MapChanged, PainPointChanged, Told
-from operators.monitoring.pain_detection import watch_rules
-from operators.monitoring.pain_points import MAY_BECOME, Report, Word
-from operators.monitoring.satisfaction import answer_moves
+from flows.sinks.output_metrics import OutputMetrics
+from flows.steps.journaled_state import JournaledState, Journals
+from flows.steps.messages import TrackerOutput
+from operators.monitoring.journey_monitor import (
+    JourneyKnown,
+    JourneyMonitor,
+    MapChanged,
+    MonitorOutput,
+    PainPointChanged,
+)
+from operators.monitoring.pain_detection import pain_thresholds
+from operators.monitoring.pain_points import MAY_BECOME, PainPointAction, PainPointUpdate
+from operators.monitoring.satisfaction import answer_transitions
 from operators.records.catalogue import Catalogue
 from operators.records.events import PAIN_POINT_REPORTED
-from operators.records.facts import Around, Fact, stable_id
-from operators.tracking.segments import Cells
-from operators.tracking.transitions import Move, fact_moves
+from operators.records.facts import Fact, Interaction, stable_id
+from operators.tracking.segments import Segments
+from operators.tracking.transitions import Transition, fact_transitions
 from state.monitoring.journey_maps import JourneyMapWriter
 from state.monitoring.pain_points import PainPointWriter
 
 TELL_EVERY_MS: Final = 1_000
-_WORDS: Final[dict[str, Word]] = {each: each for each in get_args(Word)}
+_WORDS: Final[dict[str, PainPointAction]] = {each: each for each in get_args(PainPointAction)}
 
 
-class Monitored(msgspec.Struct, gc=False):
+class MonitorInputs(msgspec.Struct, gc=False):
     """What a batch has for one journey."""
 
     journey: str
-    moves: list[Move]
-    reports: list[Report]
+    moves: list[Transition]
+    reports: list[PainPointUpdate]
 
 
-class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
+class MonitorLogic(StatefulBatchLogic[MonitorInputs, list[MonitorOutput], bytes]):
     """One journey. ``clock``: now in ms (None: a recording, which is told of at its end)."""
 
     def __init__(
@@ -49,7 +55,7 @@ class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
         monitor: JourneyMonitor,
         clock: Callable[[], int] | None,
         run_out: Callable[[], bool],
-        remembering: Remembering,
+        remembering: JournaledState,
     ) -> None:
         self._monitor = monitor
         self._clock = clock
@@ -58,7 +64,7 @@ class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
         self._tell_at_ms = 0
         self._has_news = True
 
-    def on_batch(self, values: list[Monitored]) -> tuple[Iterable[list[Told]], bool]:
+    def on_batch(self, values: list[MonitorInputs]) -> tuple[Iterable[list[MonitorOutput]], bool]:
         """Counts and judges; tells when it is time."""
         if not self._monitor.name:
             self._monitor.call(values[0].journey)
@@ -71,11 +77,11 @@ class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
         self._has_news = True
         return self._told(), StatefulBatchLogic.RETAIN
 
-    def on_notify(self) -> tuple[Iterable[list[Told]], bool]:
+    def on_notify(self) -> tuple[Iterable[list[MonitorOutput]], bool]:
         """The time has come that ``notify_at`` named."""
         return self._told(), StatefulBatchLogic.RETAIN
 
-    def on_eof(self) -> tuple[Iterable[list[Told]], bool]:
+    def on_eof(self) -> tuple[Iterable[list[MonitorOutput]], bool]:
         """The end of a recording; a live stream that stops is only paused."""
         words = self._monitor.tell() if self._run_out() else []
         return ([words] if words else ()), StatefulBatchLogic.RETAIN
@@ -90,7 +96,7 @@ class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
         """The place in the journal of what the monitor remembers."""
         return self._remembering.snapshot()
 
-    def _told(self) -> Iterable[list[Told]]:
+    def _told(self) -> Iterable[list[MonitorOutput]]:
         if self._clock is None or self._clock() < self._tell_at_ms:
             return ()
         self._tell_at_ms = self._clock() + TELL_EVERY_MS
@@ -100,23 +106,23 @@ class MonitorLogic(StatefulBatchLogic[Monitored, list[Told], bytes]):
 
 
 def monitored(
-    tracked: KeyedStream[Tracked],
+    tracked: KeyedStream[TrackerOutput],
     decided: KeyedStream[list[Fact]],
     catalogue: Catalogue,
     clock: Callable[[], int] | None,
     run_out: Callable[[], bool],
     journals: Journals | None,
-) -> KeyedStream[list[Told]]:
+) -> KeyedStream[list[MonitorOutput]]:
     """The step, by journey."""
-    cells = Cells(catalogue.monitoring.channels, catalogue.monitoring.groups)
-    rules = watch_rules(catalogue)
+    cells = Segments(catalogue.monitoring.channels, catalogue.monitoring.groups)
+    rules = pain_thresholds(catalogue)
 
-    def by_journey(keyed: tuple[str, Tracked]) -> Iterable[tuple[str, Monitored]]:
+    def by_journey(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, MonitorInputs]]:
         return moves_by_journey(keyed[1], cells, catalogue.journeys.keys())
 
     def monitor(resumed: bytes | None) -> MonitorLogic:
         memory = JourneyMonitor(catalogue.journeys, rules, keeps_changes=journals is not None)
-        return MonitorLogic(memory, clock, run_out, Remembering(memory, journals, resumed))
+        return MonitorLogic(memory, clock, run_out, JournaledState(memory, journals, resumed))
 
     moved = op.flat_map("moves_by_journey", tracked, by_journey)
     told = op.map("moves_of_facts", decided, _of_facts)
@@ -126,14 +132,14 @@ def monitored(
 def monitor_sink(
     stores: Callable[[], tuple[JourneyMapWriter, PainPointWriter]],
     insist: Callable[[Callable[[], object]], object],
-    counts: Counts,
-) -> ListSink[Told]:
+    counts: OutputMetrics,
+) -> ListSink[MonitorOutput]:
     """Maps and pain points in Redis, whatever the bus is. ``stores()``: opens the way there, once a worker."""
 
-    def open_writer() -> Callable[[Sequence[Told]], None]:
+    def open_writer() -> Callable[[Sequence[MonitorOutput]], None]:
         maps, points = stores()
 
-        def write(words: Sequence[Told]) -> None:
+        def write(words: Sequence[MonitorOutput]) -> None:
             panes = [each for each in words if isinstance(each, MapChanged | JourneyKnown)]
             changed = [each for each in words if isinstance(each, PainPointChanged)]
             if panes:
@@ -147,29 +153,31 @@ def monitor_sink(
     return ListSink(open_writer)
 
 
-def moves_by_journey(tracked: Tracked, cells: Cells, journeys: Collection[str]) -> Iterable[tuple[str, Monitored]]:
+def moves_by_journey(
+    tracked: TrackerOutput, cells: Segments, journeys: Collection[str]
+) -> Iterable[tuple[str, MonitorInputs]]:
     """The moves, the answers and the reports of a batch, by journey."""
-    moves: defaultdict[str, list[Move]] = defaultdict(list, tracked.moves)
-    for move in answer_moves(tracked.around, cells, journeys):
+    moves: defaultdict[str, list[Transition]] = defaultdict(list, tracked.moves)
+    for move in answer_transitions(tracked.around, cells, journeys):
         moves[move[0]].append(move)
-    grouped = {journey: Monitored(journey, of_journey, []) for journey, of_journey in moves.items()}
+    grouped = {journey: MonitorInputs(journey, of_journey, []) for journey, of_journey in moves.items()}
     for report in filter(None, map(report_of, tracked.around)):
         if report.journey in journeys:
-            grouped.setdefault(report.journey, Monitored(report.journey, [], [])).reports.append(report)
+            grouped.setdefault(report.journey, MonitorInputs(report.journey, [], [])).reports.append(report)
     return grouped.items()
 
 
-def _of_facts(keyed: tuple[str, list[Fact]]) -> tuple[str, Monitored]:
+def _of_facts(keyed: tuple[str, list[Fact]]) -> tuple[str, MonitorInputs]:
     journey, facts = keyed
-    return journey, Monitored(journey, fact_moves(facts), [])
+    return journey, MonitorInputs(journey, fact_transitions(facts), [])
 
 
-def report_of(around: Around) -> Report | None:
+def report_of(around: Interaction) -> PainPointUpdate | None:
     """What it says of a pain point; None: nothing."""
     properties = around.event.properties
     if around.event.event != PAIN_POINT_REPORTED or properties is None or properties.pain_point_state not in MAY_BECOME:
         return None
-    return Report(
+    return PainPointUpdate(
         properties.journey or "",
         properties.pain_point_id or "",
         _WORDS[properties.pain_point_state],

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from flows.steps.messages import Tracked
+from flows.steps.messages import TrackerOutput
 from operators.hints.arbitration import Contact
-from operators.learning.breakoff_outcomes import CALLED, Forgotten, Judgement, Outcome
+from operators.learning.breakoff_outcomes import CALLED, BreakoffOutcome, CustomerForgotten, Judgement
 from operators.outreach.call_list_state import CallOutcome
 from operators.records.events import (
     CONTACT_STARTED,
@@ -25,30 +25,30 @@ from operators.records.events import (
     OUTREACH_ENDED,
     Properties,
 )
-from operators.records.facts import Around
+from operators.records.facts import Interaction
 
 
-class Outcomes(msgspec.Struct, gc=False):
+class OutcomeInputs(msgspec.Struct, gc=False):
     """What one journey hears, in order of arrival."""
 
     journey: str
-    heard: list[Outcome]
+    heard: list[BreakoffOutcome]
 
 
-def outcomes_by_journey(tracked: Tracked, journeys: Sequence[str]) -> Iterable[tuple[str, Outcomes]]:
+def outcomes_by_journey(tracked: TrackerOutput, journeys: Sequence[str]) -> Iterable[tuple[str, OutcomeInputs]]:
     """A list a journey that hears of anything."""
-    grouped: dict[str, Outcomes] = {}
+    grouped: dict[str, OutcomeInputs] = {}
     for around in tracked.around:
         outcome = outcome_of(around)
         if outcome is not None:
             named = around.event.properties.journey if around.event.properties is not None else None
             is_named = isinstance(outcome, Judgement) and named in journeys
             for journey in [each for each in journeys if each == named or not is_named]:
-                grouped.setdefault(journey, Outcomes(journey, [])).heard.append(outcome)
+                grouped.setdefault(journey, OutcomeInputs(journey, [])).heard.append(outcome)
     return grouped.items()
 
 
-def outcome_of(around: Around) -> Outcome | None:
+def outcome_of(around: Interaction) -> BreakoffOutcome | None:
     """What break-offs can learn of it; None: nothing."""
     name, said = around.event.event, around.event.properties or _NOTHING
     customer_id, at_ms = around.customer_id, around.at_ms
@@ -59,7 +59,7 @@ def outcome_of(around: Around) -> Outcome | None:
     if name == OUTREACH_ENDED and said.outreach_id and said.outcome:
         return CallOutcome(customer_id, said.outreach_id, said.outcome, at_ms)
     if name == CUSTOMER_ERASED:
-        return Forgotten(customer_id, at_ms)
+        return CustomerForgotten(customer_id, at_ms)
     if name in (HINT_USED, HINT_DISMISSED) and said.agent_id and said.hint_id and _says_why(said):
         return Judgement(customer_id, said.hint_id, at_ms, said.helpful, said.reason or None)
     return None

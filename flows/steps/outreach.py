@@ -7,10 +7,10 @@ it goes. Refused: nothing; what the decision does not understand is None.
 from collections.abc import Callable, Sequence
 
 from flows.sinks.list_sink import ListSink
-from flows.sinks.output_metrics import Counts
+from flows.sinks.output_metrics import OutputMetrics
 from operators.hints.arbitration import Contact
-from operators.outreach.call_list_entry import OUTCOMES, NotListed, OutreachWord
-from operators.outreach.call_list_state import HELPED, CallOutcome, DoNotCall, OutreachInput
+from operators.outreach.call_list_entry import OUTCOMES, CallListOutput, NotListed
+from operators.outreach.call_list_state import HELPED, CallListInput, CallOutcome, DoNotCall
 from operators.records.events import (
     CONTACT_ENDED,
     CONTACT_STARTED,
@@ -19,14 +19,14 @@ from operators.records.events import (
     HINT_USED,
     OUTREACH_ENDED,
 )
-from operators.records.facts import Around, Fact
-from state.outreach.store import OutreachStore
+from operators.records.facts import Fact, Interaction
+from state.outreach.store import OutreachWriter
 
 Patiently = Callable[[Callable[[], object]], object]
 """Makes a call until it gets through."""
 
 
-def about_calling(given: Fact | Around) -> OutreachInput | None:
+def about_calling(given: Fact | Interaction) -> CallListInput | None:
     """What the outreach decision understands of it; None: nothing."""
     if isinstance(given, Fact):
         return None if given.kind == "struggled" else given
@@ -43,13 +43,15 @@ def about_calling(given: Fact | Around) -> OutreachInput | None:
     return None
 
 
-def outreach_sink(store: Callable[[], OutreachStore], insist: Patiently, counts: Counts) -> ListSink[OutreachWord]:
+def outreach_sink(
+    store: Callable[[], OutreachWriter], insist: Patiently, counts: OutputMetrics
+) -> ListSink[CallListOutput]:
     """The list in Redis, whatever the bus is. ``store()``: opens the way there, once a worker."""
 
-    def open_writer() -> Callable[[Sequence[OutreachWord]], None]:
+    def open_writer() -> Callable[[Sequence[CallListOutput]], None]:
         opened = store()
 
-        def write(words: Sequence[OutreachWord]) -> None:
+        def write(words: Sequence[CallListOutput]) -> None:
             told = [each for each in words if not isinstance(each, NotListed)]
             if told:
                 insist(lambda: opened.write(told))

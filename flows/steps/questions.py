@@ -15,33 +15,33 @@ import msgspec
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from flows.sinks.list_sink import ListSink
-from flows.steps.journaled_state import Journals, Remembering
-from operators.contacts.bundle import Word
-from operators.contacts.hot_questions import Asked, HotList, HotQuestions, Rated
+from flows.steps.journaled_state import JournaledState, Journals
+from operators.contacts.bundle import ContactOutput
+from operators.contacts.hot_questions import AnswerRated, HotList, HotQuestions, QuestionAsked
 from operators.records.catalogue import Catalogue
-from state.contacts.questions import RedisQuestionStore
+from state.contacts.questions import RedisQuestionWriter
 
 BUCKETS: Final = 8
 Patiently = Callable[[Callable[[], object]], object]
 """Makes a call until it gets through."""
 
 
-class Bucketful(msgspec.Struct, gc=False):
+class QuestionInputs(msgspec.Struct, gc=False):
     """What a batch has for one bucket: groups, each with what was asked or rated."""
 
     bucket: str
-    given: list[tuple[str, Asked | Rated]]
+    given: list[tuple[str, QuestionAsked | AnswerRated]]
 
 
-class QuestionsLogic(StatefulBatchLogic[Bucketful, list[HotList], bytes]):
+class QuestionsLogic(StatefulBatchLogic[QuestionInputs, list[HotList], bytes]):
     """One bucket of groups. ``clock``: now in ms."""
 
-    def __init__(self, questions: HotQuestions, clock: Callable[[], int], remembering: Remembering) -> None:
+    def __init__(self, questions: HotQuestions, clock: Callable[[], int], remembering: JournaledState) -> None:
         self._questions = questions
         self._clock = clock
         self._remembering = remembering
 
-    def on_batch(self, values: list[Bucketful]) -> tuple[Iterable[list[HotList]], bool]:
+    def on_batch(self, values: list[QuestionInputs]) -> tuple[Iterable[list[HotList]], bool]:
         """Counts in the order of arrival."""
         self._remembering.call(f"questions-{values[0].bucket}")
         now_ms = self._clock()
@@ -70,7 +70,7 @@ class QuestionsLogic(StatefulBatchLogic[Bucketful, list[HotList], bytes]):
 
 
 def hot_questions(
-    told: KeyedStream[list[Word]],
+    told: KeyedStream[list[ContactOutput]],
     catalogue: Catalogue,
     half_life_ms: float,
     clock: Callable[[], int] | None,
@@ -80,12 +80,12 @@ def hot_questions(
 
     def learn(resumed: bytes | None) -> QuestionsLogic:
         questions = HotQuestions(catalogue, half_life_ms, keeps_changes=journals is not None)
-        return QuestionsLogic(questions, clock or _now_ms, Remembering(questions, journals, resumed))
+        return QuestionsLogic(questions, clock or _now_ms, JournaledState(questions, journals, resumed))
 
     return op.stateful_batch("questions", op.flat_map("asked", told, _by_bucket), learn)
 
 
-def question_sink(store: Callable[[], RedisQuestionStore], insist: Patiently) -> ListSink[HotList]:
+def question_sink(store: Callable[[], RedisQuestionWriter], insist: Patiently) -> ListSink[HotList]:
     """Hot questions in Redis, whatever the bus is. ``store()``: opens the way there, once a worker."""
 
     def open_writer() -> Callable[[Sequence[HotList]], None]:
@@ -99,13 +99,13 @@ def question_sink(store: Callable[[], RedisQuestionStore], insist: Patiently) ->
     return ListSink(open_writer)
 
 
-def _by_bucket(keyed: tuple[str, list[Word]]) -> Iterable[tuple[str, Bucketful]]:
-    buckets: dict[str, Bucketful] = {}
+def _by_bucket(keyed: tuple[str, list[ContactOutput]]) -> Iterable[tuple[str, QuestionInputs]]:
+    buckets: dict[str, QuestionInputs] = {}
     for word in keyed[1]:
-        if isinstance(word, Asked | Rated):
+        if isinstance(word, QuestionAsked | AnswerRated):
             for group in word.groups:
                 bucket = f"{zlib.crc32(group.encode()) % BUCKETS}"
-                buckets.setdefault(bucket, Bucketful(bucket, [])).given.append((group, word))
+                buckets.setdefault(bucket, QuestionInputs(bucket, [])).given.append((group, word))
     return buckets.items()
 
 

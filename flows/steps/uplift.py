@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from bytewax.operators import StatefulBatchLogic
 
-from flows.steps.journaled_state import Journals, Remembering
+from flows.steps.journaled_state import JournaledState, Journals
 from flows.steps.messages import shard_of
 from operators.hints.arbitration import Verdict
 from operators.hints.hint import Hint
@@ -20,7 +20,7 @@ WatchUplift = Callable[[str, UpliftCounts], None]
 class UpliftLogic(StatefulBatchLogic[Sequence[Fact | Hint], None, bytes]):
     """One journey's comparison."""
 
-    def __init__(self, uplift: Uplift, watch: WatchUplift, remembering: Remembering) -> None:
+    def __init__(self, uplift: Uplift, watch: WatchUplift, remembering: JournaledState) -> None:
         self._uplift = uplift
         self._watch = watch
         self._remembering = remembering
@@ -62,6 +62,6 @@ def comparison(
     def compare(resumed: bytes | None) -> UpliftLogic:
         keeps = journals is not None
         uplift = Uplift(catalogue.control_group, timeout_ms, lambda who: shard_of(who, shards), keeps_changes=keeps)
-        return UpliftLogic(uplift, watch, Remembering(uplift, journals, resumed))
+        return UpliftLogic(uplift, watch, JournaledState(uplift, journals, resumed))
 
     return compare

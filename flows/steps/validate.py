@@ -19,7 +19,7 @@ LatestMs = Callable[[int | None], int]
 """The last instant an event may claim that arrived then (None: a recording), epoch ms."""
 
 
-class Fitting(NamedTuple):
+class ValidBatch(NamedTuple):
     """The events that fit; the lists run in parallel."""
 
     events: Sequence[Event]
@@ -28,13 +28,13 @@ class Fitting(NamedTuple):
     arrived_ms: Sequence[int] | None
 
 
-def fitting(batch: ShardBatch, latest_ms: LatestMs, dead_letters: list[DeadLetter]) -> Fitting:
+def validate_batch(batch: ShardBatch, latest_ms: LatestMs, dead_letters: list[DeadLetter]) -> ValidBatch:
     """What fits of ``batch``; what does not is added to ``dead_letters``."""
     read = read_events(batch.raws)
     if _are_events(read):
         times_ms = batch.times_ms if batch.times_ms is not None else _own_times_ms(read)
         if len(times_ms) == len(read) and _all_possible(times_ms, batch.arrived_ms, latest_ms):
-            return Fitting(read, batch.raws, times_ms, batch.arrived_ms)
+            return ValidBatch(read, batch.raws, times_ms, batch.arrived_ms)
     return _picked(batch, read, latest_ms, dead_letters)
 
 
@@ -57,7 +57,7 @@ def _all_possible(times_ms: Sequence[int], arrived_ms: Sequence[int] | None, lat
 
 def _picked(
     batch: ShardBatch, read: Sequence[Event | Rejection], latest_ms: LatestMs, dead_letters: list[DeadLetter]
-) -> Fitting:
+) -> ValidBatch:
     """Event by event: something in the batch does not fit."""
     events, raws, times_ms, arrived_ms = [], [], [], []
     for index, event in enumerate(read):
@@ -73,7 +73,7 @@ def _picked(
             raws.append(raw)
             times_ms.append(at_ms)
             arrived_ms.append(came_ms)
-    return Fitting(
+    return ValidBatch(
         events, raws, times_ms, [each for each in arrived_ms if each is not None] if batch.arrived_ms else None
     )
 

@@ -9,10 +9,10 @@ from typing import Any
 import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from flows.steps.journaled_state import Journals, Remembering
+from flows.steps.journaled_state import JournaledState, Journals
 from operators.hints.arbitration import Verdict
 from operators.hints.hint import Hint
-from operators.hints.wording_selection import ENDS, WordingChoices
+from operators.hints.wording_selection import ENDS, WordingSelection
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Fact, stable_id
 
@@ -20,7 +20,7 @@ from operators.records.facts import Fact, stable_id
 class WordingLogic(StatefulBatchLogic[Sequence[Verdict | Fact], list[Verdict], bytes]):
     """One journey's wordings: hints are worded as they pass; an end is learnt from."""
 
-    def __init__(self, choices: WordingChoices, remembering: Remembering) -> None:
+    def __init__(self, choices: WordingSelection, remembering: JournaledState) -> None:
         self._choices = choices
         self._remembering = remembering
 
@@ -52,8 +52,8 @@ def worded(
     """The verdicts by journey, their hints in the wordings that get customers to finish."""
 
     def wording(resumed: bytes | None) -> WordingLogic:
-        choices = WordingChoices(catalogue, keeps_changes=journals is not None)
-        return WordingLogic(choices, Remembering(choices, journals, resumed))
+        choices = WordingSelection(catalogue, keeps_changes=journals is not None)
+        return WordingLogic(choices, JournaledState(choices, journals, resumed))
 
     by_journey = op.flat_map("verdicts_by_journey", verdicts, _by_journey)
     ends = op.flat_map("ends_by_journey", decided, _ends)

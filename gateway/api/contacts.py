@@ -1,7 +1,7 @@
 """The API of contacts: the bundle of a customer's contact, and the bundles of a desk.
 
 In: ``GET /v1/customers/{id}/bundle`` and ``GET /v1/bundles``, each with a token. Out: JSON, the wording picked by
-``Accept-Language`` beside both. Refused, as a ``Problem``: no token, one of another role, a customer without a contact
+``Accept-Language`` beside both. Refused, as a ``HttpProblem``: no token, one of another role, a customer without a contact
 that is under way, or one whom the token may not see (both 404: who may not see him does not learn that he called).
 """
 
@@ -17,12 +17,12 @@ from gateway.api.languages import TAGS, picked_language
 from gateway.auth.bearer import Bearers
 from gateway.auth.roles import LIST_BUNDLES, SEE_BUNDLE
 from gateway.auth.tokens import Token
-from gateway.http.problems import ErrorDetail, Problem
+from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.runtime.metrics import GatewayMetrics
 from gateway.services.audit import Auditor
 from operators.records.events import CUSTOMER_ID_CHARS
 from state.audit.trail import BUNDLE
-from state.contacts.bundles import RedisBundleBoard
+from state.contacts.bundles import RedisBundleRepository
 
 Document = dict[str, Any]
 
@@ -32,7 +32,7 @@ class ContactApi:
 
     def __init__(
         self,
-        board: RedisBundleBoard,
+        board: RedisBundleRepository,
         bearers: Bearers,
         clock_ms: Callable[[], int],
         auditor: Auditor,
@@ -57,7 +57,7 @@ class ContactApi:
         bundle = await self._board.bundle(customer_id)
         if bundle is None or not self._sees(token, bundle):
             wrong = ErrorDetail("customer_id", "no contact under way", "a customer somebody is talking to")
-            raise Problem("not_found", f"customer: found {wrong.found}, expected {wrong.expected}", [wrong])
+            raise HttpProblem("not_found", f"customer: found {wrong.found}, expected {wrong.expected}", [wrong])
         await self._auditor.shown(token, "look_up", [bundle], BUNDLE)
         return spoken_answer(request, lambda language: _spoken(bundle, language))
 
@@ -80,7 +80,7 @@ def known_customer_id(request: Request) -> str:
     customer_id: str = request.path_params["customer_id"]
     if not 1 <= len(customer_id) <= CUSTOMER_ID_CHARS:
         wrong = ErrorDetail("customer_id", f"{len(customer_id)} characters", f"1 to {CUSTOMER_ID_CHARS} characters")
-        raise Problem("invalid", f"{wrong.path}: found {wrong.found}, expected {wrong.expected}", [wrong])
+        raise HttpProblem("invalid", f"{wrong.path}: found {wrong.found}, expected {wrong.expected}", [wrong])
     return customer_id
 
 

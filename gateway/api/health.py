@@ -15,13 +15,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 PING_TIMEOUT_S: Final = 1.0
-Ping = Callable[[], Awaitable[object]]
+Probe = Callable[[], Awaitable[object]]
 
 
 class Health:
     """``/live`` and ``/ready``."""
 
-    def __init__(self, pings: Mapping[str, Ping]) -> None:
+    def __init__(self, pings: Mapping[str, Probe]) -> None:
         self._pings = pings
 
     def routes(self) -> list[Route]:
@@ -41,7 +41,7 @@ class Health:
         return _json(document, 200 if ready else 503)
 
 
-async def _asked(ping: Ping) -> dict[str, object]:
+async def _asked(ping: Probe) -> dict[str, object]:
     """What one dependency answered, and in how many seconds."""
     begun = time.perf_counter()
     try:

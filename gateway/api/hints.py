@@ -2,7 +2,7 @@
 
 In: ``GET /v1/customers/{id}/next-hints``, ``GET /v1/hints``, ``POST /v1/hints/{id}/states``,
 each with a token. Out: JSON, the wording picked by ``Accept-Language`` beside both.
-Refused, as a ``Problem``: no token, one of another role, another surface or state than
+Refused, as a ``HttpProblem``: no token, one of another role, another surface or state than
 there is, a hint that is unknown, over, or another desk's.
 """
 
@@ -20,14 +20,14 @@ from gateway.api.queues import may_see
 from gateway.auth.bearer import Bearers
 from gateway.auth.roles import LIST_DESK, LOOK_UP, REPORT
 from gateway.auth.tokens import Token
-from gateway.http.problems import ErrorDetail, Problem
+from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.http.request_body import read_body
 from gateway.runtime.metrics import GatewayMetrics
 from gateway.services.audit import Auditor
 from gateway.services.hint_feedback import Feedback, FeedbackRefused, Opinion
 from operators.records.catalogue import Code, Surface
 from operators.records.events import CUSTOMER_ID_CHARS, excerpt, wrong_type
-from state.hints.repository import HintBoard
+from state.hints.repository import HintRepository
 from state.redis.keys import desk_channel
 
 REPORT_BYTES: Final = 4 * 1024
@@ -44,12 +44,12 @@ class StateReport(msgspec.Struct, forbid_unknown_fields=True):
     reason: Annotated[Code | None, msgspec.Meta(description="The code of the reason the agent found.")] = None
 
 
-class Api:
+class HintApi:
     """The routes of hints. ``clock_ms``: epoch ms; ``auditor``: notes who was shown what."""
 
     def __init__(
         self,
-        board: HintBoard,
+        board: HintRepository,
         feedback: Feedback,
         bearers: Bearers,
         clock_ms: Callable[[], int],
@@ -113,7 +113,7 @@ class Api:
         except FeedbackRefused as error:
             expected = f"one of yours that can become {report.state}"
             wrong = ErrorDetail("hint_id", error.found, expected)
-            raise Problem(_REFUSALS[error.code], str(error), [wrong]) from error
+            raise HttpProblem(_REFUSALS[error.code], str(error), [wrong]) from error
         return msgspec.json.encode({"hint_id": hint_id, "state": change.state, "changed": change.changed})
 
 
@@ -134,7 +134,9 @@ def _check_look_up(customer_id: str, surface: str) -> None:
     if surface not in SURFACES:
         errors.append(ErrorDetail("surface", repr(surface[:40]), " or ".join(SURFACES)))
     if errors:
-        raise Problem("invalid", "; ".join(f"{e.path}: found {e.found}, expected {e.expected}" for e in errors), errors)
+        raise HttpProblem(
+            "invalid", "; ".join(f"{e.path}: found {e.found}, expected {e.expected}" for e in errors), errors
+        )
 
 
 def _read_report(body: bytes) -> StateReport:
@@ -147,9 +149,9 @@ def _read_report(body: bytes) -> StateReport:
     raise _no_report(wrong.path, wrong.found, STATES if wrong.path == "$.state" else wrong.expected)
 
 
-def _no_report(path: str, found: str, expected: str) -> Problem:
+def _no_report(path: str, found: str, expected: str) -> HttpProblem:
     wrong = ErrorDetail(path, found, expected)
-    return Problem("invalid", f"{path}: found {found}, expected {expected}", [wrong])
+    return HttpProblem("invalid", f"{path}: found {found}, expected {expected}", [wrong])
 
 
 def _json(body: bytes) -> Response:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from operators.monitoring.journey_map import Pane, PaneKey, Tally, Window, over
+from operators.monitoring.journey_map import Pane, PaneKey, StepTally, Window, over
 from operators.monitoring.satisfaction import satisfaction, share_document
 from operators.monitoring.step_shares import Shares
 from operators.support.timestamps import iso_text
@@ -20,7 +20,7 @@ DWELL_SHARES: Final = (0.5, 0.9, 0.99)
 MOST_FAILURES: Final = 10
 
 
-class View(NamedTuple):
+class MapView(NamedTuple):
     """What of a journey is looked at: a window that ends at ``newest_ms``; ``channel``, ``group``: None for all."""
 
     window: Window
@@ -29,7 +29,7 @@ class View(NamedTuple):
     group: str | None
 
 
-def map_document(journey: Mapping[str, Any], panes: Mapping[PaneKey, Pane], view: View) -> dict[str, Any]:
+def map_document(journey: Mapping[str, Any], panes: Mapping[PaneKey, Pane], view: MapView) -> dict[str, Any]:
     """The whole map of a window."""
     tally = over(panes.values(), view.channel, view.group)
     cells = {cell for pane in panes.values() for cell in pane}
@@ -50,7 +50,7 @@ def map_document(journey: Mapping[str, Any], panes: Mapping[PaneKey, Pane], view
     }
 
 
-def _step(step: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
+def _step(step: Mapping[str, Any], tally: StepTally) -> dict[str, Any]:
     name = step["id"]
     shares = Shares([tally])
     loss, failure = shares.of("loss", name), shares.of("failure", name)
@@ -65,7 +65,7 @@ def _step(step: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
     }
 
 
-def _failures(tally: Tally, step: str) -> list[dict[str, Any]]:
+def _failures(tally: StepTally, step: str) -> list[dict[str, Any]]:
     """By code, the most frequent first."""
     found: Counter[str] = Counter()
     for (kind, at_step, code), number in tally.counts.items():
@@ -74,7 +74,7 @@ def _failures(tally: Tally, step: str) -> list[dict[str, Any]]:
     return [{"code": code, "count": number} for code, number in found.most_common(MOST_FAILURES)]
 
 
-def _dwell(tally: Tally, step: str) -> dict[str, Any]:
+def _dwell(tally: StepTally, step: str) -> dict[str, Any]:
     """How long customers stayed who went on: quantiles within two hundredths of the share named."""
     dwell = tally.dwells.get(step)
     quantiles = dwell.quantiles(DWELL_SHARES) if dwell is not None else []
@@ -86,12 +86,12 @@ def _dwell(tally: Tally, step: str) -> dict[str, Any]:
     }
 
 
-def _moves(tally: Tally) -> list[dict[str, Any]]:
+def _moves(tally: StepTally) -> list[dict[str, Any]]:
     moves = [(step, to, number) for (kind, step, to), number in tally.counts.items() if kind == MOVED]
     return [{"from": step, "to": to, "count": number} for step, to, number in sorted(moves)]
 
 
-def _series(panes: Mapping[PaneKey, Pane], view: View) -> dict[str, Any]:
+def _series(panes: Mapping[PaneKey, Pane], view: MapView) -> dict[str, Any]:
     """What began, ended well and broke off in each pane of the window, oldest first."""
     window, start_ms = view.window, view.window.start_ms(view.newest_ms)
     grouped: dict[int, list[Pane]] = {}
@@ -105,7 +105,7 @@ def _series(panes: Mapping[PaneKey, Pane], view: View) -> dict[str, Any]:
     }
 
 
-def _point(panes: Iterable[Pane], view: View) -> dict[str, int]:
+def _point(panes: Iterable[Pane], view: MapView) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for pane in panes:
         for cell, tally in pane.items():

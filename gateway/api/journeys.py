@@ -3,7 +3,7 @@
 In: ``GET /v1/journeys``, ``GET /v1/journeys/{journey}/map``, ``GET /v1/pain-points``, ``POST
 /v1/pain-points/{id}/states``, each with a token. Out: JSON. A report goes to the engine by the bus, which is the only
 one that changes a pain point: the answer is 202, the new state is seen a moment later.
-Refused, as a ``Problem``: a token of another role, a journey, window or pain point there is not, a state that does not
+Refused, as a ``HttpProblem``: a token of another role, a journey, window or pain point there is not, a state that does not
 follow from the present one.
 """
 
@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.api.journey_documents import View, map_document
+from gateway.api.journey_documents import MapView, map_document
 from gateway.auth.bearer import Bearers
 from gateway.auth.roles import SEE_JOURNEYS, WORK_PAIN_POINTS
-from gateway.http.problems import ErrorDetail, Problem
+from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.http.request_body import read_body
 from gateway.services.hint_feedback import BusWriter
 from operators.monitoring.journey_map import WINDOWS
@@ -77,7 +77,7 @@ class JourneysApi:
             raise _unknown("journey", name, f"one of {', '.join(journeys) or 'none so far: nobody has begun one'}")
         newest_ms = max((await self._maps.newest_ms(journeys)).values(), default=0)
         panes = await self._maps.panes(name, window, newest_ms)
-        view = View(window, newest_ms, asked.get("channel") or None, asked.get("group") or None)
+        view = MapView(window, newest_ms, asked.get("channel") or None, asked.get("group") or None)
         return _json(map_document(journeys[name], panes, view))
 
     async def _pain_points(self, request: Request) -> Response:
@@ -101,7 +101,7 @@ class JourneysApi:
             raise _unknown("pain_point_id", pain_point_id, "one that GET /v1/pain-points lists")
         if point["state"] not in MAY_BECOME[report.state]:
             wrong = ErrorDetail("$.state", f"a pain point that is {point['state']}", _expected(report.state))
-            raise Problem("conflict", f"{pain_point_id}: found {wrong.found}, expected {wrong.expected}", [wrong])
+            raise HttpProblem("conflict", f"{pain_point_id}: found {wrong.found}, expected {wrong.expected}", [wrong])
         await self._bus.append((_event(point, report, token.subject, self._clock_ms()),))
         return _json({"id": pain_point_id, "state": report.state, "was": point["state"]}, 202)
 
@@ -145,13 +145,13 @@ def _expected(state: str) -> str:
     return f"one that is {' or '.join(sorted(MAY_BECOME[state]))}"
 
 
-def _wrong(path: str, found: str, expected: str) -> Problem:
-    return Problem("invalid", f"{path}: found {found}, expected {expected}", [ErrorDetail(path, found, expected)])
+def _wrong(path: str, found: str, expected: str) -> HttpProblem:
+    return HttpProblem("invalid", f"{path}: found {found}, expected {expected}", [ErrorDetail(path, found, expected)])
 
 
-def _unknown(path: str, found: str, expected: str) -> Problem:
+def _unknown(path: str, found: str, expected: str) -> HttpProblem:
     wrong = ErrorDetail(path, repr(found[:60]), expected)
-    return Problem("not_found", f"{path}: found {wrong.found}, expected {expected}", [wrong])
+    return HttpProblem("not_found", f"{path}: found {wrong.found}, expected {expected}", [wrong])
 
 
 def _json(document: dict[str, Any], status: int = 200) -> Response:

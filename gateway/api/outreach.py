@@ -2,7 +2,7 @@
 
 In: ``GET /v1/outreach``, ``POST`` and ``DELETE /v1/outreach/{id}/claims``, ``POST /v1/outreach/{id}/outcomes``, ``PUT``
 and ``DELETE /v1/customers/{id}/do-not-call``, each with an agent's token. Out: JSON, the wording picked by
-``Accept-Language`` beside both. Refused, as a ``Problem``: no token, one of another role, an entry that is unknown,
+``Accept-Language`` beside both. Refused, as a ``HttpProblem``: no token, one of another role, an entry that is unknown,
 over, another agent's or not claimed, a claim in the quiet hours.
 """
 
@@ -21,15 +21,15 @@ from gateway.api.outreach_requests import cursor_of, read_outcome, wanted_page
 from gateway.auth.bearer import Bearers
 from gateway.auth.roles import CALL, FORBID_CALLS, LIST_OUTREACH
 from gateway.auth.tokens import Token
-from gateway.http.problems import ErrorDetail, Problem
+from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.http.request_body import read_body
 from gateway.runtime.metrics import GatewayMetrics
 from gateway.services.audit import Auditor
-from gateway.services.outreach_claims import CallRefused, OutreachCalls, quiet_end_ms
+from gateway.services.outreach_claims import CallRefused, OutreachClaims, quiet_end_ms
 from operators.records.events import CUSTOMER_ID_CHARS
 from operators.records.routing import EVERYBODY, has_skill
 from operators.support.timestamps import iso_text
-from state.outreach.claims import OutreachBoard
+from state.outreach.claims import OutreachRepository
 
 Answer = TypeVar("Answer")
 
@@ -49,8 +49,8 @@ class OutreachApi:
 
     def __init__(
         self,
-        board: OutreachBoard,
-        calls: OutreachCalls,
+        board: OutreachRepository,
+        calls: OutreachClaims,
         bearers: Bearers,
         clock_ms: Callable[[], int],
         auditor: Auditor,
@@ -137,12 +137,12 @@ class OutreachApi:
         customer_id, is_set = request.path_params["customer_id"], request.method == "PUT"
         if not 1 <= len(customer_id) <= CUSTOMER_ID_CHARS:
             wrong = ErrorDetail("customer_id", f"{len(customer_id)} characters", f"1 to {CUSTOMER_ID_CHARS} characters")
-            raise Problem("invalid", f"customer_id: found {wrong.found}, expected {wrong.expected}", [wrong])
+            raise HttpProblem("invalid", f"customer_id: found {wrong.found}, expected {wrong.expected}", [wrong])
 
         async def made() -> bytes:
             if not (await self._reached(token, [customer_id]))[0]:
                 wrong = ErrorDetail("customer_id", "a customer of another branch", "one whom this token may see")
-                raise Problem("forbidden", f"customer_id: found {wrong.found}, expected {wrong.expected}", [wrong])
+                raise HttpProblem("forbidden", f"customer_id: found {wrong.found}, expected {wrong.expected}", [wrong])
             wish = self._calls.forbid if is_set else self._calls.allow
             changed = await wish(customer_id, token.subject)
             return msgspec.json.encode({"customer_id": customer_id, "do_not_call": is_set, "changed": changed})
@@ -161,7 +161,7 @@ class OutreachApi:
         whose = None if sees_all else await self._board.whose(outreach_id)
         if whose is not None and not await self._seen(token, [whose.document]):
             wrong = ErrorDetail("outreach_id", "no such entry", "one of the list")
-            raise Problem(
+            raise HttpProblem(
                 "not_found", f"outreach {outreach_id}: found {wrong.found}, expected {wrong.expected}", [wrong]
             )
 
@@ -204,7 +204,7 @@ async def _allowed(asked: Awaitable[Answer], metrics: GatewayMetrics) -> Answer:
         metrics.outreach_claims.labels(error.kind).inc()
         wrong = ErrorDetail("outreach_id", error.found, error.expected)
         more = {} if error.until_ms is None else {"until": iso_text(error.until_ms)}
-        raise Problem(_PROBLEMS[error.kind], str(error), [wrong], more=more) from error
+        raise HttpProblem(_PROBLEMS[error.kind], str(error), [wrong], more=more) from error
 
 
 def _json(document: dict[str, Any], headers: dict[str, str]) -> Response:

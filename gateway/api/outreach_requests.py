@@ -1,6 +1,6 @@
 """Requests about the outreach list, read: journey, limit and cursor of a page; the outcome of a call.
 
-In: query parameters, a body. Out: records. Refused, as a ``Problem``: a limit out of range, a cursor that is none of
+In: query parameters, a body. Out: records. Refused, as a ``HttpProblem``: a limit out of range, a cursor that is none of
 ours, a body that names no outcome.
 """
 
@@ -11,10 +11,10 @@ from typing import Final
 import msgspec
 from starlette.datastructures import QueryParams
 
-from gateway.http.problems import ErrorDetail, Problem
-from operators.outreach.call_list_entry import OUTCOMES, Outcome
+from gateway.http.problems import ErrorDetail, HttpProblem
+from operators.outreach.call_list_entry import OUTCOMES, CallResult
 from operators.records.events import excerpt, wrong_type
-from state.outreach.claims import Place
+from state.outreach.claims import ListPosition
 
 MOST: Final = 100
 USUAL: Final = 50
@@ -25,7 +25,7 @@ CURSOR_CHARS: Final = 200
 class OutcomeReport(msgspec.Struct, forbid_unknown_fields=True):
     """What came of a call, as ``POST /v1/outreach/{id}/outcomes`` takes it."""
 
-    outcome: Outcome
+    outcome: CallResult
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
     journey: str | None
     limit: int
-    after: Place | None
+    after: ListPosition | None
 
 
 def wanted_page(query: QueryParams) -> Wanted:
@@ -48,7 +48,7 @@ def wanted_page(query: QueryParams) -> Wanted:
     return Wanted(journey, int(text), None if cursor is None else _place(cursor))
 
 
-def cursor_of(place: Place | None) -> str | None:
+def cursor_of(place: ListPosition | None) -> str | None:
     """Where the next page begins, as the client is told."""
     if place is None:
         return None
@@ -67,14 +67,14 @@ def read_outcome(body: bytes) -> str:
         raise _invalid("$", excerpt(body), f"one JSON object in UTF-8 ({error})") from error
 
 
-def _place(cursor: str) -> Place:
+def _place(cursor: str) -> ListPosition:
     try:
         padded = cursor[:CURSOR_CHARS] + "=" * (-len(cursor) % 4)
         rank, _, outreach_id = base64.b64decode(padded, b"-_", validate=True).decode().partition(":")
-        return Place(int(rank), outreach_id)
+        return ListPosition(int(rank), outreach_id)
     except (binascii.Error, ValueError) as error:
         raise _invalid("cursor", repr(cursor[:40]), "the next_cursor of a page") from error
 
 
-def _invalid(path: str, found: str, expected: str) -> Problem:
-    return Problem("invalid", f"{path}: found {found}, expected {expected}", [ErrorDetail(path, found, expected)])
+def _invalid(path: str, found: str, expected: str) -> HttpProblem:
+    return HttpProblem("invalid", f"{path}: found {found}, expected {expected}", [ErrorDetail(path, found, expected)])

@@ -2,7 +2,7 @@
 
 In: ``GET /v1/customers/{id}/hot-questions``, ``POST /v1/questions/{id}/ratings``, each with a token. Out: JSON, the
 wording picked by ``Accept-Language`` beside both; a rating goes on the bus as ``Answer Rated`` of that customer.
-Refused, as a ``Problem``: no token, one of another role, a customer whom the token may not see, a body that is no
+Refused, as a ``HttpProblem``: no token, one of another role, a customer whom the token may not see, a body that is no
 rating.
 """
 
@@ -19,7 +19,7 @@ from gateway.api.contacts import known_customer_id, spoken_answer
 from gateway.auth.bearer import Bearers
 from gateway.auth.roles import HOT_QUESTIONS
 from gateway.auth.tokens import Token
-from gateway.http.problems import ErrorDetail, Problem
+from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.http.request_body import read_body
 from gateway.runtime.metrics import GatewayMetrics
 from gateway.services.hint_feedback import BusWriter
@@ -27,9 +27,9 @@ from operators.records.events import ANSWER_RATED, CUSTOMER_ID_CHARS, excerpt, w
 from operators.records.routing import Whereabouts
 from operators.support.timestamps import iso_text
 from state.bus.protocol import OutgoingEvent
-from state.contacts.bundles import RedisBundleBoard
-from state.contacts.questions import RedisQuestionBoard
-from state.hints.repository import HintBoard
+from state.contacts.bundles import RedisBundleRepository
+from state.contacts.questions import RedisQuestionRepository
+from state.hints.repository import HintRepository
 
 RATING_BYTES: Final = 4 * 1024
 
@@ -46,9 +46,9 @@ class QuestionApi:
 
     def __init__(
         self,
-        questions: RedisQuestionBoard,
-        customers: RedisBundleBoard,
-        hints: HintBoard,
+        questions: RedisQuestionRepository,
+        customers: RedisBundleRepository,
+        hints: HintRepository,
         bus: BusWriter,
         bearers: Bearers,
         clock_ms: Callable[[], int],
@@ -82,7 +82,7 @@ class QuestionApi:
         if not token.reach.allows(known.branch, known.region):
             self._metrics.out_of_reach.labels("rest").inc()
             wrong = ErrorDetail("customer_id", "a customer of another branch or region", "one whom this token may see")
-            raise Problem("forbidden", f"customer_id: found {wrong.found}, expected {wrong.expected}", [wrong])
+            raise HttpProblem("forbidden", f"customer_id: found {wrong.found}, expected {wrong.expected}", [wrong])
         return known
 
     async def _groups(self, customer_id: str, known: Whereabouts) -> list[str]:
@@ -122,4 +122,4 @@ def _read_rating(body: bytes) -> Rating:
         detail = ErrorDetail(wrong.path, wrong.found, wrong.expected)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         detail = ErrorDetail("$", excerpt(body), f"one JSON object in UTF-8 ({error})")
-    raise Problem("invalid", f"{detail.path}: found {detail.found}, expected {detail.expected}", [detail])
+    raise HttpProblem("invalid", f"{detail.path}: found {detail.found}, expected {detail.expected}", [detail])

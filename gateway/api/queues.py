@@ -1,7 +1,7 @@
 """The API of routing: the queue, taking a hint from it, and who is on line.
 
 In: ``GET /v1/queue``, ``POST /v1/hints/{id}/claims``, ``GET /v1/desks``, each with a token. Out: JSON. Refused, as a
-``Problem``: no token, one of another role, a hint that somebody else has taken, that is over, or that the token may not
+``HttpProblem``: no token, one of another role, a hint that somebody else has taken, that is over, or that the token may not
 see.
 """
 
@@ -17,23 +17,23 @@ from gateway.api.contacts import spoken_answer
 from gateway.auth.bearer import Bearers
 from gateway.auth.roles import LIST_DESKS, TAKE_HINT
 from gateway.auth.tokens import Token
-from gateway.http.problems import ErrorDetail, Problem
+from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.runtime.metrics import GatewayMetrics
 from gateway.services.audit import Auditor
 from operators.records.routing import has_skill, queue_of
-from state.contacts.handover import Rerouting
+from state.contacts.handover import HintHandover
 from state.contacts.presence import Presence
-from state.hints.repository import HintBoard
+from state.hints.repository import HintRepository
 
 
-class RoutingApi:
+class QueueApi:
     """The routes of routing. ``clock_ms``: epoch ms; ``auditor``: notes who was shown what."""
 
     def __init__(
         self,
-        board: HintBoard,
+        board: HintRepository,
         presence: Presence,
-        rerouting: Rerouting,
+        rerouting: HintHandover,
         bearers: Bearers,
         clock_ms: Callable[[], int],
         auditor: Auditor,
@@ -104,6 +104,6 @@ def may_take(token: Token, hint: dict[str, Any], metrics: GatewayMetrics) -> boo
     return has_skill(token.skills, hint.get("skill")) and may_see(token, hint, metrics)
 
 
-def _refused(kind: str, found: str, expected: str) -> Problem:
+def _refused(kind: str, found: str, expected: str) -> HttpProblem:
     wrong = ErrorDetail("hint_id", found, expected)
-    return Problem(kind, f"hint: found {found}, expected {expected}", [wrong])
+    return HttpProblem(kind, f"hint: found {found}, expected {expected}", [wrong])

@@ -1,7 +1,7 @@
 """Who asks: the token in ``Authorization: Bearer``.
 
 In: a request's header, what reads tokens, the time, the roles that may ask. Out: the ``Token``.
-Refused: none or a bad one (401 ``Problem``), one of another role (403), one that asks too often (429).
+Refused: none or a bad one (401 ``HttpProblem``), one of another role (403), one that asks too often (429).
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Final
 from starlette.requests import Request
 
 from gateway.auth.tokens import Token, TokenReader, TokenRefused
-from gateway.http.problems import ErrorDetail, Problem
+from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.http.rate_limit import Rates
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="zhiyin"'}
@@ -35,12 +35,12 @@ class Bearers:
             raise _unauthorised(str(error)) from error
         if token.role not in roles:
             wrong = ErrorDetail("Authorization", f"a token with role {token.role!r}", f"role {' or '.join(roles)}")
-            raise Problem("forbidden", f"found {wrong.found}, expected {wrong.expected}", [wrong])
+            raise HttpProblem("forbidden", f"found {wrong.found}, expected {wrong.expected}", [wrong])
         if self._rates is not None:
             self._rates.require(f"{token.role}:{token.subject}", "this token")
         return token
 
 
-def _unauthorised(found: str) -> Problem:
+def _unauthorised(found: str) -> HttpProblem:
     wrong = ErrorDetail("Authorization", found, "Bearer and a token of ours")
-    return Problem("unauthorised", f"found {found}, expected {wrong.expected}", [wrong], CHALLENGE)
+    return HttpProblem("unauthorised", f"found {found}, expected {wrong.expected}", [wrong], CHALLENGE)

@@ -15,7 +15,7 @@ from typing import Final
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from gateway.runtime.tasks import end
+from gateway.runtime.tasks import cancel_and_wait
 
 REFRESH_S: Final = 300.0
 AT_ONCE_S: Final = 10.0
@@ -59,7 +59,7 @@ class KeySet:
     async def stop(self) -> None:
         """Look no more."""
         if self._looking is not None:
-            await end(self._looking)
+            await cancel_and_wait(self._looking)
 
     def public_key(self, key_id: str | None) -> RSAPublicKey | None:
         """The key of this ``kid`` (None: the only one there is); None: there is no such key."""

@@ -22,7 +22,7 @@ from config.settings.load import Settings
 from gateway.http.client_address import TrustedProxies
 from gateway.http.origin_and_rate_guard import Guard
 from gateway.http.origins import SELF
-from gateway.http.problems import Problem, problem_response
+from gateway.http.problems import HttpProblem, problem_response
 from gateway.http.rate_limit import Rates
 from gateway.http.store_errors import ERRORS, unavailable
 from gateway.runtime.metrics import GatewayMetrics
@@ -57,7 +57,7 @@ def build_app(
     ``collector_paths``: where websites send events; their origins are a list of their own.
     """
     handlers: dict[Any, Any] = {
-        Problem: _problem,
+        HttpProblem: _problem,
         HTTPException: _http_exception,
         Exception: _internal,
         **dict.fromkeys(ERRORS, _unavailable),
@@ -114,7 +114,7 @@ class Observed:
             self._metrics.request_seconds.labels(endpoint, str(status)).observe(time.perf_counter() - begun)
 
 
-async def _problem(_: Request, error: Problem) -> Response:
+async def _problem(_: Request, error: HttpProblem) -> Response:
     return problem_response(error)
 
 
@@ -124,12 +124,12 @@ async def _unavailable(_: Request, error: Exception) -> Response:
 
 async def _http_exception(request: Request, error: HTTPException) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return problem_response(Problem("not_found", f"nothing at {request.url.path[:200]}"))
+        return problem_response(HttpProblem("not_found", f"nothing at {request.url.path[:200]}"))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = dict(error.headers or {})
         detail = f"found {request.method}, expected {allowed.get('Allow', 'another method')}"
-        return problem_response(Problem("method_not_allowed", detail, headers=allowed))
-    return problem_response(Problem("invalid", str(error.detail), headers=error.headers))
+        return problem_response(HttpProblem("method_not_allowed", detail, headers=allowed))
+    return problem_response(HttpProblem("invalid", str(error.detail), headers=error.headers))
 
 
 def _template(request: Request) -> str:
@@ -142,4 +142,4 @@ def _template(request: Request) -> str:
 
 async def _internal(request: Request, error: Exception) -> Response:
     log.error("%s %s failed: %r", request.method, _template(request), error)  # uvicorn adds the traceback
-    return problem_response(Problem("internal", "it has been written to the log; the same request may work later"))
+    return problem_response(HttpProblem("internal", "it has been written to the log; the same request may work later"))

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.client_address import TrustedProxies
 from gateway.http.origins import may_ask
-from gateway.http.problems import ErrorDetail, Problem, problem_response
+from gateway.http.problems import ErrorDetail, HttpProblem, problem_response
 from gateway.http.rate_limit import Rates
 
 API: Final = "/v1/"
@@ -43,7 +43,7 @@ class Guard:
         if scope["type"] == "http":
             try:
                 self._check(HTTPConnection(scope))
-            except Problem as problem:
+            except HttpProblem as problem:
                 await problem_response(problem)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -61,4 +61,4 @@ class Guard:
         origin = request.headers.get("origin")
         if not may_ask(origin, request.headers.get("host"), allowed):
             wrong = ErrorDetail("Origin", repr(origin)[:120], " or ".join(allowed))
-            raise Problem("forbidden", f"found a page of {wrong.found}, expected {wrong.expected}", [wrong])
+            raise HttpProblem("forbidden", f"found a page of {wrong.found}, expected {wrong.expected}", [wrong])

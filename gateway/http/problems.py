@@ -45,7 +45,7 @@ class ErrorDetail(msgspec.Struct, frozen=True):
     expected: str
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """A request that is answered with a problem document.
 
     ``errors``: records or dicts that become ``errors[]``; ``more``: further members of the document.
@@ -79,7 +79,7 @@ class Problem(Exception):
         }
 
 
-def problem_response(problem: Problem) -> Response:
+def problem_response(problem: HttpProblem) -> Response:
     """The answer for ``problem``."""
     body = msgspec.json.encode(problem.document())
     return Response(body, problem.status, problem.headers, MEDIA_TYPE)

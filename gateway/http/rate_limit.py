@@ -1,7 +1,7 @@
 """How often somebody may ask: a bucket of allowances for each address, token or write key.
 
 In: who asks, and the time as an argument of the clock given. Out: nothing, or how long to wait. Refused: who has used
-up what was allowed (429 ``Problem`` with ``Retry-After``). A bucket holds ten seconds' worth and fills evenly. Only
+up what was allowed (429 ``HttpProblem`` with ``Retry-After``). A bucket holds ten seconds' worth and fills evenly. Only
 the latest 50,000 who asked are remembered: whoever comes with ever new names can fill no memory, and whoever is
 forgotten has a full bucket again.
 """
@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from gateway.http.problems import ErrorDetail, Problem
+from gateway.http.problems import ErrorDetail, HttpProblem
 
 BURST_S: Final = 10.0
 REMEMBERED: Final = 50_000
@@ -54,9 +54,9 @@ class Rates:
             raise too_many(who, rate, wait_s)
 
 
-def too_many(who: str, per_s: float, wait_s: float) -> Problem:
+def too_many(who: str, per_s: float, wait_s: float) -> HttpProblem:
     """The 429 that says when to come again."""
     wrong = ErrorDetail("$", f"more than {per_s:g} a second from {who}", f"at most {per_s:g} a second")
-    return Problem(
+    return HttpProblem(
         "too_many", f"found {wrong.found}, expected {wrong.expected}", [wrong], {"Retry-After": str(math.ceil(wait_s))}
     )

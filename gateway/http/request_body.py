@@ -1,7 +1,7 @@
 """Reads a request's body within its limit.
 
 In: a request, plain or ``Content-Encoding: gzip``. Out: its bytes. Refused, as a
-``Problem``: more than the limit (counted after unpacking, and unpacked no further than
+``HttpProblem``: more than the limit (counted after unpacking, and unpacked no further than
 that), a body that is no whole gzip stream, another encoding, one that takes longer than
 30 s, one that ends before it is complete.
 """
@@ -13,7 +13,7 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from gateway.http.problems import ErrorDetail, Problem
+from gateway.http.problems import ErrorDetail, HttpProblem
 
 BODY_TIMEOUT_S: Final = 30.0
 DRAIN_BYTES: Final = 4 * 1024 * 1024
@@ -28,15 +28,15 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
         wrong = ErrorDetail("Content-Encoding", encoding[:40], "gzip or none")
-        raise Problem("unsupported_encoding", str(wrong.expected), [wrong], {"Accept-Encoding": "gzip"})
+        raise HttpProblem("unsupported_encoding", str(wrong.expected), [wrong], {"Accept-Encoding": "gzip"})
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             body = await _received(request, limit_bytes)
     except TimeoutError as error:
         detail = f"the body was not complete after {BODY_TIMEOUT_S:.0f} s"
-        raise Problem("too_slow", detail, headers=HANG_UP) from error
+        raise HttpProblem("too_slow", detail, headers=HANG_UP) from error
     except ClientDisconnect as error:
-        raise Problem("interrupted", "the connection closed before the body was complete") from error
+        raise HttpProblem("interrupted", "the connection closed before the body was complete") from error
     return unpacked(body, limit_bytes) if encoding == "gzip" else body
 
 
@@ -71,13 +71,13 @@ def unpacked(body: bytes, limit_bytes: int) -> bytes:
     return content
 
 
-def too_big(found: str, limit_bytes: int, headers: Mapping[str, str] | None = None) -> Problem:
+def too_big(found: str, limit_bytes: int, headers: Mapping[str, str] | None = None) -> HttpProblem:
     """The answer to a request of more than ``limit_bytes``."""
     wrong = ErrorDetail("$", found, f"at most {limit_bytes} bytes a request")
-    return Problem(
+    return HttpProblem(
         "too_big", f"the request has {found}, {wrong.expected} are taken: send smaller batches", [wrong], headers
     )
 
 
-def _no_gzip(found: str) -> Problem:
-    return Problem("invalid", f"the body is no gzip stream: {found}", [ErrorDetail("$", found, "one gzip stream")])
+def _no_gzip(found: str) -> HttpProblem:
+    return HttpProblem("invalid", f"the body is no gzip stream: {found}", [ErrorDetail("$", found, "one gzip stream")])

@@ -1,13 +1,13 @@
 """What Redis or Kafka can't do now, as a 503 with Retry-After in whole seconds.
 
-In: an exception of ``state``. Out: the ``Problem`` to answer with, in words for the public: where the
+In: an exception of ``state``. Out: the ``HttpProblem`` to answer with, in words for the public: where the
 store is and how it fares stands in the log. Refused: any other exception (StopIteration), it is
 no matter of waiting.
 """
 
 from typing import Final
 
-from gateway.http.problems import Problem
+from gateway.http.problems import HttpProblem
 from state.bus.protocol import BusFull, BusUnavailable
 from state.redis.connections import StoreUnavailable
 
@@ -28,7 +28,7 @@ _WORDS: Final = {
 ERRORS: Final = tuple(error for error, _ in _KINDS)
 
 
-def unavailable(error: Exception) -> Problem:
+def unavailable(error: Exception) -> HttpProblem:
     """The answer to whoever should come back later."""
     kind = next(kind for each, kind in _KINDS if isinstance(error, each))
-    return Problem(kind, _WORDS[kind], headers={"Retry-After": str(RETRY_AFTER_S[kind])})
+    return HttpProblem(kind, _WORDS[kind], headers={"Retry-After": str(RETRY_AFTER_S[kind])})

@@ -1,7 +1,7 @@
 """Puts what several requests bring at the same moment on the bus in one go.
 
 In: the events of one request. Out: nothing, once the bus has them. Refused: as the bus
-refuses, each request for itself; and with ``LaneFull`` what would make a bus that does not
+refuses, each request for itself; and with ``BatcherFull`` what would make a bus that does not
 answer fill this process's memory. While one append is under way the next requests
 gather; they share the append after it. A lone request waits for nobody.
 """
@@ -21,7 +21,7 @@ WAITING_BYTES: Final = 32 << 20
 """Events that may wait here for their bus; a bus that hangs is found out within seconds."""
 
 
-class LaneFull(BusFull):
+class BatcherFull(BusFull):
     """As many events wait in this gateway for a slow bus as may; nothing of the call was kept."""
 
     def __init__(self, waiting: int, adding: int) -> None:
@@ -33,17 +33,17 @@ class LaneFull(BusFull):
         self.args = (told,)
 
 
-class Bus(Protocol):
+class EventAppender(Protocol):
     """Where events are kept: all of one call, or none."""
 
     async def append(self, events: Sequence[OutgoingEvent]) -> None:
         """Keep the events. Raises BusFull or BusUnavailable."""
 
 
-class BusLane:
+class BusBatcher:
     """One lane to the bus for all requests of a gateway."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: EventAppender) -> None:
         self._bus = bus
         self._waiting: deque[tuple[Sequence[OutgoingEvent], asyncio.Future[None]]] = deque()
         self._sending: asyncio.Task[None] | None = None
@@ -53,7 +53,7 @@ class BusLane:
         """Return when the bus has all of ``events``. Raises BusFull, LaneFull or BusUnavailable."""
         size = sum(len(event.raw) for event in events)
         if self._held_bytes and self._held_bytes + size > WAITING_BYTES:
-            raise LaneFull(self._held_bytes, size)
+            raise BatcherFull(self._held_bytes, size)
         self._held_bytes += size
         try:
             await self._append(events)

@@ -19,12 +19,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.settings.write_key_scopes import WriteKeyScope
-from gateway.http.problems import ErrorDetail, Problem
+from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.http.request_body import read_body
 from gateway.http.store_errors import ERRORS, unavailable
 from gateway.ingest.batches import BATCH_BYTES, Batch, read_batch, read_write_key
-from gateway.ingest.bus_batcher import Bus
-from gateway.ingest.event_validation import Door, NewId, Refused, Verdict, admit_all
+from gateway.ingest.bus_batcher import EventAppender
+from gateway.ingest.event_validation import NewId, RefusedEvent, RequestContext, ValidationResult, validate_all
 from gateway.ingest.write_keys import WriteKeys
 from gateway.runtime.metrics import GatewayMetrics
 from operators.records.events import Rejection
@@ -56,7 +56,7 @@ class Collector:
 
     def __init__(
         self,
-        bus: Bus,
+        bus: EventAppender,
         keys: WriteKeys,
         metrics: GatewayMetrics,
         max_future_ms: int,
@@ -86,7 +86,9 @@ class Collector:
         if scope is None:
             scope = self._admitted(self._keys.check_body(read_write_key(body)), request)
         self._keys.require(scope, 1)
-        door = Door(self._clock_ms(), self._max_future_ms, expected_type=kind, scope=scope, keeps_all=self._keeps_all)
+        door = RequestContext(
+            self._clock_ms(), self._max_future_ms, expected_type=kind, scope=scope, keeps_all=self._keeps_all
+        )
         return await self._take(kind, [body.strip()], door, request)
 
     async def _batch(self, request: Request) -> Response:
@@ -98,7 +100,7 @@ class Collector:
         if isinstance(batch, Rejection):
             raise self._refused_whole(batch)
         self._keys.require(scope, len(batch.events))
-        door = Door(
+        door = RequestContext(
             self._clock_ms(),
             self._max_future_ms,
             sent_at=batch.sent_at,
@@ -114,7 +116,7 @@ class Collector:
         scope = None if header is None else self._admitted(self._keys.check_header(header), request)
         try:
             return scope, await read_body(request, BATCH_BYTES)
-        except Problem as problem:
+        except HttpProblem as problem:
             self._metrics.events_rejected.labels(problem.kind).inc()
             raise
 
@@ -123,11 +125,11 @@ class Collector:
         origin = request.headers.get("origin")
         if scope.origins is not None and origin is not None and origin not in scope.origins:
             wrong = ErrorDetail("Origin", repr(origin)[:120], " or ".join(sorted(scope.origins)))
-            raise Problem("forbidden", f"found a page of {wrong.found}, expected {wrong.expected}", [wrong])
+            raise HttpProblem("forbidden", f"found a page of {wrong.found}, expected {wrong.expected}", [wrong])
         return scope
 
-    async def _take(self, endpoint: str, raws: Sequence[bytes], door: Door, request: Request) -> Response:
-        verdict = admit_all(raws, door, self._new_id)
+    async def _take(self, endpoint: str, raws: Sequence[bytes], door: RequestContext, request: Request) -> Response:
+        verdict = validate_all(raws, door, self._new_id)
         self._metrics.events_received.labels(endpoint).inc(len(raws))
         for refused in verdict.refused:
             self._metrics.events_rejected.labels(refused.kind).inc()
@@ -145,12 +147,12 @@ class Collector:
             self._metrics.bus_refusals.labels(problem.kind).inc()
             raise problem from error
 
-    def _refused_whole(self, rejection: Rejection) -> Problem:
+    def _refused_whole(self, rejection: Rejection) -> HttpProblem:
         self._metrics.events_rejected.labels(rejection.kind).inc()
-        return Problem("too_big" if rejection.kind == "too_big" else "invalid", str(rejection), [rejection])
+        return HttpProblem("too_big" if rejection.kind == "too_big" else "invalid", str(rejection), [rejection])
 
 
-def nothing_accepted(refused: Sequence[Refused]) -> Problem:
+def nothing_accepted(refused: Sequence[RefusedEvent]) -> HttpProblem:
     """The answer when no event of the request was taken."""
     first = refused[0]
     kinds = {each.kind for each in refused}
@@ -158,10 +160,10 @@ def nothing_accepted(refused: Sequence[Refused]) -> Problem:
     detail = f"{first.path}: found {first.found}, expected {first.expected}"
     if len(refused) > 1:
         detail = f"none of {len(refused)} events was taken; the first: {detail}"
-    return Problem(kind, detail, refused, more={"success": False, "accepted": 0, "rejected": refused})
+    return HttpProblem(kind, detail, refused, more={"success": False, "accepted": 0, "rejected": refused})
 
 
-def _answer(verdict: Verdict, request: Request) -> Response:
+def _answer(verdict: ValidationResult, request: Request) -> Response:
     accepted, refused = len(verdict.admitted), verdict.refused
     if refused:
         body = msgspec.json.encode({"success": False, "accepted": accepted, "rejected": refused})

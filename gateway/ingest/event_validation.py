@@ -1,6 +1,6 @@
 """Checks one event, or one batch of them, at the door: pure.
 
-In: the raw bytes of an event, and what holds for its request (``Door``). Out: an
+In: the raw bytes of an event, and what holds for its request (``RequestContext``). Out: an
 ``OutgoingEvent`` with the customer, the corrected time and the bytes for the bus, or a
 ``Rejection`` that says where, what was found and what is expected.
 Refused: more than 32 KB, not UTF-8, nested too deeply, lone surrogates, not an event of
@@ -50,7 +50,7 @@ _STATUSES: Final = {
 NewId = Callable[[], str]
 
 
-class Door(msgspec.Struct, frozen=True):
+class RequestContext(msgspec.Struct, frozen=True):
     """What holds for every event of one request; times in epoch ms.
 
     ``expected_type``: the endpoint's (None: any); ``sent_at`` and ``context``: the batch's own.
@@ -66,7 +66,7 @@ class Door(msgspec.Struct, frozen=True):
     keeps_all: bool = True
 
 
-class Refused(msgspec.Struct, frozen=True, rename="camel"):
+class RefusedEvent(msgspec.Struct, frozen=True, rename="camel"):
     """One event of a request that was not taken: its place, its messageId if it has one, and why."""
 
     index: int
@@ -78,11 +78,11 @@ class Refused(msgspec.Struct, frozen=True, rename="camel"):
     expected: str
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class ValidationResult(msgspec.Struct, frozen=True):
     """What became of the events of one request."""
 
     admitted: list[OutgoingEvent]
-    refused: list[Refused]
+    refused: list[RefusedEvent]
 
 
 class _Type(msgspec.Struct, gc=False):
@@ -97,20 +97,20 @@ class _MessageId(msgspec.Struct, gc=False, rename="camel"):
     message_id: str | None = None
 
 
-def admit_all(raws: Sequence[bytes], door: Door, new_id: NewId) -> Verdict:
+def validate_all(raws: Sequence[bytes], door: RequestContext, new_id: NewId) -> ValidationResult:
     """Each event on its own: what is wrong with one does not touch the others."""
     admitted: list[OutgoingEvent] = []
-    refused: list[Refused] = []
+    refused: list[RefusedEvent] = []
     for index, raw in enumerate(raws):
-        outcome = admit(raw, door, new_id)
+        outcome = validate(raw, door, new_id)
         if isinstance(outcome, OutgoingEvent):
             admitted.append(outcome)
         else:
             refused.append(refusal(index, raw, outcome))
-    return Verdict(admitted, refused)
+    return ValidationResult(admitted, refused)
 
 
-def admit(raw: bytes, door: Door, new_id: NewId) -> OutgoingEvent | Rejection:
+def validate(raw: bytes, door: RequestContext, new_id: NewId) -> OutgoingEvent | Rejection:
     """One event, or why not. ``new_id`` is asked only for an event without a messageId."""
     wrong = _wrong_bytes(raw)
     if wrong is not None:
@@ -132,13 +132,15 @@ def admit(raw: bytes, door: Door, new_id: NewId) -> OutgoingEvent | Rejection:
     return OutgoingEvent(event.customer_id or "", time_ms, complete if door.keeps_all else known_event(complete))
 
 
-def refusal(index: int, raw: bytes, rejection: Rejection) -> Refused:
+def refusal(index: int, raw: bytes, rejection: Rejection) -> RefusedEvent:
     """The rejection as the answer lists it."""
     status = _STATUSES.get(rejection.kind, HTTPStatus.BAD_REQUEST)
-    return Refused(index, _message_id(raw), status, rejection.kind, rejection.path, rejection.found, rejection.expected)
+    return RefusedEvent(
+        index, _message_id(raw), status, rejection.kind, rejection.path, rejection.found, rejection.expected
+    )
 
 
-def corrected_time(event: Event, door: Door) -> int | Rejection:
+def corrected_time(event: Event, door: RequestContext) -> int | Rejection:
     """Epoch ms of the event on our clock: ``receivedAt - (sentAt - originalTimestamp)``.
 
     The sender's clock may be wrong, the time between making and sending is not. Without
@@ -166,7 +168,7 @@ def _wrong_bytes(raw: bytes) -> Rejection | None:
     return wrong_text(raw) or too_deep(raw)
 
 
-def _missing_type(raw: bytes, event: Event, door: Door) -> str | Rejection | None:
+def _missing_type(raw: bytes, event: Event, door: RequestContext) -> str | Rejection | None:
     """The type to add because the endpoint says it and the event does not; None when there is nothing to add."""
     expected = door.expected_type
     if expected is None or event.type == expected:
@@ -237,7 +239,7 @@ def _over(path: str, text: str, limit: int) -> Rejection:
     return Rejection("too_long", path, f"{len(text)} characters", f"at most {limit} characters")
 
 
-def _complete(raw: bytes, event: Event, missing_type: str | None, door: Door, new_id: NewId) -> bytes:
+def _complete(raw: bytes, event: Event, missing_type: str | None, door: RequestContext, new_id: NewId) -> bytes:
     """The event as one line, with what it lacked added at its end (the last of two equal keys counts)."""
     added = b""
     if missing_type is not None:

@@ -1,7 +1,7 @@
 """Who may send events: a write key, as the user name of Basic auth or as ``writeKey`` in the body.
 
 In: the Authorization header, or the key of the body. Out: what that key may send (``WriteKeyScope``), when it is one
-of ours. Refused, as a 401 ``Problem``: another scheme, what is not base64, an unknown key, none.
+of ours. Refused, as a 401 ``HttpProblem``: another scheme, what is not base64, an unknown key, none.
 """
 
 import base64
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from config.settings.write_key_scopes import WriteKeyScope
-from gateway.http.problems import ErrorDetail, Problem
+from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.http.rate_limit import Rates
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="zhiyin write key", charset="UTF-8"'}
@@ -57,6 +57,6 @@ class WriteKeys:
         return found[0]
 
 
-def unauthorised(path: str, found: str) -> Problem:
+def unauthorised(path: str, found: str) -> HttpProblem:
     """A 401 that says which key was looked for where."""
-    return Problem("unauthorised", f"found {found}", [ErrorDetail(path, found, _EXPECTED)], CHALLENGE)
+    return HttpProblem("unauthorised", f"found {found}", [ErrorDetail(path, found, _EXPECTED)], CHALLENGE)

@@ -1,6 +1,6 @@
 """One entry of a channel with what the push needs to know of its event, read once for all listeners.
 
-In: an offset and the bytes of a CloudEvent. Out: ``Told``. Refused: nothing; an event
+In: an offset and the bytes of a CloudEvent. Out: ``ChannelEvent``. Refused: nothing; an event
 that cannot be read is passed on as it is, without times.
 """
 
@@ -10,14 +10,14 @@ from typing import Final
 import msgspec
 
 from operators.support.timestamps import to_ms
-from state.audit.trail import BUNDLE, HINT, Shown
+from state.audit.trail import BUNDLE, HINT, ShownItem
 
 CREATED: Final = "zhiyin.hint.created"
 BUNDLED: Final = frozenset(("zhiyin.bundle.created", "zhiyin.bundle.changed"))
 ENDINGS: Final = frozenset(("zhiyin.hint.retired", "zhiyin.hint.used", "zhiyin.hint.dismissed"))
 
 
-class Told(msgspec.Struct, frozen=True, gc=False):
+class ChannelEvent(msgspec.Struct, frozen=True, gc=False):
     """One entry. ``time_ms``: when its event happened, ``expires_ms``: when it is of no more use (None: not said).
 
     ``customer_id``: whom it is about; ``branch``, ``region``: where he belongs; ``skill``: what a desk needs to take it
@@ -42,11 +42,11 @@ class Told(msgspec.Struct, frozen=True, gc=False):
         return self.hint_id if self.type == CREATED else None
 
     @property
-    def shows(self) -> Shown | None:
+    def shows(self) -> ShownItem | None:
         """What of whom a desk sees with it; None: nothing that it has not seen before."""
         if self.type == CREATED:
-            return Shown(HINT, self.hint_id, self.customer_id)
-        return Shown(BUNDLE, self.bundle_id, self.customer_id) if self.type in BUNDLED else None
+            return ShownItem(HINT, self.hint_id, self.customer_id)
+        return ShownItem(BUNDLE, self.bundle_id, self.customer_id) if self.type in BUNDLED else None
 
     @property
     def ends(self) -> str | None:
@@ -64,7 +64,7 @@ class _About(msgspec.Struct, frozen=True, gc=False):
     customer_id: str = ""
 
 
-class _Outline(msgspec.Struct, gc=False):
+class _CloudEvent(msgspec.Struct, gc=False):
     type: str = ""
     data: _About = _About()
     time: datetime | None = None
@@ -74,16 +74,16 @@ class _Outline(msgspec.Struct, gc=False):
     skill: str | None = None
 
 
-_DECODER: Final = msgspec.json.Decoder(_Outline)
+_DECODER: Final = msgspec.json.Decoder(_CloudEvent)
 
 
-def read_told(offset: int, event: bytes) -> Told:
+def read_channel_event(offset: int, event: bytes) -> ChannelEvent:
     """The entry at ``offset``."""
     try:
         outline = _DECODER.decode(event)
     except (msgspec.DecodeError, UnicodeError):
-        return Told(offset, event, "", None, None)
-    return Told(
+        return ChannelEvent(offset, event, "", None, None)
+    return ChannelEvent(
         offset,
         event,
         outline.type,

@@ -17,12 +17,12 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from gateway.push.channel_entry import CREATED, Told
+from gateway.push.channel_entry import CREATED, ChannelEvent
 from gateway.push.hub import Hub, Start
 from gateway.runtime.metrics import GatewayMetrics
-from gateway.runtime.tasks import end
+from gateway.runtime.tasks import cancel_and_wait
 from operators.hints.hint import OPEN_STATES
-from state.hints.repository import HintBoard
+from state.hints.repository import HintRepository
 from state.redis.connections import StoreUnavailable
 from state.redis.keys import CHATBOT_CHANNEL
 
@@ -36,10 +36,10 @@ REJOIN_AFTER_S: Final = 1.0
 log = logging.getLogger("zhiyin.chatbot_hook")
 
 
-class ChatbotHook:
+class ChatbotWebhook:
     """Calls one bot's hook; a listener of the hub."""
 
-    def __init__(self, url: str, hub: Hub, board: HintBoard, metrics: GatewayMetrics) -> None:
+    def __init__(self, url: str, hub: Hub, board: HintRepository, metrics: GatewayMetrics) -> None:
         self._url = httpx.URL(url)
         self._hub = hub
         self._board = board
@@ -57,16 +57,16 @@ class ChatbotHook:
     async def stop(self) -> None:
         """Stop; calls under way are given up."""
         self._hub.leave(CHATBOT_CHANNEL, self)
-        await end(*self._tasks)
+        await cancel_and_wait(*self._tasks)
 
     def begun(self, start: Start) -> None:
         """See gateway.push.hub.Listener."""
 
-    async def replay(self, told: Told) -> None:
+    async def replay(self, told: ChannelEvent) -> None:
         """See gateway.push.hub.Listener: starting at the tip there is nothing to replay."""
         self.heard(told)
 
-    def heard(self, told: Told) -> None:
+    def heard(self, told: ChannelEvent) -> None:
         """Queue a new hint; everything else on the channel is no reason to speak."""
         if told.type != CREATED:
             return

@@ -14,16 +14,26 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from gateway.auth.tokens import Token
-from gateway.push.channel_entry import Told
+from gateway.push.channel_entry import ChannelEvent
 from gateway.push.frames import CloseCode, close_reason, error_frame
 from gateway.push.hub import Hub
 from gateway.push.meter import PushMeter
-from gateway.push.protocol import PING, Begin, Clock, Close, End, Report, Send, Session, Step
-from gateway.push.send_queue import Outbox
+from gateway.push.protocol import (
+    PING,
+    BeginSubscription,
+    Close,
+    EndSubscription,
+    ReportState,
+    Send,
+    Session,
+    SessionAction,
+    SessionClock,
+)
+from gateway.push.send_queue import SendQueue
 from gateway.push.subscription import Subscription
 from gateway.services.hint_feedback import Feedback, FeedbackRefused
 from operators.records.routing import has_skill, is_queue
-from state.audit.trail import HINT, Shown
+from state.audit.trail import HINT, ShownItem
 from state.bus.protocol import BusFull
 from state.redis.connections import StoreUnavailable
 
@@ -32,20 +42,20 @@ CLOSE_WITHIN_S: Final = 5.0
 log = logging.getLogger("zhiyin.push")
 
 
-class House(NamedTuple):
+class PushContext(NamedTuple):
     """What all desks of one server share. ``clock``: the time; ``queue_frames``: room in each outbox."""
 
     hub: Hub
     feedback: Feedback
     meter: PushMeter
-    clock: Callable[[], Clock]
+    clock: Callable[[], SessionClock]
     queue_frames: int
     ping_interval_s: float
     delivered: Callable[[str], None]
-    seen: Callable[[Token, Shown], None] = lambda _token, _shown: None
+    seen: Callable[[Token, ShownItem], None] = lambda _token, _shown: None
 
 
-class Desk:
+class Connection:
     """One connection; ``serve`` returns when it has ended."""
 
     __slots__ = (
@@ -60,11 +70,11 @@ class Desk:
         "_subscriptions",
     )
 
-    def __init__(self, connection: ServerConnection, session: Session, house: House) -> None:
+    def __init__(self, connection: ServerConnection, session: Session, house: PushContext) -> None:
         self._connection = connection
         self._session = session
         self._house = house
-        self._outbox = Outbox(
+        self._outbox = SendQueue(
             connection, house.queue_frames, house.meter, self._steady_s, self._overflown, self._delivered
         )
         self._subscriptions: dict[str, Subscription] = {}
@@ -98,7 +108,7 @@ class Desk:
         if self._closing is not None:
             await asyncio.wait((self._closing,))
 
-    def look_after(self, now: Clock) -> None:
+    def look_after(self, now: SessionClock) -> None:
         """Ping, and close what time alone has ended. To be called about once a second."""
         stuck_s = self._outbox.sending_for_s()
         overdue = self._session.overdue(now)
@@ -111,7 +121,7 @@ class Desk:
             if self._outbox.is_empty:
                 self._outbox.put("ping", PING)
 
-    def _delivered(self, shown: Shown) -> None:
+    def _delivered(self, shown: ShownItem) -> None:
         """A frame with a hint or a bundle has gone out."""
         if shown.kind == HINT:
             self._house.delivered(shown.id)
@@ -123,7 +133,7 @@ class Desk:
         """Whose it is; None until it has said so, and once it is being closed."""
         return self._session.token if self._closing is None else None
 
-    def _sees(self, told: Told) -> bool:
+    def _sees(self, told: ChannelEvent) -> bool:
         """Whether an entry is of a customer that this desk may see."""
         token = self._session.token
         if token is None:
@@ -133,7 +143,7 @@ class Desk:
             return False
         return True
 
-    def _may_take(self, told: Told) -> bool:
+    def _may_take(self, told: ChannelEvent) -> bool:
         """Whether an entry of a queue is for this desk: it may see the customer and has the skill."""
         token = self._session.token
         return (
@@ -159,18 +169,18 @@ class Desk:
         if self._role is not None:
             self._house.meter.ended(self._role)
 
-    async def _take(self, step: Step | None) -> None:
+    async def _take(self, step: SessionAction | None) -> None:
         match step:
             case Send(kind, frame):
                 self._outbox.put(kind, frame)
                 self._welcome()
             case Close(code, reason):
                 self.close(code, reason)
-            case Begin():
+            case BeginSubscription():
                 self._begin(step)
-            case End(subscription_id):
+            case EndSubscription(subscription_id):
                 self._drop(subscription_id)
-            case Report():
+            case ReportState():
                 await self._report(step)
 
     def _welcome(self) -> None:
@@ -179,13 +189,13 @@ class Desk:
             self._role = self._session.token.role
             self._house.meter.opened(self._role)
 
-    def _begin(self, begin: Begin) -> None:
+    def _begin(self, begin: BeginSubscription) -> None:
         sees = self._may_take if is_queue(begin.channel) else self._sees
         subscription = Subscription(begin.id, begin.channel, self._outbox, self._drop, sees)
         self._subscriptions[begin.id] = subscription
         self._joining[begin.id] = asyncio.create_task(self._join(begin, subscription))
 
-    async def _join(self, begin: Begin, subscription: Subscription) -> None:
+    async def _join(self, begin: BeginSubscription, subscription: Subscription) -> None:
         try:
             await self._house.hub.join(begin.channel, subscription, begin.epoch, begin.offset)
         except StoreUnavailable as error:
@@ -216,7 +226,7 @@ class Desk:
         for subscription_id in list(self._subscriptions):
             self._drop(subscription_id)
 
-    async def _report(self, report: Report) -> None:
+    async def _report(self, report: ReportState) -> None:
         token = self._session.token
         if token is None:
             return

@@ -16,7 +16,7 @@ from gateway.http.origins import may_ask
 from gateway.http.rate_limit import Rates
 
 
-class PushDoor:
+class Handshake:
     """``origins``: whose pages may open desks; ``clock_s`` never goes back."""
 
     def __init__(

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from gateway.runtime.tasks import end
-from state.hints.repository import EXPIRED_AT_ONCE, HintBoard
+from gateway.runtime.tasks import cancel_and_wait
+from state.hints.repository import EXPIRED_AT_ONCE, HintRepository
 from state.redis.connections import StoreUnavailable
 
 NOTED_AFTER_S: Final = 0.1
@@ -27,10 +27,10 @@ REMEMBERED: Final = 20_000
 log = logging.getLogger("zhiyin.push")
 
 
-class HintLives:
+class HintLifecycle:
     """Notes and ends. ``now_ms``: epoch milliseconds."""
 
-    def __init__(self, board: HintBoard, now_ms: Callable[[], int]) -> None:
+    def __init__(self, board: HintRepository, now_ms: Callable[[], int]) -> None:
         self._board = board
         self._now_ms = now_ms
         self._waiting: dict[str, None] = {}
@@ -44,7 +44,7 @@ class HintLives:
 
     async def stop(self) -> None:
         """Note what waits and stop."""
-        await end(*self._tasks)
+        await cancel_and_wait(*self._tasks)
         self._tasks = []
         with suppress(StoreUnavailable):
             await self._note()

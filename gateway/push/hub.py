@@ -12,10 +12,10 @@ import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
-from gateway.push.channel_entry import Told, read_told
-from gateway.runtime.tasks import end
-from state.hints.repository import HintBoard
-from state.redis.channels import ChannelEntry, Place, Position
+from gateway.push.channel_entry import ChannelEvent, read_channel_event
+from gateway.runtime.tasks import cancel_and_wait
+from state.hints.repository import HintRepository
+from state.redis.channels import ChannelEntry, ChannelOffset, ChannelPosition
 from state.redis.connections import StoreUnavailable
 
 BLOCK_MS: Final = 200
@@ -50,10 +50,10 @@ class Listener(Protocol):
     def begun(self, start: Start) -> None:
         """Said once, before anything else."""
 
-    async def replay(self, told: Told) -> None:
+    async def replay(self, told: ChannelEvent) -> None:
         """An entry that was missed."""
 
-    def heard(self, told: Told) -> None:
+    def heard(self, told: ChannelEvent) -> None:
         """An entry, live."""
 
     def stale(self, since_ms: int) -> None:
@@ -82,12 +82,12 @@ class _Channel:
 class Hub:
     """One reader for all channels. ``now_ms``: epoch milliseconds."""
 
-    def __init__(self, board: HintBoard, now_ms: Callable[[], int]) -> None:
+    def __init__(self, board: HintRepository, now_ms: Callable[[], int]) -> None:
         self.stale_since_ms: int | None = None
         self._board = board
         self._now_ms = now_ms
         self._channels: dict[str, _Channel] = {}
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, ChannelOffset] = {}
         self._opened: set[str] = set()
         self._questions = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._somebody = asyncio.Event()
@@ -100,7 +100,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Stop reading; listeners hear nothing more."""
-        await end(*self._tasks)
+        await cancel_and_wait(*self._tasks)
         self._tasks = []
 
     async def join(self, name: str, listener: Listener, epoch: str | None = None, offset: int | None = None) -> None:
@@ -129,7 +129,7 @@ class Hub:
         position = await self._position(name)
         if name not in self._channels:
             self._channels[name] = _Channel(name, position.epoch, position.offset)
-            self._places[name] = Place(position.epoch, position.offset)
+            self._places[name] = ChannelOffset(position.epoch, position.offset)
             self._opened.add(name)
         channel = self._channels[name]
         self._read_ms = max(self._read_ms, self._now_ms()) if self.stale_since_ms is None else self._read_ms
@@ -158,14 +158,14 @@ class Hub:
                 listener.lost()
                 return
             for entry in entries:
-                told = read_told(entry.offset, entry.event)
+                told = read_channel_event(entry.offset, entry.event)
                 is_over = told.is_over(self._now_ms()) or told.announces in ended
                 if listener in channel.members and not is_over:
                     await listener.replay(told)
             after = entries[-1].offset
         self._go_live(channel, listener, after)
 
-    async def _position(self, name: str) -> Position:
+    async def _position(self, name: str) -> ChannelPosition:
         async with self._questions:
             return await self._board.position(name)
 
@@ -180,7 +180,9 @@ class Hub:
             entries = await self._page(channel.name, after)
             if not entries:
                 break
-            ended.update(told.ends for told in (read_told(each.offset, each.event) for each in entries) if told.ends)
+            ended.update(
+                told.ends for told in (read_channel_event(each.offset, each.event) for each in entries) if told.ends
+            )
             after = entries[-1].offset
         return ended
 
@@ -234,23 +236,23 @@ class Hub:
             channel = self._channels.get(name)
             for count, entry in enumerate(entries, 1):
                 if channel is not None and entry.offset > channel.offset:
-                    self._tell(channel, read_told(entry.offset, entry.event))
+                    self._tell(channel, read_channel_event(entry.offset, entry.event))
                 told += 1
                 if count % AT_A_STRETCH == 0 or told % TOLD_AT_ONCE == 0:
                     await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-    def _tell(self, channel: _Channel, told: Told) -> None:
+    def _tell(self, channel: _Channel, told: ChannelEvent) -> None:
         if told.offset != channel.offset + 1:
             self._lose(channel)
             return
         channel.offset = told.offset
-        self._places[channel.name] = Place(channel.epoch, told.offset)
+        self._places[channel.name] = ChannelOffset(channel.epoch, told.offset)
         for listener, after in list(channel.live.items()):
             if told.offset > after:
                 self._hear(channel, listener, told)
 
-    def _hear(self, channel: _Channel, listener: Listener, told: Told) -> None:
+    def _hear(self, channel: _Channel, listener: Listener, told: ChannelEvent) -> None:
         try:
             listener.heard(told)
         except Exception:

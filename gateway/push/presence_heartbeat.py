@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from gateway.auth.tokens import Token
-from gateway.runtime.tasks import end
+from gateway.runtime.tasks import cancel_and_wait
 from operators.records.routing import is_queue
-from state.contacts.handover import Rerouting
+from state.contacts.handover import HintHandover
 from state.contacts.presence import ON_LINE_MS, Presence, Seat
 from state.redis.connections import StoreUnavailable
 
@@ -25,13 +25,13 @@ AT_A_STRETCH: Final = 500
 log = logging.getLogger("zhiyin.push")
 
 
-class PresenceBeats:
+class PresenceHeartbeat:
     """Says who is on line. ``tokens()``: of the desks that are connected now; ``now_ms``: epoch ms."""
 
     def __init__(
         self,
         presence: Presence,
-        rerouting: Rerouting,
+        rerouting: HintHandover,
         tokens: Callable[[], Iterable[Token]],
         now_ms: Callable[[], int],
     ) -> None:
@@ -50,7 +50,7 @@ class PresenceBeats:
         """Stop, and say of all that they have gone: another gateway that has one says so again."""
         if self._looking is None:
             return
-        await end(self._looking)
+        await cancel_and_wait(self._looking)
         try:
             if self._said_ms:
                 await self._presence.gone(self._said_ms)

@@ -10,10 +10,10 @@ from gateway.auth.tokens import Token
 from gateway.push.meter import PushMeter
 from gateway.runtime.metrics import GatewayMetrics
 from gateway.services.hint_feedback import BusWriter, Feedback, Opinion
-from state.hints.repository import HintBoard, StateChange
+from state.hints.repository import HintRepository, StateChange
 
 
-class PushCounts(PushMeter):
+class PrometheusMeter(PushMeter):
     """The push's meter over the metrics of one gateway. ``clock_ms``: epoch ms."""
 
     def __init__(self, metrics: GatewayMetrics, clock_ms: Callable[[], int]) -> None:
@@ -50,7 +50,9 @@ class PushCounts(PushMeter):
 class CountedFeedback(Feedback):
     """Feedback whose reports are counted by state and by whether they changed anything."""
 
-    def __init__(self, board: HintBoard, bus: BusWriter, now_ms: Callable[[], int], metrics: GatewayMetrics) -> None:
+    def __init__(
+        self, board: HintRepository, bus: BusWriter, now_ms: Callable[[], int], metrics: GatewayMetrics
+    ) -> None:
         super().__init__(board, bus, now_ms)
         self._metrics = metrics
 

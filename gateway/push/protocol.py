@@ -50,7 +50,7 @@ class Close(NamedTuple):
     reason: str
 
 
-class Begin(NamedTuple):
+class BeginSubscription(NamedTuple):
     """Begin telling ``channel`` under this id; from after ``offset`` of ``epoch`` where given."""
 
     id: str
@@ -59,13 +59,13 @@ class Begin(NamedTuple):
     offset: int | None
 
 
-class End(NamedTuple):
+class EndSubscription(NamedTuple):
     """Stop telling this subscription."""
 
     id: str
 
 
-class Report(NamedTuple):
+class ReportState(NamedTuple):
     """The client reports a hint's state."""
 
     hint_id: str
@@ -73,10 +73,10 @@ class Report(NamedTuple):
     opinion: Opinion
 
 
-Step = Send | Close | Begin | End | Report
+SessionAction = Send | Close | BeginSubscription | EndSubscription | ReportState
 
 
-class Clock(NamedTuple):
+class SessionClock(NamedTuple):
     """Now: ``steady_s`` never goes back (for waiting), ``wall_ms`` is epoch milliseconds."""
 
     steady_s: float
@@ -91,7 +91,7 @@ class Clock(NamedTuple):
 class Session:
     """Where one conversation stands. ``token`` is None until the client has said who it is."""
 
-    def __init__(self, read: Callable[[str, int], Token], ping_interval_s: float, now: Clock) -> None:
+    def __init__(self, read: Callable[[str, int], Token], ping_interval_s: float, now: SessionClock) -> None:
         self.token: Token | None = None
         self.subscriptions: set[str] = set()
         self._read = read
@@ -100,7 +100,7 @@ class Session:
         self._heard_s = now.steady_s
         self._allowance = float(FRAMES_AT_ONCE)
 
-    def receive(self, text: str | bytes, now: Clock) -> Step | None:
+    def receive(self, text: str | bytes, now: SessionClock) -> SessionAction | None:
         """What follows from one frame of the client's: one step, or nothing."""
         if not self._within_allowance(now):
             return Close(CloseCode.TOO_MANY, f"too many frames: at most {FRAMES_PER_S:.0f} a second")
@@ -118,7 +118,7 @@ class Session:
             return Close(CloseCode.UNAUTHORISED, "say connection_init with a token first")
         return self._known(frame, self.token)
 
-    def overdue(self, now: Clock) -> Close | None:
+    def overdue(self, now: SessionClock) -> Close | None:
         """The close that time alone brings: no token, an expired one, or silence."""
         if self.token is None and now.steady_s - self._began_s >= INIT_WITHIN_S:
             return Close(CloseCode.TIMEOUT, f"no connection_init within {INIT_WITHIN_S:.0f} s")
@@ -133,13 +133,13 @@ class Session:
         """The subscription is over; its id may be used again."""
         self.subscriptions.discard(subscription_id)
 
-    def _within_allowance(self, now: Clock) -> bool:
+    def _within_allowance(self, now: SessionClock) -> bool:
         earned = (now.steady_s - self._heard_s) * FRAMES_PER_S
         self._allowance = min(FRAMES_AT_ONCE, self._allowance + earned) - 1
         self._heard_s = now.steady_s
         return self._allowance >= 0
 
-    def _init(self, frame: ConnectionInit, now: Clock) -> Step:
+    def _init(self, frame: ConnectionInit, now: SessionClock) -> SessionAction:
         try:
             token = self._read(frame.token, now.wall_s)
         except TokenRefused as error:
@@ -151,14 +151,14 @@ class Session:
         self.token = token
         return Send("connection_ack", _acknowledged(token, self._ping_interval_s))
 
-    def _known(self, frame: Subscribe | Ack | Complete, token: Token) -> Step | None:
+    def _known(self, frame: Subscribe | Ack | Complete, token: Token) -> SessionAction | None:
         if isinstance(frame, Ack):
-            return Report(frame.hint_id, frame.state, Opinion(frame.helpful, frame.reason))
+            return ReportState(frame.hint_id, frame.state, Opinion(frame.helpful, frame.reason))
         if isinstance(frame, Complete):
-            return End(frame.id) if frame.id in self.subscriptions else None
+            return EndSubscription(frame.id) if frame.id in self.subscriptions else None
         return self._subscribe(frame, token)
 
-    def _subscribe(self, frame: Subscribe, token: Token) -> Step:
+    def _subscribe(self, frame: Subscribe, token: Token) -> SessionAction:
         if frame.id in self.subscriptions:
             return Close(CloseCode.DUPLICATE, f"subscription id {frame.id!r} is in use")
         if len(self.subscriptions) >= SUBSCRIPTIONS:
@@ -167,7 +167,7 @@ class Session:
         if channel is None:
             return Send("error", _not_yours(frame, token))
         self.subscriptions.add(frame.id)
-        return Begin(frame.id, channel, frame.epoch, frame.offset)
+        return BeginSubscription(frame.id, channel, frame.epoch, frame.offset)
 
 
 PONG: Final = frame_bytes("pong")

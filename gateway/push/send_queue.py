@@ -14,19 +14,19 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from gateway.push.meter import PushMeter
-from state.audit.trail import Shown
+from state.audit.trail import ShownItem
 
 
-class Waiting(NamedTuple):
+class QueuedFrame(NamedTuple):
     """A frame in the queue. ``event_ms``: when its event happened (told live only); ``shows``: what is seen with it."""
 
     kind: str
     frame: bytes
     event_ms: int | None = None
-    shows: Shown | None = None
+    shows: ShownItem | None = None
 
 
-class Outbox:
+class SendQueue:
     """The queue of one connection. ``steady_s``: a clock that never goes back; ``delivered``: told of what was seen."""
 
     __slots__ = (
@@ -49,7 +49,7 @@ class Outbox:
         meter: PushMeter,
         steady_s: Callable[[], float],
         on_overflow: Callable[[], None],
-        delivered: Callable[[Shown], None],
+        delivered: Callable[[ShownItem], None],
     ) -> None:
         self.room_frames = room_frames
         self._connection = connection
@@ -57,7 +57,7 @@ class Outbox:
         self._steady_s = steady_s
         self._on_overflow = on_overflow
         self._delivered = delivered
-        self._frames: list[Waiting] = []
+        self._frames: list[QueuedFrame] = []
         self._writer: asyncio.Task[None] | None = None
         self._room: asyncio.Event | None = None
         self._sending_since_s: float | None = None
@@ -67,20 +67,20 @@ class Outbox:
         """Whether nothing waits."""
         return not self._frames
 
-    def put(self, kind: str, frame: bytes, event_ms: int | None = None, shows: Shown | None = None) -> None:
+    def put(self, kind: str, frame: bytes, event_ms: int | None = None, shows: ShownItem | None = None) -> None:
         """Queue a frame, or report that there is no room."""
         if len(self._frames) < self.room_frames:
-            self._add(Waiting(kind, frame, event_ms, shows))
+            self._add(QueuedFrame(kind, frame, event_ms, shows))
         else:
             self._meter.overflowed()
             self._on_overflow()
 
-    async def put_when_there_is_room(self, kind: str, frame: bytes, shows: Shown | None = None) -> None:
+    async def put_when_there_is_room(self, kind: str, frame: bytes, shows: ShownItem | None = None) -> None:
         """Queue a frame of a replay: a desk that catches up is not slow, it may take its time."""
         while len(self._frames) >= self.room_frames:
             self._room = self._room or asyncio.Event()
             await self._room.wait()
-        self._add(Waiting(kind, frame, None, shows))
+        self._add(QueuedFrame(kind, frame, None, shows))
 
     def sending_for_s(self) -> float:
         """How long the socket has been taking to take the frame it has."""
@@ -91,7 +91,7 @@ class Outbox:
         if self._writer is not None:
             self._writer.cancel()
 
-    def _add(self, waiting: Waiting) -> None:
+    def _add(self, waiting: QueuedFrame) -> None:
         self._frames.append(waiting)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_on())

@@ -18,17 +18,17 @@ from websockets.typing import Subprotocol
 
 from config.settings.load import Settings
 from gateway.auth.tokens import AGENT, Token, TokenReader
-from gateway.push.connection import CLOSE_WITHIN_S, Desk, House
+from gateway.push.connection import CLOSE_WITHIN_S, Connection, PushContext
 from gateway.push.frames import FRAME_BYTES, PROTOCOL, CloseCode
-from gateway.push.handshake import PushDoor
-from gateway.push.hint_lifecycle import HintLives
+from gateway.push.handshake import Handshake
+from gateway.push.hint_lifecycle import HintLifecycle
 from gateway.push.hub import Hub
 from gateway.push.meter import NoMeter, PushMeter
-from gateway.push.protocol import Clock, Session
+from gateway.push.protocol import Session, SessionClock
 from gateway.runtime.gc_tuning import Garbage
 from gateway.services.hint_feedback import Feedback
-from state.audit.trail import Shown
-from state.hints.repository import HintBoard
+from state.audit.trail import ShownItem
+from state.hints.repository import HintRepository
 
 LOOK_EVERY_S: Final = 1.0
 SLICES: Final = 20
@@ -41,9 +41,9 @@ sockets_log = logging.getLogger("zhiyin.push.sockets")
 sockets_log.setLevel(logging.WARNING)  # below it stands a line for every connection that comes or goes
 
 
-def system_clock() -> Clock:
+def system_clock() -> SessionClock:
     """The time of this machine."""
-    return Clock(time.monotonic(), int(time.time() * 1000))
+    return SessionClock(time.monotonic(), int(time.time() * 1000))
 
 
 class PushServer:
@@ -52,22 +52,22 @@ class PushServer:
     def __init__(
         self,
         settings: Settings,
-        board: HintBoard,
+        board: HintRepository,
         feedback: Feedback,
         meter: PushMeter | None = None,
-        clock: Callable[[], Clock] = system_clock,
+        clock: Callable[[], SessionClock] = system_clock,
         reader: TokenReader | None = None,
-        seen: Callable[[Token, Shown], None] = lambda _token, _shown: None,
+        seen: Callable[[Token, ShownItem], None] = lambda _token, _shown: None,
     ) -> None:
         self.hub = Hub(board, lambda: clock().wall_ms)
         self._settings = settings
         self._clock = clock
         self._read_token = (reader or TokenReader(settings.token_secret)).read
-        self._door = PushDoor(
+        self._door = Handshake(
             settings.desk_origins, settings.trusted_proxies, settings.address_requests_per_s, lambda: clock().steady_s
         )
-        self._lives = HintLives(board, lambda: clock().wall_ms)
-        self._house = House(
+        self._lives = HintLifecycle(board, lambda: clock().wall_ms)
+        self._house = PushContext(
             self.hub,
             feedback,
             meter or NoMeter(),
@@ -77,7 +77,7 @@ class PushServer:
             self._lives.delivered,
             seen,
         )
-        self._desks: set[Desk] = set()
+        self._desks: set[Connection] = set()
         self._garbage = Garbage(clock().steady_s)
         self._server: Server | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -134,7 +134,7 @@ class PushServer:
 
     async def _serve(self, connection: ServerConnection) -> None:
         session = Session(self._read_token, self._house.ping_interval_s, self._clock())
-        desk = Desk(connection, session, self._house)
+        desk = Connection(connection, session, self._house)
         self._desks.add(desk)
         try:
             await desk.serve()

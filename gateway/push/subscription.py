@@ -6,12 +6,12 @@ In: what the hub says of one channel. Out: ``subscribed``, ``next``, ``stale``, 
 
 from collections.abc import Callable
 
-from gateway.push.channel_entry import Told
+from gateway.push.channel_entry import ChannelEvent
 from gateway.push.frames import error_frame, frame_bytes, next_frame, next_head
 from gateway.push.hub import Start
-from gateway.push.send_queue import Outbox
+from gateway.push.send_queue import SendQueue
 from operators.support.timestamps import iso_text
-from state.audit.trail import Shown
+from state.audit.trail import ShownItem
 
 
 class Subscription:
@@ -27,9 +27,9 @@ class Subscription:
         self,
         subscription_id: str,
         channel: str,
-        outbox: Outbox,
+        outbox: SendQueue,
         on_lost: Callable[[str], None],
-        sees: Callable[[Told], bool] = lambda _: True,
+        sees: Callable[[ChannelEvent], bool] = lambda _: True,
     ) -> None:
         self.id = subscription_id
         self.has_ended = False
@@ -44,13 +44,13 @@ class Subscription:
         frame = frame_bytes("subscribed", id=self.id, epoch=start.epoch, offset=start.offset, recovered=start.recovered)
         self._put("subscribed", frame)
 
-    async def replay(self, told: Told) -> None:
+    async def replay(self, told: ChannelEvent) -> None:
         """An entry that was missed."""
         if not self.has_ended and self._sees(told):
             frame = next_frame(self._head, told.offset, told.event)
             await self._outbox.put_when_there_is_room("next", frame, told.shows)
 
-    def heard(self, told: Told) -> None:
+    def heard(self, told: ChannelEvent) -> None:
         """An entry, live."""
         if self._sees(told):
             self._put("next", next_frame(self._head, told.offset, told.event), told.time_ms, told.shows)
@@ -69,6 +69,6 @@ class Subscription:
         self._put("error", error_frame(self.id, "history_lost", message, temporary=True))
         self._on_lost(self.id)
 
-    def _put(self, kind: str, frame: bytes, event_ms: int | None = None, shows: Shown | None = None) -> None:
+    def _put(self, kind: str, frame: bytes, event_ms: int | None = None, shows: ShownItem | None = None) -> None:
         if not self.has_ended:
             self._outbox.put(kind, frame, event_ms, shows)

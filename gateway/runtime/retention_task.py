@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from config.settings.load import Settings
-from gateway.runtime.tasks import end
+from gateway.runtime.tasks import cancel_and_wait
 from state.redis.connections import AsyncClient, StoreUnavailable
 from state.redis.retention import let_go
 
@@ -35,7 +35,7 @@ class Retention:
     async def stop(self) -> None:
         """Look no more."""
         if self._looking is not None:
-            await end(self._looking)
+            await cancel_and_wait(self._looking)
 
     async def _look_on(self) -> None:
         while True:

@@ -6,7 +6,7 @@ from typing import Any, Final
 AGAIN_AFTER_S: Final = 0.1
 
 
-async def end(*tasks: asyncio.Task[Any]) -> None:
+async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
     """Cancels tasks until they are over, however they ended.
 
     Once is not enough: redis-py swallows a cancellation that meets it while it connects.

@@ -14,8 +14,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from gateway.auth.tokens import Token
-from gateway.runtime.tasks import end
-from state.audit.trail import HINT, OUTREACH, AuditTrail, Shown, View
+from gateway.runtime.tasks import cancel_and_wait
+from state.audit.trail import HINT, OUTREACH, AuditTrail, AuditView, ShownItem
 from state.redis.connections import StoreUnavailable
 
 NOTED_AFTER_S: Final = 0.1
@@ -33,7 +33,7 @@ class Auditor:
         self._trail = trail
         self._now_ms = now_ms
         self._lost = lost
-        self._waiting: deque[View] = deque()
+        self._waiting: deque[AuditView] = deque()
         self._something = asyncio.Event()
         self._noting: asyncio.Task[None] | None = None
         self._lately: dict[tuple[str, str, str], int] = {}
@@ -45,15 +45,15 @@ class Auditor:
     async def stop(self) -> None:
         """Note what waits, and stop."""
         if self._noting is not None:
-            await end(self._noting)
+            await cancel_and_wait(self._noting)
         with suppress(StoreUnavailable):
             await self._note()
         if self._waiting:
             self._lost(len(self._waiting))
 
-    def pushed(self, token: Token, shown: Shown) -> None:
+    def pushed(self, token: Token, shown: ShownItem) -> None:
         """A frame with something of a customer has gone out to whoever holds ``token``."""
-        self._waiting.append(View(self._now_ms(), token.subject, token.role, "push", *shown))
+        self._waiting.append(AuditView(self._now_ms(), token.subject, token.role, "push", *shown))
         if len(self._waiting) > WAITING:
             self._waiting.popleft()
             self._lost(1)
@@ -73,11 +73,11 @@ class Auditor:
             if len(self._lately) > LATELY:
                 del self._lately[next(iter(self._lately))]
 
-    def _views(self, token: Token, how: str, documents: Iterable[Mapping[str, Any]], kind: str) -> Sequence[View]:
+    def _views(self, token: Token, how: str, documents: Iterable[Mapping[str, Any]], kind: str) -> Sequence[AuditView]:
         who, now_ms = (token.subject, token.role, how, kind), self._now_ms()
-        return [View(now_ms, *who, each[f"{kind}_id"], each["customer_id"]) for each in documents]
+        return [AuditView(now_ms, *who, each[f"{kind}_id"], each["customer_id"]) for each in documents]
 
-    def _is_noted(self, view: View) -> bool:
+    def _is_noted(self, view: AuditView) -> bool:
         noted_ms = self._lately.get(_whose(view))
         return noted_ms is not None and view.at_ms - noted_ms < AGAIN_AFTER_MS
 
@@ -100,5 +100,5 @@ class Auditor:
                 self._waiting.popleft()
 
 
-def _whose(view: View) -> tuple[str, str, str]:
+def _whose(view: AuditView) -> tuple[str, str, str]:
     return view.who, view.role, view.id

@@ -15,7 +15,7 @@ from operators.records.events import HINT_DISMISSED, HINT_SHOWN, HINT_USED
 from operators.records.facts import stable_id
 from operators.support.timestamps import iso_text
 from state.bus.protocol import OutgoingEvent
-from state.hints.repository import HintBoard, StateChange
+from state.hints.repository import HintRepository, StateChange
 
 EVENTS: Final = {"shown": HINT_SHOWN, "used": HINT_USED, "dismissed": HINT_DISMISSED}
 
@@ -51,7 +51,7 @@ class FeedbackRefused(Exception):
 class Feedback:
     """Takes reports. ``now_ms``: epoch milliseconds."""
 
-    def __init__(self, board: HintBoard, bus: BusWriter, now_ms: Callable[[], int]) -> None:
+    def __init__(self, board: HintRepository, bus: BusWriter, now_ms: Callable[[], int]) -> None:
         self._board = board
         self._bus = bus
         self._now_ms = now_ms

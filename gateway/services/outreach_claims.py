@@ -26,7 +26,7 @@ from operators.records.events import (
 from operators.records.facts import stable_id
 from operators.support.timestamps import iso_text
 from state.bus.protocol import OutgoingEvent
-from state.outreach.claims import Claim, Ending, OutreachBoard, Whose
+from state.outreach.claims import Claim, Ending, EntryOwner, OutreachRepository
 
 UNKNOWN: Final = "unknown"
 
@@ -46,13 +46,13 @@ class CallRefused(Exception):
         super().__init__(f"outreach {outreach_id}: found {found}, expected {expected}")
 
 
-class OutreachCalls:
+class OutreachClaims:
     """What agents do with the list. ``now_ms``: epoch milliseconds. Every method may raise StoreUnavailable.
 
     Those that tell the engine may raise BusFull or BusUnavailable after the change: ask the same again.
     """
 
-    def __init__(self, board: OutreachBoard, bus: BusWriter, now_ms: Callable[[], int]) -> None:
+    def __init__(self, board: OutreachRepository, bus: BusWriter, now_ms: Callable[[], int]) -> None:
         self._board = board
         self._bus = bus
         self._now_ms = now_ms
@@ -106,14 +106,21 @@ class OutreachCalls:
         await self._tell_wish(DO_NOT_CALL_LIFTED, customer_id, agent)
         return changed
 
-    async def _whose(self, outreach_id: str) -> Whose:
+    async def _whose(self, outreach_id: str) -> EntryOwner:
         whose = await self._board.whose(outreach_id)
         if whose is None:
             raise CallRefused(outreach_id, UNKNOWN, "no such entry", "one of the list")
         return whose
 
     async def _tell(
-        self, name: str, key: str, outreach_id: str, whose: Whose, agent: str, now_ms: int, outcome: str | None = None
+        self,
+        name: str,
+        key: str,
+        outreach_id: str,
+        whose: EntryOwner,
+        agent: str,
+        now_ms: int,
+        outcome: str | None = None,
     ) -> None:
         properties = {
             "outreach_id": outreach_id,

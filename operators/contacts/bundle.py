@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from operators.contacts.hot_questions import Asked, Rated
+from operators.contacts.hot_questions import AnswerRated, QuestionAsked
 from operators.contacts.needs import Need
 from operators.hints.hint import Hint, hint_document
 from operators.records.facts import Fact
@@ -104,16 +104,16 @@ class BundleEnd(msgspec.Struct, frozen=True):
     region: str | None = None
 
 
-class Belongs(msgspec.Struct, frozen=True):
+class CustomerWhereabouts(msgspec.Struct, frozen=True):
     """Whose a customer is, as last said."""
 
     customer_id: str
     known: Whereabouts
 
 
-Told = Bundle | BundleChanged | BundleEnd | Belongs
-Word = Told | Asked | Rated
-Input = Fact | Attendance | PolicyNews | TraitNews | AnswerNews
+BundleOutput = Bundle | BundleChanged | BundleEnd | CustomerWhereabouts
+ContactOutput = BundleOutput | QuestionAsked | AnswerRated
+ContactInput = Fact | Attendance | PolicyNews | TraitNews | AnswerNews
 
 
 def bundle_document(bundle: Bundle) -> dict[str, Any]:

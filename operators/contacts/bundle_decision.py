@@ -2,7 +2,7 @@
 
 In: policies and traits as events tell of them, break-offs and their ends, contacts, of one customer shard in order of
 arrival. Out: a ``Bundle`` for each contact that begins, a ``BundleChanged`` when the customer struggles meanwhile, a
-``BundleEnd`` when it is over, ``Belongs`` when whose customer he is has changed, ``Asked`` and ``Rated`` for the hot
+``BundleEnd`` when it is over, ``CustomerWhereabouts`` when whose customer he is has changed, ``QuestionAsked`` and ``AnswerRated`` for the hot
 questions. Refused: saved state of another format (``StateUnreadable``).
 
 A bundle holds the open interruption, if there is one, with its reason and fix, what the customer has struggled with
@@ -24,15 +24,15 @@ import msgspec
 from operators.contacts.bundle import (
     AnswerNews,
     Attendance,
-    Belongs,
     Bundle,
     BundleChanged,
     BundleEnd,
-    Input,
+    ContactInput,
+    ContactOutput,
+    CustomerWhereabouts,
     PolicyNews,
-    Word,
 )
-from operators.contacts.hot_questions import Asked, Rated, groups_of, question_id
+from operators.contacts.hot_questions import AnswerRated, QuestionAsked, groups_of, question_id
 from operators.contacts.live_struggle import Struggling
 from operators.contacts.needs import NeedRules
 from operators.hints.arbitration import CONTACT_ENDS_AFTER_MS, in_control_group
@@ -43,8 +43,8 @@ from operators.records.catalogue import UNKNOWN, Catalogue
 from operators.records.facts import Fact, stable_id
 from operators.records.policies import ENDED, Policy, Traits
 from operators.records.routing import Whereabouts
-from operators.support.customer_store import CustomerRows, StoredFormat
-from operators.support.snapshot_codec import StoredRecord
+from operators.support.customer_store import CustomerStore, StoredFormat
+from operators.support.snapshot_codec import SnapshotCodec
 
 FORMAT: Final = "zhiyin-bundles-1"
 POLICIES_A_CUSTOMER: Final = 50
@@ -73,7 +73,7 @@ class OpenBundle(msgspec.Struct, array_like=True, gc=False):
     region: str | None = None
 
 
-class Question(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class OfferedAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a customer broke off for: so that a word on the hint is one on the answer."""
 
     hint_id: str
@@ -81,7 +81,7 @@ class Question(msgspec.Struct, array_like=True, frozen=True, gc=False):
     at_ms: int
 
 
-class CustomerRow(msgspec.Struct, array_like=True, gc=False):
+class ContactRow(msgspec.Struct, array_like=True, gc=False):
     """What is remembered of one customer; empty: he is forgotten."""
 
     customer_id: str
@@ -91,22 +91,22 @@ class CustomerRow(msgspec.Struct, array_like=True, gc=False):
     breaks: list[Fact] = []
     contact: OpenBundle | None = None
     wake_ms: int | None = None
-    questions: list[Question] = []
+    questions: list[OfferedAnswer] = []
     struggling: Struggling | None = None
 
 
-_HEAD: Final = StoredRecord(StoredFormat, FORMAT)
-_ROWS: Final = StoredRecord(CustomerRow, FORMAT)
+_HEAD: Final = SnapshotCodec(StoredFormat, FORMAT)
+_ROWS: Final = SnapshotCodec(ContactRow, FORMAT)
 
 
-class BundleDecision(CustomerRows[CustomerRow]):
+class BundleDecision(CustomerStore[ContactRow]):
     """The bundles of one shard's customers. ``keep_ms``: how long a policy is remembered after the last word of it.
 
     ``keeps_changes``: whether what changes is noted for ``changes``.
     """
 
     def __init__(self, catalogue: Catalogue, keep_ms: int, *, keeps_changes: bool = False) -> None:
-        super().__init__(FORMAT, CustomerRow, keeps_changes=keeps_changes)
+        super().__init__(FORMAT, ContactRow, keeps_changes=keeps_changes)
         self._rules = NeedRules(catalogue)
         self._hints = HintMaker(catalogue)
         self._reasons = ReasonRules(catalogue)
@@ -114,20 +114,20 @@ class BundleDecision(CustomerRows[CustomerRow]):
         self._control = catalogue.control_group
         self._keep_ms = keep_ms
 
-    def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Word]:
+    def decide(self, inputs: Sequence[ContactInput], now_ms: int) -> list[ContactOutput]:
         """What follows from ``inputs``, in their order; then what is past is forgotten."""
-        told: list[Word] = []
+        told: list[ContactOutput] = []
         for given in inputs:
             row = self._customers.get(given.customer_id)
             if row is None:
                 if isinstance(given, Fact) and given.kind not in _BEGINS:
                     continue
-                row = self._customers[given.customer_id] = CustomerRow(given.customer_id)
+                row = self._customers[given.customer_id] = ContactRow(given.customer_id)
             told += self._take(row, given, now_ms)
             self._note(row, now_ms)
         return told + self.due(now_ms)
 
-    def due(self, now_ms: int) -> list[Word]:
+    def due(self, now_ms: int) -> list[ContactOutput]:
         """Forgets what time has passed over; nothing is told of it."""
         while self._wakes and self._wakes[0][0] <= now_ms:
             wake_ms, customer_id = heapq.heappop(self._wakes)
@@ -137,7 +137,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
                 self._note(row, now_ms)
         return []
 
-    def forget(self, customer_id: str, now_ms: int) -> list[Word]:
+    def forget(self, customer_id: str, now_ms: int) -> list[ContactOutput]:
         """Forgets a customer whole; a bundle that is open is ended."""
         self._mark(customer_id)
         row = self._customers.pop(customer_id, None)
@@ -154,7 +154,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
         self._wakes = [(row.wake_ms, row.customer_id) for row in self._customers.values() if row.wake_ms is not None]
         heapq.heapify(self._wakes)
 
-    def _take(self, row: CustomerRow, given: Input, now_ms: int) -> list[Word]:
+    def _take(self, row: ContactRow, given: ContactInput, now_ms: int) -> list[ContactOutput]:
         if isinstance(given, Fact):
             return self._transaction(row, given, now_ms)
         if isinstance(given, AnswerNews):
@@ -167,9 +167,9 @@ class BundleDecision(CustomerRows[CustomerRow]):
         elif given.at_ms >= row.traits_at_ms:
             row.traits, row.traits_at_ms = _joined(row.traits, given.traits), given.at_ms
         known = whereabouts(row)
-        return [] if known == before else [Belongs(row.customer_id, known)]
+        return [] if known == before else [CustomerWhereabouts(row.customer_id, known)]
 
-    def _transaction(self, row: CustomerRow, fact: Fact, now_ms: int) -> list[Word]:
+    def _transaction(self, row: ContactRow, fact: Fact, now_ms: int) -> list[ContactOutput]:
         if fact.kind == "struggled":
             return self._struggled(row, fact, now_ms)
         row.breaks = [each for each in row.breaks if each.attempt_id != fact.attempt_id]
@@ -181,7 +181,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
         row.struggling = ended
         return self._changed_since(row, ended.over_ms - 1, now_ms)
 
-    def _struggled(self, row: CustomerRow, fact: Fact, now_ms: int) -> list[Word]:
+    def _struggled(self, row: ContactRow, fact: Fact, now_ms: int) -> list[ContactOutput]:
         """The latest struggle is remembered, unless nobody knows what it is about; who talks to him is told."""
         *so_far, _ = fact.signals
         reasons = self._reasons.rank(so_far, fact.step, fact.journey)
@@ -190,39 +190,39 @@ class BundleDecision(CustomerRows[CustomerRow]):
         row.struggling = Struggling(msgspec.structs.replace(fact, reasons=reasons))
         return self._changed_since(row, fact.at_ms - 1, now_ms)
 
-    def _changed_since(self, row: CustomerRow, at_ms: int, now_ms: int) -> list[Word]:
+    def _changed_since(self, row: ContactRow, at_ms: int, now_ms: int) -> list[ContactOutput]:
         """What the agent in contact is told of it; nothing when nobody is, or nobody knows at which desk."""
         contact = row.contact
         if contact is None or contact.agent_id is None or row.struggling is None or self._is_control(row):
             return []
-        told: list[Word] = []
+        told: list[ContactOutput] = []
         for change in row.struggling.since(at_ms):
             shown = None if change.trouble is None else self._hints.make(change.trouble, now_ms, None)
             about = contact.bundle_id, row.customer_id, contact.agent_id, change.cause, change.at_ms
             told.append(BundleChanged(*about, shown, contact.branch, contact.region))
         return told
 
-    def _trouble(self, row: CustomerRow, at_ms: int) -> Hint | None:
+    def _trouble(self, row: ContactRow, at_ms: int) -> Hint | None:
         """What went wrong at an instant in a transaction under way, as the hint would say it."""
         fact = None if row.struggling is None else row.struggling.trouble_at(at_ms)
         if fact is None or self._is_control(row) or any(each.attempt_id == fact.attempt_id for each in row.breaks):
             return None
         return self._hints.make(fact, at_ms, None)
 
-    def _is_control(self, row: CustomerRow) -> bool:
+    def _is_control(self, row: ContactRow) -> bool:
         return in_control_group(row.customer_id, self._control.salt, self._control.share)
 
-    def _broken_off(self, row: CustomerRow, fact: Fact) -> list[Word]:
+    def _broken_off(self, row: ContactRow, fact: Fact) -> list[ContactOutput]:
         """The break-off is open, and it is a question asked, unless nobody knows which."""
         row.breaks.append(fact)
         reason = top_reason(fact).code
         if reason == UNKNOWN:
             return []
-        asked = Question(hint_id(fact), question_id(fact.journey, reason), fact.at_ms)
+        asked = OfferedAnswer(hint_id(fact), question_id(fact.journey, reason), fact.at_ms)
         row.questions = [*row.questions[1 - QUESTIONS_A_CUSTOMER :], asked]
-        return [Asked(groups_of(fact.journey, row.traits.group), asked.question_id, fact.at_ms)]
+        return [QuestionAsked(groups_of(fact.journey, row.traits.group), asked.question_id, fact.at_ms)]
 
-    def _contact(self, row: CustomerRow, given: Attendance, now_ms: int) -> list[Word]:
+    def _contact(self, row: ContactRow, given: Attendance, now_ms: int) -> list[ContactOutput]:
         under_way = row.contact
         if under_way is not None and given.at_ms < under_way.at_ms:
             return []
@@ -240,7 +240,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
         since = self._changed_since(row, given.at_ms, now_ms)
         return [bundle, *since] if under_way is None else [_end(row, under_way, given.at_ms), bundle, *since]
 
-    def _bundle(self, row: CustomerRow, given: Attendance) -> Bundle:
+    def _bundle(self, row: ContactRow, given: Attendance) -> Bundle:
         channel: Any = given.channel if given.channel in CHANNELS else None
         policies = [each.policy for each in row.policies.values() if each.policy.status not in ENDED]
         needs = self._rules.needs(policies, channel, given.at_ms)
@@ -262,13 +262,13 @@ class BundleDecision(CustomerRows[CustomerRow]):
             failures=needs.failures,
         )
 
-    def _interruption(self, row: CustomerRow, now_ms: int) -> Hint | None:
+    def _interruption(self, row: ContactRow, now_ms: int) -> Hint | None:
         """The latest break-off that is still open, as the hint would say it."""
         if not row.breaks or self._is_control(row):
             return None
         return self._hints.make(max(row.breaks, key=_instant), now_ms, None)
 
-    def _note(self, row: CustomerRow, now_ms: int) -> None:
+    def _note(self, row: ContactRow, now_ms: int) -> None:
         """Forgets what is past, and the customer when nothing is left of him; puts him down for the next time."""
         self._mark(row.customer_id)
         kept_ms = now_ms - self._keep_ms
@@ -289,7 +289,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
             row.wake_ms = wake_ms
             heapq.heappush(self._wakes, (wake_ms, row.customer_id))
 
-    def _wake_ms(self, row: CustomerRow) -> int | None:
+    def _wake_ms(self, row: ContactRow) -> int | None:
         ends_ms = [each.at_ms + self._keep_ms for each in row.policies.values()]
         ends_ms += [each.at_ms + self._keep_ms for each in row.breaks]
         ends_ms += [each.at_ms + RATED_WITHIN_MS for each in row.questions]
@@ -302,7 +302,7 @@ class BundleDecision(CustomerRows[CustomerRow]):
         return min(ends_ms, default=None)
 
 
-def whereabouts(row: CustomerRow) -> Whereabouts:
+def whereabouts(row: ContactRow) -> Whereabouts:
     """Whose a customer is: his traits say it, else the newest policy that does."""
     said: list[Traits | Policy] = [
         row.traits,
@@ -314,7 +314,7 @@ def whereabouts(row: CustomerRow) -> Whereabouts:
     return Whereabouts(owner, branch, region, row.traits.group)
 
 
-def _learn_policy(row: CustomerRow, news: PolicyNews) -> None:
+def _learn_policy(row: ContactRow, news: PolicyNews) -> None:
     name = news.policy.policy_id
     known = row.policies.get(name)
     if known is not None and known.at_ms > news.at_ms:
@@ -324,14 +324,14 @@ def _learn_policy(row: CustomerRow, news: PolicyNews) -> None:
         del row.policies[min(row.policies, key=lambda each: (row.policies[each].at_ms, each))]
 
 
-def _rated(row: CustomerRow, given: AnswerNews) -> list[Word]:
+def _rated(row: ContactRow, given: AnswerNews) -> list[ContactOutput]:
     """The rating of an answer, where it is known which question it answered."""
     of_hint = next((each.question_id for each in row.questions if each.hint_id == given.hint_id), None)
     rated = given.question_id or of_hint
     if rated is None:
         return []
     groups = groups_of(rated.rpartition(".")[0], row.traits.group)
-    return [Rated(groups, rated, given.solved, given.at_ms)]
+    return [AnswerRated(groups, rated, given.solved, given.at_ms)]
 
 
 def _joined(known: Traits, said: Traits) -> Traits:
@@ -351,7 +351,7 @@ def _is_of(under_way: OpenBundle, end: Attendance) -> bool:
     return not end.conversation_id or not under_way.conversation_id or end.conversation_id == under_way.conversation_id
 
 
-def _end(row: CustomerRow, contact: OpenBundle, at_ms: int) -> BundleEnd:
+def _end(row: ContactRow, contact: OpenBundle, at_ms: int) -> BundleEnd:
     return BundleEnd(contact.bundle_id, row.customer_id, contact.agent_id, at_ms, contact.branch, contact.region)
 
 

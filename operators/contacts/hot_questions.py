@@ -1,6 +1,6 @@
 """Hot questions: what customers like this one got stuck on lately, and whether the answers helped.
 
-In: break-offs as questions asked (``Asked``) and ratings of answers (``Rated``), by group. Out: ``HotList``s: a group's
+In: break-offs as questions asked (``QuestionAsked``) and ratings of answers (``AnswerRated``), by group. Out: ``HotList``s: a group's
 questions, the hottest first. Refused: saved state of another format (``StateUnreadable``).
 
 A question is a reason in a journey. Groups are everybody (``all``), those of one journey (``journey:NAME``), and those
@@ -20,7 +20,7 @@ import msgspec
 
 from operators.reasons.phrasing import say
 from operators.records.catalogue import UNKNOWN, Article, Catalogue, Words
-from operators.support.snapshot_codec import ALL, StoredRecord, taken
+from operators.support.snapshot_codec import ALL, SnapshotCodec, pop_up_to
 from operators.support.timestamps import iso_text
 
 FORMAT: Final = "zhiyin-questions-1"
@@ -34,7 +34,7 @@ COLD: Final = 0.01
 TELL_AFTER_MS: Final = 1_000
 
 
-class Asked(msgspec.Struct, frozen=True):
+class QuestionAsked(msgspec.Struct, frozen=True):
     """A customer of these groups broke off for this reason."""
 
     groups: tuple[str, ...]
@@ -42,7 +42,7 @@ class Asked(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-class Rated(msgspec.Struct, frozen=True):
+class AnswerRated(msgspec.Struct, frozen=True):
     """A customer of these groups says whether the answer helped."""
 
     groups: tuple[str, ...]
@@ -122,8 +122,8 @@ def merged(one: Heat, other: Heat, half_life_ms: float) -> Heat:
     )
 
 
-_HEAD: Final = StoredRecord(QuestionsHead, FORMAT)
-_ROWS: Final = StoredRecord(GroupRow, FORMAT)
+_HEAD: Final = SnapshotCodec(QuestionsHead, FORMAT)
+_ROWS: Final = SnapshotCodec(GroupRow, FORMAT)
 
 
 class HotQuestions:
@@ -146,11 +146,11 @@ class HotQuestions:
         """When the lists that have changed are to be told."""
         return self._tell_at_ms
 
-    def learn(self, group: str, given: Asked | Rated, now_ms: int) -> None:
+    def learn(self, group: str, given: QuestionAsked | AnswerRated, now_ms: int) -> None:
         """Counts one question or rating for one group."""
-        solved = isinstance(given, Rated) and given.solved
-        unsolved = isinstance(given, Rated) and not given.solved
-        heat = Heat(float(isinstance(given, Asked)), float(solved), float(unsolved), given.at_ms)
+        solved = isinstance(given, AnswerRated) and given.solved
+        unsolved = isinstance(given, AnswerRated) and not given.solved
+        heat = Heat(float(isinstance(given, QuestionAsked)), float(solved), float(unsolved), given.at_ms)
         questions = self._groups.setdefault(group, {})
         known = questions.get(given.question_id)
         questions[given.question_id] = heat if known is None else merged(known, heat, self._half_life_ms)
@@ -188,7 +188,7 @@ class HotQuestions:
 
     def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many groups have changed since the last call, and they packed; an empty row is forgotten."""
-        changed = taken(self._changed, most)
+        changed = pop_up_to(self._changed, most)
         rows = [GroupRow(each, self._groups.get(each, {})) for each in changed]
         return len(rows), msgspec.msgpack.encode(rows)
 

@@ -27,8 +27,8 @@ from operators.hints.hint import OPEN_STATES, HeldBack, Hint, RetireCause, Retir
 from operators.hints.quiet_hours import quiet_until
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Fact
-from operators.support.customer_store import CustomerRows, StoredFormat
-from operators.support.snapshot_codec import StoredRecord
+from operators.support.customer_store import CustomerStore, StoredFormat
+from operators.support.snapshot_codec import SnapshotCodec
 from operators.support.timestamps import duration_ms
 
 FORMAT: Final = "zhiyin-arbitration-1"
@@ -71,7 +71,7 @@ class HintFeedback(msgspec.Struct, frozen=True):
 Verdict = Hint | Retirement | Speak | HeldBack | WordingReward
 """The last is said by the wordings alone, in the place where the others pass."""
 
-Input = Fact | Contact | HintFeedback
+ArbitrationInput = Fact | Contact | HintFeedback
 
 
 class OpenHint(msgspec.Struct, array_like=True, gc=False):
@@ -97,11 +97,11 @@ class CustomerMemory(msgspec.Struct, array_like=True, gc=False):
     contact_agent: str | None = None
 
 
-_HEAD: Final = StoredRecord(StoredFormat, FORMAT)
-_ROWS: Final = StoredRecord(CustomerMemory, FORMAT)
+_HEAD: Final = SnapshotCodec(StoredFormat, FORMAT)
+_ROWS: Final = SnapshotCodec(CustomerMemory, FORMAT)
 
 
-class Arbitration(CustomerRows[CustomerMemory]):
+class Arbitration(CustomerStore[CustomerMemory]):
     """The hints of one shard's customers. Call ``due`` whenever ``next_due_ms`` has come: it also frees memory.
 
     ``keeps_changes``: whether what changes is noted for ``changes``.
@@ -116,7 +116,7 @@ class Arbitration(CustomerRows[CustomerMemory]):
         self._control = catalogue.control_group
         self._speaks = "chatbot" in catalogue.hints.surfaces
 
-    def decide(self, inputs: Sequence[Input], now_ms: int) -> list[Verdict]:
+    def decide(self, inputs: Sequence[ArbitrationInput], now_ms: int) -> list[Verdict]:
         """The verdicts on ``inputs``, in their order, then on what is due: nobody speaks into a contact just heard of.
 
         An attempt that returned to its end has its hint retired for the end: that says more.
@@ -284,7 +284,7 @@ class Arbitration(CustomerRows[CustomerMemory]):
         return max(ends_ms, default=None)
 
 
-def _returns_to_their_end(inputs: Sequence[Input]) -> set[int]:
+def _returns_to_their_end(inputs: Sequence[ArbitrationInput]) -> set[int]:
     """The places of those ``returned`` from which the attempt went on to its end without another break-off."""
     places: set[int] = set()
     ends: set[str] = set()

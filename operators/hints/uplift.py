@@ -25,8 +25,8 @@ from operators.hints.arbitration import in_control_group
 from operators.hints.hint import Hint
 from operators.records.catalogue import ControlGroup
 from operators.records.facts import Fact
-from operators.support.intervals import Difference, Proportion, difference_interval, smallest_detectable
-from operators.support.snapshot_codec import ALL, StoredRecord, taken
+from operators.support.intervals import Proportion, ProportionDifference, difference_interval, smallest_detectable
+from operators.support.snapshot_codec import ALL, SnapshotCodec, pop_up_to
 
 FORMAT: Final = "zhiyin-uplift-1"
 GRACE_MS: Final = 60_000
@@ -47,7 +47,7 @@ class UpliftCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     dropped: int = 0
 
     @property
-    def uplift(self) -> Difference | None:
+    def uplift(self) -> ProportionDifference | None:
         """The share of the offered that completed, less that of the control group; None while either is empty."""
         return difference_interval(
             Proportion(self.offered_completed, self.offered), Proportion(self.control_completed, self.control)
@@ -80,8 +80,8 @@ class UnitRow(msgspec.Struct, array_like=True, gc=False):
     completed: bool = False
 
 
-_HEAD: Final = StoredRecord(UpliftHead, FORMAT)
-_ROWS: Final = StoredRecord(UnitRow, FORMAT)
+_HEAD: Final = SnapshotCodec(UpliftHead, FORMAT)
+_ROWS: Final = SnapshotCodec(UnitRow, FORMAT)
 
 
 class Uplift:
@@ -146,7 +146,7 @@ class Uplift:
 
     def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many units have changed since the last call, and they packed."""
-        changed = taken(self._changed, most)
+        changed = pop_up_to(self._changed, most)
         rows = [self._units.get(attempt_id) or UnitRow(attempt_id) for attempt_id in changed]
         return len(rows), msgspec.msgpack.encode(rows)
 

@@ -18,7 +18,7 @@ from operators.hints.off_policy_value import arm_of, drawn
 from operators.reasons.phrasing import say
 from operators.records.catalogue import Catalogue, Words
 from operators.records.facts import Fact
-from operators.support.snapshot_codec import ALL, StoredRecord, taken
+from operators.support.snapshot_codec import ALL, SnapshotCodec, pop_up_to
 
 if TYPE_CHECKING:
     from operators.hints.thompson_sampling import WordingPolicy
@@ -34,7 +34,7 @@ MOST_OVERTAKING: Final = 1_000
 _BETWEEN: Final = "\0"
 
 
-class Chosen(msgspec.Struct, array_like=True, gc=False):
+class ChosenWording(msgspec.Struct, array_like=True, gc=False):
     """What was chosen for one hint."""
 
     hint_id: str
@@ -53,7 +53,7 @@ class WordingRow(msgspec.Struct, array_like=True, gc=False):
     arm: str = ""
     alpha: int = 1
     beta: int = 1
-    chosen: list[Chosen] = []
+    chosen: list[ChosenWording] = []
 
 
 class WordingHead(msgspec.Struct, array_like=True, gc=False):
@@ -62,11 +62,11 @@ class WordingHead(msgspec.Struct, array_like=True, gc=False):
     format: str
 
 
-_HEAD: Final = StoredRecord(WordingHead, FORMAT)
-_ROWS: Final = StoredRecord(WordingRow, FORMAT)
+_HEAD: Final = SnapshotCodec(WordingHead, FORMAT)
+_ROWS: Final = SnapshotCodec(WordingRow, FORMAT)
 
 
-class WordingChoices:
+class WordingSelection:
     """One journey's wordings. ``keeps_changes``: whether what changes is noted for ``changes``."""
 
     def __init__(self, catalogue: Catalogue, *, keeps_changes: bool = False) -> None:
@@ -76,7 +76,7 @@ class WordingChoices:
             if reason.variants
         }
         self._policies: dict[str, WordingPolicy] = {}
-        self._chosen: dict[str, list[Chosen]] = {}
+        self._chosen: dict[str, list[ChosenWording]] = {}
         self._overtaking: dict[str, Fact] = {}
         self._keeps_changes = keeps_changes
         self._changed: set[str] = set()
@@ -92,7 +92,8 @@ class WordingChoices:
         choice = self._policy(hint.reason.code).choose([arm for arm, _ in wordings], drawn(hint.hint_id))
         variant = next(place for place, (arm, _) in enumerate(wordings) if arm == choice.arm)
         self._note(
-            hint, Chosen(hint.hint_id, hint.reason.code, choice.arm, variant, choice.propensity, hint.created_at_ms)
+            hint,
+            ChosenWording(hint.hint_id, hint.reason.code, choice.arm, variant, choice.propensity, hint.created_at_ms),
         )
         text: Words = say(wordings[variant][1], hint.journey_title, hint.step_title)
         return msgspec.structs.replace(hint, text=text, wording=Wording(variant, choice.propensity))
@@ -128,7 +129,7 @@ class WordingChoices:
 
     def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many rows have changed since the last call, about ``most`` of them, and they packed."""
-        changed = taken(self._changed, most)
+        changed = pop_up_to(self._changed, most)
         return len(changed), msgspec.msgpack.encode([self._row(key) for key in changed])
 
     def all_keys(self) -> list[str]:
@@ -160,7 +161,7 @@ class WordingChoices:
             policy = self._policies[reason] = WordingPolicy()
         return policy
 
-    def _note(self, hint: Hint, chosen: Chosen) -> None:
+    def _note(self, hint: Hint, chosen: ChosenWording) -> None:
         self._chosen.setdefault(hint.attempt_id, []).append(chosen)
         self._has_changed(ATTEMPT, hint.attempt_id)
         self._forget_before(hint.created_at_ms - FORGOTTEN_AFTER_MS)
@@ -195,7 +196,7 @@ def _key(kind: str, name: str, arm: str) -> str:
     return _BETWEEN.join((kind, name, arm))
 
 
-def _reward(chosen: Chosen, fact: Fact, finished: bool) -> WordingReward:
+def _reward(chosen: ChosenWording, fact: Fact, finished: bool) -> WordingReward:
     return WordingReward(
         hint_id=chosen.hint_id,
         customer_id=fact.customer_id,

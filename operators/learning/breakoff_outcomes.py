@@ -29,16 +29,16 @@ import msgspec
 from operators.hints.arbitration import Contact
 from operators.hints.builder import hint_id, need_score, top_reason
 from operators.learning.interfaces import BreakOffQuestion, Quality
-from operators.learning.models import BaseRates, Counted, count, rate
-from operators.learning.outcome_model import OutcomeModel, OutcomeModelState, Said
+from operators.learning.models import BaseRates, OutcomeCounts, count, rate
+from operators.learning.outcome_model import OutcomeModel, OutcomeModelState, OutcomePrediction
 from operators.learning.reason_ranking import Candidate, ReasonRanking
 from operators.outreach.call_list_entry import outreach_id
 from operators.outreach.call_list_state import CallOutcome
 from operators.reasons.explanation import what_moved
 from operators.records.catalogue import UNKNOWN, Catalogue
-from operators.records.facts import Fact, Moved
+from operators.records.facts import Fact, FeatureEffect
 from operators.support.timestamps import duration_ms
-from operators.tracking.features import Known
+from operators.tracking.features import AttemptFeatures
 
 CALLED: Final = "outreach"
 """The channel of a contact that we began: an agent has claimed the customer's entry of the list."""
@@ -60,17 +60,17 @@ class Judgement(msgspec.Struct, frozen=True):
     named: str | None = None
 
 
-class Forgotten(msgspec.Struct, frozen=True):
+class CustomerForgotten(msgspec.Struct, frozen=True):
     """A customer who is to be forgotten."""
 
     customer_id: str
     at_ms: int
 
 
-Outcome = Contact | CallOutcome | Judgement | Forgotten
+BreakoffOutcome = Contact | CallOutcome | Judgement | CustomerForgotten
 
 
-class Asked(msgspec.Struct, array_like=True, gc=False):
+class PendingOutcome(msgspec.Struct, array_like=True, gc=False):
     """One break-off that waits for its outcomes; what is settled is None, or empty.
 
     ``shown``: the reason that was told; ``need``: tenths of the rule's need. What has happened so far: he turned to a
@@ -80,37 +80,37 @@ class Asked(msgspec.Struct, array_like=True, gc=False):
     customer_id: str
     hint_id: str
     at_ms: int
-    known: Known
+    known: AttemptFeatures
     shown: str
     candidates: list[Candidate] = []
     tokens: list[str] = []
-    contact: Said | None = None
-    person: Said | None = None
+    contact: OutcomePrediction | None = None
+    person: OutcomePrediction | None = None
     need: int = 0
     contacted: bool = False
     reached: bool = False
     helped: bool | None = None
 
 
-class BreakOffState(msgspec.Struct, array_like=True, gc=False):
+class BreakoffOutcomesState(msgspec.Struct, array_like=True, gc=False):
     """What is saved: the three models, the base rates of two of them."""
 
     models: dict[BreakOffQuestion, OutcomeModelState] = {}
-    contact_rates: dict[str, list[Counted]] = {}
-    person_rates: dict[str, list[Counted]] = {}
+    contact_rates: dict[str, list[OutcomeCounts]] = {}
+    person_rates: dict[str, list[OutcomeCounts]] = {}
     hears: bool = False
     drift_until_ms: int = 0
     dropped: int = 0
 
 
-class BreakOffs:
+class BreakoffOutcomes:
     """What one journey's break-offs teach. ``drift_noted_ms``: so long after a drift of an error, facts say so.
 
     ``keeps_changes``: whether rows are noted for ``take_changed``.
     """
 
     def __init__(self, catalogue: Catalogue, drift_noted_ms: int, *, keeps_changes: bool = False) -> None:
-        self.waiting: dict[str, Asked] = {}
+        self.waiting: dict[str, PendingOutcome] = {}
         self.dropped = 0
         self.drift_until_ms = 0
         self._ranking = ReasonRanking(catalogue.hints.min_confidence)
@@ -130,13 +130,15 @@ class BreakOffs:
         self._keeps_changes = keeps_changes
         self._changed: set[str] = set()
 
-    def told(self, fact: Fact, known: Known) -> Fact:
+    def told(self, fact: Fact, known: AttemptFeatures) -> Fact:
         """An abandonment with what is thought of it; it waits for its outcomes from now on."""
         ranking = self._ranking.ranked(fact.reasons, fact.step)
         if not ranking.candidates and not self._hears:
             return fact
         fact = msgspec.structs.replace(fact, reasons=ranking.reasons)
-        asked = Asked(fact.customer_id, hint_id(fact), fact.at_ms, known, top_reason(fact).code, ranking.candidates)
+        asked = PendingOutcome(
+            fact.customer_id, hint_id(fact), fact.at_ms, known, top_reason(fact).code, ranking.candidates
+        )
         moved = self._confirmed(asked)
         if self._hears:
             self._ask(asked, fact)
@@ -170,16 +172,16 @@ class BreakOffs:
             if waiting is not None:
                 self._look(attempt_id, waiting, now_ms)
 
-    def hear(self, outcomes: Sequence[Outcome]) -> None:
+    def hear(self, outcomes: Sequence[BreakoffOutcome]) -> None:
         """Contacts, calls and words of agents, in order of arrival."""
         for given in outcomes:
             if isinstance(given, Judgement):
                 self._judged(given)
                 continue
-            self._hears |= not isinstance(given, Forgotten)
+            self._hears |= not isinstance(given, CustomerForgotten)
             for attempt_id in sorted(self._by_customer.get(given.customer_id, ())):
                 asked = self.waiting[attempt_id]
-                if isinstance(given, Forgotten):
+                if isinstance(given, CustomerForgotten):
                     self._forget(attempt_id)
                 elif given.at_ms > asked.at_ms:
                     self._reacted(attempt_id, asked, given)
@@ -207,13 +209,13 @@ class BreakOffs:
             (each.contact is not None) + (each.person is not None) + bool(each.candidates) for each in each_asked
         )
 
-    def state(self) -> BreakOffState:
+    def state(self) -> BreakoffOutcomesState:
         """What has been learnt."""
         models = {each.question: each.state() for each in self._models}
         rates = self._contact_rates.steps, self._person_rates.steps
-        return BreakOffState(models, *rates, self._hears, self.drift_until_ms, self.dropped)
+        return BreakoffOutcomesState(models, *rates, self._hears, self.drift_until_ms, self.dropped)
 
-    def put(self, state: BreakOffState) -> None:
+    def put(self, state: BreakoffOutcomesState) -> None:
         """Goes on from what was saved."""
         for each in self._models:
             each.put(state.models.get(each.question, OutcomeModelState()))
@@ -221,7 +223,7 @@ class BreakOffs:
         self._person_rates.put(state.person_rates)
         self._hears, self.drift_until_ms, self.dropped = state.hears, state.drift_until_ms, state.dropped
 
-    def put_rows(self, rows: Iterable[tuple[str, Asked]]) -> None:
+    def put_rows(self, rows: Iterable[tuple[str, PendingOutcome]]) -> None:
         """Takes up break-offs that waited."""
         for attempt_id, asked in rows:
             self._add(attempt_id, asked)
@@ -231,7 +233,7 @@ class BreakOffs:
         changed, self._changed = self._changed, set()
         return changed
 
-    def _ask(self, asked: Asked, fact: Fact) -> None:
+    def _ask(self, asked: PendingOutcome, fact: Fact) -> None:
         asked.tokens = _tokens(asked)
         reason = self._reasons.get(asked.shown, self._reasons[UNKNOWN])
         need = need_score(reason, self._reasons[UNKNOWN], top_reason(fact).confidence, fact.signals)
@@ -239,14 +241,14 @@ class BreakOffs:
         asked.contact = self._contact.say(asked.tokens, rate(self._contact_counts(asked)))
         asked.person = self._person.say(asked.tokens, rate(self._person_counts(asked)))
 
-    def _confirmed(self, asked: Asked) -> list[Moved]:
+    def _confirmed(self, asked: PendingOutcome) -> list[FeatureEffect]:
         """What agents' words add to the reason that is told."""
         return _moved("reason", [("confirmed", self._ranking.effect(asked.candidates, asked.shown))])
 
-    def _contact_counts(self, asked: Asked) -> Counted:
+    def _contact_counts(self, asked: PendingOutcome) -> OutcomeCounts:
         return self._contact_rates.of(asked.known.step or "")[0]
 
-    def _person_counts(self, asked: Asked) -> Counted:
+    def _person_counts(self, asked: PendingOutcome) -> OutcomeCounts:
         return self._person_rates.of(str(asked.need))[0]
 
     def _judged(self, given: Judgement) -> None:
@@ -261,7 +263,7 @@ class BreakOffs:
         asked.candidates = []
         self._look(attempt_id, asked, given.at_ms)
 
-    def _reacted(self, attempt_id: str, asked: Asked, given: Contact | CallOutcome) -> None:
+    def _reacted(self, attempt_id: str, asked: PendingOutcome, given: Contact | CallOutcome) -> None:
         """What the customer did, or what came of our call."""
         if isinstance(given, Contact):
             if given.channel == CALLED and not asked.contacted:
@@ -275,18 +277,18 @@ class BreakOffs:
             elif given.outcome == "solved" or given.outcome in _USELESS:
                 asked.helped = given.outcome == "solved" if asked.helped is None else asked.helped
 
-    def _over(self, asked: Asked, *, completed: bool) -> None:
+    def _over(self, asked: PendingOutcome, *, completed: bool) -> None:
         """The attempt has ended: with somebody's help, or without; of who gave it up nobody will ever know."""
         if asked.helped is None and completed:
             asked.helped = asked.reached
         elif asked.helped is None:
             asked.person = None
 
-    def _calls(self, attempt_id: str, asked: Asked) -> list[str]:
+    def _calls(self, attempt_id: str, asked: PendingOutcome) -> list[str]:
         """The ids that its entries of the list may have."""
         return [outreach_id(attempt_id, asked.at_ms, tries) for tries in range(self._tries)]
 
-    def _settle(self, asked: Asked, now_ms: int) -> None:
+    def _settle(self, asked: PendingOutcome, now_ms: int) -> None:
         """Its time is over: what came of it is learnt, as far as it is known."""
         contact, person = asked.contact, asked.person
         asked.contact = asked.person = None
@@ -304,7 +306,7 @@ class BreakOffs:
         if drifted:
             self.drift_until_ms = now_ms + self._drift_noted_ms
 
-    def _look(self, attempt_id: str, asked: Asked, now_ms: int) -> None:
+    def _look(self, attempt_id: str, asked: PendingOutcome, now_ms: int) -> None:
         """Something of it has changed, or its time has come; it is forgotten when nothing of it waits any more."""
         self._note(attempt_id)
         if asked.at_ms + self._within_ms + GRACE_MS < now_ms:
@@ -313,7 +315,7 @@ class BreakOffs:
         if is_over or (asked.contact is None and asked.person is None and not asked.candidates):
             self._forget(attempt_id)
 
-    def _remember(self, attempt_id: str, asked: Asked) -> None:
+    def _remember(self, attempt_id: str, asked: PendingOutcome) -> None:
         """In place of an earlier break-off of the attempt, whose outcomes are this one's."""
         self._forget(attempt_id)
         if len(self.waiting) >= MOST_WAITING:
@@ -322,7 +324,7 @@ class BreakOffs:
         self._add(attempt_id, asked)
         self._note(attempt_id)
 
-    def _add(self, attempt_id: str, asked: Asked) -> None:
+    def _add(self, attempt_id: str, asked: PendingOutcome) -> None:
         self.waiting[attempt_id] = asked
         self._by_customer.setdefault(asked.customer_id, set()).add(attempt_id)
         self._by_hint[asked.hint_id] = attempt_id
@@ -345,7 +347,7 @@ class BreakOffs:
             self._changed.add(attempt_id)
 
 
-def _tokens(asked: Asked) -> list[str]:
+def _tokens(asked: PendingOutcome) -> list[str]:
     known, step = asked.known, asked.known.step or ""
     parts = [f"age{known.age}", *known.struggle, f"because={asked.shown}"]
     if known.trail:
@@ -353,6 +355,6 @@ def _tokens(asked: Asked) -> list[str]:
     return [f"at={step}", *parts, f"{step}|because={asked.shown}"]
 
 
-def _moved(question: BreakOffQuestion, effects: Iterable[tuple[str, float]]) -> list[Moved]:
+def _moved(question: BreakOffQuestion, effects: Iterable[tuple[str, float]]) -> list[FeatureEffect]:
     """What moved it most, one thing a question, under the question's name."""
     return [msgspec.structs.replace(each, feature=f"{question}:{each.feature}") for each in what_moved(effects)[:1]]

@@ -21,7 +21,7 @@ WINDOW: Final = 2_048
 """When so many outcomes have been counted, all that is counted is halved."""
 
 
-class Duel(msgspec.Struct, array_like=True, gc=False):
+class Comparison(msgspec.Struct, array_like=True, gc=False):
     """A challenger against the leader, on the same outcomes: how many, and the sums of their log losses."""
 
     labels: float = 0.0
@@ -34,16 +34,16 @@ class Duel(msgspec.Struct, array_like=True, gc=False):
         return self.labels >= LEAST_LABELS and self.loss < (1.0 - MARGIN) * self.leader_loss
 
 
-class Contenders:
+class ChampionChallenger:
     """Who leads, and the duels of the others with it."""
 
-    def __init__(self, leader: ModelName, duels: dict[ModelName, Duel] | None = None) -> None:
+    def __init__(self, leader: ModelName, duels: dict[ModelName, Comparison] | None = None) -> None:
         self.leader: ModelName = leader
-        self.duels: dict[ModelName, Duel] = duels or {}
+        self.duels: dict[ModelName, Comparison] = duels or {}
 
     def seen(self, challenger: ModelName, probability: float, leaders: float, outcome: bool) -> None:
         """What a challenger and the leader said of an outcome; the lead may change hands."""
-        duel = self.duels.setdefault(challenger, Duel())
+        duel = self.duels.setdefault(challenger, Comparison())
         if duel.labels >= WINDOW:
             duel.labels, duel.loss, duel.leader_loss = duel.labels / 2, duel.loss / 2, duel.leader_loss / 2
         duel.labels += 1.0

@@ -44,7 +44,7 @@ _UNIT_MOST: Final = 1e6
 _DWELLS_A_KIND: Final = 4
 
 
-class KindCounts(msgspec.Struct, array_like=True, gc=False):
+class SilenceKindCounts(msgspec.Struct, array_like=True, gc=False):
     """Silences of one kind, older ones counting less: each new one counts ``unit``, and ``unit`` grows.
 
     ``ended``: those that came back, by the last checkpoint they had reached (the last is ``idle_after``); ``away``:
@@ -78,24 +78,24 @@ class KindCounts(msgspec.Struct, array_like=True, gc=False):
         self.away, self.total, self.unit = self.away / self.unit, self.total / self.unit, 1.0
 
 
-class Kind(msgspec.Struct, frozen=True, gc=False):
+class SilenceKind(msgspec.Struct, frozen=True, gc=False):
     """A kind of silence at hand: its own counts and those of its step, and its checkpoints in s."""
 
-    own: KindCounts
-    of_step: KindCounts
+    own: SilenceKindCounts
+    of_step: SilenceKindCounts
     checkpoints_s: tuple[float, ...]
 
 
-class LadderState(msgspec.Struct, array_like=True, gc=False):
+class CheckpointPolicyState(msgspec.Struct, array_like=True, gc=False):
     """What a ladder has learnt. ``price``: the natural log of it, in s; None: not steered yet."""
 
     price: float | None = None
-    kinds: dict[str, KindCounts] = {}
+    kinds: dict[str, SilenceKindCounts] = {}
     told: int = 0
     wrong: int = 0
 
 
-class Verdicts(msgspec.Struct, gc=False):
+class CheckpointVerdicts(msgspec.Struct, gc=False):
     """What holds for a kind for a while. ``tell_at``: index of the checkpoint; ``stays_away``: P at each."""
 
     version: int
@@ -103,7 +103,7 @@ class Verdicts(msgspec.Struct, gc=False):
     stays_away: tuple[float, ...]
 
 
-class Ladder:
+class CheckpointPolicy:
     """The ladder of one journey. ``checkpoints_ms``: by step, rising, the last being its ``idle_after``."""
 
     def __init__(self, checkpoints_ms: dict[str, tuple[int, ...]], target_precision: float) -> None:
@@ -113,17 +113,17 @@ class Ladder:
         self._wrong_share = (1.0 - target_precision) * (1.0 - AIMS_ABOVE)
         longest_s = max(checkpoints[-1] for checkpoints in self._checkpoints_s.values())
         self._first_price = math.log(FIRST_PRICE * longest_s)
-        self._kinds: dict[str, Kind] = {}
-        self._verdicts: dict[str, Verdicts] = {}
+        self._kinds: dict[str, SilenceKind] = {}
+        self._verdicts: dict[str, CheckpointVerdicts] = {}
         self._version = 0
         self._since_refresh = self._outcomes = 0
-        self.state = LadderState(kinds={})
+        self.state = CheckpointPolicyState(kinds={})
 
     def kind(self, step: str, trail: bytes) -> str:
         """What kind of silence it is: step, and the time at the step before in bins of two octaves."""
         return f"{step}|{trail[-1] // _DWELLS_A_KIND}" if trail else f"{step}|-"
 
-    def verdicts(self, kind: str) -> Verdicts:
+    def verdicts(self, kind: str) -> CheckpointVerdicts:
         """What holds for a kind of silence now."""
         found = self._verdicts.get(kind)
         if found is None or found.version != self._version:
@@ -149,7 +149,7 @@ class Ladder:
         state.price = min(max(moved, self._first_price - 4.0), self._first_price + 4.0)
         self._count_down()
 
-    def put(self, state: LadderState) -> None:
+    def put(self, state: CheckpointPolicyState) -> None:
         """Goes on from what was saved; steps and checkpoints that have changed begin anew."""
         known = {
             kind: counts
@@ -167,21 +167,21 @@ class Ladder:
             self._since_refresh = 0
             self._version += 1
 
-    def _kind(self, name: str) -> Kind:
+    def _kind(self, name: str) -> SilenceKind:
         found = self._kinds.get(name)
         if found is None:
             step = step_of(name)
-            found = Kind(self._counts(name, step), self._counts(f"{step}|all", step), self._checkpoints_s[step])
+            found = SilenceKind(self._counts(name, step), self._counts(f"{step}|all", step), self._checkpoints_s[step])
             self._kinds[name] = found
         return found
 
-    def _counts(self, name: str, step: str) -> KindCounts:
+    def _counts(self, name: str, step: str) -> SilenceKindCounts:
         found = self.state.kinds.get(name)
         if found is None:
-            found = self.state.kinds[name] = KindCounts([0.0] * len(self._checkpoints_s[step]))
+            found = self.state.kinds[name] = SilenceKindCounts([0.0] * len(self._checkpoints_s[step]))
         return found
 
-    def _judge(self, name: str) -> Verdicts:
+    def _judge(self, name: str) -> CheckpointVerdicts:
         kind = self._kind(name)
         of_step, own = kind.of_step.reached(), kind.own.reached()
         scale = KIND_WEIGHT / max(of_step[0], 1.0)
@@ -192,7 +192,7 @@ class Ladder:
         known = of_step[0] >= LEAST_SILENCES
         tell_at = min(range(len(costs)), key=costs.__getitem__) if known else len(costs) - 1
         stays_away = tuple((away + 0.5) / (many + 1.0) for many in reached)
-        return Verdicts(self._version, tell_at, stays_away)
+        return CheckpointVerdicts(self._version, tell_at, stays_away)
 
 
 def step_of(kind: str) -> str:

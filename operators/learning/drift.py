@@ -11,7 +11,7 @@ River is imported by what needs it: it takes seconds, and a process that learns 
 
 from typing import Any, Final
 
-from operators.tracking.features import Known
+from operators.tracking.features import AttemptFeatures
 
 MICRO_BATCH: Final = 8
 WATCHED: Final = ("error", "age", "steps")
@@ -27,7 +27,7 @@ class DriftWatch:
         self._labels = 0
         self._error = self._age = self._steps = 0.0
 
-    def see(self, error: float, known: Known) -> list[str]:
+    def see(self, error: float, known: AttemptFeatures) -> list[str]:
         """One label: how far off the score was, and what was known; the names of what has drifted."""
         self._labels += 1
         self._error += error

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from operators.reasons.rules import ReasonRules
-from operators.records.facts import Fact, FactKind, Moved, Observation, ObservationKind, RankedReason
+from operators.records.facts import Fact, FactKind, FeatureEffect, Observation, ObservationKind, RankedReason
 
 PLAIN: Final[dict[ObservationKind, FactKind]] = {"started": "started", "struggled": "struggled", "idle": "idle"}
 ENDS: Final[dict[ObservationKind, FactKind]] = {"completed": "completed", "cancelled": "cancelled", "gone": "expired"}
@@ -44,7 +44,7 @@ def fact_of(
     score: float | None = None,
     recovered: bool = False,
     reasons: tuple[RankedReason, ...] = (),
-    moved: tuple[Moved, ...] = (),
+    moved: tuple[FeatureEffect, ...] = (),
     drifting: bool = False,
 ) -> Fact:
     """What was seen, as it is told."""

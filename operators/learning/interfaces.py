@@ -9,7 +9,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from operators.learning.prequential_metrics import Prequential
-from operators.tracking.features import Question, Scored
+from operators.tracking.features import PredictionQuestion, ScoredPrediction
 
 MODEL_FORMAT: Final = "zhiyin-learning-2"
 BreakOffQuestion = Literal["contact", "person", "reason"]
@@ -25,7 +25,7 @@ class Quality(msgspec.Struct, frozen=True):
     or of the rule.
     """
 
-    question: Question | BreakOffQuestion
+    question: PredictionQuestion | BreakOffQuestion
     model: str
     leads: bool
     labels: int
@@ -36,7 +36,7 @@ class Quality(msgspec.Struct, frozen=True):
     auc: float
 
 
-def quality_of(question: Question | BreakOffQuestion, model: str, figures: Prequential) -> Quality:
+def quality_of(question: PredictionQuestion | BreakOffQuestion, model: str, figures: Prequential) -> Quality:
     """The quality of what was told, by ``model`` that leads now."""
     return Quality(
         question,
@@ -85,7 +85,7 @@ class Learning(Protocol):
         """Goes on from what ``saved`` gave, in place of what has been learnt so far. Raises StateUnreadable."""
 
 
-WatchScored = Callable[[str, Sequence[Scored]], None]
+WatchScored = Callable[[str, Sequence[ScoredPrediction]], None]
 """Shown a journey's predictions as their outcomes come, list by list, in order of arrival."""
 
 

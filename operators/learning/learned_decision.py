@@ -12,19 +12,19 @@ from typing import Final
 
 import msgspec
 
-from operators.learning.breakoff_outcomes import Asked, Outcome
+from operators.learning.breakoff_outcomes import BreakoffOutcome, PendingOutcome
 from operators.learning.fixed_decision import ENDS, PLAIN, fact_of
-from operators.learning.learner import JourneyLearning, Thought
-from operators.learning.learner_snapshot import LearningHead, WaitingRow
+from operators.learning.learner import CheckpointVerdict, JourneyLearner
+from operators.learning.learner_snapshot import LearningHead, PendingAttemptRow
 from operators.reasons.explanation import what_moved
 from operators.reasons.rules import ReasonRules
 from operators.records.facts import Fact, Observation
-from operators.support.snapshot_codec import ALL, StoredRecord, taken
-from operators.tracking.features import known_of
+from operators.support.snapshot_codec import ALL, SnapshotCodec, pop_up_to
+from operators.tracking.features import attempt_features
 
 FORMAT: Final = "zhiyin-away-2"
 
-LearningOf = Callable[[str], JourneyLearning | None]
+LearningOf = Callable[[str], JourneyLearner | None]
 """A journey's learning, made when its first observation comes; None: it does not learn any more."""
 
 
@@ -45,15 +45,15 @@ class AwayRow(msgspec.Struct, array_like=True, gc=False):
 
     attempt_id: str
     away: bool | None = None
-    waiting: WaitingRow | None = None
-    asked: Asked | None = None
+    waiting: PendingAttemptRow | None = None
+    asked: PendingOutcome | None = None
 
 
-_HEAD: Final = StoredRecord(DecisionHead, FORMAT)
-_ROWS: Final = StoredRecord(AwayRow, FORMAT)
+_HEAD: Final = SnapshotCodec(DecisionHead, FORMAT)
+_ROWS: Final = SnapshotCodec(AwayRow, FORMAT)
 
 
-class JourneyDecision:
+class LearnedDecision:
     """The decisions about one journey's attempts.
 
     ``away``: attempts told as abandoned before ``idle_after``, and whether they are still away. It holds as many as
@@ -67,7 +67,7 @@ class JourneyDecision:
         self._keeps_changes = keeps_changes
         self._changed: set[str] = set()
         self._journey: str | None = None
-        self.learning: JourneyLearning | None = None
+        self.learning: JourneyLearner | None = None
         self.away: dict[str, bool] = {}
 
     def begin(self, journey: str) -> None:
@@ -77,7 +77,7 @@ class JourneyDecision:
             self.learning = self._learning_of(journey)
 
     @property
-    def learnt(self) -> JourneyLearning:
+    def learnt(self) -> JourneyLearner:
         """Its learning, once it has begun. Raises LookupError for a journey that does not learn."""
         if self.learning is None:
             raise LookupError(f"journey: found {self._journey!r}, expected one that learns")
@@ -103,7 +103,7 @@ class JourneyDecision:
             learning.break_offs.batch_over(max(seen.at_ms for seen in observations))
         return facts
 
-    def hear(self, outcomes: Sequence[Outcome]) -> None:
+    def hear(self, outcomes: Sequence[BreakoffOutcome]) -> None:
         """What happened around transactions: what was thought of break-offs is held against it."""
         self.learnt.break_offs.hear(outcomes)
 
@@ -119,7 +119,7 @@ class JourneyDecision:
 
     def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many attempts have changed since the last call, and they packed."""
-        rows = [self._row(attempt_id) for attempt_id in taken(self._changed, most)]
+        rows = [self._row(attempt_id) for attempt_id in pop_up_to(self._changed, most)]
         return len(rows), msgspec.msgpack.encode(rows)
 
     def all_keys(self) -> list[str]:
@@ -141,8 +141,8 @@ class JourneyDecision:
             self.begin(stored.journey)
         if self.learning is None:
             return
-        waiting: dict[str, WaitingRow] = {}
-        asked: dict[str, Asked] = {}
+        waiting: dict[str, PendingAttemptRow] = {}
+        asked: dict[str, PendingOutcome] = {}
         for row in _ROWS.unpacked(packed):
             waiting.pop(row.attempt_id, None)
             self.away.pop(row.attempt_id, None)
@@ -191,7 +191,7 @@ class JourneyDecision:
             if told_early or seen.broken_off:
                 facts.append(fact_of("returned", seen))
 
-    def _tell(self, seen: Observation, thought: Thought, facts: list[Fact]) -> None:
+    def _tell(self, seen: Observation, thought: CheckpointVerdict, facts: list[Fact]) -> None:
         """The attempt is abandoned, unless this silence has been told already."""
         if self.away.get(seen.attempt_id):
             return
@@ -199,7 +199,7 @@ class JourneyDecision:
             self._set_away(seen.attempt_id, away=True)
         facts.append(self._abandoned(seen, thought))
 
-    def _abandoned(self, seen: Observation, thought: Thought) -> Fact:
+    def _abandoned(self, seen: Observation, thought: CheckpointVerdict) -> Fact:
         learning = self.learnt
         fact = fact_of(
             "abandoned",
@@ -209,4 +209,4 @@ class JourneyDecision:
             moved=what_moved(learning.effects(thought.silence)),
             drifting=thought.drifting,
         )
-        return learning.break_offs.told(fact, known_of(seen))
+        return learning.break_offs.told(fact, attempt_features(seen))

@@ -1,6 +1,6 @@
 """What one journey's silences teach: scores at checkpoints, when to tell an abandonment, outcomes that come late.
 
-In: the tracker's observations of one journey. Out: a ``Thought`` for each silence that reached a checkpoint; figures.
+In: the tracker's observations of one journey. Out: a ``CheckpointVerdict`` for each silence that reached a checkpoint; figures.
 Refused: saved state of another format (``StateUnreadable``).
 
 Observations of a batch are taken in the order of event time, each attempt's own in their order of arrival: a batch
@@ -16,18 +16,30 @@ from typing import Final
 
 import msgspec
 
-from operators.learning.breakoff_outcomes import BreakOffs
-from operators.learning.checkpoint_policy import Ladder, Verdicts, step_of
+from operators.learning.breakoff_outcomes import BreakoffOutcomes
+from operators.learning.checkpoint_policy import CheckpointPolicy, CheckpointVerdicts, step_of
 from operators.learning.interfaces import MODEL_FORMAT, LearningFigures, WatchScored, quality_of
-from operators.learning.learner_snapshot import LearningHead, LearningState, WaitingRow, row_of, waiting_of
+from operators.learning.learner_snapshot import (
+    LearningHead,
+    LearningState,
+    PendingAttemptRow,
+    pending_attempt,
+    pending_attempt_row,
+)
 from operators.learning.models import count_each
 from operators.learning.prequential_metrics import Prequential
 from operators.learning.scorer import ALL_LEARNT, LOOKS, Prediction, Scorer, Silence
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Observation
-from operators.support.snapshot_codec import StoredRecord
+from operators.support.snapshot_codec import SnapshotCodec
 from operators.support.timestamps import duration_ms
-from operators.tracking.features import Known, Question, Scored, known_of, situation
+from operators.tracking.features import (
+    AttemptFeatures,
+    PredictionQuestion,
+    ScoredPrediction,
+    attempt_features,
+    checkpoint_features,
+)
 
 MOST_WAITING: Final = 100_000
 AWAY_ONE_IN: Final = 8
@@ -35,10 +47,10 @@ AWAY_ONE_IN: Final = 8
 DRIFT_NOTED_MS: Final = 86_400_000
 """So long after a drift of the error, facts say so."""
 _CHANCE_HEX: Final = 8
-_MODEL: Final = StoredRecord(LearningState, MODEL_FORMAT)
+_MODEL: Final = SnapshotCodec(LearningState, MODEL_FORMAT)
 
 
-class Thought(msgspec.Struct, frozen=True, gc=False):
+class CheckpointVerdict(msgspec.Struct, frozen=True, gc=False):
     """What is thought of a silence at a checkpoint. ``score``: P(does not complete); ``tell``: it is an abandonment.
 
     ``drifting``: the scores' error has changed lately.
@@ -50,7 +62,7 @@ class Thought(msgspec.Struct, frozen=True, gc=False):
     drifting: bool
 
 
-class Waiting:
+class PendingAttempt:
     """One attempt whose outcome is not known yet.
 
     ``chance``: a stable hash of it. ``due_ms``: when its silence is long enough to be settled (None: it goes on).
@@ -66,7 +78,7 @@ class Waiting:
         self.chance = chance
         self.due_ms: int | None = None
         self.kind: str | None = None
-        self.verdicts: Verdicts | None = None
+        self.verdicts: CheckpointVerdicts | None = None
         self.silence: Silence | None = None
         self.reached = 0
         self.told = False
@@ -75,7 +87,7 @@ class Waiting:
         self.shown: list[Prediction] = []
 
 
-class JourneyLearning:
+class JourneyLearner:
     """The learning of one journey. ``watch_scored``: shown scored predictions; ``keeps_changes``: rows are noted."""
 
     def __init__(
@@ -88,12 +100,12 @@ class JourneyLearning:
         self.name = name
         self.scorer = Scorer((*ladder_ms, max(idle_after_ms.values())))
         self.away_figures = Prequential()
-        self.ladder = Ladder(
+        self.ladder = CheckpointPolicy(
             {step: (*(each for each in ladder_ms if each < limit), limit) for step, limit in idle_after_ms.items()},
             catalogue.precision_of(journey),
         )
-        self.break_offs = BreakOffs(catalogue, DRIFT_NOTED_MS, keeps_changes=keeps_changes)
-        self.waiting: dict[str, Waiting] = {}
+        self.break_offs = BreakoffOutcomes(catalogue, DRIFT_NOTED_MS, keeps_changes=keeps_changes)
+        self.waiting: dict[str, PendingAttempt] = {}
         self.dropped = 0
         self._changed: set[str] = set()
         self._ladder_ms = ladder_ms
@@ -107,12 +119,12 @@ class JourneyLearning:
         self._last_ms: int | None = None
         self._drift_until_ms = 0
         self._watch_scored = watch_scored
-        self._scored: list[Scored] = []
+        self._scored: list[ScoredPrediction] = []
         self._keeps_changes = keeps_changes
 
-    def hear(self, observations: Sequence[Observation]) -> list[Thought | None]:
+    def hear(self, observations: Sequence[Observation]) -> list[CheckpointVerdict | None]:
         """What is thought of each, in their order; None where there is nothing to think."""
-        thoughts: list[Thought | None] = [None] * len(observations)
+        thoughts: list[CheckpointVerdict | None] = [None] * len(observations)
         due = self._due
         for at_ms, place in _in_order(observations):
             if due and due[0][0] < at_ms:
@@ -181,16 +193,16 @@ class JourneyLearning:
         self._put(head.state)
         self._now_ms, self._drift_until_ms = head.now_ms, head.drift_until_ms
 
-    def row(self, attempt_id: str) -> WaitingRow | None:
+    def row(self, attempt_id: str) -> PendingAttemptRow | None:
         """One waiting attempt, for the journal; None: it does not wait."""
         found = self.waiting.get(attempt_id)
-        return None if found is None else row_of(found)
+        return None if found is None else pending_attempt_row(found)
 
-    def put_rows(self, rows: Iterable[tuple[str, WaitingRow]]) -> None:
+    def put_rows(self, rows: Iterable[tuple[str, PendingAttemptRow]]) -> None:
         """Takes up attempts that waited."""
         for attempt_id, row in rows:
-            waiting = self.waiting[attempt_id] = Waiting(int(attempt_id[:_CHANCE_HEX], 16))
-            waiting_of(row, waiting, self.scorer)
+            waiting = self.waiting[attempt_id] = PendingAttempt(int(attempt_id[:_CHANCE_HEX], 16))
+            pending_attempt(row, waiting, self.scorer)
             if waiting.kind is not None and self._decides:
                 waiting.verdicts = self.ladder.verdicts(waiting.kind)
             if waiting.due_ms is not None:
@@ -216,7 +228,7 @@ class JourneyLearning:
         self.dropped, self._first_ms, self._last_ms = state.dropped, state.first_ms, state.last_ms
         self.break_offs.put(state.break_offs)
 
-    def _silent(self, seen: Observation, *, is_last: bool) -> Thought:
+    def _silent(self, seen: Observation, *, is_last: bool) -> CheckpointVerdict:
         """A silence has reached a checkpoint, or ``idle_after``."""
         attempt_id, at_ms = seen.attempt_id, seen.at_ms
         waiting = self.waiting.get(attempt_id)
@@ -228,7 +240,7 @@ class JourneyLearning:
         place = self._last if is_last else self._places[seen.idle_ms]
         silence = waiting.silence
         if silence is None:
-            silence = waiting.silence = self.scorer.silence(known_of(seen))
+            silence = waiting.silence = self.scorer.silence(attempt_features(seen))
         score = self.scorer.score(silence, place)
         tell = is_last
         if not is_last:
@@ -241,9 +253,9 @@ class JourneyLearning:
             tell = verdicts is not None and place >= verdicts.tell_at
         if tell:
             waiting.told = True
-        return Thought(silence, score, tell, at_ms < self._drift_until_ms)
+        return CheckpointVerdict(silence, score, tell, at_ms < self._drift_until_ms)
 
-    def _begin_silence(self, seen: Observation, waiting: Waiting | None) -> Waiting:
+    def _begin_silence(self, seen: Observation, waiting: PendingAttempt | None) -> PendingAttempt:
         """The first checkpoint of a silence."""
         waiting = waiting or self._await(seen.attempt_id)
         waiting.kind = kind = self.ladder.kind(seen.step or "", seen.trail)
@@ -265,7 +277,7 @@ class JourneyLearning:
         else:
             self._settle(seen.attempt_id, waiting, outcome=seen.kind != "completed", now_ms=seen.at_ms)
 
-    def _end_silence(self, waiting: Waiting, kind: str, silence_ms: int | None, now_ms: int) -> None:
+    def _end_silence(self, waiting: PendingAttempt, kind: str, silence_ms: int | None, now_ms: int) -> None:
         """A silence is over (``silence_ms``: how long it was), or counts as one for good (None)."""
         stayed = silence_ms is None
         if waiting.verdicts is not None:
@@ -277,7 +289,7 @@ class JourneyLearning:
         waiting.kind = waiting.due_ms = waiting.verdicts = waiting.silence = None
         waiting.reached, waiting.told = 0, False
 
-    def _score_away(self, waiting: Waiting, verdicts: Verdicts, stayed: bool, now_ms: int) -> None:
+    def _score_away(self, waiting: PendingAttempt, verdicts: CheckpointVerdicts, stayed: bool, now_ms: int) -> None:
         """What the ladder said of a silence that is over: of all of it, for long ones end otherwise than short ones."""
         if self.away_figures.state.labels < ALL_LEARNT or waiting.chance % AWAY_ONE_IN == 0:
             for probability in verdicts.stays_away[: waiting.reached]:
@@ -290,7 +302,7 @@ class JourneyLearning:
                 scores = verdicts.stays_away[place], verdicts.stays_away[place]
                 self._show("away", known, at_ms, scores, stayed, now_ms, "ladder")
 
-    def _settle(self, attempt_id: str, waiting: Waiting, *, outcome: bool, now_ms: int) -> None:
+    def _settle(self, attempt_id: str, waiting: PendingAttempt, *, outcome: bool, now_ms: int) -> None:
         """The outcome of all that was predicted of an attempt."""
         del self.waiting[attempt_id]
         self._note(attempt_id)
@@ -307,21 +319,21 @@ class JourneyLearning:
         if "error" in drifted:
             self._drift_until_ms = now_ms + DRIFT_NOTED_MS
 
-    def _known_at(self, known: Known, place: int) -> Known:
+    def _known_at(self, known: AttemptFeatures, place: int) -> AttemptFeatures:
         return msgspec.structs.replace(known, idle_ms=self._ladder_ms[place])
 
     def _show(
         self,
-        question: Question,
-        known: Known,
+        question: PredictionQuestion,
+        known: AttemptFeatures,
         at_ms: int,
         scores: tuple[float, float],
         outcome: bool,
         now_ms: int,
         leader: str,
     ) -> None:
-        told = situation(known, at_ms)
-        self._scored.append(Scored(question, self.name, told, *scores, outcome, at_ms, now_ms, leader))
+        told = checkpoint_features(known, at_ms)
+        self._scored.append(ScoredPrediction(question, self.name, told, *scores, outcome, at_ms, now_ms, leader))
 
     def _time_out(self, now_ms: int) -> None:
         """Attempts that have been silent for so long that they count as given up."""
@@ -332,13 +344,13 @@ class JourneyLearning:
                 self._end_silence(waiting, waiting.kind, None, due_ms)
                 self._settle(attempt_id, waiting, outcome=True, now_ms=due_ms)
 
-    def _await(self, attempt_id: str) -> Waiting:
+    def _await(self, attempt_id: str) -> PendingAttempt:
         """An attempt's first silence; the oldest makes room where there is none."""
         if len(self.waiting) >= MOST_WAITING:
             oldest = next(iter(self.waiting))
             self.dropped += len(self.waiting.pop(oldest).predictions)
             self._note(oldest)
-        waiting = self.waiting[attempt_id] = Waiting(int(attempt_id[:_CHANCE_HEX], 16))
+        waiting = self.waiting[attempt_id] = PendingAttempt(int(attempt_id[:_CHANCE_HEX], 16))
         return waiting
 
     def _note(self, attempt_id: str) -> None:

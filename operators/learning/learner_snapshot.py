@@ -8,12 +8,12 @@ from typing import Protocol
 
 import msgspec
 
-from operators.learning.breakoff_outcomes import BreakOffState
-from operators.learning.checkpoint_policy import LadderState
+from operators.learning.breakoff_outcomes import BreakoffOutcomesState
+from operators.learning.checkpoint_policy import CheckpointPolicyState
 from operators.learning.models import ModelName, features_of
 from operators.learning.prequential_metrics import PrequentialState
 from operators.learning.scorer import Prediction, Scorer, ScorerState, Silence
-from operators.tracking.features import Known
+from operators.tracking.features import AttemptFeatures
 
 
 class LearningState(msgspec.Struct, array_like=True, gc=False):
@@ -21,12 +21,12 @@ class LearningState(msgspec.Struct, array_like=True, gc=False):
 
     format: str
     scorer: ScorerState
-    ladder: LadderState
+    ladder: CheckpointPolicyState
     away_figures: PrequentialState
     dropped: int
     first_ms: int | None
     last_ms: int | None
-    break_offs: BreakOffState = msgspec.field(default_factory=BreakOffState)
+    break_offs: BreakoffOutcomesState = msgspec.field(default_factory=BreakoffOutcomesState)
 
 
 class LearningHead(msgspec.Struct, array_like=True, gc=False):
@@ -40,7 +40,7 @@ class LearningHead(msgspec.Struct, array_like=True, gc=False):
 class PredictionRow(msgspec.Struct, array_like=True, gc=False):
     """One prediction, stored. ``place``: of its checkpoint."""
 
-    known: Known
+    known: AttemptFeatures
     place: int
     at_ms: int
     score: float
@@ -48,7 +48,7 @@ class PredictionRow(msgspec.Struct, array_like=True, gc=False):
     leader: ModelName
 
 
-class WaitingRow(msgspec.Struct, array_like=True, gc=False):
+class PendingAttemptRow(msgspec.Struct, array_like=True, gc=False):
     """One attempt whose outcome is not known yet, stored. ``known``, ``factor``: of the silence under way."""
 
     due_ms: int | None
@@ -57,11 +57,11 @@ class WaitingRow(msgspec.Struct, array_like=True, gc=False):
     predictions: list[PredictionRow]
     past: list[tuple[str, int]]
     reached: int = 0
-    known: Known | None = None
+    known: AttemptFeatures | None = None
     factor: float = 1.0
 
 
-class WaitingRecord(Protocol):
+class PendingAttemptRecord(Protocol):
     """What is stored and restored."""
 
     due_ms: int | None
@@ -73,7 +73,7 @@ class WaitingRecord(Protocol):
     silence: Silence | None
 
 
-def row_of(waiting: WaitingRecord) -> WaitingRow:
+def pending_attempt_row(waiting: PendingAttemptRecord) -> PendingAttemptRow:
     """For the journal."""
     predictions = [
         PredictionRow(each.features.known, each.place, each.at_ms, each.score, each.base_rate, each.leader)
@@ -82,10 +82,10 @@ def row_of(waiting: WaitingRecord) -> WaitingRow:
     silence = waiting.silence
     known, factor = (None, 1.0) if silence is None else (silence.known, silence.factor)
     state = waiting.due_ms, waiting.kind, waiting.told
-    return WaitingRow(*state, predictions, list(waiting.past), waiting.reached, known, factor)
+    return PendingAttemptRow(*state, predictions, list(waiting.past), waiting.reached, known, factor)
 
 
-def waiting_of(row: WaitingRow, waiting: WaitingRecord, scorer: Scorer) -> None:
+def pending_attempt(row: PendingAttemptRow, waiting: PendingAttemptRecord, scorer: Scorer) -> None:
     """Fills ``waiting`` from the journal; predictions at checkpoints there are no more are left out."""
     waiting.due_ms, waiting.kind, waiting.told = row.due_ms, row.kind, row.told
     waiting.past, waiting.reached = list(row.past), row.reached

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from operators.tracking.features import Known
+from operators.tracking.features import AttemptFeatures
 
 ModelName = Literal["base", "linear", "tree"]
 LEARNING_RATE: Final = 0.01
@@ -35,18 +35,18 @@ _DWELLS: Final = tuple(tuple(f"dwell{place}_{number}" for number in range(_BINS)
 FARTHEST: Final = math.log((1.0 - LEAST) / LEAST)
 _KEPT: Final = 1.0 - 1.0 / BASE_RATE_MEMORY
 
-Counted = list[float]
+OutcomeCounts = list[float]
 """Outcomes of one step at one checkpoint, older ones counting less: how many, and how many of them yes."""
 
 
 class Features(msgspec.Struct, gc=False):
     """What is known, and its crossed bins (1.0 each, and the anchor)."""
 
-    known: Known
+    known: AttemptFeatures
     tokens: dict[str, float]
 
 
-def features_of(known: Known) -> Features:
+def features_of(known: AttemptFeatures) -> Features:
     """The features of what is known at a checkpoint."""
     step = known.step or ""
     parts = (_AGES[known.age], *_dwells(known.trail), *known.struggle)
@@ -56,7 +56,7 @@ def features_of(known: Known) -> Features:
     return Features(known, tokens)
 
 
-def numbers_of(known: Known) -> dict[str, float]:
+def numbers_of(known: AttemptFeatures) -> dict[str, float]:
     """The same as numbers, for a tree."""
     numbers = {"age": float(known.age), "idle": known.idle_ms / 1000, "steps": float(len(known.trail))}
     numbers |= {f"dwell{place}": float(each) for place, each in enumerate(reversed(known.trail[-_OLDEST_STEPS:]))}
@@ -102,26 +102,26 @@ class BaseRates:
 
     def __init__(self, places: int) -> None:
         self.places = places
-        self.steps: dict[str, list[Counted]] = {}
+        self.steps: dict[str, list[OutcomeCounts]] = {}
 
-    def of(self, step: str) -> list[Counted]:
+    def of(self, step: str) -> list[OutcomeCounts]:
         """A step's counts, to be looked at (``rate``) and added to (``count``)."""
         found = self.steps.get(step)
         if found is None:
             found = self.steps[step] = [[0.0, 0.0] for _ in range(self.places)]
         return found
 
-    def put(self, steps: dict[str, list[Counted]]) -> None:
+    def put(self, steps: dict[str, list[OutcomeCounts]]) -> None:
         """Goes on from saved counts; those of other checkpoints are no use."""
         self.steps = {step: counts for step, counts in steps.items() if len(counts) == self.places}
 
 
-def rate(counted: Counted) -> float:
+def rate(counted: OutcomeCounts) -> float:
     """P(yes), a half where nothing is known."""
     return (counted[1] + 0.5) / (counted[0] + 1.0)
 
 
-def count(counted: Counted, outcome: bool) -> None:
+def count(counted: OutcomeCounts, outcome: bool) -> None:
     """Adds one outcome."""
     if counted[0] >= BASE_RATE_MEMORY:
         counted[0] *= _KEPT
@@ -130,7 +130,7 @@ def count(counted: Counted, outcome: bool) -> None:
     counted[1] += outcome
 
 
-def count_each(counts: Sequence[Counted], many: int, outcome: bool) -> None:
+def count_each(counts: Sequence[OutcomeCounts], many: int, outcome: bool) -> None:
     """Adds one outcome to each of the first ``many``."""
     for counted in counts[:many]:
         if counted[0] >= BASE_RATE_MEMORY:
@@ -196,11 +196,11 @@ class TreeModel:
 
         self._river: Any = tree.HoeffdingAdaptiveTreeClassifier(grace_period=100, seed=1)
 
-    def predict(self, known: Known, base_odds: float) -> float:
+    def predict(self, known: AttemptFeatures, base_odds: float) -> float:
         """Log-odds of yes; those of the base rate before it has learnt anything."""
         found = self._river.predict_proba_one(numbers_of(known)).get(True)
         return base_odds if found is None else log_odds(min(max(found, LEAST), 1.0 - LEAST))
 
-    def learn(self, known: Known, outcome: bool) -> None:
+    def learn(self, known: AttemptFeatures, outcome: bool) -> None:
         """Grows by one example."""
         self._river.learn_one(numbers_of(known), outcome)

@@ -13,18 +13,18 @@ from typing import Final
 
 import msgspec
 
-from operators.learning.champion_challenger import Contenders, Duel
+from operators.learning.champion_challenger import ChampionChallenger, Comparison
 from operators.learning.drift import DriftWatch
 from operators.learning.interfaces import BreakOffQuestion, Quality, quality_of
 from operators.learning.models import LEAST, Features, LinearModel, ModelName, log_odds, probability_of
 from operators.learning.prequential_metrics import Prequential, PrequentialState
-from operators.tracking.features import Known
+from operators.tracking.features import AttemptFeatures
 
 LEARNING_RATE: Final = 0.02
 """Of the regression; chosen on simulated customers among 0.01, 0.02, 0.05 and 0.1."""
 
 
-class Said(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class OutcomePrediction(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What was said of one question at a break-off. ``told``: what was shown, by whichever model led."""
 
     base: float
@@ -37,7 +37,7 @@ class OutcomeModelState(msgspec.Struct, array_like=True, gc=False):
 
     weights: dict[str, float] = {}
     leader: ModelName = "base"
-    duels: dict[ModelName, Duel] = {}
+    duels: dict[ModelName, Comparison] = {}
     figures: PrequentialState = msgspec.field(default_factory=PrequentialState)
     learnt: int = 0
     drifts: int = 0
@@ -49,7 +49,7 @@ class OutcomeModel:
     def __init__(self, question: BreakOffQuestion) -> None:
         self.question = question
         self._linear = LinearModel(LEARNING_RATE)
-        self._contenders = Contenders("base")
+        self._contenders = ChampionChallenger("base")
         self._figures = Prequential()
         self._watch = DriftWatch()
         self.learnt = 0
@@ -60,13 +60,13 @@ class OutcomeModel:
         """Whether the regression has earned that its word is told."""
         return self._contenders.leader == "linear"
 
-    def say(self, tokens: Sequence[str], base: float) -> Said:
+    def say(self, tokens: Sequence[str], base: float) -> OutcomePrediction:
         """What base and regression think now; ``base`` is kept within what any model may say."""
         base = min(max(base, LEAST), 1.0 - LEAST)
         linear = probability_of(self._linear.predict(_features(tokens), log_odds(base)))
-        return Said(base, linear, linear if self.leads else base)
+        return OutcomePrediction(base, linear, linear if self.leads else base)
 
-    def learn(self, tokens: Sequence[str], known: Known, said: Said, outcome: bool) -> bool:
+    def learn(self, tokens: Sequence[str], known: AttemptFeatures, said: OutcomePrediction, outcome: bool) -> bool:
         """The outcome of what was said: scored, then learnt. Whether the error has drifted."""
         self._figures.score(said.told, said.base, outcome)
         if self.leads:
@@ -104,7 +104,7 @@ class OutcomeModel:
         """Goes on from what was saved."""
         if state.weights:
             self._linear.put(state.weights)
-        self._contenders = Contenders(state.leader, state.duels)
+        self._contenders = ChampionChallenger(state.leader, state.duels)
         self._figures = Prequential(state.figures)
         self.learnt, self.drifts = state.learnt, state.drifts
 
@@ -116,8 +116,8 @@ class OutcomeModel:
             self._linear = LinearModel(LEARNING_RATE)
 
 
-_NOTHING: Final = Known(None, 0, 0, b"")
+_NOTHING: Final = AttemptFeatures(None, 0, 0, b"")
 
 
-def _features(tokens: Sequence[str], known: Known = _NOTHING) -> Features:
+def _features(tokens: Sequence[str], known: AttemptFeatures = _NOTHING) -> Features:
     return Features(known, dict.fromkeys(tokens, 1.0))

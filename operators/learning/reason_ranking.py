@@ -18,11 +18,11 @@ from typing import Final
 
 import msgspec
 
-from operators.learning.outcome_model import OutcomeModel, Said
+from operators.learning.outcome_model import OutcomeModel, OutcomePrediction
 from operators.reasons.rules import rounded_down
 from operators.records.catalogue import UNKNOWN
 from operators.records.facts import Evidence, RankedReason
-from operators.tracking.features import Known
+from operators.tracking.features import AttemptFeatures
 
 MOST_CANDIDATES: Final = 8
 _TENTHS: Final = 10
@@ -33,7 +33,7 @@ class Candidate(msgspec.Struct, array_like=True, gc=False):
 
     code: str
     tokens: list[str]
-    said: Said
+    said: OutcomePrediction
 
 
 class Ranking(msgspec.Struct, frozen=True, gc=False):
@@ -61,7 +61,9 @@ class ReasonRanking:
         said = [msgspec.structs.replace(each, told=each.told / whole) for each in said]
         return Ranking(self._told(rules, said), _candidates(rules, tokens, said))
 
-    def judged(self, candidates: Sequence[Candidate], known: Known, shown: str, right: bool, named: str | None) -> bool:
+    def judged(
+        self, candidates: Sequence[Candidate], known: AttemptFeatures, shown: str, right: bool, named: str | None
+    ) -> bool:
         """An agent's word: the reason ``named``, or whether the one ``shown`` was right. Whether the error drifted."""
         drifted = False
         for each in candidates:
@@ -76,7 +78,7 @@ class ReasonRanking:
         tokens = next((each.tokens for each in candidates if each.code == code), ())
         return math.fsum(effect for _, effect in self.model.effects(tokens))
 
-    def _told(self, rules: Sequence[RankedReason], said: Sequence[Said]) -> tuple[RankedReason, ...]:
+    def _told(self, rules: Sequence[RankedReason], said: Sequence[OutcomePrediction]) -> tuple[RankedReason, ...]:
         ranked = [
             msgspec.structs.replace(rule, confidence=rounded_down(each.told))
             for rule, each in zip(rules, said, strict=True)
@@ -88,7 +90,9 @@ class ReasonRanking:
         return tuple(ranked)
 
 
-def _candidates(rules: Sequence[RankedReason], tokens: list[list[str]], said: Sequence[Said]) -> list[Candidate]:
+def _candidates(
+    rules: Sequence[RankedReason], tokens: list[list[str]], said: Sequence[OutcomePrediction]
+) -> list[Candidate]:
     return [Candidate(rule.code, mine, each) for rule, mine, each in zip(rules, tokens, said, strict=True)]
 
 

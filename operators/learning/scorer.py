@@ -19,17 +19,17 @@ from typing import Final
 
 import msgspec
 
-from operators.learning.champion_challenger import Contenders, Duel
+from operators.learning.champion_challenger import ChampionChallenger, Comparison
 from operators.learning.drift import DriftWatch
 from operators.learning.models import (
     FARTHEST,
     LEAST,
     MOST,
     BaseRates,
-    Counted,
     Features,
     LinearModel,
     ModelName,
+    OutcomeCounts,
     TreeModel,
     features_of,
     log_odds,
@@ -37,7 +37,7 @@ from operators.learning.models import (
     rate,
 )
 from operators.learning.prequential_metrics import Prequential, PrequentialState
-from operators.tracking.features import Known
+from operators.tracking.features import AttemptFeatures
 
 LOOKS: Final = 3
 ALL_LEARNT: Final = 5_000
@@ -57,8 +57,8 @@ class Silence(msgspec.Struct, gc=False):
     of the last look make of the base rate's odds.
     """
 
-    known: Known
-    rates: list[Counted]
+    known: AttemptFeatures
+    rates: list[OutcomeCounts]
     looks: list[Features]
     factor: float = 1.0
 
@@ -70,7 +70,7 @@ class Prediction(msgspec.Struct, gc=False):
     """
 
     features: Features
-    counted: Counted
+    counted: OutcomeCounts
     place: int
     at_ms: int
     score: float
@@ -82,10 +82,10 @@ class ScorerState(msgspec.Struct, array_like=True, gc=False):
     """What is saved of a scorer: not the tree, nor what watches for drift."""
 
     weights: dict[str, float] = {}
-    rates: dict[str, list[Counted]] = {}
+    rates: dict[str, list[OutcomeCounts]] = {}
     figures: PrequentialState = msgspec.field(default_factory=PrequentialState)
     leader: ModelName = "linear"
-    duels: dict[ModelName, Duel] = {}
+    duels: dict[ModelName, Comparison] = {}
     learnt: int = 0
     sampled_out: int = 0
     learn_all_until: int = ALL_LEARNT
@@ -100,17 +100,17 @@ class Scorer:
         self.rates = BaseRates(len(checkpoints_ms))
         self.linear = LinearModel()
         self.tree = TreeModel()
-        self.contenders = Contenders("linear")
+        self.contenders = ChampionChallenger("linear")
         self.learnt = 0
         self.sampled_out = 0
         self.drifts: dict[str, int] = {}
         self.hurries = False
         self._learn_all_until = ALL_LEARNT
         self._watch = DriftWatch()
-        self._looks: dict[Known, list[Features]] = {}
+        self._looks: dict[AttemptFeatures, list[Features]] = {}
         self._looks_ms = tuple(checkpoints_ms[:LOOKS])
 
-    def silence(self, known: Known) -> Silence:
+    def silence(self, known: AttemptFeatures) -> Silence:
         """A silence at its first checkpoint."""
         looks = self._looks.get(known)
         if looks is None:
@@ -126,7 +126,7 @@ class Scorer:
             place = min(place, len(self._looks_ms) - 1)
             step, _, *rest = msgspec.structs.astuple(silence.known)
             while place >= len(looks):
-                looks.append(features_of(Known(step, self._looks_ms[len(looks)], *rest)))
+                looks.append(features_of(AttemptFeatures(step, self._looks_ms[len(looks)], *rest)))
         return looks[place]
 
     def score(self, silence: Silence, place: int) -> float:
@@ -193,7 +193,7 @@ class Scorer:
         self.linear.put(state.weights)
         self.rates.put(state.rates)
         self.figures = Prequential(state.figures)
-        self.contenders = Contenders(state.leader, state.duels)
+        self.contenders = ChampionChallenger(state.leader, state.duels)
         self.learnt, self.sampled_out = state.learnt, state.sampled_out
         self._learn_all_until = state.learn_all_until
         self.drifts = state.drifts

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from operators.support.intervals import Difference, Proportion, difference_interval, wilson_interval
+from operators.support.intervals import Proportion, ProportionDifference, difference_interval, wilson_interval
 
 LEAST_MS: Final = 72 * 3_600_000
 """A fix is looked at after three days, so that it has seen more than one kind of day."""
@@ -16,7 +16,7 @@ LEAST_TRIALS: Final = 100
 NEAR_USUAL: Final = 1.25
 """A share is back to what is usual when it may be less than so many times that."""
 
-Verdict = Literal["waiting", "worked", "better", "unproven"]
+FixVerdict = Literal["waiting", "worked", "better", "unproven"]
 
 
 class Side(msgspec.Struct, array_like=True):
@@ -43,12 +43,12 @@ class Side(msgspec.Struct, array_like=True):
         return self.usual / self.trials if self.trials else None
 
 
-def effect(before: Side, after: Side) -> Difference | None:
+def effect(before: Side, after: Side) -> ProportionDifference | None:
     """How much larger the share is after than before; None while either has no trial."""
     return difference_interval(after.proportion, before.proportion)
 
 
-def verdict(before: Side, after: Side, since_ms: int) -> Verdict:
+def verdict(before: Side, after: Side, since_ms: int) -> FixVerdict:
     """What can be said ``since_ms`` after the fix.
 
     ``worked``: it fell, with 95 % confidence, to near what is usual; ``better``: it fell, not that far.

@@ -12,22 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from operators.monitoring.journey_map import HOUR_MS, Pane, Tally
-from operators.tracking.transitions import Counted, Move
+from operators.monitoring.journey_map import HOUR_MS, Pane, StepTally
+from operators.tracking.transitions import Transition, TransitionKey
 
 _int64s: Final = partial(array, "q")
-_of_a_cell: Final[Callable[[], defaultdict[Counted, "array[int]"]]] = partial(defaultdict, _int64s)
-Alike = defaultdict[str, defaultdict[Counted, "array[int]"]]
+_of_a_cell: Final[Callable[[], defaultdict[TransitionKey, "array[int]"]]] = partial(defaultdict, _int64s)
+TransitionTimes = defaultdict[str, defaultdict[TransitionKey, "array[int]"]]
 """By cell and what is counted: epoch ms and dwell in ms by turns."""
 
 
-class RecentHour:
+class BufferedHour:
     """One hour's moves."""
 
     __slots__ = ("_pane", "_pane_holds", "alike")
 
     def __init__(self) -> None:
-        self.alike: Alike = defaultdict(_of_a_cell)
+        self.alike: TransitionTimes = defaultdict(_of_a_cell)
         self._pane: Pane = {}
         self._pane_holds = 0
 
@@ -41,12 +41,12 @@ class RecentHour:
         if self._pane_holds != self.how_many:
             self._pane, self._pane_holds = {}, self.how_many
             for cell, of_cell in self.alike.items():
-                tally = self._pane[cell] = Tally()
+                tally = self._pane[cell] = StepTally()
                 for counted, times in of_cell.items():
                     tally.take(counted, times[1::2])
         return self._pane
 
-    def moves(self, journey: str) -> Iterator[Move]:
+    def moves(self, journey: str) -> Iterator[Transition]:
         """As they came, but for their order."""
         for cell, of_cell in self.alike.items():
             for counted, times in of_cell.items():
@@ -54,21 +54,21 @@ class RecentHour:
                     yield journey, counted, at_ms, cell, dwell_ms
 
 
-_NONE: Final = RecentHour().alike
+_NONE: Final = BufferedHour().alike
 
 
-class RecentMoves:
+class HourlyBuffer:
     """One journey's moves by the hour they are of.
 
     ``newest_ms``: of all that ever came, -1 before; ``waiting``: how many wait.
     """
 
     def __init__(self) -> None:
-        self.hours: dict[int, RecentHour] = {}
+        self.hours: dict[int, BufferedHour] = {}
         self.newest_ms = -1
         self.waiting = 0
 
-    def add(self, moves: Sequence[Move]) -> None:
+    def add(self, moves: Sequence[Transition]) -> None:
         """More moves."""
         start_ms, end_ms, newest_ms = 0, 0, self.newest_ms
         alike = _NONE
@@ -88,23 +88,23 @@ class RecentMoves:
         """What the hours that lie in a span have counted."""
         return (hour.counted() for at_ms, hour in self.hours.items() if start_ms <= at_ms < end_ms)
 
-    def pop_old(self) -> Iterator[tuple[int, RecentHour]]:
+    def pop_old(self) -> Iterator[tuple[int, BufferedHour]]:
         """Takes out the hours before the last one, of which no minutes are kept, each with when it began."""
         for start_ms in sorted(self.hours):
             if start_ms // HOUR_MS < self.newest_ms // HOUR_MS - 1:
                 yield start_ms, self._pop(start_ms)
 
-    def pop_moves(self, journey: str) -> list[Move]:
+    def pop_moves(self, journey: str) -> list[Transition]:
         """Takes out all moves that wait."""
         return [move for start_ms in sorted(self.hours) for move in self._pop(start_ms).moves(journey)]
 
-    def _hour(self, start_ms: int) -> RecentHour:
+    def _hour(self, start_ms: int) -> BufferedHour:
         hour = self.hours.get(start_ms)
         if hour is None:
-            hour = self.hours[start_ms] = RecentHour()
+            hour = self.hours[start_ms] = BufferedHour()
         return hour
 
-    def _pop(self, start_ms: int) -> RecentHour:
+    def _pop(self, start_ms: int) -> BufferedHour:
         hour = self.hours.pop(start_ms)
         self.waiting -= hour.how_many
         return hour

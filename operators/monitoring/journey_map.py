@@ -18,7 +18,7 @@ import msgspec
 
 from operators.support.dwell_sketch import Dwell, DwellRow, stored_dwell
 from operators.tracking.segments import channel_of, group_of
-from operators.tracking.transitions import FAILED, UNKNOWN_DWELL, Counted, Move, at_ms_of
+from operators.tracking.transitions import FAILED, UNKNOWN_DWELL, Transition, TransitionKey, at_ms_of
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -62,17 +62,17 @@ WINDOWS: Final = {
 }
 
 
-class Tally:
+class StepTally:
     """Counts and dwell times of one cell."""
 
     __slots__ = ("_codes", "counts", "dwells")
 
-    def __init__(self, counts: dict[Counted, int] | None = None) -> None:
-        self.counts: dict[Counted, int] = counts or {}
+    def __init__(self, counts: dict[TransitionKey, int] | None = None) -> None:
+        self.counts: dict[TransitionKey, int] = counts or {}
         self._codes = sum(each[0] == FAILED for each in self.counts)
         self.dwells: dict[str, Dwell] = {}
 
-    def take(self, counted: Counted, dwells_ms: Sequence[int]) -> None:
+    def take(self, counted: TransitionKey, dwells_ms: Sequence[int]) -> None:
         """Moves that differ in their dwell only."""
         self.count(counted, len(dwells_ms))
         known = [dwell_ms for dwell_ms in dwells_ms if dwell_ms != UNKNOWN_DWELL]
@@ -82,7 +82,7 @@ class Tally:
                 dwell = self.dwells[counted[1]] = Dwell()
             dwell.add(known)
 
-    def merge(self, other: "Tally") -> None:
+    def merge(self, other: "StepTally") -> None:
         """All that ``other`` has counted."""
         for counted, number in other.counts.items():
             self.count(counted, number)
@@ -98,7 +98,7 @@ class Tally:
             number for counted, number in self.counts.items() if counted[0] == kind and step in (None, counted[1])
         )
 
-    def count(self, counted: Counted, number: int) -> None:
+    def count(self, counted: TransitionKey, number: int) -> None:
         """So many of it; a code too many counts as another."""
         before = self.counts.get(counted)
         if before is None and counted[0] == FAILED:
@@ -109,11 +109,11 @@ class Tally:
         self.counts[counted] = (before or 0) + number
 
 
-Pane = dict[str, Tally]
+Pane = dict[str, StepTally]
 """The tallies of one pane, by cell."""
 
 
-class CellRow(msgspec.Struct, array_like=True):
+class SegmentRow(msgspec.Struct, array_like=True):
     """One cell of a pane, stored."""
 
     cell: str
@@ -121,7 +121,7 @@ class CellRow(msgspec.Struct, array_like=True):
     dwells: list[tuple[str, DwellRow]]
 
 
-_DECODER: Final = msgspec.msgpack.Decoder(list[CellRow])
+_DECODER: Final = msgspec.msgpack.Decoder(list[SegmentRow])
 
 
 class JourneyMap:
@@ -138,15 +138,15 @@ class JourneyMap:
         self.changed: set[PaneKey] = set()
         self.gone: set[PaneKey] = set()
 
-    def take(self, moves: Sequence[Move]) -> None:
+    def take(self, moves: Sequence[Transition]) -> None:
         """Counts moves of this journey. Many at once cost less: what is old by the newest goes to a large pane."""
         if not moves:
             return
         self.goes_on(max(map(at_ms_of, moves)))
-        minutes: defaultdict[int, list[Move]] = defaultdict(list)
+        minutes: defaultdict[int, list[Transition]] = defaultdict(list)
         for move in moves:
             minutes[move[2] // MINUTE_MS].append(move)
-        panes: defaultdict[PaneKey, list[Move]] = defaultdict(list)
+        panes: defaultdict[PaneKey, list[Transition]] = defaultdict(list)
         for minute, of_minute in minutes.items():
             key = pane_key(minute * MINUTE_MS, self.newest_ms)
             if key is None:
@@ -154,7 +154,7 @@ class JourneyMap:
             else:
                 panes[key] += of_minute
         for key, of_pane in panes.items():
-            count_moves(self._pane(key), of_pane)
+            count_transitions(self._pane(key), of_pane)
 
     def take_hour(self, start_ms: int, counted: Pane, moves: int) -> None:
         """Merges so many ``moves`` of one hour, counted already; of an hour that is no longer kept by minutes."""
@@ -220,9 +220,9 @@ def keys_in(window: Window, newest_ms: int, keys: Iterable[PaneKey]) -> Iterator
     return (key for key in keys if key.start_ms >= start_ms)
 
 
-def over(panes: Iterable[Mapping[str, Tally]], channel: str | None = None, group: str | None = None) -> Tally:
+def over(panes: Iterable[Mapping[str, StepTally]], channel: str | None = None, group: str | None = None) -> StepTally:
     """All panes together, of one channel and one group where these are given."""
-    total = Tally()
+    total = StepTally()
     for pane in panes:
         for cell, tally in pane.items():
             if channel in (None, channel_of(cell)) and group in (None, group_of(cell)):
@@ -230,25 +230,25 @@ def over(panes: Iterable[Mapping[str, Tally]], channel: str | None = None, group
     return total
 
 
-def count_moves(pane: Pane, moves: Iterable[Move]) -> None:
+def count_transitions(pane: Pane, moves: Iterable[Transition]) -> None:
     """Counts moves in one pane: gathered by what is counted first, for most of them are alike."""
-    dwells_ms: defaultdict[tuple[str, Counted], list[int]] = defaultdict(list)
+    dwells_ms: defaultdict[tuple[str, TransitionKey], list[int]] = defaultdict(list)
     for _, counted, _, cell, dwell_ms in moves:
         dwells_ms[cell, counted].append(dwell_ms)
     for (cell, counted), found in dwells_ms.items():
         tally = pane.get(cell)
         if tally is None:
-            tally = pane[cell] = Tally()
+            tally = pane[cell] = StepTally()
         tally.take(counted, found)
 
 
-def merge_panes(into: Pane, other: Mapping[str, Tally]) -> None:
+def merge_panes(into: Pane, other: Mapping[str, StepTally]) -> None:
     """All that ``other`` has counted, cell by cell."""
     for cell, tally in other.items():
-        into.setdefault(cell, Tally()).merge(tally)
+        into.setdefault(cell, StepTally()).merge(tally)
 
 
-def pack_pane(pane: Mapping[str, Tally]) -> bytes:
+def pack_pane(pane: Mapping[str, StepTally]) -> bytes:
     """A pane as bytes."""
     return msgspec.msgpack.encode([_row(cell, tally) for cell, tally in pane.items()])
 
@@ -256,19 +256,19 @@ def pack_pane(pane: Mapping[str, Tally]) -> bytes:
 def unpack_pane(packed: bytes) -> Pane:
     """What ``pack_pane`` gave. Raises ValueError."""
     try:
-        rows: Sequence[CellRow] = _DECODER.decode(packed)
+        rows: Sequence[SegmentRow] = _DECODER.decode(packed)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = f"pane of a journey map: found {len(packed)} bytes that hold none ({error}), expected a stored one"
         raise ValueError(message) from error
     return {row.cell: _tally(row) for row in rows}
 
 
-def _row(cell: str, tally: Tally) -> CellRow:
+def _row(cell: str, tally: StepTally) -> SegmentRow:
     counts = [(*counted, number) for counted, number in tally.counts.items()]
-    return CellRow(cell, counts, [(step, dwell.row()) for step, dwell in tally.dwells.items()])
+    return SegmentRow(cell, counts, [(step, dwell.row()) for step, dwell in tally.dwells.items()])
 
 
-def _tally(row: CellRow) -> Tally:
-    tally = Tally({(kind, step, other): number for kind, step, other, number in row.counts})
+def _tally(row: SegmentRow) -> StepTally:
+    tally = StepTally({(kind, step, other): number for kind, step, other, number in row.counts})
     tally.dwells = {step: stored_dwell(dwell) for step, dwell in row.dwells}
     return tally

@@ -11,15 +11,15 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from operators.monitoring.hourly_buffer import RecentMoves
+from operators.monitoring.hourly_buffer import HourlyBuffer
 from operators.monitoring.journey_map import DAY_MS, HOUR_MS, JourneyMap, Pane, PaneKey, pack_pane, parse_key
-from operators.monitoring.pain_detection import JourneyWatch, Rules, Slowness, StreamKey
-from operators.monitoring.pain_points import Metric, PainPoint, Report, Word, reported
+from operators.monitoring.pain_detection import JourneyWatch, PainThresholds, Slowness, StreamKey
+from operators.monitoring.pain_points import PainMetric, PainPoint, PainPointAction, PainPointUpdate, reported
 from operators.monitoring.sequential_test import Watch
 from operators.monitoring.step_shares import by_scope
 from operators.records.catalogue import Journey
-from operators.support.snapshot_codec import ALL, StoredRecord, taken
-from operators.tracking.transitions import Move
+from operators.support.snapshot_codec import ALL, SnapshotCodec, pop_up_to
+from operators.tracking.transitions import Transition
 
 FORMAT: Final = "zhiyin-monitor-1"
 GRACE_MS: Final = 5 * 60_000
@@ -49,11 +49,11 @@ class PainPointChanged(msgspec.Struct, frozen=True):
     """A pain point as it is now; ``word``: what happened to it, None when only its figures moved on."""
 
     point: PainPoint
-    word: Word | None
+    word: PainPointAction | None
     at_ms: int
 
 
-Told = JourneyKnown | MapChanged | PainPointChanged
+MonitorOutput = JourneyKnown | MapChanged | PainPointChanged
 
 
 class MonitorHead(msgspec.Struct, array_like=True, gc=False):
@@ -73,8 +73,8 @@ class MonitorRow(msgspec.Struct, array_like=True, gc=False):
     packed: bytes | None
 
 
-_HEAD: Final = StoredRecord(MonitorHead, FORMAT)
-_ROWS: Final = StoredRecord(MonitorRow, FORMAT)
+_HEAD: Final = SnapshotCodec(MonitorHead, FORMAT)
+_ROWS: Final = SnapshotCodec(MonitorRow, FORMAT)
 
 
 class JourneyMonitor:
@@ -83,10 +83,10 @@ class JourneyMonitor:
     ``take`` and ``report`` what happens; ``tell`` says what changed since the last call.
     """
 
-    def __init__(self, journeys: Mapping[str, Journey], rules: Rules, *, keeps_changes: bool = False) -> None:
+    def __init__(self, journeys: Mapping[str, Journey], rules: PainThresholds, *, keeps_changes: bool = False) -> None:
         self.name = ""
         self.map = JourneyMap()
-        self._recent = RecentMoves()
+        self._recent = HourlyBuffer()
         self.watch = JourneyWatch("", None, rules)
         self._journeys = journeys
         self._rules = rules
@@ -106,7 +106,7 @@ class JourneyMonitor:
             self._is_known = False
             self.watch = JourneyWatch(name, self._journeys.get(name), self._rules)
 
-    def take(self, moves: Sequence[Move]) -> None:
+    def take(self, moves: Sequence[Transition]) -> None:
         """Takes moves, then judges the hours that are over. Counted they are once that is cheap, or ``settle`` asks."""
         if not moves:
             return
@@ -131,7 +131,7 @@ class JourneyMonitor:
             self.map.take(self._recent.pop_moves(self.name))
             self._note_panes()
 
-    def report(self, report: Report) -> bool:
+    def report(self, report: PainPointUpdate) -> bool:
         """What a person says became of a pain point; False when it fits none, or not its state."""
         point = next((each for each in self.watch.points.values() if each.id == report.pain_point_id), None)
         if point is None or any(each.at_ms == report.at_ms and each.word == report.word for each in point.history):
@@ -146,10 +146,10 @@ class JourneyMonitor:
         self._say(point, word, report.at_ms)
         return True
 
-    def tell(self) -> list[Told]:
+    def tell(self) -> list[MonitorOutput]:
         """What has changed since the last call."""
         self.settle()
-        words: list[Told] = []
+        words: list[MonitorOutput] = []
         journey = self._journeys.get(self.name)
         if journey is not None and not self._is_known:
             self._is_known = True
@@ -178,7 +178,7 @@ class JourneyMonitor:
     def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many rows have changed since the last call, and they packed. All that was taken is in them."""
         self.settle()
-        changed = taken(self._unwritten, most)
+        changed = pop_up_to(self._unwritten, most)
         return len(changed), msgspec.msgpack.encode([MonitorRow(key, self._packed(key)) for key in sorted(changed)])
 
     def all_keys(self) -> list[str]:
@@ -257,7 +257,7 @@ class JourneyMonitor:
                 yield pane
         yield from self._recent.between(start_ms, end_ms)
 
-    def _say(self, point: PainPoint, word: Word, at_ms: int) -> None:
+    def _say(self, point: PainPoint, word: PainPointAction, at_ms: int) -> None:
         self._words.append(PainPointChanged(_copy(point), word, at_ms))
 
     def _note_panes(self) -> None:
@@ -277,7 +277,7 @@ class JourneyMonitor:
             )
 
 
-_METRICS: Final[dict[str, Metric]] = {each: each for each in get_args(Metric)}
+_METRICS: Final[dict[str, PainMetric]] = {each: each for each in get_args(PainMetric)}
 _WATCH: Final = msgspec.msgpack.Decoder(Watch)
 _STEP: Final = msgspec.msgpack.Decoder(tuple[Slowness | None, PainPoint | None])
 _POINT: Final = msgspec.msgpack.Decoder(PainPoint)

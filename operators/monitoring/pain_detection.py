@@ -15,14 +15,23 @@ from typing import Final, NamedTuple
 import msgspec
 
 from operators.monitoring.journey_map import DAY_MS, HOUR_MS
-from operators.monitoring.pain_points import Metric, PainPoint, Symptom, Word, boundaries, opened, reopen, verify
+from operators.monitoring.pain_points import (
+    PainMetric,
+    PainPoint,
+    PainPointAction,
+    Symptom,
+    boundaries,
+    opened,
+    reopen,
+    verify,
+)
 from operators.monitoring.sequential_test import Hour, Watch, log_limit, new_watch
 from operators.monitoring.step_shares import ALL, Shares
 from operators.records.catalogue import Catalogue, Journey
 from operators.support.dwell_sketch import EDGES_MS
 from operators.support.intervals import Proportion, wilson_interval
 
-METRICS: Final[tuple[Metric, ...]] = ("loss", "slow", "failure")
+METRICS: Final[tuple[PainMetric, ...]] = ("loss", "slow", "failure")
 SLOW_SHARE: Final = 1 / 3
 _KNOWN_STAYS: Final = 200
 _HOT: Final = 4.6
@@ -30,11 +39,11 @@ _HOT: Final = 4.6
 NEIGHBOURS_TIMES: Final = 1.5
 _NEIGHBOURS_TRIALS: Final = 200
 
-StreamKey = tuple[str, Metric, str]
-Told = tuple[PainPoint, Word]
+StreamKey = tuple[str, PainMetric, str]
+PainPointStep = tuple[PainPoint, PainPointAction]
 
 
-class Rules(NamedTuple):
+class PainThresholds(NamedTuple):
     """``limit``: log of the e-detector's; ``neighbours_z``: of neighbours' intervals; ``learn_ms``: only watched."""
 
     limit: float
@@ -42,7 +51,7 @@ class Rules(NamedTuple):
     learn_ms: int
 
 
-def watch_rules(catalogue: Catalogue) -> Rules:
+def pain_thresholds(catalogue: Catalogue) -> PainThresholds:
     """Half of the false alarms that are allowed a week go to the past, half to the neighbours."""
     monitoring = catalogue.monitoring
     scopes = len(monitoring.channels) + 1 + (len(monitoring.groups) + 1 if monitoring.groups else 0)
@@ -50,7 +59,7 @@ def watch_rules(catalogue: Catalogue) -> Rules:
     streams = steps * len(METRICS) * (1 + scopes)
     allowed = monitoring.false_alarms_a_week / 2
     share = allowed / 7 / (steps * 2 * scopes)
-    return Rules(
+    return PainThresholds(
         log_limit(streams, allowed), NormalDist().inv_cdf(1 - min(0.5, share) / 2), monitoring.learn_days * DAY_MS
     )
 
@@ -76,7 +85,7 @@ class JourneyWatch:
     ``changed``: keys of what has changed since this was cleared.
     """
 
-    def __init__(self, name: str, journey: Journey | None, rules: Rules) -> None:
+    def __init__(self, name: str, journey: Journey | None, rules: PainThresholds) -> None:
         self._name = name
         self._boundaries = {} if journey is None else boundaries(journey)
         self._rules = rules
@@ -90,9 +99,9 @@ class JourneyWatch:
         """The steps that are watched, in order."""
         return self._boundaries.keys()
 
-    def see_hour(self, start_ms: int, shares: Mapping[str, Shares]) -> list[Told]:
+    def see_hour(self, start_ms: int, shares: Mapping[str, Shares]) -> list[PainPointStep]:
         """Weighs one hour that is over; its shares by scope."""
-        told: list[Told] = []
+        told: list[PainPointStep] = []
         for step in self.steps:
             self._learn_slowness(step, shares)
             hours = dict(self._hours(step, start_ms, shares))
@@ -102,9 +111,9 @@ class JourneyWatch:
             self._learn(step, hours)
         return told
 
-    def see_week(self, now_ms: int, shares: Mapping[str, Shares]) -> list[Told]:
+    def see_week(self, now_ms: int, shares: Mapping[str, Shares]) -> list[PainPointStep]:
         """Compares each channel and group with all others over the last days; their shares by scope."""
-        told: list[Told] = []
+        told: list[PainPointStep] = []
         for kind in ("channel:", "group:"):
             names = [scope for scope in shares if scope.startswith(kind)]
             for name in names if len(names) > 1 else ():
@@ -135,7 +144,7 @@ class JourneyWatch:
                 if found.trials:
                     yield (step, metric, scope), Hour(start_ms, *found)
 
-    def _judge(self, step: str, now_ms: int, hours: Mapping[StreamKey, Hour]) -> Iterable[Told]:
+    def _judge(self, step: str, now_ms: int, hours: Mapping[StreamKey, Hour]) -> Iterable[PainPointStep]:
         point = self.points.get(step)
         if point is not None:
             self._measure(point, now_ms, hours)
@@ -154,7 +163,7 @@ class JourneyWatch:
         if point is not None and point.is_active:
             self._narrow(point)
 
-    def _raise(self, symptom: Symptom, step: str, now_ms: int) -> Iterable[Told]:
+    def _raise(self, symptom: Symptom, step: str, now_ms: int) -> Iterable[PainPointStep]:
         """A symptom: of a pain point that is known, or one that opens, or opens again."""
         point = self.points.get(step)
         self.changed.add(step)
@@ -165,7 +174,7 @@ class JourneyWatch:
             return
         if point is None:
             point = self.points[step] = opened(self._name, step, self._boundaries[step], symptom, now_ms)
-            word: Word = "opened"
+            word: PainPointAction = "opened"
         else:
             reopen(point, symptom, now_ms)
             word = "reopened"
@@ -245,7 +254,7 @@ class JourneyWatch:
         self.changed.add(key)
         return watch
 
-    def _beside(self, now_ms: int, scope: str, own: Shares, others: Shares) -> Iterable[Told]:
+    def _beside(self, now_ms: int, scope: str, own: Shares, others: Shares) -> Iterable[PainPointStep]:
         for step in self.steps:
             point = self.points.get(step)
             if point is not None:

@@ -18,12 +18,12 @@ from operators.records.facts import stable_id
 from operators.support.intervals import wilson_interval
 from operators.support.timestamps import iso_text
 
-Metric = Literal["loss", "slow", "failure"]
-State = Literal["open", "assigned", "fixed", "verified", "dismissed"]
-Word = Literal["opened", "assigned", "fixed", "verified", "dismissed", "reopened"]
+PainMetric = Literal["loss", "slow", "failure"]
+PainPointState = Literal["open", "assigned", "fixed", "verified", "dismissed"]
+PainPointAction = Literal["opened", "assigned", "fixed", "verified", "dismissed", "reopened"]
 Against = Literal["past", "neighbours"]
 
-STATES: Final[tuple[State, ...]] = ("open", "assigned", "fixed", "verified", "dismissed")
+STATES: Final[tuple[PainPointState, ...]] = ("open", "assigned", "fixed", "verified", "dismissed")
 ACTIVE: Final = frozenset(("open", "assigned"))
 MAY_BECOME: Final[dict[str, frozenset[str]]] = {
     "assigned": frozenset(("open", "assigned")),
@@ -32,7 +32,7 @@ MAY_BECOME: Final[dict[str, frozenset[str]]] = {
 }
 """What people may report, and in which states."""
 HISTORY_KEPT: Final = 30
-_BRINGS: Final[dict[Word, State]] = {
+_BRINGS: Final[dict[PainPointAction, PainPointState]] = {
     "opened": "open",
     "reopened": "open",
     "assigned": "assigned",
@@ -49,7 +49,7 @@ class Symptom(msgspec.Struct, array_like=True, frozen=True):
     ``scope``: ``all``, ``channel:web``, ``group:vip``.
     """
 
-    metric: Metric
+    metric: PainMetric
     scope: str
     against: Against
     found: float
@@ -58,10 +58,10 @@ class Symptom(msgspec.Struct, array_like=True, frozen=True):
     since_ms: int
 
 
-class Happened(msgspec.Struct, array_like=True, frozen=True):
+class PainPointEvent(msgspec.Struct, array_like=True, frozen=True):
     """One word of its history."""
 
-    word: Word
+    word: PainPointAction
     at_ms: int
     by: str
 
@@ -81,7 +81,7 @@ class PainPoint(msgspec.Struct, array_like=True):
     id: str
     journey: str
     step: str
-    state: State
+    state: PainPointState
     scope: str
     opened_ms: int
     since_ms: int
@@ -94,7 +94,7 @@ class PainPoint(msgspec.Struct, array_like=True):
     before: Side = msgspec.field(default_factory=Side)
     after: Side = msgspec.field(default_factory=Side)
     times_reopened: int = 0
-    history: list[Happened] = []
+    history: list[PainPointEvent] = []
 
     @property
     def is_active(self) -> bool:
@@ -107,18 +107,18 @@ class PainPoint(msgspec.Struct, array_like=True):
         hurting_ms = (self.fixed_ms or self.seen_ms) - self.since_ms
         return max(0.0, self.lost) / max(1.0, hurting_ms / _WEEK_MS)
 
-    def happens(self, word: Word, at_ms: int, by: str) -> None:
+    def happens(self, word: PainPointAction, at_ms: int, by: str) -> None:
         """Takes the state that a word brings, and writes it down."""
         self.state = _BRINGS[word]
-        self.history = [*self.history[-HISTORY_KEPT + 1 :], Happened(word, at_ms, by)]
+        self.history = [*self.history[-HISTORY_KEPT + 1 :], PainPointEvent(word, at_ms, by)]
 
 
-class Report(msgspec.Struct, frozen=True):
+class PainPointUpdate(msgspec.Struct, frozen=True):
     """What a person says became of a pain point. ``word``: assigned, fixed or dismissed."""
 
     journey: str
     pain_point_id: str
-    word: Word
+    word: PainPointAction
     at_ms: int
     by: str
     assignee: str | None = None
@@ -151,7 +151,7 @@ def reopen(point: PainPoint, symptom: Symptom, at_ms: int) -> None:
     point.happens("reopened", at_ms, "zhiyin")
 
 
-def reported(point: PainPoint, report: Report) -> Word | None:
+def reported(point: PainPoint, report: PainPointUpdate) -> PainPointAction | None:
     """What a person's report makes of it; None: it does not fit."""
     if point.state not in MAY_BECOME.get(report.word, ()):
         return None
@@ -163,7 +163,7 @@ def reported(point: PainPoint, report: Report) -> Word | None:
     return report.word
 
 
-def verify(point: PainPoint, now_ms: int) -> Word | None:
+def verify(point: PainPoint, now_ms: int) -> PainPointAction | None:
     """``verified`` once the figures after the fix say that it worked; None: not yet."""
     if point.state != "fixed" or point.fixed_ms is None:
         return None

@@ -7,12 +7,12 @@ their 95 % intervals. Refused, as no move: an answer without a journey, a score 
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from operators.monitoring.journey_map import Tally
+from operators.monitoring.journey_map import StepTally
 from operators.records.events import ANSWER_RATED, HINT_USED, SURVEY_SENT, Properties
-from operators.records.facts import Around
+from operators.records.facts import Interaction
 from operators.support.intervals import Proportion, wilson_interval
-from operators.tracking.segments import Cells
-from operators.tracking.transitions import UNKNOWN_DWELL, Move
+from operators.tracking.segments import Segments
+from operators.tracking.transitions import UNKNOWN_DWELL, Transition
 
 SCORED: Final = "scored"
 HELPED: Final = "helped"
@@ -24,7 +24,7 @@ _ANSWERS: Final = frozenset((SURVEY_SENT, HINT_USED, ANSWER_RATED))
 _NO_PROPERTIES: Final = Properties()
 
 
-def answer_moves(around: Iterable[Around], cells: Cells, journeys: Collection[str]) -> list[Move]:
+def answer_transitions(around: Iterable[Interaction], cells: Segments, journeys: Collection[str]) -> list[Transition]:
     """The answers among what happens around transactions. A survey's own ``channel`` goes before its context's."""
     moves = []
     for each in around:
@@ -41,7 +41,7 @@ def answer_moves(around: Iterable[Around], cells: Cells, journeys: Collection[st
     return moves
 
 
-def _answer(around: Around, properties: Properties) -> tuple[str, str] | None:
+def _answer(around: Interaction, properties: Properties) -> tuple[str, str] | None:
     """What was answered and how; None: nothing."""
     name = around.event.event
     if name == SURVEY_SENT and properties.score in SCORES:
@@ -57,7 +57,7 @@ def _yes(answer: bool) -> str:
     return "yes" if answer else "no"
 
 
-def satisfaction(tally: Tally) -> dict[str, Any]:
+def satisfaction(tally: StepTally) -> dict[str, Any]:
     """The figures of a tally; shares are None where nobody has answered.
 
     ``interrupted``: interruptions by transactions begun, the rate of the insurer's own report.
@@ -89,7 +89,7 @@ def share_document(cases: int, trials: int) -> dict[str, Any]:
     }
 
 
-def _yes_share(tally: Tally, kind: str) -> dict[str, Any]:
+def _yes_share(tally: StepTally, kind: str) -> dict[str, Any]:
     yes = tally.total(kind, "yes")
     return share_document(yes, yes + tally.total(kind, "no"))
 

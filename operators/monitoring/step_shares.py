@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from operator import add
 from typing import Final
 
-from operators.monitoring.journey_map import Pane, Tally
-from operators.monitoring.pain_points import Metric
+from operators.monitoring.journey_map import Pane, StepTally
+from operators.monitoring.pain_points import PainMetric
 from operators.support.intervals import Proportion
 from operators.tracking.segments import OTHER, channel_of, group_of
 from operators.tracking.transitions import MOVED, STUMBLED
@@ -25,14 +25,14 @@ class Shares:
 
     __slots__ = ("arrived", "by_range", "counts")
 
-    def __init__(self, tallies: Iterable[Tally] = ()) -> None:
+    def __init__(self, tallies: Iterable[StepTally] = ()) -> None:
         self.counts: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.arrived: defaultdict[str, int] = defaultdict(int)
         self.by_range: dict[str, list[int]] = {}
         for tally in tallies:
             self.count(tally)
 
-    def count(self, tally: Tally) -> None:
+    def count(self, tally: StepTally) -> None:
         """One more tally."""
         for (kind, step, other), number in tally.counts.items():
             self.counts[kind, step] += number
@@ -53,7 +53,7 @@ class Shares:
         for step, ranges in other.by_range.items():
             self._add_ranges(step, ranges)
 
-    def of(self, metric: Metric, step: str) -> Proportion:
+    def of(self, metric: PainMetric, step: str) -> Proportion:
         """``loss`` or ``failure`` at a step."""
         count = self.counts.get
         if metric == "loss":

@@ -27,28 +27,28 @@ from operators.hints.builder import HintMaker
 from operators.hints.quiet_hours import quiet_until
 from operators.outreach.call_list_entry import (
     CallFirst,
+    CallListOutput,
     NoCall,
     NoCallCause,
     NotListed,
     OutreachEntry,
-    OutreachWord,
     WhyNotListed,
     entry_of,
 )
 from operators.outreach.call_list_state import (
     FORMAT,
     HELPED,
+    CallListInput,
     CallMemory,
     CallOutcome,
     Case,
     DoNotCall,
-    OutreachInput,
     next_look_ms,
 )
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Fact
-from operators.support.customer_store import CustomerRows, StoredFormat
-from operators.support.snapshot_codec import StoredRecord
+from operators.support.customer_store import CustomerStore, StoredFormat
+from operators.support.snapshot_codec import SnapshotCodec
 from operators.support.timestamps import duration_ms
 
 _ENDS: Final[dict[str, NoCallCause]] = {
@@ -58,12 +58,12 @@ _ENDS: Final[dict[str, NoCallCause]] = {
     "expired": "expired",
 }
 _FACT: Final = msgspec.msgpack.Decoder(Fact)
-_HEAD: Final = StoredRecord(StoredFormat, FORMAT)
-_ROWS: Final = StoredRecord(CallMemory, FORMAT)
-_HAPPENED_MS: Final[Callable[[OutreachInput], int]] = attrgetter("at_ms")
+_HEAD: Final = SnapshotCodec(StoredFormat, FORMAT)
+_ROWS: Final = SnapshotCodec(CallMemory, FORMAT)
+_HAPPENED_MS: Final[Callable[[CallListInput], int]] = attrgetter("at_ms")
 
 
-class Outreach(CustomerRows[CallMemory]):
+class CallList(CustomerStore[CallMemory]):
     """The calls of one shard's customers. Call ``due`` whenever ``next_due_ms`` has come: it also frees memory.
 
     ``keeps_changes``: whether what changes is noted for ``changes``.
@@ -80,13 +80,13 @@ class Outreach(CustomerRows[CallMemory]):
         self._quiet = catalogue.quiet_hours
         self._control = catalogue.control_group
 
-    def decide(self, inputs: Sequence[OutreachInput], now_ms: int) -> list[OutreachWord]:
+    def decide(self, inputs: Sequence[CallListInput], now_ms: int) -> list[CallListOutput]:
         """What follows from ``inputs``, each taken when it happened, and from what is due by now.
 
         What was due before one of them is listed before it is heard: after a crash the same entry is told again and
         then ended, for the list may have it from before.
         """
-        words: list[OutreachWord] = []
+        words: list[CallListOutput] = []
         for given in sorted(inputs, key=_HAPPENED_MS):
             at_ms = min(given.at_ms, now_ms)
             words += self.due(at_ms)
@@ -99,9 +99,9 @@ class Outreach(CustomerRows[CallMemory]):
             words += self._settle(memory, at_ms)
         return words + self.due(now_ms)
 
-    def due(self, now_ms: int) -> list[OutreachWord]:
+    def due(self, now_ms: int) -> list[CallListOutput]:
         """What time alone brings, one instant after the other: cases whose time has come or is over are told."""
-        words: list[OutreachWord] = []
+        words: list[CallListOutput] = []
         while self._wakes and self._wakes[0][0] <= now_ms:
             wake_ms, customer_id = heapq.heappop(self._wakes)
             memory = self._customers.get(customer_id)
@@ -109,7 +109,7 @@ class Outreach(CustomerRows[CallMemory]):
                 words += self._settle(memory, wake_ms)
         return words
 
-    def forget(self, customer_id: str, now_ms: int) -> list[OutreachWord]:
+    def forget(self, customer_id: str, now_ms: int) -> list[CallListOutput]:
         """Forgets a customer whole, his wish not to be called too; what is listed of him goes from the list."""
         self._mark(customer_id)
         memory = self._customers.pop(customer_id, None)
@@ -124,7 +124,7 @@ class Outreach(CustomerRows[CallMemory]):
             memory.wake_ms = None
             self._remember(memory)
 
-    def _take(self, memory: CallMemory, given: OutreachInput, now_ms: int) -> list[OutreachWord]:
+    def _take(self, memory: CallMemory, given: CallListInput, now_ms: int) -> list[CallListOutput]:
         if isinstance(given, Contact):
             return self._contacted(memory, given, now_ms)
         if isinstance(given, CallOutcome):
@@ -136,7 +136,7 @@ class Outreach(CustomerRows[CallMemory]):
         over = [each for each in memory.cases if each.attempt_id == given.attempt_id]
         return self._end(memory, over, _ENDS[given.kind], now_ms)
 
-    def _abandoned(self, memory: CallMemory, fact: Fact, now_ms: int) -> list[OutreachWord]:
+    def _abandoned(self, memory: CallMemory, fact: Fact, now_ms: int) -> list[CallListOutput]:
         silent_since_ms = fact.at_ms - fact.idle_ms
         if memory.do_not_call_at_ms:
             return [NotListed(fact.attempt_id, fact.customer_id, fact.journey, "do_not_call", now_ms)]
@@ -151,7 +151,7 @@ class Outreach(CustomerRows[CallMemory]):
         memory.cases.append(Case(fact.attempt_id, silent_since_ms, fact.at_ms + self._after_ms, expires_at_ms, packed))
         return words
 
-    def _contacted(self, memory: CallMemory, contact: Contact, now_ms: int) -> list[OutreachWord]:
+    def _contacted(self, memory: CallMemory, contact: Contact, now_ms: int) -> list[CallListOutput]:
         """Whoever talked to the customer had the hint in front of them: nobody need call."""
         if not contact.started:
             return []
@@ -159,7 +159,7 @@ class Outreach(CustomerRows[CallMemory]):
         over = [each for each in memory.cases if each.silent_since_ms < contact.at_ms]
         return self._end(memory, over, "helped" if contact.channel == HELPED else "contact", now_ms)
 
-    def _called(self, memory: CallMemory, outcome: CallOutcome, now_ms: int) -> list[OutreachWord]:
+    def _called(self, memory: CallMemory, outcome: CallOutcome, now_ms: int) -> list[CallListOutput]:
         if outcome.outcome == "do_not_call":
             return self._wished(memory, True, outcome.at_ms, now_ms)
         listed = [each for each in memory.cases if each.outreach_id]
@@ -172,7 +172,7 @@ class Outreach(CustomerRows[CallMemory]):
         memory.cool_off_until_ms = max(memory.cool_off_until_ms, until_ms)
         return words
 
-    def _wished(self, memory: CallMemory, wanted: bool, at_ms: int, now_ms: int) -> list[OutreachWord]:
+    def _wished(self, memory: CallMemory, wanted: bool, at_ms: int, now_ms: int) -> list[CallListOutput]:
         """The later word counts, whatever the order they arrive in; at the same instant the customer's no."""
         if not wanted:
             if at_ms > memory.do_not_call_at_ms:
@@ -181,7 +181,7 @@ class Outreach(CustomerRows[CallMemory]):
         memory.do_not_call_at_ms = max(memory.do_not_call_at_ms, at_ms, 1)
         return self._end(memory, memory.cases, "do_not_call", now_ms)
 
-    def _end(self, memory: CallMemory, over: list[Case], cause: NoCallCause, now_ms: int) -> list[OutreachWord]:
+    def _end(self, memory: CallMemory, over: list[Case], cause: NoCallCause, now_ms: int) -> list[CallListOutput]:
         """Forgets cases; those on the list go from it, aloud."""
         gone = {each.attempt_id for each in over}
         memory.cases = [each for each in memory.cases if each.attempt_id not in gone]
@@ -191,7 +191,7 @@ class Outreach(CustomerRows[CallMemory]):
             if each.outreach_id
         ]
 
-    def _settle(self, memory: CallMemory, now_ms: int) -> list[OutreachWord]:
+    def _settle(self, memory: CallMemory, now_ms: int) -> list[CallListOutput]:
         """Forgets what is past, lists what is due, and puts the customer down for the next look."""
         if memory.contact_at_ms + CONTACT_ENDS_AFTER_MS <= now_ms:
             memory.contact_at_ms = 0
@@ -203,8 +203,8 @@ class Outreach(CustomerRows[CallMemory]):
         self._remember(memory)
         return words
 
-    def _list_best(self, memory: CallMemory, now_ms: int) -> list[OutreachWord]:
-        words: list[OutreachWord] = []
+    def _list_best(self, memory: CallMemory, now_ms: int) -> list[CallListOutput]:
+        words: list[CallListOutput] = []
         may_call: list[tuple[OutreachEntry, Case]] = []
         for case in [each for each in memory.cases if each.due_ms <= now_ms]:
             held_back = self._held_back(memory, case, now_ms)

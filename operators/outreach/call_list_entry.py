@@ -13,8 +13,8 @@ from operators.records.catalogue import Article, QuietHours, Words
 from operators.records.facts import RankedReason, stable_id
 from operators.support.timestamps import iso_text
 
-Outcome = Literal["reached", "no_answer", "declined", "do_not_call", "solved", "wrong_person"]
-OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
+CallResult = Literal["reached", "no_answer", "declined", "do_not_call", "solved", "wrong_person"]
+OUTCOMES: Final[tuple[str, ...]] = get_args(CallResult)
 NoCallCause = Literal["returned", "completed", "cancelled", "expired", "contact", "helped", "called", "do_not_call"]
 WhyNotListed = Literal["control", "do_not_call", "contact", "cool_off", "quiet_hours"]
 
@@ -77,7 +77,7 @@ class NotListed(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-OutreachWord = CallFirst | NoCall | NotListed
+CallListOutput = CallFirst | NoCall | NotListed
 
 
 def outreach_id(attempt_id: str, abandoned_at_ms: int, tries: int) -> str:

@@ -33,7 +33,7 @@ class DoNotCall(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-OutreachInput = Fact | Contact | CallOutcome | DoNotCall
+CallListInput = Fact | Contact | CallOutcome | DoNotCall
 
 
 class Case(msgspec.Struct, array_like=True, gc=False):

@@ -9,7 +9,7 @@ from typing import Final
 
 from operators.reasons.phrasing import in_words
 from operators.records.catalogue import Words
-from operators.records.facts import Moved
+from operators.records.facts import FeatureEffect
 from operators.tracking.features import bin_begins_ms
 
 MOST: Final = 3
@@ -37,7 +37,7 @@ _UNTITLED: Final[Titles] = {}
 _NAMED: Final = {"because": Words("原因：", "Because:"), "at": Words("停在：", "Stopped at:")}
 
 
-def what_moved(effects: Iterable[tuple[str, float]]) -> tuple[Moved, ...]:
+def what_moved(effects: Iterable[tuple[str, float]]) -> tuple[FeatureEffect, ...]:
     """The features that moved a score most, largest first; one in step and in checkpoint counts together."""
     sums: dict[str, float] = {}
     for token, effect in effects:
@@ -45,10 +45,10 @@ def what_moved(effects: Iterable[tuple[str, float]]) -> tuple[Moved, ...]:
         sums[feature] = sums.get(feature, 0.0) + effect
     large = [(feature, effect) for feature, effect in sums.items() if abs(effect) >= LEAST_EFFECT]
     large.sort(key=lambda each: (-abs(each[1]), each[0]))
-    return tuple(Moved(feature, round(effect, 3)) for feature, effect in large[:MOST])
+    return tuple(FeatureEffect(feature, round(effect, 3)) for feature, effect in large[:MOST])
 
 
-def explained(moved: Moved, reasons: Titles = _UNTITLED, steps: Titles = _UNTITLED) -> Words:
+def explained(moved: FeatureEffect, reasons: Titles = _UNTITLED, steps: Titles = _UNTITLED) -> Words:
     """``整个办理用时约 3 分钟：更可能不再继续``, ``About 3 minutes into it: less likely to finish``.
 
     ``reasons``, ``steps``: titles by code and id.

@@ -155,7 +155,7 @@ class Event(msgspec.Struct, gc=False, rename="camel"):
         return self.user_id or self.anonymous_id or None
 
 
-class _Outline(msgspec.Struct, gc=False):
+class _EventName(msgspec.Struct, gc=False):
     """Just enough of a foreign event to see that it is one; nothing else is judged."""
 
     event: str | None = None
@@ -193,7 +193,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(Event)
-_OUTLINE: Final = msgspec.json.Decoder(_Outline)
+_OUTLINE: Final = msgspec.json.Decoder(_EventName)
 _WHOSE: Final = msgspec.json.Decoder(_Whose)
 _OWNER: Final = msgspec.json.Decoder(_Owner)
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

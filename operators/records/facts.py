@@ -68,7 +68,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     broken_off: bool = False
 
 
-class Around(msgspec.Struct, frozen=True):
+class Interaction(msgspec.Struct, frozen=True):
     """An event around transactions (contact, hint feedback), with its customer and time.
 
     ``details``: what a policy or a customer is like, where the event tells of that.
@@ -99,7 +99,7 @@ class RankedReason(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
 
 
-class Moved(msgspec.Struct, frozen=True):
+class FeatureEffect(msgspec.Struct, frozen=True):
     """One thing that moved a score. ``feature``: its code (``age20``, ``dwell0_13``, ``step_failed2``).
 
     ``effect``: what it adds to the log-odds of not completing; of what else, the word before a colon says
@@ -133,7 +133,7 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     reasons: tuple[RankedReason, ...] = ()
     signals: tuple[Signal, ...] = ()
     cell: str = ""
-    moved: tuple[Moved, ...] = ()
+    moved: tuple[FeatureEffect, ...] = ()
     drifting: bool = False
     will_contact: float | None = None
     need: float | None = None

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from operators.support.snapshot_codec import ALL, taken
+from operators.support.snapshot_codec import ALL, pop_up_to
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -20,7 +20,7 @@ class StoredFormat(msgspec.Struct, array_like=True, gc=False):
     format: str
 
 
-class CustomerRows(Generic[Row]):
+class CustomerStore(Generic[Row]):
     """Rows by customer. ``empty(customer_id)``: what stands for a forgotten one in a pack.
 
     ``stored_format``: its name; ``keeps_changes``: whether what changes is noted for ``changes``.
@@ -54,7 +54,7 @@ class CustomerRows(Generic[Row]):
 
     def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many customers may have changed since the last call, and they packed; an empty row is forgotten."""
-        rows = [self._customers.get(each) or self._empty(each) for each in taken(self._changed, most)]
+        rows = [self._customers.get(each) or self._empty(each) for each in pop_up_to(self._changed, most)]
         return len(rows), msgspec.msgpack.encode(rows)
 
     def all_keys(self) -> list[str]:

@@ -36,7 +36,7 @@ class Interval(NamedTuple):
     high: float
 
 
-class Difference(NamedTuple):
+class ProportionDifference(NamedTuple):
     """``share``: the one's less the other's; ``interval``: of 95 %."""
 
     share: float
@@ -60,7 +60,7 @@ def wilson_interval(of: Proportion, z: float = Z_95) -> Interval:
     return Interval(low, high)
 
 
-def difference_interval(one: Proportion, other: Proportion, z: float = Z_95) -> Difference | None:
+def difference_interval(one: Proportion, other: Proportion, z: float = Z_95) -> ProportionDifference | None:
     """How much more ``one`` has than ``other`` (Newcombe 1998, method 10); None when either has no trial.
 
     Raises ValueError.
@@ -71,7 +71,7 @@ def difference_interval(one: Proportion, other: Proportion, z: float = Z_95) -> 
     difference = one.share - other.share
     below = math.hypot(one.share - first.low, second.high - other.share)
     above = math.hypot(first.high - one.share, other.share - second.low)
-    return Difference(difference, Interval(difference - below, difference + above))
+    return ProportionDifference(difference, Interval(difference - below, difference + above))
 
 
 def smallest_detectable(share: float, trials: float, other_trials: float) -> float | None:

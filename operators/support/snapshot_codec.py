@@ -20,17 +20,17 @@ class StateUnreadable(Exception):
         )
 
 
-class _Outline(msgspec.Struct, array_like=True, gc=False):
+class _StoredFormat(msgspec.Struct, array_like=True, gc=False):
     format: str
 
 
-_OUTLINE: Final = msgspec.msgpack.Decoder(_Outline)
+_OUTLINE: Final = msgspec.msgpack.Decoder(_StoredFormat)
 
 ALL: Final = 1 << 62
 """More rows than there can be."""
 
 
-def taken(changed: set[str], most: int) -> list[str]:
+def pop_up_to(changed: set[str], most: int) -> list[str]:
     """Takes at most ``most`` keys out."""
     if len(changed) > most:
         return [changed.pop() for _ in range(most)]
@@ -39,7 +39,7 @@ def taken(changed: set[str], most: int) -> list[str]:
     return keys
 
 
-class StoredRecord(Generic[Record]):
+class SnapshotCodec(Generic[Record]):
     """One kind of record in saved state, whose first field or whose pack's head names the ``stored_format``.
 
     Made where modules are loaded, never where they run: msgspec 0.22 crashes the process when two threads use a type

@@ -14,8 +14,8 @@ from operators.records.events import Event
 from operators.records.facts import Observation, ObservationKind, Signal
 from operators.tracking.features import time_bin
 from operators.tracking.plan import JourneyPlan, StepPlan
-from operators.tracking.struggle_signals import Struggle
-from operators.tracking.transitions import FAILED, STUMBLED, UNKNOWN_DWELL, Move
+from operators.tracking.struggle_signals import StruggleState
+from operators.tracking.transitions import FAILED, STUMBLED, UNKNOWN_DWELL, Transition
 
 HAS_FAILED: Final = 1
 """Of an attempt's ``marks``: it failed since it came to its step."""
@@ -49,7 +49,7 @@ class Attempt:
     last_seen_ms: int
     rung: int
     cause: str | None
-    struggle: Struggle | None
+    struggle: StruggleState | None
     timer_ms: int
     customer: "Customer"
     digest: bytes
@@ -101,7 +101,7 @@ class Attempt:
         self.trail = self.trail[1 - TRAIL_STEPS :] + _ONE_BYTE[time_bin(at_ms - self.stepped_ms)]
         self.stepped_ms = at_ms
 
-    def stay(self, place: StepPlan, at_ms: int, moves: list[Move]) -> None:
+    def stay(self, place: StepPlan, at_ms: int, moves: list[Transition]) -> None:
         """Notes an event at ``place``: another step, or the same after a silence.
 
         A silence that counts as broken off is no time spent at a step: the dwell is not known.
@@ -115,7 +115,7 @@ class Attempt:
         self.entered_ms = at_ms
         self.marks &= ~HAS_FAILED
 
-    def fail(self, code: str, at_ms: int, moves: list[Move]) -> None:
+    def fail(self, code: str, at_ms: int, moves: list[Transition]) -> None:
         """Notes a failure at the step, and the first since it was entered."""
         step = self.place.id or ""
         moves.append((self.plan.name, (FAILED, step, code), at_ms, self.cell, UNKNOWN_DWELL))
@@ -171,7 +171,7 @@ class Customer:
             yield self.latest
 
 
-def begun(
+def new_attempt(
     customer: Customer, plan: JourneyPlan, transaction_id: str | None, place: StepPlan, event: Event, at_ms: int
 ) -> Attempt:
     """A new attempt, at its first event."""
@@ -196,7 +196,7 @@ def begun(
 
 
 @dataclass(slots=True)
-class Counts:
+class TrackerCounts:
     """What was read, by what became of it. ``late``: behind the watermark; ``disordered``: behind its own attempt."""
 
     events: int = 0
@@ -205,7 +205,7 @@ class Counts:
     disordered: int = 0
     ignored: int = 0
 
-    def add(self, other: "Counts") -> None:
+    def add(self, other: "TrackerCounts") -> None:
         """What was counted elsewhere, too."""
         for name in self.__slots__:
             setattr(self, name, getattr(self, name) + getattr(other, name))

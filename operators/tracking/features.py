@@ -1,6 +1,6 @@
 """What is known of a silent attempt at a checkpoint, what was predicted of it, and what came of it.
 
-In: an observation of the tracker (``idle``, ``silent``). Out: ``Known``, all of whose parts are binned, so that
+In: an observation of the tracker (``idle``, ``silent``). Out: ``AttemptFeatures``, all of whose parts are binned, so that
 equal situations have equal scores. Nothing in it comes from later than the checkpoint. Refused: nothing.
 """
 
@@ -10,10 +10,10 @@ import msgspec
 
 from operators.records.facts import Observation, Signal
 
-Question = Literal["unfinished", "away"]
+PredictionQuestion = Literal["unfinished", "away"]
 """``unfinished``: the attempt never completes. ``away``: nothing more comes of it after this silence (it neither
 goes on nor ends)."""
-QUESTIONS: Final[tuple[Question, ...]] = ("unfinished", "away")
+QUESTIONS: Final[tuple[PredictionQuestion, ...]] = ("unfinished", "away")
 
 _SECOND_MS: Final = 1_000
 _HOUR_MS: Final = 3_600_000
@@ -24,7 +24,7 @@ _EPOCH_WEEKDAY: Final = 3
 _MANY: Final = 3
 
 
-class Situation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class CheckpointFeatures(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An attempt at a checkpoint. ``step``: None before any; ``idle_ms``: the checkpoint.
 
     ``age``: bin (``time_bin``) of the time from its start to its last event. ``hour``, ``weekday`` (Monday 0): UTC, of
@@ -41,16 +41,16 @@ class Situation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     struggle: tuple[str, ...] = ()
 
 
-class Scored(msgspec.Struct, frozen=True, gc=False):
+class ScoredPrediction(msgspec.Struct, frozen=True, gc=False):
     """One prediction whose outcome is known now; made before it was learnt, and before any later one was.
 
     ``score``: P(yes) as told (by ``leader``, the model that led then); ``baseline``: the base rate of step and
     checkpoint at that time; ``at_ms``: of the checkpoint; ``settled_ms``: when the outcome was known.
     """
 
-    question: Question
+    question: PredictionQuestion
     journey: str
-    situation: Situation
+    features: CheckpointFeatures
     score: float
     baseline: float
     outcome: bool
@@ -59,8 +59,8 @@ class Scored(msgspec.Struct, frozen=True, gc=False):
     leader: str
 
 
-class Known(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What predictions are made from: a ``Situation`` without the time of day."""
+class AttemptFeatures(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What predictions are made from: a ``CheckpointFeatures`` without the time of day."""
 
     step: str | None
     idle_ms: int
@@ -69,17 +69,17 @@ class Known(msgspec.Struct, frozen=True, array_like=True, gc=False):
     struggle: tuple[str, ...] = ()
 
 
-def known_of(seen: Observation) -> Known:
+def attempt_features(seen: Observation) -> AttemptFeatures:
     """What is known at ``seen``, an ``idle`` or ``silent`` observation."""
     idle_ms = seen.idle_ms
     age = time_bin(seen.at_ms - idle_ms - seen.started_ms)
-    return Known(seen.step, idle_ms, age, seen.trail, _struggle(seen.signals) if seen.signals else ())
+    return AttemptFeatures(seen.step, idle_ms, age, seen.trail, _struggle(seen.signals) if seen.signals else ())
 
 
-def situation(known: Known, at_ms: int) -> Situation:
+def checkpoint_features(known: AttemptFeatures, at_ms: int) -> CheckpointFeatures:
     """``known`` at the instant ``at_ms``, with the hour and weekday of the last event."""
     hours = (at_ms - known.idle_ms) // _HOUR_MS
-    return Situation(
+    return CheckpointFeatures(
         known.step,
         known.idle_ms,
         known.age,

@@ -11,9 +11,9 @@ import msgspec
 
 from operators.records.catalogue import Catalogue, Journey, Step
 from operators.records.events import Properties, Rejection
-from operators.tracking.segments import Cells
+from operators.tracking.segments import Segments
 from operators.tracking.struggle_signals import StruggleRules
-from operators.tracking.transitions import MOVED, Counted
+from operators.tracking.transitions import MOVED, TransitionKey
 
 
 class StepPlan(msgspec.Struct, frozen=True, gc=False):
@@ -26,7 +26,7 @@ class StepPlan(msgspec.Struct, frozen=True, gc=False):
     final: bool
     rungs: tuple[int, ...]
     order: int
-    went: dict[str | None, Counted]
+    went: dict[str | None, TransitionKey]
 
 
 class JourneyPlan:
@@ -50,7 +50,7 @@ class JourneyPlan:
     ) -> None:
         self.name = name
         self.learns = False
-        self.cells = Cells()
+        self.cells = Segments()
         self.struggle = struggle
         self.lateness_ms = lateness_ms
         self.patience_ms = lateness_ms - least_lateness_ms
@@ -78,7 +78,7 @@ def journey_plans(catalogue: Catalogue, *, checkpoints: bool = True) -> dict[str
     """The plans of all journeys by name; ``checkpoints=False`` leaves the idle ladder out where nothing is learnt."""
     latenesses_ms = {name: catalogue.lateness_ms_of(journey) for name, journey in catalogue.journeys.items()}
     least_ms = min(latenesses_ms.values())
-    cells = Cells(catalogue.monitoring.channels, catalogue.monitoring.groups)
+    cells = Segments(catalogue.monitoring.channels, catalogue.monitoring.groups)
     plans = {}
     for name, journey in catalogue.journeys.items():
         learns = catalogue.learns(journey, checkpoints=checkpoints)

@@ -13,7 +13,7 @@ OTHER: Final = "other"
 _NO_CONTEXT: Final = Context()
 
 
-class Cells:
+class Segments:
     """The cells of one catalogue: ``channels`` times ``groups``, each with ``other`` for the rest."""
 
     def __init__(self, channels: Iterable[str] = (), groups: Iterable[str] = ()) -> None:

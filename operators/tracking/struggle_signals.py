@@ -1,7 +1,7 @@
 """The signs of struggle inside one attempt, gathered on the way.
 
 In: every activity event of an attempt, in order of arrival, with the step and the time before it.
-Out: the attempt's ``Struggle`` (None as long as there is nothing to remember), and a ``Signal``
+Out: the attempt's ``StruggleState`` (None as long as there is nothing to remember), and a ``Signal``
 when this event crosses a threshold at a step for the first time.
 Refused: nothing. What is beyond ``DISTINCT_SIGNALS`` different signals is dropped; those known count on.
 
@@ -44,7 +44,7 @@ _NOTHING: Final = Properties()
 _TOLD_WHEN_FIRST: Final = 1
 
 
-class Tally(msgspec.Struct, array_like=True, gc=False):
+class SignalTally(msgspec.Struct, array_like=True, gc=False):
     """One signal and how often it came."""
 
     kind: str
@@ -65,10 +65,10 @@ class Burst(msgspec.Struct, array_like=True, gc=False):
     clicks: int
 
 
-class Struggle(msgspec.Struct, array_like=True, gc=False):
+class StruggleState(msgspec.Struct, array_like=True, gc=False):
     """What one attempt remembers of struggling. ``visits``: of steps gone back to (None: of none)."""
 
-    tallies: list[Tally] = []
+    tallies: list[SignalTally] = []
     visits: dict[str, int] | None = None
     burst: Burst | None = None
 
@@ -112,8 +112,13 @@ class StruggleRules:
         }
 
     def notice(
-        self, struggle: Struggle | None, event: Event, at_ms: int, step_before: str | None, last_seen_ms: int | None
-    ) -> tuple[Struggle | None, Signal | None]:
+        self,
+        struggle: StruggleState | None,
+        event: Event,
+        at_ms: int,
+        step_before: str | None,
+        last_seen_ms: int | None,
+    ) -> tuple[StruggleState | None, Signal | None]:
         """The attempt's struggle after ``event``, and the signal whose threshold it crosses.
 
         ``step_before``, ``last_seen_ms``: the attempt's before this event (None: it is the first).
@@ -125,7 +130,7 @@ class StruggleRules:
         if last_seen_ms is not None:
             pause_ms = at_ms - last_seen_ms
             if pause_ms > self.least_pause_ms and self._is_hesitation(step_before, pause_ms):
-                struggle = struggle or Struggle()
+                struggle = struggle or StruggleState()
                 told = self._add(struggle, "hesitation", step_before)
             is_late = pause_ms < 0
         name = event.event
@@ -133,7 +138,7 @@ class StruggleRules:
             if not is_late and event.properties is not None:
                 order, step = self._order, event.properties.step
                 if order.get(step, _FAR) < order.get(step_before, -1) and step is not None:
-                    struggle = struggle or Struggle()
+                    struggle = struggle or StruggleState()
                     told = self._gone_back(struggle, step) or told
         elif name in SIGNS:
             struggle, own = self._own_signal(struggle, event, at_ms, step_before)
@@ -141,13 +146,13 @@ class StruggleRules:
         return struggle, told
 
     def _own_signal(
-        self, struggle: Struggle | None, event: Event, at_ms: int, step_before: str | None
-    ) -> tuple[Struggle | None, Signal | None]:
+        self, struggle: StruggleState | None, event: Event, at_ms: int, step_before: str | None
+    ) -> tuple[StruggleState | None, Signal | None]:
         name, properties = event.event, event.properties or _NOTHING
         step = properties.step or step_before
         if name == ELEMENT_CLICKED:
             return self._clicked(struggle, properties, at_ms, step)
-        struggle = struggle or Struggle()
+        struggle = struggle or StruggleState()
         if name == STEP_FAILED:
             code = properties.error_code if properties.error_code is not None else properties.code
             return struggle, self._add(struggle, "step_failed", step, _text(code))
@@ -165,7 +170,7 @@ class StruggleRules:
         after_ms, until_ms = self._pauses_ms.get(step, self._pauses_ms[None])
         return after_ms < pause_ms <= until_ms
 
-    def _gone_back(self, struggle: Struggle, step: str) -> Signal | None:
+    def _gone_back(self, struggle: StruggleState, step: str) -> Signal | None:
         known = struggle.visits if struggle.visits is not None else {}
         struggle.visits = known
         visits = known[step] = known.get(step, 1) + 1
@@ -179,12 +184,12 @@ class StruggleRules:
         return _signal(tally) if crossed else None
 
     def _clicked(
-        self, struggle: Struggle | None, properties: Properties, at_ms: int, step: str | None
-    ) -> tuple[Struggle | None, Signal | None]:
+        self, struggle: StruggleState | None, properties: Properties, at_ms: int, step: str | None
+    ) -> tuple[StruggleState | None, Signal | None]:
         target = _text(properties.target)
         if target is None or properties.control in self._rage_ignores:
             return struggle, None
-        struggle = struggle or Struggle()
+        struggle = struggle or StruggleState()
         burst = struggle.burst
         if burst is None or not self._goes_on(burst, target, step, properties, at_ms):
             struggle.burst = Burst(target, step, properties.x, properties.y, at_ms, 1)
@@ -204,7 +209,7 @@ class StruggleRules:
         return math.hypot(properties.x - burst.x, properties.y - burst.y) < self._rage_radius_px
 
     def _add(
-        self, struggle: Struggle, kind: str, step: str | None, code: str | None = None, field: str | None = None
+        self, struggle: StruggleState, kind: str, step: str | None, code: str | None = None, field: str | None = None
     ) -> Signal | None:
         """Counts one; a signal with all of its kind at the step when they cross the threshold with it."""
         tally = _tally(struggle, kind, step, code, field)
@@ -230,23 +235,25 @@ SIGNS: Final = frozenset(
 """Events that are a sign of their own, whatever came before."""
 
 
-def signals(struggle: Struggle | None) -> tuple[Signal, ...]:
+def signals(struggle: StruggleState | None) -> tuple[Signal, ...]:
     """All signals so far, in the order in which each came first."""
     return () if struggle is None else tuple(map(_signal, struggle.tallies))
 
 
-def _signal(tally: Tally) -> Signal:
+def _signal(tally: SignalTally) -> Signal:
     return Signal(tally.kind, tally.step, tally.code, tally.field, tally.count)
 
 
-def _tally(struggle: Struggle, kind: str, step: str | None, code: str | None, field: str | None) -> Tally | None:
+def _tally(
+    struggle: StruggleState, kind: str, step: str | None, code: str | None, field: str | None
+) -> SignalTally | None:
     """The tally of a signal, new at 0; None when there are too many different ones already."""
     for tally in struggle.tallies:
         if tally.kind == kind and tally.step == step and tally.code == code and tally.field == field:
             return tally
     if len(struggle.tallies) >= DISTINCT_SIGNALS:
         return None
-    tally = Tally(kind, sys.intern(step) if step is not None else None, code, field, 0)
+    tally = SignalTally(kind, sys.intern(step) if step is not None else None, code, field, 0)
     struggle.tallies.append(tally)
     return tally
 

@@ -30,10 +30,10 @@ from operators.records.events import (
     Properties,
     Rejection,
 )
-from operators.records.facts import Around, Observation, ObservationKind
+from operators.records.facts import Interaction, Observation, ObservationKind
 from operators.support.snapshot_codec import ALL
 from operators.support.timer_wheel import BUCKET_BITS, TimerWheel
-from operators.tracking.attempt import CLOSED, HAS_BROKEN_OFF, NO_TIMER, Attempt, Counts, Customer, begun
+from operators.tracking.attempt import CLOSED, HAS_BROKEN_OFF, NO_TIMER, Attempt, Customer, TrackerCounts, new_attempt
 from operators.tracking.plan import JourneyPlan, StepPlan, not_in_plans
 from operators.tracking.struggle_signals import SIGNS, signals
 from operators.tracking.tracker_snapshot import (
@@ -45,7 +45,7 @@ from operators.tracking.tracker_snapshot import (
     restored,
     unpack_head,
 )
-from operators.tracking.transitions import FAILURES, Move, failure_code
+from operators.tracking.transitions import FAILURES, Transition, failure_code
 
 REMEMBERED_MESSAGES: Final = 64
 _DIGEST_BYTES: Final = 8
@@ -57,7 +57,7 @@ _SILENT_BEFORE_LAST: Final = 2
 END_OF_TIME: Final = 1 << 62
 
 
-class JourneyShard:
+class ShardTracker:
     """The attempts of one shard's customers.
 
     A batch: ``take`` its events in order of arrival, then ``settle``; ``collect`` and ``collect_around`` hand
@@ -83,11 +83,11 @@ class JourneyShard:
         self._changes = Changes(keeps_changes)
         self._wheel: TimerWheel[Attempt | Customer] = TimerWheel(phase_ms)
         self._observed: list[Observation] = []
-        self._around: list[Around] = []
-        self._moves: defaultdict[str, list[Move]] | None = defaultdict(list) if keeps_moves else None
+        self._around: list[Interaction] = []
+        self._moves: defaultdict[str, list[Transition]] | None = defaultdict(list) if keeps_moves else None
         self.customers: dict[str, Customer] = {}
         self.open_attempts = 0
-        self.counts = Counts()
+        self.counts = TrackerCounts()
         self.watermark_ms = -END_OF_TIME
         self.newest_ms = -END_OF_TIME
         self.newest_arrived_ms: int | None = None
@@ -151,12 +151,12 @@ class JourneyShard:
         observed, self._observed = self._observed, []
         return observed
 
-    def collect_around(self) -> list[Around]:
+    def collect_around(self) -> list[Interaction]:
         """What has happened around transactions since the last call."""
         around, self._around = self._around, []
         return around
 
-    def collect_moves(self) -> dict[str, list[Move]]:
+    def collect_moves(self) -> dict[str, list[Transition]]:
         """The steps changed and the failures since the last call, by journey; none unless they are kept."""
         if not self._moves:
             return {}
@@ -230,14 +230,14 @@ class JourneyShard:
             self._erase(event, customer, at_ms)
             return
         if event.event in SURROUNDINGS or event.type == IDENTIFY:
-            self._around.append(Around(event, customer.id, at_ms))
+            self._around.append(Interaction(event, customer.id, at_ms))
         else:
             self.counts.ignored += 1
         self._remember(customer, at_ms)
 
     def _erase(self, event: Event, customer: Customer, at_ms: int) -> None:
         """Forgets a customer whole; of his open attempts only that they are gone is said, for those who wait."""
-        self._around.append(Around(event, customer.id, at_ms))
+        self._around.append(Interaction(event, customer.id, at_ms))
         del self.customers[customer.id]
         self._changes.forget(customer)
         for attempt in list(customer.attempts()):
@@ -307,7 +307,7 @@ class JourneyShard:
         customer: Customer,
         at_ms: int,
     ) -> Attempt:
-        attempt = begun(customer, plan, transaction_id, place, event, at_ms)
+        attempt = new_attempt(customer, plan, transaction_id, place, event, at_ms)
         self._open(attempt)
         self._observed.append(attempt.seen("started", at_ms))
         return attempt

@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from operators.support.snapshot_codec import StoredRecord
+from operators.support.snapshot_codec import SnapshotCodec
 from operators.tracking.attempt import HAS_BROKEN_OFF, HAS_FAILED, NO_TIMER, Attempt, Customer
 from operators.tracking.plan import JourneyPlan, StepPlan
-from operators.tracking.struggle_signals import Struggle
+from operators.tracking.struggle_signals import StruggleState
 
 FORMAT: Final = "zhiyin-shard-2"
 
@@ -30,7 +30,7 @@ class AttemptRow(msgspec.Struct, array_like=True, gc=False):
     due_ms: int
     rung: int
     cause: str | None
-    struggle: Struggle | None
+    struggle: StruggleState | None
     cell: str = ""
     entered_ms: int = 0
     has_failed: bool = False
@@ -41,7 +41,7 @@ class AttemptRow(msgspec.Struct, array_like=True, gc=False):
     broken_off: bool = False
 
 
-class CustomerRow(msgspec.Struct, array_like=True, gc=False):
+class TrackedCustomerRow(msgspec.Struct, array_like=True, gc=False):
     """One customer, stored; ``attempts`` None: forgotten."""
 
     id: str
@@ -60,8 +60,8 @@ class ShardHead(msgspec.Struct, array_like=True, gc=False):
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_HEAD: Final = StoredRecord(ShardHead, FORMAT)
-_ROWS: Final = StoredRecord(CustomerRow, FORMAT)
+_HEAD: Final = SnapshotCodec(ShardHead, FORMAT)
+_ROWS: Final = SnapshotCodec(TrackedCustomerRow, FORMAT)
 
 
 def pack_head(head: ShardHead) -> bytes:
@@ -75,7 +75,7 @@ def unpack_head(packed: bytes) -> ShardHead:
 
 
 def pack_customers(customers: Sequence[Customer], forgotten: Sequence[str]) -> bytes:
-    """Rows of ``CustomerRow``'s shape; plain tuples, for they are written by the hundred thousand."""
+    """Rows of ``TrackedCustomerRow``'s shape; plain tuples, for they are written by the hundred thousand."""
     rows: list[tuple[object, ...]] = [(customer_id,) for customer_id in forgotten]
     for customer in customers:
         latest = customer.latest
@@ -146,9 +146,9 @@ class Changes:
         return len(here) + len(forgotten), pack_customers(here, forgotten)
 
 
-def latest_rows(packed: Iterable[bytes]) -> Iterable[CustomerRow]:
+def latest_rows(packed: Iterable[bytes]) -> Iterable[TrackedCustomerRow]:
     """The last word on each customer who is not forgotten. Raises StateUnreadable."""
-    rows: dict[str, CustomerRow] = {}
+    rows: dict[str, TrackedCustomerRow] = {}
     for row in _ROWS.unpacked(packed):
         if row.attempts is None:
             rows.pop(row.id, None)
@@ -175,7 +175,7 @@ def restored(
 def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
     """A stored attempt under today's catalogue, which may have changed since."""
     place = plan.places.get(row.step) or plan.no_step
-    rung = next_rung(place, row)
+    rung = next_checkpoint(place, row)
     return Attempt(
         plan,
         row.transaction_id,
@@ -196,7 +196,7 @@ def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
     )
 
 
-def next_rung(place: StepPlan, row: AttemptRow) -> int:
+def next_checkpoint(place: StepPlan, row: AttemptRow) -> int:
     """The index of the rung a stored attempt waits for under today's catalogue.
 
     With an unchanged catalogue that is the stored one. After a change it is the first rung not

@@ -11,9 +11,9 @@ from typing import Final
 from operators.records.events import FIELD_ERROR, STEP_FAILED, Event, Properties
 from operators.records.facts import LIFE_CYCLE, Fact
 
-Counted = tuple[str, str, str]
+TransitionKey = tuple[str, str, str]
 """What is counted: kind, step, other (the step gone to, the code of a failure)."""
-Move = tuple[str, Counted, int, str, int]
+Transition = tuple[str, TransitionKey, int, str, int]
 """Journey, what is counted, epoch ms, cell, dwell in ms."""
 
 MOVED: Final = "moved"
@@ -22,7 +22,7 @@ STUMBLED: Final = "stumbled"
 """The first failure since the step was entered."""
 
 UNKNOWN_DWELL: Final = -1
-at_ms_of: Final[Callable[[Move], int]] = itemgetter(2)
+at_ms_of: Final[Callable[[Transition], int]] = itemgetter(2)
 FAILURES: Final = frozenset((STEP_FAILED, FIELD_ERROR))
 _NO_PROPERTIES: Final = Properties()
 _CODE_CHARS: Final = 60
@@ -36,7 +36,7 @@ def failure_code(event: Event) -> str:
     return f"{properties.field or 'field'}:{properties.code or 'none'}"[:_CODE_CHARS]
 
 
-def fact_moves(facts: Iterable[Fact]) -> list[Move]:
+def fact_transitions(facts: Iterable[Fact]) -> list[Transition]:
     """Facts as moves: ``started abandoned returned completed cancelled expired`` at a step."""
     return [
         (fact.journey, (fact.kind, fact.step or "", ""), fact.at_ms, fact.cell, UNKNOWN_DWELL)

@@ -27,7 +27,7 @@ OUTREACH: Final = "outreach"
 KINDS: Final = (HINT, BUNDLE, OUTREACH)
 
 
-class Shown(NamedTuple):
+class ShownItem(NamedTuple):
     """What somebody is shown. ``kind``: hint, bundle or outreach; ``customer_id``: of whom (empty: unknown)."""
 
     kind: str
@@ -35,7 +35,7 @@ class Shown(NamedTuple):
     customer_id: str
 
 
-class View(msgspec.Struct, frozen=True):
+class AuditView(msgspec.Struct, frozen=True):
     """Somebody was shown something of a customer. ``who``: a token's subject, with its ``role``.
 
     ``how``: push, look_up, list or queue; ``kind``: one of ``KINDS``, with its ``id``; ``customer_id`` empty: not said.
@@ -50,7 +50,7 @@ class View(msgspec.Struct, frozen=True):
     customer_id: str = ""
 
 
-class Seen(msgspec.Struct, frozen=True):
+class AuditEntry(msgspec.Struct, frozen=True):
     """One line of the trail. ``customer``: masked, ``unknown`` where nobody said whom it was about."""
 
     at_ms: int
@@ -69,20 +69,20 @@ class AuditTrail:
         self._client = client
         self._mask_key = mask_key
 
-    async def write(self, views: Sequence[View]) -> None:
+    async def write(self, views: Sequence[AuditView]) -> None:
         """Adds views, in their order. Raises StoreUnavailable."""
         with answering("writing the audit trail", self._client):
             for start in range(0, len(views), VIEWS_A_CALL):
                 rows = [value for view in views[start : start + VIEWS_A_CALL] for value in self._row(view)]
                 await run_async(self._client, Call(NOTE, (keys.AUDIT.of(),), tuple(rows)))
 
-    def _row(self, view: View) -> tuple[str | int, ...]:
+    def _row(self, view: AuditView) -> tuple[str | int, ...]:
         """As the script takes it."""
         customer = masked(view.customer_id, self._mask_key) if view.customer_id else UNKNOWN
         return view.at_ms, view.who, view.role, view.how, view.kind, view.id, customer
 
 
-def read_trail(client: Client) -> Iterator[Seen]:
+def read_trail(client: Client) -> Iterator[AuditEntry]:
     """The trail, newest first. Raises StoreUnavailable."""
     before = NEWEST
     while True:
@@ -95,6 +95,8 @@ def read_trail(client: Client) -> Iterator[Seen]:
         before = f"({entries[-1][0].decode()}"
 
 
-def _seen(fields: dict[str, str]) -> Seen:
+def _seen(fields: dict[str, str]) -> AuditEntry:
     kind = next(each for each in KINDS if each in fields)
-    return Seen(int(fields["at"]), fields["who"], fields["role"], fields["how"], kind, fields[kind], fields["customer"])
+    return AuditEntry(
+        int(fields["at"]), fields["who"], fields["role"], fields["how"], kind, fields[kind], fields["customer"]
+    )

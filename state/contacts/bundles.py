@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from operators.contacts.bundle import Belongs, Bundle, BundleChanged, BundleEnd, Told
+from operators.contacts.bundle import Bundle, BundleChanged, BundleEnd, BundleOutput, CustomerWhereabouts
 from operators.records.routing import NOWHERE, Whereabouts
-from state.contacts.handover import handing_call, handing_from
+from state.contacts.handover import handover_call, handover_order
 from state.facts.cloud_events import bundle_changed_event, bundle_closed_event, bundle_created_event
 from state.hints.script_calls import OWNER_FIELDS
 from state.redis import keys
@@ -26,7 +26,7 @@ Document = dict[str, Any]
 WHEREABOUTS_FIELDS: Final = ("owner", "branch", "region", "group")
 
 
-class RedisBundleStore:
+class RedisBundleWriter:
     """Bundles in Redis. ``keep_ms``: how long whose a customer is is kept after the last word of it."""
 
     def __init__(self, client: Client, now_ms: Callable[[], int], keep_ms: int, kept_events: int = KEPT_EVENTS) -> None:
@@ -35,13 +35,13 @@ class RedisBundleStore:
         self._keep_ms = keep_ms
         self._kept_events = kept_events
 
-    def write(self, told: Sequence[Told]) -> list[bool]:
+    def write(self, told: Sequence[BundleOutput]) -> list[bool]:
         """Carry out ``told`` in order; for each, whether it changed anything."""
         with answering("writing bundles", self._client):
             return [self._write(each) for each in told]
 
-    def _write(self, told: Told) -> bool:
-        if isinstance(told, Belongs):
+    def _write(self, told: BundleOutput) -> bool:
+        if isinstance(told, CustomerWhereabouts):
             return self._belongs(told)
         if isinstance(told, BundleEnd):
             return bool(run(self._client, (self._ended(told),))[0][0])
@@ -60,10 +60,11 @@ class RedisBundleStore:
                 pipeline.hmget(keys.HINT_RECORD.of(hint_id.decode()), (*OWNER_FIELDS, "document"))
             records = pipeline.execute()
         handings = [
-            handing_from(each.decode(), found, agent_id, "contact") for each, found in zip(hints, records, strict=True)
+            handover_order(each.decode(), found, agent_id, "contact")
+            for each, found in zip(hints, records, strict=True)
         ]
         now_ms = self._now_ms()
-        run(self._client, [handing_call(each, now_ms, self._kept_events) for each in handings if each is not None])
+        run(self._client, [handover_call(each, now_ms, self._kept_events) for each in handings if each is not None])
 
     def _created(self, bundle: Bundle) -> Call:
         customer_id, agent_id, event = bundle.customer_id, bundle.agent_id or "", bundle_created_event(bundle)
@@ -95,7 +96,7 @@ class RedisBundleStore:
         arguments = (fresh_epoch(), self._kept_events, end.customer_id, end.bundle_id, agent_id, event)
         return Call(BUNDLE_END, (*names, *channel_keys(keys.desk_channel(agent_id))), arguments)
 
-    def _belongs(self, told: Belongs) -> bool:
+    def _belongs(self, told: CustomerWhereabouts) -> bool:
         key = keys.BELONGS.of(told.customer_id)
         fields: dict[Any, Any] = {name: value for name in WHEREABOUTS_FIELDS if (value := getattr(told.known, name))}
         with self._client.pipeline(transaction=True) as pipeline:
@@ -107,7 +108,7 @@ class RedisBundleStore:
         return True
 
 
-class RedisBundleBoard:
+class RedisBundleRepository:
     """What the gateway sees of bundles. Raises StoreUnavailable."""
 
     def __init__(self, client: AsyncClient) -> None:

@@ -14,30 +14,30 @@ from operators.records.routing import is_queue, queue_of
 from operators.support.timestamps import iso_text
 from state.facts import cloud_events
 from state.hints.script_calls import OWNER_FIELDS, owner_from
-from state.hints.transitions import Owner
+from state.hints.transitions import HintOwner
 from state.redis import keys
 from state.redis.channels import KEPT_EVENTS, channel_keys, fresh_epoch
 from state.redis.connections import AsyncClient, answering
 from state.redis.scripts import REROUTE, Call, run_async
 
 
-class Handing(msgspec.Struct, frozen=True):
+class HandoverOrder(msgspec.Struct, frozen=True):
     """One hint that goes from its owner's desk to ``desk_id``. ``cause``: ``taken``, ``contact`` or ``away``.
 
     ``look_at_ms``: when to see whether that desk is there (None: it need not be).
     """
 
     hint_id: str
-    owner: Owner
+    owner: HintOwner
     document: dict[str, Any]
     desk_id: str
     cause: str
     look_at_ms: int | None = None
 
 
-def handing_from(
+def handover_order(
     hint_id: str, found: Sequence[bytes | None], desk_id: str, cause: str, look_at_ms: int | None = None
-) -> Handing | None:
+) -> HandoverOrder | None:
     """What hands a hint over to ``desk_id``; ``found``: ``OWNER_FIELDS`` and ``document`` of its record.
 
     None: there is nothing to hand over: it is unknown, at that desk already, or no desk is shown it.
@@ -45,10 +45,10 @@ def handing_from(
     owner, document = owner_from(found[:-1]), found[-1]
     if owner is None or document is None or owner.desk_id == desk_id or "desk" not in owner.surfaces:
         return None
-    return Handing(hint_id, owner, msgspec.json.decode(document), desk_id, cause, look_at_ms)
+    return HandoverOrder(hint_id, owner, msgspec.json.decode(document), desk_id, cause, look_at_ms)
 
 
-def handing_call(handing: Handing, now_ms: int, kept_events: int = KEPT_EVENTS) -> Call:
+def handover_call(handing: HandoverOrder, now_ms: int, kept_events: int = KEPT_EVENTS) -> Call:
     """Answers ``[1, new desk]``, or ``[0, the desk it stays at]`` (empty: unknown or over)."""
     owner, hint_id = handing.owner, handing.hint_id
     change = cloud_events.hint_change(hint_id, owner.customer_id, "moved", handing.cause, now_ms)
@@ -75,7 +75,7 @@ def handing_call(handing: Handing, now_ms: int, kept_events: int = KEPT_EVENTS) 
     )
 
 
-class Rerouting:
+class HintHandover:
     """Hands hints over for the gateway: to a desk that takes one, from an owner who stays away.
 
     Raises StoreUnavailable.
@@ -86,7 +86,7 @@ class Rerouting:
         self._away_after_ms = round(away_after_ms)
         self._kept_events = kept_events
 
-    async def look_up(self, hint_id: str) -> Owner | None:
+    async def look_up(self, hint_id: str) -> HintOwner | None:
         """Whose a hint is; None: unknown."""
         with answering("asking whose a hint is", self._client):
             found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
@@ -110,7 +110,7 @@ class Rerouting:
         with answering("putting a hint down to be looked at", self._client):
             await self._client.zadd(keys.AWAITED.of(), {hint_id: now_ms + self._away_after_ms}, xx=True)
 
-    async def to_queue(self, hint_id: str, owner: Owner, now_ms: int) -> None:
+    async def to_queue(self, hint_id: str, owner: HintOwner, now_ms: int) -> None:
         """The owner stays away: the queue of the customer's branch has it."""
         await self._hand(hint_id, queue_of(owner.branch), "away", now_ms)
 
@@ -122,8 +122,8 @@ class Rerouting:
     async def _hand(self, hint_id: str, desk_id: str, cause: str, now_ms: int) -> str | None:
         with answering("handing a hint over", self._client):
             found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), (*OWNER_FIELDS, "document"))
-            owner, handing = owner_from(found[:-1]), handing_from(hint_id, found, desk_id, cause)
+            owner, handing = owner_from(found[:-1]), handover_order(hint_id, found, desk_id, cause)
             if handing is None:
                 return None if owner is None else owner.desk_id
-            _, at = await run_async(self._client, handing_call(handing, now_ms, self._kept_events))
+            _, at = await run_async(self._client, handover_call(handing, now_ms, self._kept_events))
         return at.decode() or None

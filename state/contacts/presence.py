@@ -12,7 +12,7 @@ import msgspec
 from operators.hints.hint import Hint
 from operators.records.routing import Whereabouts, destination
 from state.contacts.bundles import ask_whereabouts, whereabouts_from
-from state.hints.transitions import Telling
+from state.hints.transitions import PlaceHint
 from state.redis import keys
 from state.redis.connections import AsyncClient, Client, answering
 from state.redis.scripts import BEAT, Call, run_async
@@ -87,7 +87,7 @@ class Routes:
         self._desks = tuple(desks)
         self._away_after_ms = round(away_after_ms)
 
-    def tellings(self, hints: Sequence[Hint]) -> list[Telling]:
+    def tellings(self, hints: Sequence[Hint]) -> list[PlaceHint]:
         """Each hint with its desk or queue, and where its customer belongs."""
         with answering("asking where hints go", self._client):
             known = self._whereabouts([hint.customer_id for hint in hints])
@@ -96,9 +96,9 @@ class Routes:
             self._await([each for each, whose in zip(routed, known, strict=True) if each.desk_id == whose.owner])
         return routed
 
-    def _telling(self, hint: Hint, known: Whereabouts, on_line: set[str]) -> Telling:
+    def _telling(self, hint: Hint, known: Whereabouts, on_line: set[str]) -> PlaceHint:
         placed = msgspec.structs.replace(hint, branch=known.branch, region=known.region)
-        return Telling(placed, destination(hint.customer_id, known, on_line, self._desks))
+        return PlaceHint(placed, destination(hint.customer_id, known, on_line, self._desks))
 
     def _whereabouts(self, customers: Sequence[str]) -> list[Whereabouts]:
         with self._client.pipeline(transaction=False) as pipeline:
@@ -112,7 +112,7 @@ class Routes:
         found: Any = self._client.mget([keys.PRESENCE.of(desk) for desk in asked]) if asked else ()
         return {desk for desk, seat in zip(asked, found, strict=True) if seat is not None}
 
-    def _await(self, at_owners: Sequence[Telling]) -> None:
+    def _await(self, at_owners: Sequence[PlaceHint]) -> None:
         """Puts down when to see whether the owner is still there."""
         look_at_ms = self._now_ms() + self._away_after_ms
         if at_owners:

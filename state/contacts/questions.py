@@ -17,7 +17,7 @@ HALF_LIVES_KEPT: Final = 8
 """A list nobody has asked anything of for so long is gone: less than half a percent of it would be left."""
 
 
-class RedisQuestionStore:
+class RedisQuestionWriter:
     """Hot questions in Redis. ``half_life_ms``: their counts' own."""
 
     def __init__(self, client: Client, half_life_ms: float) -> None:
@@ -32,7 +32,7 @@ class RedisQuestionStore:
             pipeline.execute()
 
 
-class RedisQuestionBoard:
+class RedisQuestionRepository:
     """What the gateway sees of hot questions. Raises StoreUnavailable."""
 
     def __init__(self, client: AsyncClient) -> None:

@@ -13,22 +13,22 @@ from itertools import islice
 from operator import attrgetter
 from typing import Final
 
-from state.dead_letters.redrive_log import RedrivenMarks
-from state.dead_letters.store import DeadLetterShelf, ShelvedLetter, Span, mark_of, marked, shelved
-from state.kafka.page_reader import Ends, KafkaPages, TopicMessage
+from state.dead_letters.redrive_log import RedriveLog
+from state.dead_letters.store import DeadLetterStore, ListedLetter, TimeSpan, listed_letter, mark_of, marked
+from state.kafka.page_reader import KafkaPages, PartitionEnds, TopicMessage
 
 _MARKS_A_LOOK: Final = 200
 _PLACE: Final = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII)
 
 
-class KafkaDeadLetterShelf(DeadLetterShelf):
+class KafkaDeadLetterStore(DeadLetterStore):
     """The topic of dead letters."""
 
-    def __init__(self, pages: KafkaPages, marks: RedrivenMarks) -> None:
+    def __init__(self, pages: KafkaPages, marks: RedriveLog) -> None:
         self._pages = pages
         self._marks = marks
 
-    def letters(self, span: Span, *, newest_first: bool = False) -> Iterator[ShelvedLetter]:
+    def letters(self, span: TimeSpan, *, newest_first: bool = False) -> Iterator[ListedLetter]:
         """The letters written in ``span`` that are there now, in order of writing; none that comes meanwhile."""
         one = self._backwards if newest_first else self._forwards
         partitions = [one(partition, ends, span) for partition, ends in self._pages.ends().items()]
@@ -36,7 +36,7 @@ class KafkaDeadLetterShelf(DeadLetterShelf):
         while found := list(islice(messages, _MARKS_A_LOOK)):
             yield from self._marked(found)
 
-    def letter(self, letter_id: str) -> ShelvedLetter | None:
+    def letter(self, letter_id: str) -> ListedLetter | None:
         """One letter; None: there is none of this id, or no longer."""
         place = _place(letter_id)
         if place is None:
@@ -57,23 +57,23 @@ class KafkaDeadLetterShelf(DeadLetterShelf):
 
         return self._marks.forget(gone)
 
-    def _forwards(self, partition: int, ends: Ends, span: Span) -> Iterator[TopicMessage]:
+    def _forwards(self, partition: int, ends: PartitionEnds, span: TimeSpan) -> Iterator[TopicMessage]:
         for page in self._pages.forwards(partition, ends):
             yield from _within(page, span)
 
-    def _backwards(self, partition: int, ends: Ends, span: Span) -> Iterator[TopicMessage]:
+    def _backwards(self, partition: int, ends: PartitionEnds, span: TimeSpan) -> Iterator[TopicMessage]:
         """Stops at a whole page from before the span: clocks of engines differ by less than that."""
         for page in self._pages.backwards(partition, ends):
             yield from _within(page, span)
             if page and all(message.written_ms < span.since_ms for message in page):
                 return
 
-    def _marked(self, messages: list[TopicMessage]) -> list[ShelvedLetter]:
-        letters = [shelved(f"{each.partition}:{each.offset}", each.written_ms, each.value) for each in messages]
+    def _marked(self, messages: list[TopicMessage]) -> list[ListedLetter]:
+        letters = [listed_letter(f"{each.partition}:{each.offset}", each.written_ms, each.value) for each in messages]
         return marked(letters, self._marks.when([mark_of(letter) for letter in letters]))
 
 
-def _within(page: list[TopicMessage], span: Span) -> Iterator[TopicMessage]:
+def _within(page: list[TopicMessage], span: TimeSpan) -> Iterator[TopicMessage]:
     return (message for message in page if span.since_ms <= message.written_ms < span.until_ms)
 
 

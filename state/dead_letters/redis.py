@@ -11,16 +11,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from state.bus.protocol import BusFull, BusUnavailable, partition_of
-from state.dead_letters.redrive_log import RedrivenMarks, mark_value
+from state.dead_letters.redrive_log import RedriveLog, mark_value
 from state.dead_letters.store import (
-    DeadLetterShelf,
+    DeadLetterStore,
+    ListedLetter,
     Redriver,
-    ShelvedLetter,
-    Span,
+    TimeSpan,
+    listed_letter,
     mark_of,
     marked,
     returning,
-    shelved,
 )
 from state.redis import keys
 from state.redis.connections import Client, answering
@@ -45,14 +45,14 @@ class BusLayoutMismatch(Exception):
         )
 
 
-class RedisDeadLetterShelf(DeadLetterShelf):
+class RedisDeadLetterStore(DeadLetterStore):
     """The stream of dead letters."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._marks = RedrivenMarks(client)
+        self._marks = RedriveLog(client)
 
-    def letters(self, span: Span, *, newest_first: bool = False) -> Iterator[ShelvedLetter]:
+    def letters(self, span: TimeSpan, *, newest_first: bool = False) -> Iterator[ListedLetter]:
         """The letters written in ``span`` that are there now, in order of writing; none that comes meanwhile."""
         ends = self._ends()
         if ends is None:
@@ -66,7 +66,7 @@ class RedisDeadLetterShelf(DeadLetterShelf):
                 return
             first, last = (first, f"({page[-1].id}") if newest_first else (f"({page[-1].id}", last)
 
-    def letter(self, letter_id: str) -> ShelvedLetter | None:
+    def letter(self, letter_id: str) -> ListedLetter | None:
         """One letter; None: there is none of this id, or no longer."""
         if _number(letter_id) is None:
             return None
@@ -90,7 +90,7 @@ class RedisDeadLetterShelf(DeadLetterShelf):
         (oldest, newest) = found
         return (oldest[0][0].decode(), newest[0][0].decode()) if oldest and newest else None
 
-    def _page(self, first: str, last: str, *, newest_first: bool = False) -> list[ShelvedLetter]:
+    def _page(self, first: str, last: str, *, newest_first: bool = False) -> list[ListedLetter]:
         with answering("reading dead letters", self._client):
             entries: Any = (
                 self._client.xrevrange(_KEY, last, first, LETTERS_A_LOOK)
@@ -109,7 +109,7 @@ class RedisRedriver(Redriver):
         self._partitions = partitions
         self._max_events = max_events
 
-    async def redrive(self, letters: Sequence[ShelvedLetter], now_ms: int) -> int:
+    async def redrive(self, letters: Sequence[ListedLetter], now_ms: int) -> int:
         """Events of ``letters`` to the bus, in order, and the letters marked; how many went.
 
         Raises BusLayoutMismatch, besides. Blocks: its caller has nothing else to do.
@@ -148,8 +148,8 @@ class RedisRedriver(Redriver):
             raise BusLayoutMismatch(self._partitions, f"no partition {missing[0]} in Redis, where a letter came from")
 
 
-def _shelved(entry_id: str, fields: dict[bytes, bytes]) -> ShelvedLetter:
-    return shelved(entry_id, _written_ms(entry_id), fields.get(b"e", b""))
+def _shelved(entry_id: str, fields: dict[bytes, bytes]) -> ListedLetter:
+    return listed_letter(entry_id, _written_ms(entry_id), fields.get(b"e", b""))
 
 
 def _written_ms(entry_id: str) -> int:

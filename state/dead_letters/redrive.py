@@ -9,18 +9,18 @@ letter is not marked. Redriven again it goes twice, and the engine knows the sec
 from collections.abc import Sequence
 
 from state.bus.protocol import BusWriter, OutgoingEvent
-from state.dead_letters.redrive_log import RedrivenMarks
-from state.dead_letters.store import Redriver, ShelvedLetter, mark_of, marked, returning
+from state.dead_letters.redrive_log import RedriveLog
+from state.dead_letters.store import ListedLetter, Redriver, mark_of, marked, returning
 
 
 class BusRedriver(Redriver):
     """Through the same writer that the gateway has."""
 
-    def __init__(self, writer: BusWriter, marks: RedrivenMarks) -> None:
+    def __init__(self, writer: BusWriter, marks: RedriveLog) -> None:
         self._writer = writer
         self._marks = marks
 
-    async def redrive(self, letters: Sequence[ShelvedLetter], now_ms: int) -> int:
+    async def redrive(self, letters: Sequence[ListedLetter], now_ms: int) -> int:
         """Events of ``letters`` to the bus, in order, and the letters marked; how many went."""
         going = returning(marked(letters, self._marks.when([mark_of(letter) for letter in letters])))
         if going:

@@ -21,7 +21,7 @@ def mark_value(now_ms: int, letter_id: str) -> str:
     return f"{now_ms} {letter_id}"
 
 
-class RedrivenMarks:
+class RedriveLog:
     """The marks of redriven letters."""
 
     def __init__(self, client: Client) -> None:

@@ -19,14 +19,14 @@ from operators.records.dead_letters import NotALetter, ReturningEvent, StoredLet
 END_OF_TIME_MS = 1 << 53
 
 
-class Span(NamedTuple):
+class TimeSpan(NamedTuple):
     """From ``since_ms`` on and before ``until_ms``, epoch ms."""
 
     since_ms: int = 0
     until_ms: int = END_OF_TIME_MS
 
 
-class ShelvedLetter(msgspec.Struct, frozen=True):
+class ListedLetter(msgspec.Struct, frozen=True):
     """One letter where it is kept.
 
     ``id``: its place; ``written_ms``: when it was written; ``document``: as it was written; ``letter``: the same, read
@@ -40,13 +40,13 @@ class ShelvedLetter(msgspec.Struct, frozen=True):
     redriven_ms: int | None = None
 
 
-class DeadLetterShelf(Protocol):
+class DeadLetterStore(Protocol):
     """Where dead letters are kept, to be looked at. Raises StoreUnavailable."""
 
-    def letters(self, span: Span, *, newest_first: bool = False) -> Iterator[ShelvedLetter]:
+    def letters(self, span: TimeSpan, *, newest_first: bool = False) -> Iterator[ListedLetter]:
         """The letters written in ``span`` that are there now, in order of writing; none that comes meanwhile."""
 
-    def letter(self, letter_id: str) -> ShelvedLetter | None:
+    def letter(self, letter_id: str) -> ListedLetter | None:
         """One letter; None: there is none of this id, or no longer."""
 
     def forget_gone(self) -> int:
@@ -56,7 +56,7 @@ class DeadLetterShelf(Protocol):
 class Redriver(Protocol):
     """Puts letters' events back on the bus."""
 
-    async def redrive(self, letters: Sequence[ShelvedLetter], now_ms: int) -> int:
+    async def redrive(self, letters: Sequence[ListedLetter], now_ms: int) -> int:
         """Events of ``letters`` to the bus, in order, and the letters marked; how many went.
 
         Left out: what is marked already, a second copy of a letter, and what is no letter of ours. All of the others
@@ -64,19 +64,19 @@ class Redriver(Protocol):
         """
 
 
-class MemoryDeadLetterShelf(DeadLetterShelf, Redriver):
+class MemoryDeadLetterStore(DeadLetterStore, Redriver):
     """The twin in memory: ``put`` letters in; ``bus`` holds what was redriven."""
 
     def __init__(self) -> None:
         self.bus: list[ReturningEvent] = []
-        self._letters: dict[str, ShelvedLetter] = {}
+        self._letters: dict[str, ListedLetter] = {}
         self._marks: dict[str, int] = {}
         self._put = 0
 
     def put(self, document: bytes, written_ms: int) -> str:
         """Keeps one letter; its id."""
         self._put += 1
-        letter = shelved(str(self._put), written_ms, document)
+        letter = listed_letter(str(self._put), written_ms, document)
         self._letters[letter.id] = letter
         return letter.id
 
@@ -84,13 +84,13 @@ class MemoryDeadLetterShelf(DeadLetterShelf, Redriver):
         """Loses one letter, as a place does that keeps only the newest."""
         del self._letters[letter_id]
 
-    def letters(self, span: Span, *, newest_first: bool = False) -> Iterator[ShelvedLetter]:
+    def letters(self, span: TimeSpan, *, newest_first: bool = False) -> Iterator[ListedLetter]:
         """The letters written in ``span`` that are there now, in order of writing; none that comes meanwhile."""
         kept = list(self._letters.values())
         wanted = [each for each in kept if span.since_ms <= each.written_ms < span.until_ms]
         yield from self._marked(wanted[::-1] if newest_first else wanted)
 
-    def letter(self, letter_id: str) -> ShelvedLetter | None:
+    def letter(self, letter_id: str) -> ListedLetter | None:
         """One letter; None: there is none of this id, or no longer."""
         found = self._letters.get(letter_id)
         return None if found is None else self._marked([found])[0]
@@ -102,32 +102,32 @@ class MemoryDeadLetterShelf(DeadLetterShelf, Redriver):
             del self._marks[mark]
         return len(gone)
 
-    async def redrive(self, letters: Sequence[ShelvedLetter], now_ms: int) -> int:
+    async def redrive(self, letters: Sequence[ListedLetter], now_ms: int) -> int:
         """Events of ``letters`` to the bus, in order, and the letters marked; how many went."""
         going = returning(self._marked(letters))
         self.bus += [event for _, event in going]
         self._marks.update((mark_of(letter), now_ms) for letter, _ in going)
         return len(going)
 
-    def _marked(self, letters: Sequence[ShelvedLetter]) -> list[ShelvedLetter]:
+    def _marked(self, letters: Sequence[ListedLetter]) -> list[ListedLetter]:
         return marked(letters, [self._marks.get(mark_of(letter)) for letter in letters])
 
 
-def shelved(letter_id: str, written_ms: int, document: bytes) -> ShelvedLetter:
+def listed_letter(letter_id: str, written_ms: int, document: bytes) -> ListedLetter:
     """A letter from what is kept of it, not marked yet."""
     try:
         letter = read_letter(document)
     except NotALetter:
         letter = None
-    return ShelvedLetter(letter_id, written_ms, document, letter)
+    return ListedLetter(letter_id, written_ms, document, letter)
 
 
-def mark_of(letter: ShelvedLetter) -> str:
+def mark_of(letter: ListedLetter) -> str:
     """Under which name a letter is marked as redriven."""
     return letter.id if letter.letter is None else letter.letter.stable_id
 
 
-def marked(letters: Sequence[ShelvedLetter], redriven_ms: Sequence[int | None]) -> list[ShelvedLetter]:
+def marked(letters: Sequence[ListedLetter], redriven_ms: Sequence[int | None]) -> list[ListedLetter]:
     """``letters`` with their marks, one a letter."""
     return [
         msgspec.structs.replace(letter, redriven_ms=when_ms)
@@ -135,9 +135,9 @@ def marked(letters: Sequence[ShelvedLetter], redriven_ms: Sequence[int | None]) 
     ]
 
 
-def returning(letters: Sequence[ShelvedLetter]) -> list[tuple[ShelvedLetter, ReturningEvent]]:
+def returning(letters: Sequence[ListedLetter]) -> list[tuple[ListedLetter, ReturningEvent]]:
     """Those of ``letters`` that may go back on the bus, each once, with their events."""
-    going: dict[str, tuple[ShelvedLetter, ReturningEvent]] = {}
+    going: dict[str, tuple[ListedLetter, ReturningEvent]] = {}
     for letter in letters:
         if letter.letter is not None and letter.redriven_ms is None:
             going.setdefault(mark_of(letter), (letter, letter.letter.event()))

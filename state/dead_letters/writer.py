@@ -12,19 +12,19 @@ import msgspec
 from operators.records.dead_letters import DeadLetter, dead_letter_document, letter_id
 from state.redis import keys
 from state.redis.connections import Client
-from state.redis.idempotent_append import Writing, write_once
+from state.redis.idempotent_append import StreamEntry, append_once
 
 KEPT_LETTERS: Final = 100_000
 
 
-class DeadLetters(Protocol):
+class DeadLetterWriter(Protocol):
     """Where dead letters go. Raises StoreUnavailable."""
 
     def write(self, letters: Sequence[DeadLetter]) -> int:
         """Write what has not been written yet, in order; how many that were."""
 
 
-class MemoryDeadLetters(DeadLetters):
+class MemoryDeadLetterWriter(DeadLetterWriter):
     """The twin in memory: ``letters`` holds what was written."""
 
     def __init__(self, version: str) -> None:
@@ -39,7 +39,7 @@ class MemoryDeadLetters(DeadLetters):
         return len(self.letters) - before
 
 
-class RedisDeadLetters(DeadLetters):
+class RedisDeadLetterWriter(DeadLetterWriter):
     """Dead letters in a Redis stream. ``version``: of this Zhiyin, it stands in every letter."""
 
     def __init__(self, client: Client, version: str, kept_letters: int = KEPT_LETTERS) -> None:
@@ -50,7 +50,7 @@ class RedisDeadLetters(DeadLetters):
     def write(self, letters: Sequence[DeadLetter]) -> int:
         """Write what has not been written yet, in order; how many that were."""
         writings = [
-            Writing(letter_id(letter), msgspec.json.encode(dead_letter_document(letter, self._version)))
+            StreamEntry(letter_id(letter), msgspec.json.encode(dead_letter_document(letter, self._version)))
             for letter in letters
         ]
-        return write_once(self._client, keys.DEAD_LETTERS, writings, self._kept_letters)
+        return append_once(self._client, keys.DEAD_LETTERS, writings, self._kept_letters)

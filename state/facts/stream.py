@@ -14,17 +14,17 @@ from operators.records.facts import Fact
 from state.facts.cloud_events import fact_event, hint_created_event, retirement_event
 from state.redis import keys
 from state.redis.connections import Client
-from state.redis.idempotent_append import Writing, write_once
+from state.redis.idempotent_append import StreamEntry, append_once
 
 KEPT_FACTS: Final = 100_000
 
-Told = Fact | Hint | Retirement
+PublicItem = Fact | Hint | Retirement
 
 
 class FactStream(Protocol):
     """Where facts go out. Raises StoreUnavailable."""
 
-    def write(self, facts: Sequence[Told]) -> int:
+    def write(self, facts: Sequence[PublicItem]) -> int:
         """Write what has not been written yet, in order; how many that were."""
 
 
@@ -34,7 +34,7 @@ class MemoryFactStream(FactStream):
     def __init__(self) -> None:
         self.events: dict[str, bytes] = {}
 
-    def write(self, facts: Sequence[Told]) -> int:
+    def write(self, facts: Sequence[PublicItem]) -> int:
         """Write what has not been written yet, in order; how many that were."""
         before = len(self.events)
         for event in map(event_of, facts):
@@ -49,14 +49,14 @@ class RedisFactStream(FactStream):
         self._client = client
         self._kept_facts = kept_facts
 
-    def write(self, facts: Sequence[Told]) -> int:
+    def write(self, facts: Sequence[PublicItem]) -> int:
         """Write what has not been written yet, in order; how many that were."""
         events = map(event_of, facts)
-        writings = [Writing(event["id"], msgspec.json.encode(event)) for event in events]
-        return write_once(self._client, keys.FACTS, writings, self._kept_facts)
+        writings = [StreamEntry(event["id"], msgspec.json.encode(event)) for event in events]
+        return append_once(self._client, keys.FACTS, writings, self._kept_facts)
 
 
-def event_of(told: Told) -> dict[str, Any]:
+def event_of(told: PublicItem) -> dict[str, Any]:
     """The CloudEvent of a fact, a new hint or the end of one."""
     if isinstance(told, Fact):
         return fact_event(told)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from operators.records.dead_letters import DeadLetter, dead_letter_document
-from state.facts.stream import Told, event_of
+from state.facts.stream import PublicItem, event_of
 from state.kafka.idempotent_topic import TopicDocument
 
 CLOUD_EVENT: Final = "application/cloudevents+json"
@@ -20,7 +20,7 @@ LARGEST_BYTES: Final = 900_000
 SHOWN_CHARACTERS: Final = 1_000
 
 
-def told_document(told: Told) -> TopicDocument | None:
+def public_document(told: PublicItem) -> TopicDocument | None:
     """The CloudEvent of a fact, a new hint or the end of one. None: too large."""
     event = event_of(told)
     return _fitting(TopicDocument(event["id"], told.customer_id, msgspec.json.encode(event)))

@@ -22,14 +22,14 @@ from state.hints.script_calls import (
     deliver_call,
     document_from,
     drop_expired_call,
-    move_call,
     owner_from,
     position_call,
+    transition_call,
 )
-from state.hints.transitions import Owner, state_move
+from state.hints.transitions import HintOwner, state_transition
 from state.redis import keys
-from state.redis.channel_notifications import Doorbell, Rung
-from state.redis.channels import KEPT_EVENTS, ChannelEntry, Place, Position, channel_keys, offset_of
+from state.redis.channel_notifications import ChannelNotifications, Notifications
+from state.redis.channels import KEPT_EVENTS, ChannelEntry, ChannelOffset, ChannelPosition, channel_keys, offset_of
 from state.redis.connections import LONGEST_BLOCK_MS, AsyncClient, answering
 from state.redis.scripts import run_async
 from tests.state.doubles import MOST_HINTS, HintMemory
@@ -58,7 +58,7 @@ class StateChange(msgspec.Struct, frozen=True):
 UNKNOWN_HINT: Final = StateChange(changed=False, state=None, customer_id=None, desk_id=None)
 
 
-class HintBoard(Protocol):
+class HintRepository(Protocol):
     """What the gateway sees of hints and channels. Raises StoreUnavailable."""
 
     async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
@@ -70,7 +70,7 @@ class HintBoard(Protocol):
     async def hint(self, hint_id: str) -> Document | None:
         """One hint, open or over; None: unknown, or over for more than a day."""
 
-    async def owner(self, hint_id: str) -> Owner | None:
+    async def owner(self, hint_id: str) -> HintOwner | None:
         """Whose a hint is: its customer and desk; None: unknown."""
 
     async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
@@ -82,7 +82,7 @@ class HintBoard(Protocol):
     async def expire(self, now_ms: int) -> int:
         """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and tell the channels; how many."""
 
-    async def position(self, channel: str) -> Position:
+    async def position(self, channel: str) -> ChannelPosition:
         """Where a channel stands; a channel that never was begins."""
 
     async def stands(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
@@ -92,7 +92,7 @@ class HintBoard(Protocol):
         """At most ``count`` entries of a channel after an offset, oldest first."""
 
     async def wait(
-        self, places: Mapping[str, Place], block_ms: int, new: Collection[str] | None = None
+        self, places: Mapping[str, ChannelOffset], block_ms: int, new: Collection[str] | None = None
     ) -> dict[str, list[ChannelEntry]]:
         """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
 
@@ -100,8 +100,8 @@ class HintBoard(Protocol):
         """
 
 
-class MemoryHintBoard(HintBoard):
-    """The twin in memory; it sees what a ``MemoryHintStore`` on the same memory writes."""
+class MemoryHintRepository(HintRepository):
+    """The twin in memory; it sees what a ``MemoryHintWriter`` on the same memory writes."""
 
     def __init__(self, memory: HintMemory) -> None:
         self._memory = memory
@@ -124,7 +124,7 @@ class MemoryHintBoard(HintBoard):
         record = self._memory.records.get(hint_id)
         return None if record is None else record.document()
 
-    async def owner(self, hint_id: str) -> Owner | None:
+    async def owner(self, hint_id: str) -> HintOwner | None:
         """Whose a hint is: its customer and desk; None: unknown."""
         return self._memory.owner(hint_id)
 
@@ -133,7 +133,7 @@ class MemoryHintBoard(HintBoard):
         owner = self._memory.owner(hint_id)
         if owner is None:
             return UNKNOWN_HINT
-        changed = self._memory.move(state_move(hint_id, state, now_ms, owner), now_ms)
+        changed = self._memory.move(state_transition(hint_id, state, now_ms, owner), now_ms)
         return StateChange(changed, self._memory.records[hint_id].state, owner.customer_id, owner.desk_id)
 
     async def deliver(self, hint_ids: Sequence[str]) -> int:
@@ -145,7 +145,7 @@ class MemoryHintBoard(HintBoard):
         due = self._memory.due(now_ms)[:EXPIRED_AT_ONCE]
         return sum([(await self.change_state(each, "expired", now_ms)).changed for each in due])
 
-    async def position(self, channel: str) -> Position:
+    async def position(self, channel: str) -> ChannelPosition:
         """Where a channel stands; a channel that never was begins."""
         return self._memory.channel(channel).position()
 
@@ -159,7 +159,7 @@ class MemoryHintBoard(HintBoard):
         return self._memory.channel(channel).after(after, count)
 
     async def wait(
-        self, places: Mapping[str, Place], block_ms: int, new: Collection[str] | None = None
+        self, places: Mapping[str, ChannelOffset], block_ms: int, new: Collection[str] | None = None
     ) -> dict[str, list[ChannelEntry]]:
         """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
 
@@ -174,14 +174,14 @@ class MemoryHintBoard(HintBoard):
             await asyncio.sleep(POLL_S)
 
 
-class RedisHintBoard(HintBoard):
+class RedisHintRepository(HintRepository):
     """Hints and channels in Redis. ``waiting``: a client made with ``WAIT_TIMEOUT_S``, for calls that block."""
 
     def __init__(self, client: AsyncClient, waiting: AsyncClient, kept_events: int = KEPT_EVENTS) -> None:
         self._client = client
         self._waiting = waiting
         self._kept_events = kept_events
-        self._doorbell = Doorbell(waiting)
+        self._doorbell = ChannelNotifications(waiting)
         self._swept_s = -SWEEP_EVERY_S
         self._to_sweep: list[str] = []
 
@@ -209,7 +209,7 @@ class RedisHintBoard(HintBoard):
             found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), DOCUMENT_FIELDS)
         return document_from(found)
 
-    async def owner(self, hint_id: str) -> Owner | None:
+    async def owner(self, hint_id: str) -> HintOwner | None:
         """Whose a hint is: its customer and desk; None: unknown."""
         with answering("asking whose a hint is", self._client):
             found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
@@ -222,8 +222,8 @@ class RedisHintBoard(HintBoard):
             owner = owner_from(found)
             if owner is None:
                 return UNKNOWN_HINT
-            move = state_move(hint_id, state, now_ms, owner)
-            changed, now_in = await run_async(self._client, move_call(move, owner, now_ms, self._kept_events))
+            move = state_transition(hint_id, state, now_ms, owner)
+            changed, now_in = await run_async(self._client, transition_call(move, owner, now_ms, self._kept_events))
         return StateChange(bool(changed), now_in.decode() or None, owner.customer_id, owner.desk_id)
 
     async def deliver(self, hint_ids: Sequence[str]) -> int:
@@ -246,11 +246,11 @@ class RedisHintBoard(HintBoard):
                     await self._client.zrem(key, hint_id)
         return ended
 
-    async def position(self, channel: str) -> Position:
+    async def position(self, channel: str) -> ChannelPosition:
         """Where a channel stands; a channel that never was begins."""
         with answering("asking where a channel stands", self._client):
             epoch, offset, oldest = await run_async(self._client, position_call(channel))
-        return Position(epoch.decode(), int(offset), int(oldest))
+        return ChannelPosition(epoch.decode(), int(offset), int(oldest))
 
     async def stands(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
         """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
@@ -267,7 +267,7 @@ class RedisHintBoard(HintBoard):
         return _entries(found)
 
     async def wait(
-        self, places: Mapping[str, Place], block_ms: int, new: Collection[str] | None = None
+        self, places: Mapping[str, ChannelOffset], block_ms: int, new: Collection[str] | None = None
     ) -> dict[str, list[ChannelEntry]]:
         """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
 
@@ -287,8 +287,8 @@ class RedisHintBoard(HintBoard):
         return found
 
     def _followed(
-        self, places: Mapping[str, Place], rung: Rung
-    ) -> tuple[dict[str, list[ChannelEntry]], Mapping[str, Place]]:
+        self, places: Mapping[str, ChannelOffset], rung: Notifications
+    ) -> tuple[dict[str, list[ChannelEntry]], Mapping[str, ChannelOffset]]:
         """What rang and follows on the places without a gap; and the channels that have to be read to know.
 
         What rang in another life of the channel is passed over: it is gone, or the reader is about to learn of it.
@@ -311,7 +311,7 @@ class RedisHintBoard(HintBoard):
                 to_read.pop(name, None)
         return found, to_read
 
-    def _swept(self, places: Mapping[str, Place]) -> list[str]:
+    def _swept(self, places: Mapping[str, ChannelOffset]) -> list[str]:
         """Some of all channels, in turn: often enough that all come up every ``SWEEP_EVERY_S``."""
         now_s = time.monotonic()
         rounds = 1 + len(places) // CHANNELS_A_QUESTION
@@ -322,7 +322,7 @@ class RedisHintBoard(HintBoard):
         some, self._to_sweep = self._to_sweep[:CHANNELS_A_QUESTION], self._to_sweep[CHANNELS_A_QUESTION:]
         return some
 
-    async def _read_after(self, places: Mapping[str, Place]) -> dict[str, list[ChannelEntry]]:
+    async def _read_after(self, places: Mapping[str, ChannelOffset]) -> dict[str, list[ChannelEntry]]:
         """What stands after the place in each channel, so many channels a question."""
         read: dict[str, list[ChannelEntry]] = {}
         names = list(places)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from state.hints.transitions import Card, Move, Owner
+from state.hints.transitions import HintOwner, NewHint, StateTransition
 from state.redis import keys
 from state.redis.channels import channel_keys, fresh_epoch
 from state.redis.scripts import DELIVER, DROP_EXPIRED, MOVE, POSITION, SPEAK, TELL, Call
@@ -20,7 +20,7 @@ DOCUMENT_FIELDS: Final = ("document", "state", "expires_at_ms")
 _TRANSACTION: Final[msgspec.json.Decoder[str | None]] = msgspec.json.Decoder(str | None)
 
 
-def tell_call(card: Card, now_ms: int, kept_events: int) -> Call:
+def place_hint_call(card: NewHint, now_ms: int, kept_events: int) -> Call:
     """Answers ``[1]``, or ``[0]`` when the hint is known already."""
     owner = card.owner
     arguments = (
@@ -39,7 +39,7 @@ def speak_call(hint_id: str, now_ms: int, kept_events: int) -> Call:
     return Call(SPEAK, hint_keys, (now_ms, fresh_epoch(), kept_events))
 
 
-def move_call(move: Move, owner: Owner, now_ms: int, kept_events: int) -> Call:
+def transition_call(move: StateTransition, owner: HintOwner, now_ms: int, kept_events: int) -> Call:
     """Answers ``[1, new state]``, or ``[0, the state it stays in]`` (empty: unknown)."""
     arguments = (
         *(now_ms, fresh_epoch(), kept_events, move.hint_id, msgspec.json.encode(owner.customer_id)),
@@ -64,12 +64,12 @@ def position_call(channel: str) -> Call:
     return Call(POSITION, channel_keys(channel), (fresh_epoch(),))
 
 
-def owner_from(found: Sequence[bytes | None]) -> Owner | None:
+def owner_from(found: Sequence[bytes | None]) -> HintOwner | None:
     """The ``OWNER_FIELDS`` of a record; None: there is no such record."""
     customer, desk, transaction, surfaces, branch, region = found
     if customer is None or desk is None or transaction is None or surfaces is None:
         return None
-    return Owner(
+    return HintOwner(
         customer_id=customer.decode(),
         desk_id=desk.decode(),
         transaction_id=_TRANSACTION.decode(transaction),
@@ -91,7 +91,7 @@ def _customer_keys(customer_id: str) -> tuple[str, str, str]:
     return keys.OPEN_HINTS.of(customer_id), keys.OPEN_DOCUMENTS.of(customer_id), keys.CHATBOT_HINT.of(customer_id)
 
 
-def _hint_keys(hint_id: str, owner: Owner) -> tuple[str, ...]:
+def _hint_keys(hint_id: str, owner: HintOwner) -> tuple[str, ...]:
     return (
         keys.HINT_RECORD.of(hint_id),
         *_customer_keys(owner.customer_id),

@@ -11,8 +11,8 @@ from itertools import groupby
 from typing import Final, Protocol
 
 from operators.hints.hint import Hint, Retirement, Speak
-from state.hints.script_calls import OWNER_FIELDS, move_call, owner_from, speak_call, tell_call
-from state.hints.transitions import Order, Owner, Telling, card_of, retirement_move
+from state.hints.script_calls import OWNER_FIELDS, owner_from, place_hint_call, speak_call, transition_call
+from state.hints.transitions import HintOrder, HintOwner, PlaceHint, new_hint, retirement_transition
 from state.redis import keys
 from state.redis.channels import KEPT_EVENTS
 from state.redis.connections import Client, answering
@@ -23,15 +23,15 @@ ORDERS_A_ROUND: Final = 500
 """Some tenths of a second of work for Redis: well within the time an answer may take."""
 
 
-class HintStore(Protocol):
+class HintWriter(Protocol):
     """Where the engine puts hints. Raises StoreUnavailable."""
 
-    def write(self, orders: Sequence[Order]) -> list[bool]:
+    def write(self, orders: Sequence[HintOrder]) -> list[bool]:
         """Carry out ``orders`` in their order; for each, whether it changed anything."""
 
     def tell(self, hint: Hint, desk_id: str) -> bool:
         """Put a hint in front of its customer's chatbot and the desk. False: known already, even if it has ended."""
-        return self.write((Telling(hint, desk_id),))[0]
+        return self.write((PlaceHint(hint, desk_id),))[0]
 
     def speak(self, speak: Speak) -> bool:
         """Let a bot open with a hint that had to wait. False: unknown, over, expired or said already."""
@@ -42,27 +42,27 @@ class HintStore(Protocol):
         return self.write((retirement,))[0]
 
 
-class MemoryHintStore(HintStore):
+class MemoryHintWriter(HintWriter):
     """The twin in memory, for tests and for runs without Redis."""
 
     def __init__(self, memory: HintMemory, now_ms: Callable[[], int]) -> None:
         self._memory = memory
         self._now_ms = now_ms
 
-    def write(self, orders: Sequence[Order]) -> list[bool]:
+    def write(self, orders: Sequence[HintOrder]) -> list[bool]:
         """Carry out ``orders`` in their order; for each, whether it changed anything."""
         return [self._carry_out(order, self._now_ms()) for order in orders]
 
-    def _carry_out(self, order: Order, now_ms: int) -> bool:
-        if isinstance(order, Telling):
-            return self._memory.put(card_of(order, now_ms), now_ms)
+    def _carry_out(self, order: HintOrder, now_ms: int) -> bool:
+        if isinstance(order, PlaceHint):
+            return self._memory.put(new_hint(order, now_ms), now_ms)
         if isinstance(order, Speak):
             return self._memory.speak(order.hint_id, now_ms)
         owner = self._memory.owner(order.hint_id)
-        return owner is not None and self._memory.move(retirement_move(order, owner), now_ms)
+        return owner is not None and self._memory.move(retirement_transition(order, owner), now_ms)
 
 
-class RedisHintStore(HintStore):
+class RedisHintWriter(HintWriter):
     """Hints in Redis. Up to 500 orders of one kind in a row are one round trip (retirements: two)."""
 
     def __init__(self, client: Client, now_ms: Callable[[], int], kept_events: int = KEPT_EVENTS) -> None:
@@ -70,7 +70,7 @@ class RedisHintStore(HintStore):
         self._now_ms = now_ms
         self._kept_events = kept_events
 
-    def write(self, orders: Sequence[Order]) -> list[bool]:
+    def write(self, orders: Sequence[HintOrder]) -> list[bool]:
         """Carry out ``orders`` in their order; for each, whether it changed anything."""
         changed: list[bool] = []
         for kind, alike in groupby(orders, type):
@@ -80,21 +80,21 @@ class RedisHintStore(HintStore):
                     changed += self._run(self._calls(waiting[start : start + ORDERS_A_ROUND], self._now_ms()))
         return changed
 
-    def _calls(self, orders: list[Order], now_ms: int) -> list[Call | None]:
+    def _calls(self, orders: list[HintOrder], now_ms: int) -> list[Call | None]:
         owners = self._owners([order.hint_id for order in orders if isinstance(order, Retirement)])
         return [self._call(order, owners, now_ms) for order in orders]
 
-    def _call(self, order: Order, owners: dict[str, Owner], now_ms: int) -> Call | None:
-        if isinstance(order, Telling):
-            return tell_call(card_of(order, now_ms), now_ms, self._kept_events)
+    def _call(self, order: HintOrder, owners: dict[str, HintOwner], now_ms: int) -> Call | None:
+        if isinstance(order, PlaceHint):
+            return place_hint_call(new_hint(order, now_ms), now_ms, self._kept_events)
         if isinstance(order, Speak):
             return speak_call(order.hint_id, now_ms, self._kept_events)
         owner = owners.get(order.hint_id)
         if owner is None:
             return None
-        return move_call(retirement_move(order, owner), owner, now_ms, self._kept_events)
+        return transition_call(retirement_transition(order, owner), owner, now_ms, self._kept_events)
 
-    def _owners(self, hint_ids: list[str]) -> dict[str, Owner]:
+    def _owners(self, hint_ids: list[str]) -> dict[str, HintOwner]:
         if not hint_ids:
             return {}
         with self._client.pipeline(transaction=False) as pipeline:

@@ -1,7 +1,7 @@
 """What is written when a hint is told, spoken or ended: the same for Redis and for the twin in memory.
 
-In: orders (``Telling``, ``Speak``, ``Retirement``) and changes of state. Out: a ``Card`` to be put
-down, or a ``Move`` to be made, with the events that go onto channels already encoded.
+In: orders (``PlaceHint``, ``Speak``, ``Retirement``) and changes of state. Out: a ``NewHint`` to be put
+down, or a ``StateTransition`` to be made, with the events that go onto channels already encoded.
 Refused: nothing; whether a move is allowed is looked at where it is made, in one step with it.
 
 Who is told: a desk of all that happens to its hints; the chatbot channel of a hint when a bot may
@@ -28,17 +28,17 @@ _STATE_EVENTS: Final = {
 }
 
 
-class Telling(msgspec.Struct, frozen=True):
+class PlaceHint(msgspec.Struct, frozen=True):
     """Put this hint in front of this desk, and of chatbots."""
 
     hint: Hint
     desk_id: str
 
 
-Order = Telling | Speak | Retirement
+HintOrder = PlaceHint | Speak | Retirement
 
 
-class Owner(msgspec.Struct, frozen=True):
+class HintOwner(msgspec.Struct, frozen=True):
     """Whose a hint is: what must be known to change it, and never changes."""
 
     customer_id: str
@@ -49,11 +49,11 @@ class Owner(msgspec.Struct, frozen=True):
     region: str | None = None
 
 
-class Card(msgspec.Struct, frozen=True):
+class NewHint(msgspec.Struct, frozen=True):
     """A hint as it is put down. ``rank``: greater is better; ``event``: its ``zhiyin.hint.created``."""
 
     hint_id: str
-    owner: Owner
+    owner: HintOwner
     rank: int
     expires_at_ms: int
     speaks: Literal["now", "later", "never"]
@@ -61,7 +61,7 @@ class Card(msgspec.Struct, frozen=True):
     event: bytes
 
 
-class Move(msgspec.Struct, frozen=True):
+class StateTransition(msgspec.Struct, frozen=True):
     """One change of a hint's state, allowed from ``origins``. An empty event is not told.
 
     ``ends``: it goes from every surface.
@@ -76,12 +76,14 @@ class Move(msgspec.Struct, frozen=True):
     chatbot_event: bytes
 
 
-def card_of(telling: Telling, now_ms: int) -> Card:
+def new_hint(telling: PlaceHint, now_ms: int) -> NewHint:
     """What is put down for a hint that is told at ``now_ms``."""
     hint = telling.hint
-    return Card(
+    return NewHint(
         hint_id=hint.hint_id,
-        owner=Owner(hint.customer_id, telling.desk_id, hint.transaction_id, hint.surfaces, hint.branch, hint.region),
+        owner=HintOwner(
+            hint.customer_id, telling.desk_id, hint.transaction_id, hint.surfaces, hint.branch, hint.region
+        ),
         rank=hint.priority * CREATED_RANGE + hint.created_at_ms,
         expires_at_ms=hint.expires_at_ms,
         speaks=_speaks(hint.speak_after_ms, now_ms),
@@ -90,14 +92,14 @@ def card_of(telling: Telling, now_ms: int) -> Card:
     )
 
 
-def retirement_move(retirement: Retirement, owner: Owner) -> Move:
+def retirement_transition(retirement: Retirement, owner: HintOwner) -> StateTransition:
     """The move that ends a hint for the cause the engine gives."""
     event = cloud_events.retirement_event(retirement, owner.transaction_id)
     state = cloud_events.ends_as(retirement.cause)
     return _move(retirement.hint_id, state, retirement.cause, owner, event, event)
 
 
-def state_move(hint_id: str, state: str, at_ms: int, owner: Owner) -> Move:
+def state_transition(hint_id: str, state: str, at_ms: int, owner: HintOwner) -> StateTransition:
     """The move to a state that a desk or bot reports: desks hear the state, bots only that a hint has ended."""
     change = cloud_events.hint_change(hint_id, owner.customer_id, state, state, at_ms)
     event_type = _STATE_EVENTS.get(state)
@@ -107,11 +109,11 @@ def state_move(hint_id: str, state: str, at_ms: int, owner: Owner) -> Move:
 
 
 def _move(
-    hint_id: str, wanted: str, cause: str, owner: Owner, desk: dict[str, Any] | None, chatbot: dict[str, Any]
-) -> Move:
+    hint_id: str, wanted: str, cause: str, owner: HintOwner, desk: dict[str, Any] | None, chatbot: dict[str, Any]
+) -> StateTransition:
     ends = wanted not in OPEN_STATES
     places = {name: place for name in ("branch", "region") if (place := getattr(owner, name))}
-    return Move(
+    return StateTransition(
         hint_id=hint_id,
         wanted=wanted,
         cause=cause,

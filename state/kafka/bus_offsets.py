@@ -27,14 +27,14 @@ _admin: Final[Any] = confluent_kafka.admin  # it has more than its stubs export
 _LATEST: Final = _admin.OffsetSpec.latest()
 
 
-class End(NamedTuple):
+class EndOffset(NamedTuple):
     """The offset of the next event to come, as of ``asked_ms`` (epoch ms)."""
 
     offset: int
     asked_ms: int
 
 
-class KafkaEnds:
+class BusOffsets:
     """The ends of the partitions of one topic, asked ``every_s`` seconds while any is watched."""
 
     def __init__(
@@ -45,7 +45,7 @@ class KafkaEnds:
         self._group = group
         self._every_s = every_s
         self._clock_ms = clock_ms
-        self._ends: dict[int, End | None] = {}
+        self._ends: dict[int, EndOffset | None] = {}
         self._held: dict[int, int] = {}
         self._changing = threading.Lock()
         self._nobody = threading.Event()
@@ -68,7 +68,7 @@ class KafkaEnds:
             if not self._ends:
                 self._nobody.set()
 
-    def of(self, partition: int) -> End | None:
+    def of(self, partition: int) -> EndOffset | None:
         """The last end seen; None: none yet."""
         return self._ends.get(partition)
 
@@ -147,10 +147,10 @@ class KafkaEnds:
             return self._not_now(error)
         if offset < 0:  # how librdkafka answers for a broker that does not
             return self._connection.unavailable(_OPERATION, "slow", "no answer")
-        self._take(partition, End(offset, asked_ms))
+        self._take(partition, EndOffset(offset, asked_ms))
         return None
 
-    def _take(self, partition: int, end: End) -> None:
+    def _take(self, partition: int, end: EndOffset) -> None:
         with self._changing:
             if partition in self._ends:
                 self._ends[partition] = end

@@ -19,7 +19,7 @@ from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_CREATE_TIME, TIMESTAMP_N
 from operators.records.events import Event, read_event
 from operators.support.timestamps import to_ms
 from state.bus.protocol import BusEntry, BusLook
-from state.kafka.bus_offsets import KafkaEnds, wall_clock_ms
+from state.kafka.bus_offsets import BusOffsets, wall_clock_ms
 from state.kafka.connection import ANSWER_TIMEOUT_S, KafkaConnection, Options, kind_of
 
 LOG: Final = logging.getLogger("zhiyin.kafka")
@@ -41,7 +41,7 @@ class KafkaBusReader:
     def __init__(
         self,
         connection: KafkaConnection,
-        ends: KafkaEnds,
+        ends: BusOffsets,
         topic: str,
         partition: int,
         group: str,

@@ -31,7 +31,7 @@ _PATIENCE_S: Final = DELIVERY_TIMEOUT_MS / 1000 + ANSWER_TIMEOUT_S + 1.0
 _LOOK_EVERY_S: Final = 0.5
 _SERVE_S: Final = 0.05
 _OPERATION: Final = "adding to the bus"
-Trouble = KafkaUnavailable | TopicMismatch | TopicRefused
+BusTrouble = KafkaUnavailable | TopicMismatch | TopicRefused
 
 
 class KafkaBusWriter:
@@ -46,7 +46,7 @@ class KafkaBusWriter:
         self._partitions = partitions
         self._max_events = max_events
         self._producer = self._new_producer()
-        self._trouble: Trouble | None = connection.unavailable(_OPERATION, "gone", "not reached yet")
+        self._trouble: BusTrouble | None = connection.unavailable(_OPERATION, "gone", "not reached yet")
         self._said = False
         self._looked = threading.Event()
         self._broken = False
@@ -156,7 +156,7 @@ class KafkaBusWriter:
             self._said = False
         self._looked.set()
 
-    def _say(self, trouble: Trouble) -> None:
+    def _say(self, trouble: BusTrouble) -> None:
         """Once, until it is over."""
         if not self._said:
             LOG.warning("%s; trying on", trouble)

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from operators.support.snapshot_codec import StoredRecord
+from operators.support.snapshot_codec import SnapshotCodec
 from state.kafka.connection import ANSWER_TIMEOUT_S, KafkaUnavailable
 from state.kafka.producers import SERVE_S, TopicProducers
 from state.kafka.tail_scan import SILENCE, ReadBack, digest_of
@@ -48,7 +48,7 @@ class TopicDocument(NamedTuple):
     value: bytes
 
 
-class Place(msgspec.Struct, array_like=True):
+class TopicPosition(msgspec.Struct, array_like=True):
     """How far a partition is told. ``next``: the offset to read back from; ``found``: ids from before it, awaited."""
 
     format: str
@@ -56,10 +56,10 @@ class Place(msgspec.Struct, array_like=True):
     found: tuple[bytes, ...] = ()
 
 
-_PLACE: Final = StoredRecord(Place, FORMAT)
+_PLACE: Final = SnapshotCodec(TopicPosition, FORMAT)
 
 
-class ToldPartition:
+class IdempotentPartition:
     """Partition ``number`` of a ``topic``; all calls from one thread. ``kept``: the last ``place``, if there is one."""
 
     def __init__(
@@ -71,7 +71,7 @@ class ToldPartition:
         self.number = number
         self._headers: list[tuple[str, str | bytes | None]] = [("content-type", content_type.encode())]
         self._operation = f"telling on {topic}"
-        place = Place(FORMAT, 0) if kept is None else _PLACE.unpack(kept)
+        place = TopicPosition(FORMAT, 0) if kept is None else _PLACE.unpack(kept)
         self._next = place.next
         self._found = dict.fromkeys(place.found, _BEFORE)
         self._found_at_s = time.monotonic()
@@ -140,10 +140,10 @@ class ToldPartition:
             self._found.clear()
         self._told_before, self._told = self._told, set()
         if len(self._found) <= MOST_IN_A_PLACE:
-            return msgspec.msgpack.encode(Place(FORMAT, self._next, tuple(self._found)))
+            return msgspec.msgpack.encode(TopicPosition(FORMAT, self._next, tuple(self._found)))
         oldest = list(islice(self._found.items(), MOST_IN_A_PLACE + 1))
         before = tuple(digest for digest, offset in oldest if offset == _BEFORE)
-        return msgspec.msgpack.encode(Place(FORMAT, oldest[len(before)][1], before))
+        return msgspec.msgpack.encode(TopicPosition(FORMAT, oldest[len(before)][1], before))
 
     def _read_back(self) -> ReadBack:
         return ReadBack(self._connection, self.topic, self.number, self._next)

@@ -37,7 +37,7 @@ class TopicMessage(NamedTuple):
     value: bytes
 
 
-class Ends(NamedTuple):
+class PartitionEnds(NamedTuple):
     """A partition's first offset that is kept, and the one that comes next."""
 
     first: int
@@ -57,7 +57,7 @@ class KafkaPages:
         """Let go of the connections."""
         self._consumer.close()
 
-    def ends(self) -> dict[int, Ends]:
+    def ends(self) -> dict[int, PartitionEnds]:
         """The ends of every partition now; empty: there is no such topic. Raises KafkaUnavailable."""
         with self._connection.answering(self._operation):
             # All topics: a client that asks for one by its name may have the broker make it.
@@ -65,12 +65,12 @@ class KafkaPages:
             found = topics[self._topic].partitions if self._topic in topics else ()
             return {partition: self._ends(partition) for partition in sorted(found)}
 
-    def forwards(self, partition: int, ends: Ends) -> Iterator[list[TopicMessage]]:
+    def forwards(self, partition: int, ends: PartitionEnds) -> Iterator[list[TopicMessage]]:
         """The messages between two ends, a page at a time, each from its first. Raises KafkaUnavailable."""
         for first in range(ends.first, ends.beyond, MESSAGES_A_PAGE):
             yield self.page(partition, first, min(first + MESSAGES_A_PAGE, ends.beyond))
 
-    def backwards(self, partition: int, ends: Ends) -> Iterator[list[TopicMessage]]:
+    def backwards(self, partition: int, ends: PartitionEnds) -> Iterator[list[TopicMessage]]:
         """The messages between two ends, the last page first, each from its last. Raises KafkaUnavailable."""
         for beyond in range(ends.beyond, ends.first, -MESSAGES_A_PAGE):
             yield self.page(partition, max(beyond - MESSAGES_A_PAGE, ends.first), beyond)[::-1]
@@ -96,13 +96,13 @@ class KafkaPages:
                     give_up = time.monotonic() + PATIENCE_S
             raise KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT, f"nothing within {PATIENCE_S:g} s"))
 
-    def _ends(self, partition: int) -> Ends:
+    def _ends(self, partition: int) -> PartitionEnds:
         """The ends of one partition; a leader that has only just been chosen is asked again."""
         place = TopicPartition(self._topic, partition)
         give_up = time.monotonic() + PATIENCE_S
         while True:
             try:
-                return Ends(*self._consumer.get_watermark_offsets(place, timeout=PATIENCE_S, cached=False))
+                return PartitionEnds(*self._consumer.get_watermark_offsets(place, timeout=PATIENCE_S, cached=False))
             except KafkaException as error:
                 if kind_of(error.args[0]) != "leaderless" or time.monotonic() > give_up:
                     raise

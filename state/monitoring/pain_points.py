@@ -15,7 +15,7 @@ from state.facts.cloud_events import pain_point_event
 from state.facts.stream import KEPT_FACTS
 from state.redis import keys
 from state.redis.connections import AsyncClient, Client, answering
-from state.redis.idempotent_append import Writing, write_once
+from state.redis.idempotent_append import StreamEntry, append_once
 
 
 class PainPointWriter:
@@ -33,9 +33,9 @@ class PainPointWriter:
         with answering("writing pain points", self._client):
             self._client.hset(keys.PAIN_POINTS.of(), mapping=documents)
         events = [pain_point_event(each.point, each.word, each.at_ms) for each in words if each.word is not None]
-        writings = [Writing(event["id"], msgspec.json.encode(event)) for event in events]
+        writings = [StreamEntry(event["id"], msgspec.json.encode(event)) for event in events]
         if writings:
-            write_once(self._client, keys.FACTS, writings, self._kept_facts)
+            append_once(self._client, keys.FACTS, writings, self._kept_facts)
 
 
 class PainPoints:

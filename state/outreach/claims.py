@@ -22,7 +22,7 @@ FIELDS: Final = ("document", "state", "expires_at_ms", "claimed_by", "claimed_un
 CLAIMED: Final = frozenset(("claimed", "renewed"))
 
 
-class Place(msgspec.Struct, frozen=True):
+class ListPosition(msgspec.Struct, frozen=True):
     """Where a page ended: the rank and id of its last entry."""
 
     rank: int
@@ -33,10 +33,10 @@ class Page(msgspec.Struct, frozen=True):
     """Some of the list, the most needy first. ``after``: where the next page begins; None: there is none."""
 
     entries: list[dict[str, Any]]
-    after: Place | None
+    after: ListPosition | None
 
 
-class Whose(msgspec.Struct, frozen=True):
+class EntryOwner(msgspec.Struct, frozen=True):
     """Whom an entry is about."""
 
     customer_id: str
@@ -67,7 +67,7 @@ class Ending(msgspec.Struct, frozen=True):
     changed: bool
 
 
-class OutreachBoard:
+class OutreachRepository:
     """The list in Redis, for the gateway. Every method raises StoreUnavailable."""
 
     def __init__(self, client: AsyncClient) -> None:
@@ -79,7 +79,7 @@ class OutreachBoard:
             found: Any = await self._client.get(keys.OUTREACH_VERSION.of())
         return int(found or 0)
 
-    async def page(self, journey: str | None, after: Place | None, count: int, now_ms: int) -> Page:
+    async def page(self, journey: str | None, after: ListPosition | None, count: int, now_ms: int) -> Page:
         """At most ``count`` entries of one journey, or of all, behind ``after``."""
         key = keys.OUTREACH.of() if journey is None else keys.OUTREACH_JOURNEY.of(journey)
         found: list[dict[str, Any]] = []
@@ -93,14 +93,14 @@ class OutreachBoard:
                     break
         return Page(found, after if places else None)
 
-    async def whose(self, outreach_id: str) -> Whose | None:
+    async def whose(self, outreach_id: str) -> EntryOwner | None:
         """Whom an entry is about, open or over; None: unknown."""
         with answering("reading an entry of the outreach list", self._client):
             record = keys.OUTREACH_RECORD.of(outreach_id)
             customer, journey, document = await self._fields(record, ("customer", "journey", "document"))
         if customer is None or journey is None or document is None:
             return None
-        return Whose(customer.decode(), journey.decode(), msgspec.json.decode(document))
+        return EntryOwner(customer.decode(), journey.decode(), msgspec.json.decode(document))
 
     async def places(self, customer_ids: Sequence[str]) -> list[tuple[str | None, str | None]]:
         """The branch and region of each customer, as far as anybody has said."""
@@ -126,7 +126,7 @@ class OutreachBoard:
             (what,) = await run_async(self._client, call)
         return str(what.decode())
 
-    async def end(self, outreach_id: str, whose: Whose, agent: str, outcome: str, now_ms: int) -> Ending:
+    async def end(self, outreach_id: str, whose: EntryOwner, agent: str, outcome: str, now_ms: int) -> Ending:
         """Note what came of a call; the entry goes from the list."""
         touched = (*list_keys(outreach_id, whose.customer_id, whose.journey), keys.DO_NOT_CALL.of())
         with answering("noting the outcome of a call", self._client):
@@ -152,14 +152,14 @@ class OutreachBoard:
             removed: Any = await self._client.srem(keys.DO_NOT_CALL.of(), customer_id)
         return bool(removed)
 
-    async def _behind(self, key: str, place: Place | None, count: int) -> list[Place]:
+    async def _behind(self, key: str, place: ListPosition | None, count: int) -> list[ListPosition]:
         """Places of equal rank come in falling order of their ids, as Redis gives them."""
         top = "+inf" if place is None else str(place.rank)
-        found: list[Place] = []
+        found: list[ListPosition] = []
         offset = 0
         while not found:
             rows: Any = await self._client.zrevrangebyscore(key, top, "-inf", offset, count + 1, withscores=True)
-            places = [Place(int(rank), member.decode()) for member, rank in rows]
+            places = [ListPosition(int(rank), member.decode()) for member, rank in rows]
             found = [each for each in places if place is None or _is_behind(each, place)]
             offset += len(rows)
             if len(rows) <= count:
@@ -203,5 +203,5 @@ def _claim_keys(outreach_id: str) -> tuple[str, str]:
     return keys.OUTREACH_RECORD.of(outreach_id), keys.OUTREACH_VERSION.of()
 
 
-def _is_behind(each: Place, place: Place) -> bool:
+def _is_behind(each: ListPosition, place: ListPosition) -> bool:
     return (each.rank, each.outreach_id) < (place.rank, place.outreach_id)

@@ -23,7 +23,7 @@ CREATED_RANGE: Final = 2**42
 """Epoch milliseconds below it end in the year 2109; with it a rank fits into a sorted set's 53 bits."""
 
 
-class OutreachStore:
+class OutreachWriter:
     """Where the engine puts the outreach list. ``now_ms``: epoch milliseconds."""
 
     def __init__(self, client: Client, now_ms: Callable[[], int]) -> None:

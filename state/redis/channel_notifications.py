@@ -17,7 +17,7 @@ PATTERN: Final = keys.CHANNEL.of("*")
 RINGS_AT_ONCE: Final = 1_000
 
 
-class Rung(NamedTuple):
+class Notifications(NamedTuple):
     """``entries``: by stream and the name of its life, in order. ``missed``: there may have been others.
 
     What rang while nobody asked is still to be heard, even where the channel has begun a new life since.
@@ -27,14 +27,14 @@ class Rung(NamedTuple):
     missed: bool
 
 
-class Doorbell:
+class ChannelNotifications:
     """One listener. ``client``: made with ``WAIT_TIMEOUT_S``."""
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
         self._listening: PubSub | None = None
 
-    async def heard(self, wait_s: float) -> Rung:
+    async def heard(self, wait_s: float) -> Notifications:
         """What rang, as soon as something does; nothing after ``wait_s``. Raises what redis-py raises."""
         try:
             return await self._heard(wait_s)
@@ -48,7 +48,7 @@ class Doorbell:
         if listening is not None:
             await listening.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it without types
 
-    async def _heard(self, wait_s: float) -> Rung:
+    async def _heard(self, wait_s: float) -> Notifications:
         if self._listening is None:
             self._listening = self._client.pubsub()
             await self._listening.psubscribe(PATTERN)
@@ -65,4 +65,4 @@ class Doorbell:
                 entries.setdefault((message["channel"], epoch), []).append(entry)
                 rings += 1
             message = await self._listening.get_message(timeout=0) if rings < RINGS_AT_ONCE else None
-        return Rung(entries, missed)
+        return Notifications(entries, missed)

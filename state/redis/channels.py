@@ -1,7 +1,7 @@
 """Channels: what a desk or the chatbot is told, in order, under offsets without gaps.
 
 In: a channel's name (``desk:ID`` or ``chatbot``). Out: its keys, and the records a reader gets.
-Refused: nothing. A reader that comes back compares its epoch and offset with ``Position``:
+Refused: nothing. A reader that comes back compares its epoch and offset with ``ChannelPosition``:
 another epoch, an offset beyond ``offset``, or one before ``oldest - 1`` means start again.
 """
 
@@ -15,7 +15,7 @@ from state.redis import keys
 KEPT_EVENTS: Final = 10_000
 
 
-class Position(msgspec.Struct, frozen=True):
+class ChannelPosition(msgspec.Struct, frozen=True):
     """Where a channel stands: the last ``offset`` given out (0: none yet) and the ``oldest`` still kept.
 
     ``oldest`` is ``offset + 1`` when nothing is kept.
@@ -30,7 +30,7 @@ class Position(msgspec.Struct, frozen=True):
         return epoch == self.epoch and self.oldest - 1 <= offset <= self.offset
 
 
-class Place(NamedTuple):
+class ChannelOffset(NamedTuple):
     """How far a reader has come: the last ``offset`` it has of the life called ``epoch``."""
 
     epoch: str

@@ -47,7 +47,7 @@ RECORD_FIELD: Final = b"customer"
 KEYS_A_LOOK: Final = 1_000
 ENTRIES_A_LOOK: Final = 1_000
 
-Taken = Counter[str]
+ErasedCounts = Counter[str]
 _WITHOUT: Final = tuple(key.of().encode() for key in WITHOUT_CUSTOMERS)
 _NAMED: Final = tuple(key.of().encode() for key in NAMED_AFTER_CUSTOMERS)
 _OTHERS: Final = (*_NAMED, *(key.of().encode() for key in RECORDS))
@@ -80,9 +80,9 @@ class Needles:
         return any(each in document for each in self._own) or self._named.search(document) is not None
 
 
-def erase_in_redis(client: Client, customer_id: str) -> Taken:
+def erase_in_redis(client: Client, customer_id: str) -> ErasedCounts:
     """Takes the customer out of every key of ours; how much, by kind of key. Raises StoreUnavailable."""
-    needles, taken = Needles(customer_id), Taken()
+    needles, taken = Needles(customer_id), ErasedCounts()
     with answering("erasing a customer", client):
         _take_records(client, needles, taken)
         for kind, take in _TAKERS.items():
@@ -100,7 +100,7 @@ def _all_keys(client: Client, kind: str) -> Iterator[bytes]:
     )
 
 
-def _take_records(client: Client, needles: Needles, taken: Taken) -> None:
+def _take_records(client: Client, needles: Needles, taken: ErasedCounts) -> None:
     """A hint's or call's record says whose it is; its id is then looked for as well."""
     found = (key for key in _all_keys(client, "hash") if not key.startswith(_NAMED))
     while together := list(islice(found, KEYS_A_LOOK)):
@@ -114,7 +114,7 @@ def _take_records(client: Client, needles: Needles, taken: Taken) -> None:
 
 
 def _take(
-    client: Client, key: bytes, take: Callable[[Client, bytes, Needles], int], needles: Needles, taken: Taken
+    client: Client, key: bytes, take: Callable[[Client, bytes, Needles], int], needles: Needles, taken: ErasedCounts
 ) -> None:
     """What is named after another customer is his alone, and a record that is left is another's."""
     if key in needles.names:

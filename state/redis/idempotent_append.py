@@ -18,14 +18,14 @@ DOCUMENTS_A_CALL: Final = 500
 """Redis does nothing else while a script runs: some milliseconds for this many. Each call is one round trip."""
 
 
-class Writing(msgspec.Struct, frozen=True):
+class StreamEntry(msgspec.Struct, frozen=True):
     """One document, as JSON, and the id under which it is written once."""
 
     id: str
     document: bytes
 
 
-def write_once(client: Client, stream: keys.Key, writings: Sequence[Writing], kept: int) -> int:
+def append_once(client: Client, stream: keys.RedisKey, writings: Sequence[StreamEntry], kept: int) -> int:
     """Add what is new to ``stream``, in order; keep about the newest ``kept`` of all.
 
     Returns how many were new. Raises StoreUnavailable; the same list may then be written again.
@@ -35,7 +35,7 @@ def write_once(client: Client, stream: keys.Key, writings: Sequence[Writing], ke
         return sum(run(client, (_call(stream, part, kept),))[0][0] for part in parts)
 
 
-def _call(stream: keys.Key, part: Sequence[Writing], kept: int) -> Call:
+def _call(stream: keys.RedisKey, part: Sequence[StreamEntry], kept: int) -> Call:
     marks = [keys.TOLD.of(writing.id) for writing in part]
     documents = [writing.document for writing in part]
     return Call(WRITE_ONCE, (stream.of(), *marks), (kept, REMEMBERED_MS, *documents))

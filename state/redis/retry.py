@@ -17,7 +17,7 @@ LONGEST_PAUSE_S: Final = 2.0
 Result = TypeVar("Result")
 
 
-def patiently(
+def retry_while_unavailable(
     operation: Callable[[], Result],
     stop: Callable[[], bool],
     sleep: Callable[[float], object],

@@ -1,6 +1,6 @@
 """What a stateful step remembers, kept in files that grow: a snapshot writes what has changed, not everything.
 
-In: a memory that can say what has changed since the last snapshot. Out: a ``Place``, small enough to be
+In: a memory that can say what has changed since the last snapshot. Out: a ``JournalPosition``, small enough to be
 snapshotted every second; and at a restart, everything written up to a place.
 Refused: a place whose files are gone or damaged (``JournalDamaged``).
 
@@ -76,7 +76,7 @@ class Segment(msgspec.Struct, array_like=True, gc=False):
     size_bytes: int
 
 
-class Place(msgspec.Struct, array_like=True, frozen=True):
+class JournalPosition(msgspec.Struct, array_like=True, frozen=True):
     """All that a memory was at a snapshot: the segments in order, and their size after the last sweep."""
 
     segments: tuple[Segment, ...] = ()
@@ -103,7 +103,7 @@ class Journal:
     ``epoch_s``: about how long it is from one snapshot to the next.
     """
 
-    def __init__(self, folder: Path, place: Place | None = None, epoch_s: float = 0.0) -> None:
+    def __init__(self, folder: Path, place: JournalPosition | None = None, epoch_s: float = 0.0) -> None:
         self._folder = folder
         self._epoch_s = epoch_s
         apart = _APART * zlib.crc32(folder.name.encode()) / (1 << 32)
@@ -137,7 +137,7 @@ class Journal:
             self._wrote_ahead = True
             self._write_some(memory, SLICE_ROWS, 0)
 
-    def write(self, memory: Memory) -> Place:
+    def write(self, memory: Memory) -> JournalPosition:
         """Appends what has changed, and a part of a sweep when one is due.
 
         Raises OSError (a full disk): the place before still holds.
@@ -154,7 +154,7 @@ class Journal:
         while self._retired and self._retired[0][0] + SAFE_SNAPSHOTS <= self._snapshots:
             self._path(self._retired.popleft()[1]).unlink(missing_ok=True)
         segments = tuple(Segment(each.number, each.size_bytes) for each in self._segments)
-        return Place(segments, self._swept_bytes, self.is_rewriting)
+        return JournalPosition(segments, self._swept_bytes, self.is_rewriting)
 
     def rewrite_soon(self) -> None:
         """What was forgotten until now is in no file any more once ``is_rewriting`` is over, some writes later."""

@@ -12,7 +12,7 @@ from bench.watched_quarter import watch_quarter
 from config import load_catalogue
 from operators.monitoring.journey_map import HOUR_MS
 from operators.records.catalogue import Catalogue
-from zhiyin.simulate.run import Plan, write_file
+from zhiyin.simulate.run import SimulationPlan, write_file
 
 PROBLEMS: Final = (
     Problem("a broken SMS provider, fixed", "policy_loan", "sms_code", 16, 18, loss=3.0, failure=5.0),
@@ -42,7 +42,7 @@ def test_planted_problems_are_found_and_a_fix_is_confirmed(catalogue: Catalogue)
 
 def test_cost_is_measured_in_turns(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("cost") / "events.ndjson"
-    write_file(catalogue, Plan(customers=100, seed=1, duration_ms=HOUR_MS), path)
+    write_file(catalogue, SimulationPlan(customers=100, seed=1, duration_ms=HOUR_MS), path)
     found = cost(Recording("small", "a few", path.read_bytes().splitlines(), catalogue), repeats=2)
     assert found.samples == 2
     assert 0 < found.lowest <= found.value <= found.highest

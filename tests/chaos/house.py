@@ -166,7 +166,7 @@ class House:
         hints: list[dict[str, Any]] = answers[-1].raise_for_status().json()["hints"]
         return hints
 
-    def _stream(self, key: keys.Key) -> list[dict[str, Any]]:
+    def _stream(self, key: keys.RedisKey) -> list[dict[str, Any]]:
         with redis.Redis.from_url(self.redis.url, socket_timeout=5.0) as client:
             return stream_documents(client, key.of())
 

@@ -19,8 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from gateway.auth.tokens import issue_token
-from state.hints.store import RedisHintStore
-from state.hints.transitions import Telling
+from state.hints.store import RedisHintWriter
+from state.hints.transitions import PlaceHint
 from state.redis.connections import connect as connect_redis
 from tests.state.houses import HOUR_MS, make_hint
 
@@ -119,7 +119,7 @@ class Target:
     def __init__(self, url: str, secret: str, redis_url: str | None = None, restart: Restart | None = None) -> None:
         self.url = url
         self.restart = restart
-        self.store = None if redis_url is None else RedisHintStore(connect_redis(redis_url), now_ms)
+        self.store = None if redis_url is None else RedisHintWriter(connect_redis(redis_url), now_ms)
         self._secret = secret
 
     def desk(self) -> str:
@@ -139,7 +139,7 @@ class Target:
         told_ms = now_ms()
         fields = {"created_at_ms": told_ms, "expires_at_ms": told_ms + HOUR_MS, "surfaces": ("desk",), **changes}
         hints = [make_hint(f"{desk}-{name}", customer_id=f"{desk}-{name}", **fields) for name in names]
-        self.store.write([Telling(hint, desk) for hint in hints])
+        self.store.write([PlaceHint(hint, desk) for hint in hints])
 
     @asynccontextmanager
     async def peer(self, **options: object) -> AsyncIterator[Peer]:

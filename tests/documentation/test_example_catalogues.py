@@ -8,7 +8,7 @@ import yaml
 from config import load_catalogue
 from tests.documentation.pages import blocks
 from tests.parts.machine import ROOT
-from zhiyin.simulate.run import Plan, write_file
+from zhiyin.simulate.run import SimulationPlan, write_file
 
 WHOLE = {"journeys", "reasons"}
 
@@ -28,7 +28,9 @@ def test_a_catalogue_that_a_page_shows_loads_and_can_be_simulated(text: str, tmp
     path = tmp_path / "catalogue.yaml"
     path.write_text(text, "utf-8")
     catalogue = load_catalogue(path)
-    assert write_file(catalogue, Plan(customers=20, seed=1, duration_ms=600_000), tmp_path / "events.ndjson") > 0
+    assert (
+        write_file(catalogue, SimulationPlan(customers=20, seed=1, duration_ms=600_000), tmp_path / "events.ndjson") > 0
+    )
 
 
 def test_the_page_about_journeys_shows_one() -> None:

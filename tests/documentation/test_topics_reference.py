@@ -15,8 +15,8 @@ from operators.records.dead_letters import DeadLetter
 from operators.records.events import Rejection
 from operators.records.facts import Fact, FactKind, RankedReason, Signal
 from state.facts.cloud_events import HINT_CREATED, HINT_RETIRED
-from state.facts.stream import Told
-from state.facts.topic_documents import CLOUD_EVENT, LARGEST_BYTES, LETTER, letter_document, told_document
+from state.facts.stream import PublicItem
+from state.facts.topic_documents import CLOUD_EVENT, LARGEST_BYTES, LETTER, letter_document, public_document
 from tests.parts.machine import ROOT
 from tests.state.houses import NOON_MS, make_hint
 from tests.state.shelves import letter
@@ -42,8 +42,8 @@ def is_as_described(message: str, value: bytes) -> None:
     Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(json.loads(value))
 
 
-def value_of(told: Told) -> bytes:
-    document = told_document(told)
+def value_of(told: PublicItem) -> bytes:
+    document = public_document(told)
     assert document is not None
     return document.value
 

@@ -7,15 +7,15 @@ from random import Random
 import msgspec
 
 from config import load_catalogue
-from flows.dataflow import Outlets, Rules, journey_flow
+from flows.dataflow import FlowOptions, Sinks, journey_flow
 from flows.live.runner import run_dataflow
 from flows.sinks.list_sink import ListSink
 from flows.sources.recording import RecordingSource, polls_of
 from flows.steps.monitor import TELL_EVERY_MS
 from operators.monitoring.fix_effect import Side
 from operators.monitoring.journey_map import DAY_MS, HOUR_MS
-from operators.monitoring.journey_monitor import JourneyKnown, MapChanged, PainPointChanged, Told
-from operators.monitoring.pain_points import PainPoint, Report, Symptom, boundaries, opened, reported
+from operators.monitoring.journey_monitor import JourneyKnown, MapChanged, MonitorOutput, PainPointChanged
+from operators.monitoring.pain_points import PainPoint, PainPointUpdate, Symptom, boundaries, opened, reported
 from operators.records.catalogue import Catalogue
 from operators.support.timestamps import iso_text
 from state.monitoring.journey_maps import JourneyMapWriter
@@ -65,18 +65,18 @@ def answers(at_ms: int) -> list[bytes]:
     return [msgspec.json.encode(event) for event in events]
 
 
-def mapped(lines: Sequence[bytes], client: Client) -> list[Told]:
+def mapped(lines: Sequence[bytes], client: Client) -> list[MonitorOutput]:
     """Sends lines through the dataflow; its maps are in Redis afterwards."""
-    words: list[Told] = []
+    words: list[MonitorOutput] = []
     write = _keep(words, client)
-    outlets = Outlets(
+    outlets = Sinks(
         facts=ListSink(lambda: lambda _: None),
         dead_letters=ListSink(lambda: lambda _: None),
         monitor=ListSink(lambda: write),
     )
     # A stream that has only stopped, not one that has ended: what is open stays open. Each look at the clock is later.
     clock = count(0, TELL_EVERY_MS + 1)
-    rules = Rules(
+    rules = FlowOptions(
         shards=1,
         run_out=lambda: False,
         latest_ms=lambda _: 1 << 62,
@@ -88,10 +88,10 @@ def mapped(lines: Sequence[bytes], client: Client) -> list[Told]:
     return words
 
 
-def _keep(words: list[Told], client: Client) -> Callable[[Sequence[Told]], None]:
+def _keep(words: list[MonitorOutput], client: Client) -> Callable[[Sequence[MonitorOutput]], None]:
     maps = JourneyMapWriter(client)
 
-    def write(told: Sequence[Told]) -> None:
+    def write(told: Sequence[MonitorOutput]) -> None:
         words.extend(told)
         maps.write([each for each in told if isinstance(each, MapChanged | JourneyKnown)])
 
@@ -115,7 +115,7 @@ def pain_points(now_ms: int) -> list[PainPoint]:
     )
     proved = point("claim", "treatment", Symptom("failure", "all", "past", 0.2, 0.06, 600, since_ms), 40)
     proved.before = Side(120, 600, 36.0)
-    reported(proved, Report("claim", proved.id, "fixed", now_ms - 80 * HOUR_MS, "anna"))
+    reported(proved, PainPointUpdate("claim", proved.id, "fixed", now_ms - 80 * HOUR_MS, "anna"))
     proved.after = Side(30, 500, 30.0)
     proved.happens("verified", now_ms, "zhiyin")
     return [waits, app, proved]

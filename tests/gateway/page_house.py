@@ -12,12 +12,12 @@ import msgspec
 from config import load_catalogue
 from config.settings.load import Settings
 from gateway.auth.tokens import issue_token
-from gateway.server import Addresses, Gateway
+from gateway.server import Gateway, GatewayAddresses
 from operators.hints.hint import Hint, RetireCause, Retirement
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Evidence, RankedReason
 from state.bus.redis import RedisBusReader
-from state.hints.store import RedisHintStore
+from state.hints.store import RedisHintWriter
 from state.redis.connections import connect
 from tests.parts.machine import ROOT
 from tests.parts.redis_server import RedisServer, free_port
@@ -39,7 +39,7 @@ class PageHouse:
     def __init__(self, redis: RedisServer, **more: object) -> None:
         self.redis = redis
         self.client = connect(redis.url)
-        self.store = RedisHintStore(self.client, now_ms)
+        self.store = RedisHintWriter(self.client, now_ms)
         given = {
             "redis_url": redis.url,
             "write_keys": ("key",),
@@ -56,7 +56,7 @@ class PageHouse:
         self._thread.start()
         self._gateway: Gateway | None = None
         self.catalogue: Catalogue = load_catalogue(CATALOGUE)
-        self.addresses = Addresses("", "", "")
+        self.addresses = GatewayAddresses("", "", "")
 
     def start(self) -> None:
         """Serve; after ``stop`` on the same ports again."""

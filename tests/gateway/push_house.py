@@ -16,7 +16,7 @@ from config.settings.load import Settings
 from gateway.auth.tokens import issue_token
 from gateway.push.frames import PROTOCOL
 from gateway.push.meter import PushMeter
-from gateway.push.protocol import Clock
+from gateway.push.protocol import SessionClock
 from gateway.push.server import PushServer
 from gateway.services.hint_feedback import Feedback
 from state.bus.protocol import OutgoingEvent
@@ -93,9 +93,9 @@ class Hall:
         feedback = Feedback(house.board, self.bus, lambda: self.clock().wall_ms)
         self.server = PushServer(settings, house.board, feedback, self.counts, self.clock)
 
-    def clock(self) -> Clock:
+    def clock(self) -> SessionClock:
         passed_s = time.monotonic() - self._began_s + self.skew_s
-        return Clock(1_000.0 + passed_s, NOON_MS + int(passed_s * 1000))
+        return SessionClock(1_000.0 + passed_s, NOON_MS + int(passed_s * 1000))
 
     def token(self, role: str = "agent", subject: str = DESK, lifetime_s: int = 600) -> str:
         return issue_token(SECRET, subject, role, lifetime_s, NOON_MS // 1000)

@@ -10,7 +10,7 @@ import msgspec
 from config.settings.load import Settings
 from gateway.auth.tokens import AGENT, CHATBOT, issue_token
 from gateway.ingest.collector import wall_clock_ms
-from gateway.server import Addresses, serve
+from gateway.server import GatewayAddresses, serve
 from state.bus.protocol import BusEntry
 from state.bus.redis import RedisBusReader
 from state.redis.connections import connect
@@ -35,7 +35,7 @@ class RunningGateway:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self._ready = threading.Event()
-        self._found: Addresses | None = None
+        self._found: GatewayAddresses | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
         self._thread.start()
@@ -45,7 +45,7 @@ class RunningGateway:
         self.http = httpx.Client(base_url=self.addresses.http, auth=(WRITE_KEY, ""), timeout=PATIENCE_S)
 
     @property
-    def addresses(self) -> Addresses:
+    def addresses(self) -> GatewayAddresses:
         """Where it is."""
         assert self._found is not None
         return self._found
@@ -83,7 +83,7 @@ class RunningGateway:
         self._loop = asyncio.get_running_loop()
         await serve(self.settings, self._is_ready, self._stop, "1.2.3")
 
-    def _is_ready(self, addresses: Addresses) -> None:
+    def _is_ready(self, addresses: GatewayAddresses) -> None:
         self._found = addresses
         self._ready.set()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from state.bus.protocol import BusEntry, BusLook, BusReader, BusWriter, OutgoingEvent, partition_of
 from state.bus.redis import RedisBusReader, RedisBusWriter
-from state.kafka.bus_offsets import KafkaEnds, wall_clock_ms
+from state.kafka.bus_offsets import BusOffsets, wall_clock_ms
 from state.kafka.bus_reader import KafkaBusReader
 from state.kafka.bus_writer import KafkaBusWriter
 from state.kafka.connection import KafkaConnection
@@ -85,7 +85,7 @@ class KafkaBusHouse(BusHouse):
         self.topic = topic
         self.connection = KafkaConnection(servers.split(","), options)
         self.topics = KafkaTopics(KafkaConnection(servers.split(",")), [WantedTopic(topic, PARTITIONS, 1)])
-        self.ends = KafkaEnds(self.connection, topic, GROUP, 0.02, wall_clock_ms)
+        self.ends = BusOffsets(self.connection, topic, GROUP, 0.02, wall_clock_ms)
         self.kafka_writer = KafkaBusWriter(self.connection, self.topics, topic, PARTITIONS, limit)
         self.writer = self.kafka_writer
 

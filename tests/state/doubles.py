@@ -11,9 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from operators.hints.hint import OPEN_STATES
-from state.hints.transitions import Card, Move, Owner
+from state.hints.transitions import HintOwner, NewHint, StateTransition
 from state.redis import keys
-from state.redis.channels import KEPT_EVENTS, ChannelEntry, Position, fresh_epoch
+from state.redis.channels import KEPT_EVENTS, ChannelEntry, ChannelPosition, fresh_epoch
 
 MOST_HINTS: Final = 3
 
@@ -21,7 +21,7 @@ MOST_HINTS: Final = 3
 class Record(msgspec.Struct):
     """One hint and what became of it."""
 
-    card: Card
+    card: NewHint
     state: str
     cause: str = ""
     unspoken: bool = False
@@ -50,9 +50,9 @@ class MemoryChannel:
         self.entries.append(ChannelEntry(self._offset, event))
         del self.entries[: -self._kept_events]
 
-    def position(self) -> Position:
+    def position(self) -> ChannelPosition:
         """Where the channel stands."""
-        return Position(self.epoch, self._offset, self.entries[0].offset if self.entries else self._offset + 1)
+        return ChannelPosition(self.epoch, self._offset, self.entries[0].offset if self.entries else self._offset + 1)
 
     def after(self, offset: int, count: int) -> list[ChannelEntry]:
         """At most ``count`` entries after ``offset``."""
@@ -73,12 +73,12 @@ class HintMemory:
         """The channel of this name, begun when there is none yet."""
         return self._channels.setdefault(name, MemoryChannel(self._kept_events))
 
-    def owner(self, hint_id: str) -> Owner | None:
+    def owner(self, hint_id: str) -> HintOwner | None:
         """Whose a hint is; None: unknown."""
         record = self.records.get(hint_id)
         return None if record is None else record.card.owner
 
-    def put(self, card: Card, now_ms: int) -> bool:
+    def put(self, card: NewHint, now_ms: int) -> bool:
         """Put a hint down and tell of it; False: known already."""
         if card.hint_id in self.records:
             return False
@@ -104,7 +104,7 @@ class HintMemory:
         self.channel(keys.CHATBOT_CHANNEL).add(record.card.event)
         return True
 
-    def move(self, move: Move, now_ms: int) -> bool:
+    def move(self, move: StateTransition, now_ms: int) -> bool:
         """Move a known hint to another state and tell of it; False: not from the state it is in."""
         record = self.records[move.hint_id]
         if record.state not in move.origins:

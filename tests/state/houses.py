@@ -9,10 +9,10 @@ import msgspec
 from operators.hints.hint import Hint, Speak
 from operators.records.catalogue import Article, Words
 from operators.records.facts import Evidence, RankedReason
-from state.hints.repository import HintBoard, MemoryHintBoard, RedisHintBoard
-from state.hints.store import HintStore, MemoryHintStore, RedisHintStore
+from state.hints.repository import HintRepository, MemoryHintRepository, RedisHintRepository
+from state.hints.store import HintWriter, MemoryHintWriter, RedisHintWriter
 from state.redis import keys
-from state.redis.channels import KEPT_EVENTS, ChannelEntry, Place
+from state.redis.channels import KEPT_EVENTS, ChannelEntry, ChannelOffset
 from state.redis.connections import WAIT_TIMEOUT_S, connect, connect_async
 from tests.state.doubles import HintMemory
 
@@ -58,8 +58,8 @@ def speak(name: str = "h1") -> Speak:
 class House:
     """A store and a board on the same hints, and a clock that a test sets."""
 
-    store: HintStore
-    board: HintBoard
+    store: HintWriter
+    board: HintRepository
 
     def __init__(self) -> None:
         self.now_ms = NOON_MS
@@ -99,7 +99,7 @@ class House:
     ) -> dict[str, list[ChannelEntry]]:
         """The board's ``wait`` on channels after offsets of the lives they have now."""
         epochs = {name: (await self.board.position(name)).epoch for name in after}
-        return await self.board.wait({name: Place(epochs[name], after[name]) for name in after}, block_ms, new)
+        return await self.board.wait({name: ChannelOffset(epochs[name], after[name]) for name in after}, block_ms, new)
 
     async def close(self) -> None:
         """Let go of what the house holds."""
@@ -114,8 +114,8 @@ class MemoryHouse(House):
     def __init__(self, kept_events: int = KEPT_EVENTS) -> None:
         super().__init__()
         self.memory = HintMemory(kept_events)
-        self.store = MemoryHintStore(self.memory, lambda: self.now_ms)
-        self.board = MemoryHintBoard(self.memory)
+        self.store = MemoryHintWriter(self.memory, lambda: self.now_ms)
+        self.board = MemoryHintRepository(self.memory)
 
     async def _chatbot_bytes(self, customer_id: str) -> bytes | None:
         return self.memory.chatbot_document(customer_id, self.now_ms)
@@ -129,8 +129,8 @@ class RedisHouse(House):
         self.client = connect(url)
         self._async_client = connect_async(url)
         self._waiting = connect_async(url, WAIT_TIMEOUT_S)
-        self.store = RedisHintStore(self.client, lambda: self.now_ms, kept_events)
-        self.board = RedisHintBoard(self._async_client, self._waiting, kept_events)
+        self.store = RedisHintWriter(self.client, lambda: self.now_ms, kept_events)
+        self.board = RedisHintRepository(self._async_client, self._waiting, kept_events)
 
     async def _chatbot_bytes(self, customer_id: str) -> bytes | None:
         found: Any = await self._async_client.get(keys.CHATBOT_HINT.of(customer_id))

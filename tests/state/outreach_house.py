@@ -4,8 +4,8 @@ import msgspec
 
 from operators.outreach.call_list_entry import CallFirst, NoCall, NoCallCause, OutreachEntry, entry_of
 from operators.records.catalogue import QuietHours
-from state.outreach.claims import OutreachBoard
-from state.outreach.store import OutreachStore
+from state.outreach.claims import OutreachRepository
+from state.outreach.store import OutreachWriter
 from state.redis.connections import connect, connect_async
 from tests.state.houses import HOUR_MS, NOON_MS, make_hint
 
@@ -28,8 +28,8 @@ class OutreachHouse:
         self.now_ms = NOON_MS
         self.client = connect(url)
         self.asking = connect_async(url)
-        self.store = OutreachStore(self.client, lambda: self.now_ms)
-        self.board = OutreachBoard(self.asking)
+        self.store = OutreachWriter(self.client, lambda: self.now_ms)
+        self.board = OutreachRepository(self.asking)
 
     def put(self, name: str = "o1", **changes: object) -> OutreachEntry:
         """Put an entry on the list."""

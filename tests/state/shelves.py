@@ -13,11 +13,11 @@ from operators.records.dead_letters import DeadLetter, NotALetter, ReturningEven
 from operators.records.events import Rejection
 from state.bus.protocol import partition_of
 from state.bus.redis import RedisBusWriter
-from state.dead_letters.kafka import KafkaDeadLetterShelf
-from state.dead_letters.redis import RedisDeadLetterShelf, RedisRedriver
+from state.dead_letters.kafka import KafkaDeadLetterStore
+from state.dead_letters.redis import RedisDeadLetterStore, RedisRedriver
 from state.dead_letters.redrive import BusRedriver
-from state.dead_letters.redrive_log import RedrivenMarks
-from state.dead_letters.store import DeadLetterShelf, MemoryDeadLetterShelf, Redriver, ShelvedLetter, Span
+from state.dead_letters.redrive_log import RedriveLog
+from state.dead_letters.store import DeadLetterStore, ListedLetter, MemoryDeadLetterStore, Redriver, TimeSpan
 from state.kafka.connection import KafkaConnection
 from state.kafka.page_reader import KafkaPages
 from state.redis import keys
@@ -42,7 +42,7 @@ def document(of: DeadLetter) -> bytes:
 class Shelves:
     """A shelf, and the way back to the bus."""
 
-    shelf: DeadLetterShelf
+    shelf: DeadLetterStore
     redriver: Redriver
 
     def put(self, *documents: bytes) -> list[str]:
@@ -60,11 +60,11 @@ class Shelves:
     async def close(self) -> None:
         """Let go of what is held."""
 
-    def all(self, *, newest_first: bool = False) -> list[ShelvedLetter]:
+    def all(self, *, newest_first: bool = False) -> list[ListedLetter]:
         """Every letter."""
-        return list(self.shelf.letters(Span(), newest_first=newest_first))
+        return list(self.shelf.letters(TimeSpan(), newest_first=newest_first))
 
-    async def redrive(self, letters: Sequence[ShelvedLetter], now_ms: int = NOON_MS) -> int:
+    async def redrive(self, letters: Sequence[ListedLetter], now_ms: int = NOON_MS) -> int:
         """Events back to the bus."""
         return await self.redriver.redrive(letters, now_ms)
 
@@ -73,7 +73,7 @@ class MemoryShelves(Shelves):
     """The twin."""
 
     def __init__(self) -> None:
-        self.shelf = self.redriver = self._memory = MemoryDeadLetterShelf()
+        self.shelf = self.redriver = self._memory = MemoryDeadLetterStore()
         self._ids: list[str] = []
 
     def put(self, *documents: bytes) -> list[str]:
@@ -94,7 +94,7 @@ class RedisShelves(Shelves):
 
     def __init__(self, url: str) -> None:
         self.client = connect(url)
-        self.shelf = RedisDeadLetterShelf(self.client)
+        self.shelf = RedisDeadLetterStore(self.client)
         self.redriver = RedisRedriver(self.client, PARTITIONS, LIMIT)
         for partition in range(PARTITIONS):
             self._make_empty(keys.BUS.of(partition))
@@ -133,7 +133,7 @@ class ByBusShelves(RedisShelves):
         super().__init__(url)
         self._async_client = connect_async(url)
         writer = RedisBusWriter(self._async_client, PARTITIONS, LIMIT)
-        self.redriver = BusRedriver(writer, RedrivenMarks(self.client))
+        self.redriver = BusRedriver(writer, RedriveLog(self.client))
 
     async def close(self) -> None:
         await super().close()
@@ -148,7 +148,7 @@ class KafkaShelves(ByBusShelves):
         self._options = {"bootstrap.servers": servers}
         self._topic = topic
         self.pages = KafkaPages(KafkaConnection([servers]), topic, "reading dead letters")
-        self.shelf = KafkaDeadLetterShelf(self.pages, RedrivenMarks(self.client))
+        self.shelf = KafkaDeadLetterStore(self.pages, RedriveLog(self.client))
         self._producer = Producer({**self._options, "log_level": 0})
 
     def put(self, *documents: bytes) -> list[str]:

@@ -14,7 +14,7 @@ from config import Settings
 from config.settings.mask_key import mask_key
 from operators.support.masking import masked
 from operators.support.timestamps import iso_text
-from state.audit.trail import HINT, Seen, read_trail
+from state.audit.trail import HINT, AuditEntry, read_trail
 from state.redis.connections import connect
 
 
@@ -28,7 +28,7 @@ def run_audit(settings: Settings, chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _is_asked_for(seen: Seen, chosen: argparse.Namespace, customer: str | None) -> bool:
+def _is_asked_for(seen: AuditEntry, chosen: argparse.Namespace, customer: str | None) -> bool:
     return (
         (customer is None or seen.customer == customer)
         and (chosen.who is None or seen.who == chosen.who)
@@ -37,9 +37,9 @@ def _is_asked_for(seen: Seen, chosen: argparse.Namespace, customer: str | None) 
     )
 
 
-def _line(seen: Seen) -> str:
+def _line(seen: AuditEntry) -> str:
     return f"{iso_text(seen.at_ms)}  {seen.role} {seen.who}  {seen.how}  {seen.kind} {seen.id} of {seen.customer}\n"
 
 
-def _json_line(seen: Seen) -> str:
+def _json_line(seen: AuditEntry) -> str:
     return msgspec.json.encode({**msgspec.structs.asdict(seen), "at": iso_text(seen.at_ms)}).decode() + "\n"

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager, contextmanager
 
 from config import Settings
 from state.bus_factory import events_topic, kafka_connection
-from state.dead_letters.kafka import KafkaDeadLetterShelf
-from state.dead_letters.redis import RedisDeadLetterShelf, RedisRedriver
+from state.dead_letters.kafka import KafkaDeadLetterStore
+from state.dead_letters.redis import RedisDeadLetterStore, RedisRedriver
 from state.dead_letters.redrive import BusRedriver
-from state.dead_letters.redrive_log import RedrivenMarks
-from state.dead_letters.store import DeadLetterShelf, Redriver
+from state.dead_letters.redrive_log import RedriveLog
+from state.dead_letters.store import DeadLetterStore, Redriver
 from state.kafka.bus_writer import KafkaBusWriter
 from state.kafka.page_reader import KafkaPages
 from state.kafka.topic_admin import KafkaTopics
@@ -20,15 +20,15 @@ from state.redis.connections import connect
 
 
 @contextmanager
-def opened_shelf(settings: Settings) -> Iterator[DeadLetterShelf]:
+def opened_shelf(settings: Settings) -> Iterator[DeadLetterStore]:
     """The dead letters of a deployment; the settings name a Redis."""
     with connect(settings.redis_url or "") as client:
         if settings.bus == "redis":
-            yield RedisDeadLetterShelf(client)
+            yield RedisDeadLetterStore(client)
             return
         pages = KafkaPages(kafka_connection(settings), settings.kafka_dead_letters_topic, "reading dead letters")
         try:
-            yield KafkaDeadLetterShelf(pages, RedrivenMarks(client))
+            yield KafkaDeadLetterStore(pages, RedriveLog(client))
         finally:
             pages.close()
 
@@ -46,6 +46,6 @@ async def opened_redriver(settings: Settings) -> AsyncIterator[Redriver]:
         writer = KafkaBusWriter(connection, topics, topic, partitions, max_events)
         await writer.open()
         try:
-            yield BusRedriver(writer, RedrivenMarks(client))
+            yield BusRedriver(writer, RedriveLog(client))
         finally:
             await writer.close()

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from operators.support.timestamps import MILLISECONDS, iso_text, to_ms
-from state.dead_letters.store import ShelvedLetter
+from state.dead_letters.store import ListedLetter
 
 FOREIGN: Final = "foreign"
 """The kind of what Zhiyin did not write."""
@@ -43,12 +43,12 @@ ADVICE: Final[Mapping[str, str]] = {
 _OTHER: Final = "Mend what is wrong above, then redrive; what is refused again becomes a new letter."
 
 
-def kind_of(letter: ShelvedLetter) -> str:
+def kind_of(letter: ListedLetter) -> str:
     """Why it was refused, in a word."""
     return FOREIGN if letter.letter is None else letter.letter.failure.kind
 
 
-def row(letter: ShelvedLetter) -> dict[str, Any]:
+def row(letter: ListedLetter) -> dict[str, Any]:
     """One letter in short, for programs; null where nobody knows."""
     read = letter.letter
     first = read.failure.messages[0] if read is not None and read.failure.messages else None
@@ -66,7 +66,7 @@ def row(letter: ShelvedLetter) -> dict[str, Any]:
     }
 
 
-def table(letters: Sequence[ShelvedLetter], now_ms: int) -> str:
+def table(letters: Sequence[ListedLetter], now_ms: int) -> str:
     """Letters as lines of a table, under its heads."""
     rows = [_HEADS, *(_cells(letter, now_ms) for letter in letters)]
     widths = [max(len(cells[column]) for cells in rows) for column in range(len(_HEADS))]
@@ -95,7 +95,7 @@ def letters_in_words(count: int) -> str:
     return f"{count:,} letter" if count == 1 else f"{count:,} letters"
 
 
-def whole(letter: ShelvedLetter, now_ms: int) -> str:
+def whole(letter: ListedLetter, now_ms: int) -> str:
     """Everything about one letter, for a person."""
     parts = [_facts(letter, now_ms), f"what to do\n{indented(ADVICE.get(kind_of(letter), _OTHER))}"]
     if letter.letter is not None:
@@ -133,7 +133,7 @@ def age(span_ms: int) -> str:
     return f"{max(0, span_ms) // MILLISECONDS[unit]} {unit}"
 
 
-def _cells(letter: ShelvedLetter, now_ms: int) -> tuple[str, ...]:
+def _cells(letter: ListedLetter, now_ms: int) -> tuple[str, ...]:
     said = row(letter)
     found = said["found"] or ""
     shown = found if len(found) <= _WIDEST_FOUND else found[: _WIDEST_FOUND - 3] + "..."
@@ -149,7 +149,7 @@ def _cells(letter: ShelvedLetter, now_ms: int) -> tuple[str, ...]:
     return tuple(printable(cell).replace("\n", "\\n") for cell in cells)
 
 
-def _facts(letter: ShelvedLetter, now_ms: int) -> str:
+def _facts(letter: ListedLetter, now_ms: int) -> str:
     said = row(letter)
     by = "" if letter.letter is None else f", by {letter.letter.processor.artifact} {letter.letter.processor.version}"
     lines = {

@@ -19,7 +19,7 @@ import msgspec
 
 from config import Settings
 from state.bus.protocol import BusFull
-from state.dead_letters.store import END_OF_TIME_MS, DeadLetterShelf, ShelvedLetter, Span
+from state.dead_letters.store import END_OF_TIME_MS, DeadLetterStore, ListedLetter, TimeSpan
 from state.redis.connections import StoreUnavailable
 from zhiyin.admin import dead_letter_text
 from zhiyin.admin.dead_letter_source import opened_redriver, opened_shelf
@@ -29,18 +29,18 @@ from zhiyin.console.progress import Progress
 LETTERS_A_STEP: Final = 100
 
 
-class Plan(msgspec.Struct):
+class RedrivePlan(msgspec.Struct):
     """What a redrive is going to do. ``letters``: ids of those that go, oldest first, with their kind.
 
     ``span``: where they were looked for.
     """
 
-    span: Span
+    span: TimeSpan
     letters: dict[str, str] = msgspec.field(default_factory=dict)
     redriven_before: int = 0
     foreign: int = 0
 
-    def add(self, letter: ShelvedLetter) -> None:
+    def add(self, letter: ListedLetter) -> None:
         """One more letter that was asked for."""
         if letter.letter is None:
             self.foreign += 1
@@ -72,7 +72,7 @@ def run_dead_letters(settings: Settings, chosen: argparse.Namespace) -> int:
         return _ACTIONS[chosen.action](settings, shelf, chosen)
 
 
-def list_letters(_settings: Settings, shelf: DeadLetterShelf, chosen: argparse.Namespace) -> int:
+def list_letters(_settings: Settings, shelf: DeadLetterStore, chosen: argparse.Namespace) -> int:
     """``zhiyin dead-letters list``."""
     letters = _wanted(shelf.letters(span_of(chosen, now_ms()), newest_first=True), chosen.kind)
     if chosen.json:
@@ -91,7 +91,7 @@ def list_letters(_settings: Settings, shelf: DeadLetterShelf, chosen: argparse.N
     return 0
 
 
-def show_letter(_settings: Settings, shelf: DeadLetterShelf, chosen: argparse.Namespace) -> int:
+def show_letter(_settings: Settings, shelf: DeadLetterStore, chosen: argparse.Namespace) -> int:
     """``zhiyin dead-letters show``."""
     [letter] = _named(shelf, [chosen.id])
     if chosen.raw:
@@ -103,7 +103,7 @@ def show_letter(_settings: Settings, shelf: DeadLetterShelf, chosen: argparse.Na
     return 0
 
 
-def redrive_letters(settings: Settings, shelf: DeadLetterShelf, chosen: argparse.Namespace) -> int:
+def redrive_letters(settings: Settings, shelf: DeadLetterStore, chosen: argparse.Namespace) -> int:
     """``zhiyin dead-letters redrive``."""
     plan = _plan(shelf, chosen)
     if chosen.dry_run or not plan.letters:
@@ -130,10 +130,10 @@ def refuse_unclear(chosen: argparse.Namespace) -> None:
         chosen.refuse("--since and --until go with --kind or --all, not with IDs")
 
 
-def span_of(chosen: argparse.Namespace, at_ms: int) -> Span:
+def span_of(chosen: argparse.Namespace, at_ms: int) -> TimeSpan:
     """The span that ``--since`` and ``--until`` mean now."""
     since, until = chosen.since, chosen.until
-    return Span(0 if since is None else since(at_ms), END_OF_TIME_MS if until is None else until(at_ms))
+    return TimeSpan(0 if since is None else since(at_ms), END_OF_TIME_MS if until is None else until(at_ms))
 
 
 def now_ms() -> int:
@@ -141,7 +141,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _wanted(letters: Iterator[ShelvedLetter], kind: str | None) -> Iterator[ShelvedLetter]:
+def _wanted(letters: Iterator[ListedLetter], kind: str | None) -> Iterator[ListedLetter]:
     with Progress("letters", None, unless_done_in_s=1.0) as progress:
         for letter in letters:
             progress.step()
@@ -149,9 +149,9 @@ def _wanted(letters: Iterator[ShelvedLetter], kind: str | None) -> Iterator[Shel
                 yield letter
 
 
-def _looked_at(letters: Iterable[ShelvedLetter], limit: int) -> tuple[list[ShelvedLetter], Counter[str], Counter[str]]:
+def _looked_at(letters: Iterable[ListedLetter], limit: int) -> tuple[list[ListedLetter], Counter[str], Counter[str]]:
     """The first few, and all counted by kind: those there are, those redriven."""
-    first: list[ShelvedLetter] = []
+    first: list[ListedLetter] = []
     counts: Counter[str] = Counter()
     redriven: Counter[str] = Counter()
     for letter in letters:
@@ -163,7 +163,7 @@ def _looked_at(letters: Iterable[ShelvedLetter], limit: int) -> tuple[list[Shelv
     return first, counts, redriven
 
 
-def _named(shelf: DeadLetterShelf, ids: Sequence[str]) -> list[ShelvedLetter]:
+def _named(shelf: DeadLetterStore, ids: Sequence[str]) -> list[ListedLetter]:
     """The letters of these ids, each once, oldest first. Raises LetterMissing."""
     found = {each: shelf.letter(each) for each in ids}
     missing = [each for each, letter in found.items() if letter is None]
@@ -172,20 +172,20 @@ def _named(shelf: DeadLetterShelf, ids: Sequence[str]) -> list[ShelvedLetter]:
     return sorted((letter for letter in found.values() if letter is not None), key=_order)
 
 
-def _order(letter: ShelvedLetter) -> tuple[int, list[int]]:
+def _order(letter: ListedLetter) -> tuple[int, list[int]]:
     """By time of writing, then by the numbers in the id."""
     return letter.written_ms, [int(number) for number in re.findall(r"[0-9]+", letter.id)]
 
 
-def _plan(shelf: DeadLetterShelf, chosen: argparse.Namespace) -> Plan:
-    plan = Plan(span_of(chosen, now_ms()))
+def _plan(shelf: DeadLetterStore, chosen: argparse.Namespace) -> RedrivePlan:
+    plan = RedrivePlan(span_of(chosen, now_ms()))
     letters = _named(shelf, chosen.ids) if chosen.ids else _wanted(shelf.letters(plan.span), chosen.kind)
     for letter in letters:
         plan.add(letter)
     return plan
 
 
-def _agree(plan: Plan) -> None:
+def _agree(plan: RedrivePlan) -> None:
     """Asks, where somebody is there to answer. Raises RedriveNotAgreed."""
     if not sys.stdin.isatty():
         raise RedriveNotAgreed(plan.going, "nobody to ask: standard input is no terminal")
@@ -196,7 +196,7 @@ def _agree(plan: Plan) -> None:
         raise RedriveNotAgreed(plan.going, f"the answer {answer!r}")
 
 
-async def _redrive(settings: Settings, shelf: DeadLetterShelf, plan: Plan, chosen: argparse.Namespace) -> int:
+async def _redrive(settings: Settings, shelf: DeadLetterStore, plan: RedrivePlan, chosen: argparse.Namespace) -> int:
     went = 0
     async with opened_redriver(settings) as redriver:
         with Progress("redrive", len(plan.letters)) as progress:
@@ -209,7 +209,7 @@ async def _redrive(settings: Settings, shelf: DeadLetterShelf, plan: Plan, chose
     return went
 
 
-def _going(shelf: DeadLetterShelf, plan: Plan, chosen: argparse.Namespace) -> Iterator[ShelvedLetter]:
+def _going(shelf: DeadLetterStore, plan: RedrivePlan, chosen: argparse.Namespace) -> Iterator[ListedLetter]:
     """The letters of the plan, read once more: all of them at once may be more than memory holds."""
     if chosen.ids:
         yield from _named(shelf, list(plan.letters))
@@ -219,12 +219,12 @@ def _going(shelf: DeadLetterShelf, plan: Plan, chosen: argparse.Namespace) -> It
             yield letter
 
 
-def _steps(letters: Iterator[ShelvedLetter]) -> Iterator[list[ShelvedLetter]]:
+def _steps(letters: Iterator[ListedLetter]) -> Iterator[list[ListedLetter]]:
     while step := list(itertools.islice(letters, LETTERS_A_STEP)):
         yield step
 
 
-_ACTIONS: Final[Mapping[str, Callable[[Settings, DeadLetterShelf, argparse.Namespace], int]]] = {
+_ACTIONS: Final[Mapping[str, Callable[[Settings, DeadLetterStore, argparse.Namespace], int]]] = {
     "list": list_letters,
     "show": show_letter,
     "redrive": redrive_letters,

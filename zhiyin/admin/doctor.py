@@ -30,7 +30,7 @@ NO_ROOM_BYTES: Final = 100_000_000
 PORT_SETTINGS: Final = ("http_port", "ws_port", "gateway_metrics_port", "engine_metrics_port")
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Diagnosis(msgspec.Struct, frozen=True):
     """One thing looked at. ``advice``: what to do, empty when it is well."""
 
     what: str
@@ -39,12 +39,12 @@ class Finding(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings) -> list[Diagnosis]:
     """Look at everything."""
     return [finding for look in _LOOKS for finding in look(settings)]
 
 
-def printed(findings: list[Finding]) -> str:
+def printed(findings: list[Diagnosis]) -> str:
     """The findings as a table, and what they mean for the start."""
     width = max(len(each.what) for each in findings)
     lines = [
@@ -56,117 +56,117 @@ def printed(findings: list[Finding]) -> str:
     return "\n".join([*lines, end, ""])
 
 
-def _python(_settings: Settings) -> Iterator[Finding]:
+def _python(_settings: Settings) -> Iterator[Diagnosis]:
     found = ".".join(str(each) for each in sys.version_info[:3])
     if sys.version_info[:2] in PYTHONS:
-        yield Finding("Python", "ok", found)
+        yield Diagnosis("Python", "ok", found)
     else:
-        yield Finding("Python", "fail", found, "use 3.11 or 3.12 (the engine has no wheels for others)")
+        yield Diagnosis("Python", "fail", found, "use 3.11 or 3.12 (the engine has no wheels for others)")
 
 
-def _libraries(_settings: Settings) -> Iterator[Finding]:
+def _libraries(_settings: Settings) -> Iterator[Diagnosis]:
     for name, wanted in required_libraries().items():
         version = installed_version(name)
         if version is None:
-            yield Finding(name, "fail", "missing", "run 'make setup'")
+            yield Diagnosis(name, "fail", "missing", "run 'make setup'")
         elif not suits(version, wanted):
-            yield Finding(name, "warn", version, f"tested with {wanted}: run 'make setup'")
+            yield Diagnosis(name, "warn", version, f"tested with {wanted}: run 'make setup'")
         else:
-            yield Finding(name, "ok", version)
+            yield Diagnosis(name, "ok", version)
 
 
-def _redis(settings: Settings) -> Iterator[Finding]:
+def _redis(settings: Settings) -> Iterator[Diagnosis]:
     try:
         if settings.redis_url is None:
             yield _own_redis(redis_executable())
         else:
             yield from _given_redis(redis_report(settings.redis_url))
     except RedisMissing as error:
-        yield Finding("Redis", "fail", str(error))
+        yield Diagnosis("Redis", "fail", str(error))
     except CommandFailure as error:
-        yield Finding("Redis", "fail", str(error))
+        yield Diagnosis("Redis", "fail", str(error))
 
 
-def _kafka(settings: Settings) -> Iterator[Finding]:
+def _kafka(settings: Settings) -> Iterator[Diagnosis]:
     if settings.bus != "kafka":
         return
     try:
         report = kafka_report(settings)
     except KafkaUnfit as error:
-        yield Finding("Kafka", "fail", error.reason)
+        yield Diagnosis("Kafka", "fail", error.reason)
         return
     brokers = f"{report.brokers} " + ("broker answers" if report.brokers == 1 else "brokers answer")
     if report.brokers < settings.kafka_replication and report.missing:
         advice = f"kafka_replication {settings.kafka_replication} needs as many: topics could not be made"
-        yield Finding("Kafka", "fail", brokers, advice)
+        yield Diagnosis("Kafka", "fail", brokers, advice)
     else:
-        yield Finding("Kafka", "ok", f"{brokers}, client {report.client}")
+        yield Diagnosis("Kafka", "ok", f"{brokers}, client {report.client}")
     for topic, partitions in report.topics.items():
         yield _topic(topic, partitions, settings.bus_partitions)
 
 
-def _topic(topic: str, partitions: int | None, wanted: int) -> Finding:
+def _topic(topic: str, partitions: int | None, wanted: int) -> Diagnosis:
     what = f"topic {topic}"
     if partitions is None:
-        return Finding(what, "ok", f"not there yet, will be made with {wanted} partitions")
+        return Diagnosis(what, "ok", f"not there yet, will be made with {wanted} partitions")
     if partitions != wanted:
-        return Finding(what, "fail", f"{partitions} partitions", f"bus_partitions is {wanted}: name another topic")
-    return Finding(what, "ok", f"{partitions} partitions")
+        return Diagnosis(what, "fail", f"{partitions} partitions", f"bus_partitions is {wanted}: name another topic")
+    return Diagnosis(what, "ok", f"{partitions} partitions")
 
 
-def _own_redis(executable: str) -> Finding:
+def _own_redis(executable: str) -> Diagnosis:
     try:
         answer = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        return Finding("Redis", "fail", f"{executable} can't be run ({error})", "install redis-server")
+        return Diagnosis("Redis", "fail", f"{executable} can't be run ({error})", "install redis-server")
     words = [each.removeprefix("v=") for each in answer.stdout.split() if each.startswith("v=")]
     version = words[0] if words else "unknown"
-    return _old_redis(version) or Finding("Redis", "ok", f"{version}, will be started from {executable}")
+    return _old_redis(version) or Diagnosis("Redis", "ok", f"{version}, will be started from {executable}")
 
 
-def _given_redis(report: RedisReport) -> Iterator[Finding]:
-    yield _old_redis(report.version) or Finding("Redis", "ok", f"{report.version} answers")
+def _given_redis(report: RedisReport) -> Iterator[Diagnosis]:
+    yield _old_redis(report.version) or Diagnosis("Redis", "ok", f"{report.version} answers")
     if not report.append_only:
         found = "snapshots only" if report.snapshots else "nothing is kept on disk"
-        yield Finding("Redis persistence", "warn", found, "set appendonly yes: a restart may lose the bus and hints")
+        yield Diagnosis("Redis persistence", "warn", found, "set appendonly yes: a restart may lose the bus and hints")
     else:
-        yield Finding("Redis persistence", "ok", "append-only")
+        yield Diagnosis("Redis persistence", "ok", "append-only")
     evicts = report.maxmemory_bytes > 0 and report.maxmemory_policy != "noeviction"
     found = f"{report.maxmemory_policy}, maxmemory {report.maxmemory_bytes or 'unlimited'}"
     advice = "set maxmemory-policy noeviction: evicted keys are lost events and hints"
-    yield Finding("Redis memory", "fail" if evicts else "ok", found, advice if evicts else "")
+    yield Diagnosis("Redis memory", "fail" if evicts else "ok", found, advice if evicts else "")
 
 
-def _old_redis(version: str) -> Finding | None:
+def _old_redis(version: str) -> Diagnosis | None:
     numbers = tuple(int(each) for each in version.split(".")[:2] if each.isdigit())
     if len(numbers) == len(OLDEST_REDIS) and numbers < OLDEST_REDIS:
-        return Finding("Redis", "fail", version, "use 6.2 or newer")
+        return Diagnosis("Redis", "fail", version, "use 6.2 or newer")
     return None
 
 
-def _ports(settings: Settings) -> Iterator[Finding]:
+def _ports(settings: Settings) -> Iterator[Diagnosis]:
     for name in PORT_SETTINGS:
         number = getattr(settings, name)
         why = why_taken(settings.host, number)
         found = f"{number} on {settings.host}"
         if why is None:
-            yield Finding(name, "ok", f"{found}, free")
+            yield Diagnosis(name, "ok", f"{found}, free")
         else:
-            yield Finding(name, "fail", f"{found}: {why}", "stop what listens there, or set another number")
+            yield Diagnosis(name, "fail", f"{found}: {why}", "stop what listens there, or set another number")
 
 
-def _catalogue(settings: Settings) -> Iterator[Finding]:
+def _catalogue(settings: Settings) -> Iterator[Diagnosis]:
     try:
         catalogue = load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours)
     except ConfigurationError as error:
         found = f"{settings.catalogue}: {len(error.problems)} problems"
-        yield Finding("catalogue", "fail", found, "run 'zhiyin check' to see them")
+        yield Diagnosis("catalogue", "fail", found, "run 'zhiyin check' to see them")
     else:
         found = f"{len(catalogue.journeys)} journeys, {len(catalogue.reasons)} reasons"
-        yield Finding("catalogue", "ok", f"{settings.catalogue}: {found}")
+        yield Diagnosis("catalogue", "ok", f"{settings.catalogue}: {found}")
 
 
-def _state_dir(settings: Settings) -> Iterator[Finding]:
+def _state_dir(settings: Settings) -> Iterator[Diagnosis]:
     folder = Path(settings.state_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -174,19 +174,19 @@ def _state_dir(settings: Settings) -> Iterator[Finding]:
             pass
         free_bytes = shutil.disk_usage(folder).free
     except OSError as error:
-        yield Finding("state folder", "fail", f"{folder}: {error.strerror}", "set ZHIYIN_STATE_DIR to another one")
+        yield Diagnosis("state folder", "fail", f"{folder}: {error.strerror}", "set ZHIYIN_STATE_DIR to another one")
         return
-    yield Finding("state folder", "ok", f"{folder} can be written to")
+    yield Diagnosis("state folder", "ok", f"{folder} can be written to")
     found = f"{free_bytes / 1e9:.1f} GB free in {folder}"
     if free_bytes < NO_ROOM_BYTES:
-        yield Finding("disk", "fail", found, "make room: Redis stops taking writes when the disk is full")
+        yield Diagnosis("disk", "fail", found, "make room: Redis stops taking writes when the disk is full")
     elif free_bytes < LITTLE_ROOM_BYTES:
-        yield Finding("disk", "warn", found, "make room soon")
+        yield Diagnosis("disk", "warn", found, "make room soon")
     else:
-        yield Finding("disk", "ok", found)
+        yield Diagnosis("disk", "ok", found)
 
 
-def _recovery_dir(settings: Settings) -> Iterator[Finding]:
+def _recovery_dir(settings: Settings) -> Iterator[Diagnosis]:
     """The engine's own folder, where it has one: it may be on another disk, and is none that a gateway needs."""
     if settings.recovery_dir is None:
         return
@@ -197,12 +197,12 @@ def _recovery_dir(settings: Settings) -> Iterator[Finding]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         advice = "set ZHIYIN_RECOVERY_DIR to a folder that can be written to, on a file system with locks"
-        yield Finding("recovery folder", "fail", f"{folder}: {error.strerror}", advice)
+        yield Diagnosis("recovery folder", "fail", f"{folder}: {error.strerror}", advice)
     else:
-        yield Finding("recovery folder", "ok", f"{folder} can be written to and locked")
+        yield Diagnosis("recovery folder", "ok", f"{folder} can be written to and locked")
 
 
-_LOOKS: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
+_LOOKS: Final[tuple[Callable[[Settings], Iterator[Diagnosis]], ...]] = (
     _python,
     _libraries,
     _redis,

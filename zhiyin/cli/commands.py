@@ -33,7 +33,6 @@ def settings_of(chosen: argparse.Namespace, **overrides: object) -> Settings:
 
 def up(chosen: argparse.Namespace) -> int:
     """``zhiyin up``."""
-    from zhiyin.simulate.run import Plan
     from zhiyin.up.up import UpOptions, run_up
 
     every_port = dict.fromkeys(("http_port", "ws_port", "gateway_metrics_port", "engine_metrics_port"), 0)
@@ -41,7 +40,7 @@ def up(chosen: argparse.Namespace) -> int:
     demo = {"speed": DEMO_SPEED, "quiet_hours": False, "demo_page": True} if chosen.demo else {}
     speed = {} if chosen.speed is None else {"speed": chosen.speed}
     settings = settings_of(chosen, **{**ports, **demo, **speed})
-    plan = Plan(customers=chosen.customers * DEMO_HOURS, seed=secrets.randbits(32), duration_ms=DEMO_HOURS * HOUR_MS)
+    plan = SimulationPlan(customers=chosen.customers * DEMO_HOURS, seed=secrets.randbits(32), duration_ms=DEMO_HOURS * HOUR_MS)
     run_up(settings, UpOptions(plan if chosen.demo else None, chosen.json))
     return 0
 
@@ -203,11 +202,11 @@ def _token_secret(settings: Settings) -> str:
 
 
 def _write(settings: Settings, chosen: argparse.Namespace) -> int:
-    from zhiyin.simulate.run import Plan, write_file
+    from zhiyin.simulate.run import write_file
 
     if chosen.rounds == 0:
         raise CommandFailure("--rounds: found 0 (for ever), expected 1 or more with --out: a file must end")
-    plan = Plan(
+    plan = SimulationPlan(
         customers=chosen.customers,
         seed=1 if chosen.seed is None else chosen.seed,
         duration_ms=chosen.duration,
@@ -222,10 +221,9 @@ def _write(settings: Settings, chosen: argparse.Namespace) -> int:
 
 def _post(settings: Settings, chosen: argparse.Namespace) -> int:
     from zhiyin.processes.supervisor import StopRequest
-    from zhiyin.simulate.posting import Collector
-    from zhiyin.simulate.run import Plan, post_live
+    from zhiyin.simulate.run import post_live
 
-    plan = Plan(
+    plan = SimulationPlan(
         customers=chosen.customers,
         seed=secrets.randbits(32) if chosen.seed is None else chosen.seed,
         duration_ms=chosen.duration,
@@ -238,7 +236,7 @@ def _post(settings: Settings, chosen: argparse.Namespace) -> int:
         raise CommandFailure("--write-key: found none, expected the key the collector knows; 'zhiyin up' prints it")
     stop = StopRequest()
     stop.listen()
-    with Collector(chosen.to, write_key, say, lambda: bool(stop)) as collector:
+    with CollectorClient(chosen.to, write_key, say, lambda: bool(stop)) as collector:
         say(f"simulate: posting to {chosen.to}, {plan.speed:g} times as fast as life (seed {plan.seed})")
         post_live(load_catalogue(settings.catalogue), plan, collector, stop)
         say(f"simulate: {collector.posted}")

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zhiyin.evaluate.measures import Scores
+from zhiyin.evaluate.measures import ScoreArray
 from zhiyin.evaluate.predictions import CATEGORIES, FEATURES, Table
 
 Rows = NDArray[np.bool_]
@@ -51,7 +51,7 @@ class BatchModelMissing(Exception):
         )
 
 
-def batch_scores(table: Table) -> Scores:
+def batch_scores(table: Table) -> ScoreArray:
     """What the batch model says of each row. Raises BatchModelMissing."""
     if importlib.util.find_spec("lightgbm") is None:
         raise BatchModelMissing
@@ -74,7 +74,7 @@ def spans(table: Table) -> list[tuple[int, int]]:
     return list(zip(cuts, [*cuts[1:], int(np.max(table.at_ms)) + 1], strict=True))
 
 
-def _predicted(table: Table, past: Rows, inside: Rows) -> Scores:
+def _predicted(table: Table, past: Rows, inside: Rows) -> ScoreArray:
     """Trained on the rows ``past``, what is said of the rows ``inside``."""
     import lightgbm
 

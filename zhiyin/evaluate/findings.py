@@ -13,12 +13,12 @@ from typing import Final, Literal
 import msgspec
 import numpy as np
 
-from operators.tracking.features import Question
+from operators.tracking.features import PredictionQuestion
 from zhiyin.evaluate.batch_model import Rows, spans
-from zhiyin.evaluate.measures import Measures, ReliabilityBin, Scores, measures, reliability
+from zhiyin.evaluate.measures import Measures, ReliabilityBin, ScoreArray, measures, reliability
 from zhiyin.evaluate.predictions import Table
 
-Span = Literal["all", "compared", "last_third", "after_10000"]
+EvaluationSpan = Literal["all", "compared", "last_third", "after_10000"]
 Model = Literal["learned", "step", "batch"]
 MODELS: Final[tuple[Model, ...]] = ("learned", "step", "batch")
 SETTLED_FIRST: Final = 10_000
@@ -28,9 +28,9 @@ class Finding(msgspec.Struct, frozen=True):
     """One model's figures. ``checkpoint_s`` None: all checkpoints together."""
 
     journey: str
-    question: Question
+    question: PredictionQuestion
     checkpoint_s: float | None
-    span: Span
+    span: EvaluationSpan
     model: Model
     measures: Measures
 
@@ -39,7 +39,7 @@ class Reliability(msgspec.Struct, frozen=True):
     """What the learned model said against what happened, bin by bin, over all checkpoints."""
 
     journey: str
-    question: Question
+    question: PredictionQuestion
     bins: list[ReliabilityBin]
 
 
@@ -47,15 +47,15 @@ class Compared(msgspec.Struct, frozen=True):
     """One table, and what the batch model says of its rows (None: it is not here)."""
 
     journey: str
-    question: Question
+    question: PredictionQuestion
     table: Table
-    batch: Scores | None
+    batch: ScoreArray | None
 
 
 def findings(given: Compared) -> Iterator[Finding]:
     """All figures of one table."""
     table = given.table
-    columns: dict[Model, Scores | None] = {"learned": table.score, "step": table.baseline, "batch": given.batch}
+    columns: dict[Model, ScoreArray | None] = {"learned": table.score, "step": table.baseline, "batch": given.batch}
     checkpoints: list[int | None] = [None, *np.unique(table.checkpoint_ms).tolist()]
     for checkpoint_ms in checkpoints:
         at_checkpoint = (
@@ -78,7 +78,7 @@ def reliability_of(given: Compared) -> Reliability:
     return Reliability(given.journey, given.question, reliability(given.table.score, given.table.outcome))
 
 
-def _spans(given: Compared) -> dict[Span, Rows]:
+def _spans(given: Compared) -> dict[EvaluationSpan, Rows]:
     table = given.table
     rows = len(table.outcome)
     parts = spans(table)

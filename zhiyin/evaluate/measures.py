@@ -16,8 +16,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-Scores = NDArray[np.float64]
-Outcomes = NDArray[np.bool_]
+ScoreArray = NDArray[np.float64]
+OutcomeArray = NDArray[np.bool_]
 
 BINS: Final = 10
 _LEAST: Final = 1e-6
@@ -45,7 +45,7 @@ class Measures(msgspec.Struct, frozen=True):
     calibration_error: float
 
 
-def measures(scores: Scores, outcomes: Outcomes) -> Measures | None:
+def measures(scores: ScoreArray, outcomes: OutcomeArray) -> Measures | None:
     """All figures; None without a row."""
     if not len(scores):
         return None
@@ -59,7 +59,7 @@ def measures(scores: Scores, outcomes: Outcomes) -> Measures | None:
     )
 
 
-def auc(scores: Scores, outcomes: Outcomes) -> float | None:
+def auc(scores: ScoreArray, outcomes: OutcomeArray) -> float | None:
     """Area under the ROC curve; None when all outcomes are the same."""
     yes = int(outcomes.sum())
     no = len(outcomes) - yes
@@ -70,19 +70,19 @@ def auc(scores: Scores, outcomes: Outcomes) -> float | None:
     return float((mean_rank[place][outcomes].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 
-def log_loss(scores: Scores, outcomes: Outcomes) -> float:
+def log_loss(scores: ScoreArray, outcomes: OutcomeArray) -> float:
     """Mean of -log of what was said of the outcome."""
     said = np.clip(np.where(outcomes, scores, 1 - scores), _LEAST, 1 - _LEAST)
     return float(-np.log(said).mean())
 
 
-def calibration_error(scores: Scores, outcomes: Outcomes) -> float:
+def calibration_error(scores: ScoreArray, outcomes: OutcomeArray) -> float:
     """Expected calibration error over ten equal bins."""
     bins = reliability(scores, outcomes)
     return sum(each.rows * abs(each.mean_score - each.share_yes) for each in bins) / len(scores)
 
 
-def reliability(scores: Scores, outcomes: Outcomes) -> list[ReliabilityBin]:
+def reliability(scores: ScoreArray, outcomes: OutcomeArray) -> list[ReliabilityBin]:
     """What was said against what happened, bin by bin; empty bins are left out."""
     places = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     found = []

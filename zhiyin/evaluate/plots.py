@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from operators.tracking.features import Question
+from operators.tracking.features import PredictionQuestion
 from zhiyin.evaluate.findings import Reliability
-from zhiyin.evaluate.report import JourneyTiming, Report
+from zhiyin.evaluate.report import EvaluationReport, JourneyTiming
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RELIABILITY: Final = "reliability.png"
 PROMPTNESS: Final = "delay-precision.png"
-_TITLES: Final[dict[Question, str]] = {
+_TITLES: Final[dict[PredictionQuestion, str]] = {
     "unfinished": "never completes",
     "away": "does not come back",
 }
@@ -41,7 +41,7 @@ class PlotsMissing(Exception):
         )
 
 
-def plot(report: Report, folder: Path) -> list[Path]:
+def plot(report: EvaluationReport, folder: Path) -> list[Path]:
     """Writes the pictures there is something to show in. Raises PlotsMissing, OSError."""
     if importlib.util.find_spec("matplotlib") is None:
         raise PlotsMissing

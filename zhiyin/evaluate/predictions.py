@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.records.catalogue import SignalKind
-from operators.tracking.features import Scored, Situation
-from zhiyin.evaluate.measures import Outcomes, Scores
+from operators.tracking.features import CheckpointFeatures, ScoredPrediction
+from zhiyin.evaluate.measures import OutcomeArray, ScoreArray
 
 LAST_STEPS: Final = 4
 """The features hold the time spent at so many steps, the last ones."""
@@ -37,9 +37,9 @@ class Table(msgspec.Struct, frozen=True):
     at_ms: NDArray[np.int64]
     settled_ms: NDArray[np.int64]
     checkpoint_ms: NDArray[np.int64]
-    score: Scores
-    baseline: Scores
-    outcome: Outcomes
+    score: ScoreArray
+    baseline: ScoreArray
+    outcome: OutcomeArray
     features: NDArray[np.int64]
 
 
@@ -56,7 +56,7 @@ class Predictions:
     def __len__(self) -> int:
         return len(self._outcomes)
 
-    def add(self, scored: Iterable[Scored]) -> None:
+    def add(self, scored: Iterable[ScoredPrediction]) -> None:
         """More of them."""
         for each in scored:
             self._times.extend((each.at_ms, each.settled_ms, each.situation.idle_ms))
@@ -78,7 +78,7 @@ class Predictions:
             features=np.array(self._features, dtype=np.int64).reshape(-1, len(FEATURES)),
         )
 
-    def _row(self, known: Situation) -> Sequence[int]:
+    def _row(self, known: CheckpointFeatures) -> Sequence[int]:
         step = self._steps.setdefault(known.step, len(self._steps))
         last = [*reversed(known.trail[-LAST_STEPS:])]
         dwells = [*last, *[_NONE] * (LAST_STEPS - len(last))]

@@ -11,12 +11,12 @@ import msgspec
 
 from operators.hints.uplift import UpliftCounts
 from operators.learning.interfaces import LearningFigures
-from operators.tracking.features import Question
+from operators.tracking.features import PredictionQuestion
 from zhiyin.evaluate.findings import Finding, Model, Reliability
 from zhiyin.evaluate.measures import Measures
 from zhiyin.evaluate.timeouts import Promptness
 
-QUESTIONS_IN_WORDS: Final[dict[Question, str]] = {
+QUESTIONS_IN_WORDS: Final[dict[PredictionQuestion, str]] = {
     "unfinished": "does the attempt never complete?",
     "away": "does the customer not come back from this silence?",
 }
@@ -53,7 +53,7 @@ class JourneyUplift(msgspec.Struct, frozen=True):
     smallest_detectable: float | None
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything found. ``seconds``: of the replay with learning on; ``notes``: what could not be done, and why."""
 
     program: str
@@ -75,7 +75,7 @@ def uplift_of(journey: str, counts: UpliftCounts) -> JourneyUplift:
     return JourneyUplift(journey, counts, share, low, high, counts.smallest_detectable)
 
 
-def printed(report: Report) -> str:
+def printed(report: EvaluationReport) -> str:
     """The report for a person at a terminal."""
     lines = [f"{report.events:,} events in {report.seconds:.1f} s with learning on"]
     for key, found in groupby(report.findings, key=lambda each: (each.journey, each.question)):
@@ -89,7 +89,7 @@ def printed(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _predictions(journey: str, question: Question, found: Sequence[Finding]) -> Iterator[str]:
+def _predictions(journey: str, question: PredictionQuestion, found: Sequence[Finding]) -> Iterator[str]:
     yield f"{journey}: {QUESTIONS_IN_WORDS[question]}  (each scored before its outcome was learnt)"
     head = f"{'predictions':>11} {'yes':>5}  {'AUC':>6} {'log loss':>8} {'Brier':>6} {'ECE':>6}"
     yield f"  {'silence':<9}{'model':<15}{head}   last third: {'AUC':>6} {'log loss':>8}"

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from flows.replay.replay import HINT, Replay, ReplayReport, Watching
+from flows.replay.replay import HINT, Replay, ReplayObservers, ReplayReport
 from flows.replay.two_stage_replay import TwoStageReplay
 from flows.replay.worker_process import ReplayProcessLost
 from flows.sources.recording import RecordingUnreadable
@@ -22,7 +22,7 @@ from operators.hints.uplift import UpliftCounts
 from operators.learning.interfaces import Learning
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Fact, FactKind
-from operators.tracking.features import Question, Scored
+from operators.tracking.features import PredictionQuestion, ScoredPrediction
 from zhiyin import __version__
 from zhiyin.admin.replay import total_bytes
 from zhiyin.console.errors import CommandFailure
@@ -33,11 +33,11 @@ from zhiyin.evaluate.catalogues import looks_ms, shortest_ms, with_shortest_time
 from zhiyin.evaluate.findings import Compared, findings, reliability_of
 from zhiyin.evaluate.plots import PlotsMissing, plot
 from zhiyin.evaluate.predictions import Predictions
-from zhiyin.evaluate.report import JourneyTiming, Report, in_order, printed, uplift_of
-from zhiyin.evaluate.timeouts import Ladder, Silences
+from zhiyin.evaluate.report import EvaluationReport, JourneyTiming, in_order, printed, uplift_of
+from zhiyin.evaluate.timeouts import LearnedPromptness, Silences
 
 TIMED: Final[tuple[FactKind, ...]] = ("abandoned", "returned")
-Replaying = Callable[[str, Catalogue, Sequence[str], Watching], ReplayReport]
+Replaying = Callable[[str, Catalogue, Sequence[str], ReplayObservers], ReplayReport]
 """Replays the recordings through a catalogue: what it is called, which facts are wanted, who watches."""
 
 
@@ -45,11 +45,11 @@ class Witness:
     """Watches the replay as the catalogue has it: predictions, learning, hints."""
 
     def __init__(self) -> None:
-        self.predictions: dict[tuple[str, Question], Predictions] = {}
+        self.predictions: dict[tuple[str, PredictionQuestion], Predictions] = {}
         self.learning: dict[str, Learning] = {}
         self.uplift: dict[str, UpliftCounts] = {}
 
-    def scored(self, journey: str, scored: Sequence[Scored]) -> None:
+    def scored(self, journey: str, scored: Sequence[ScoredPrediction]) -> None:
         """Predictions whose outcomes are known now."""
         for each in scored:
             self.predictions.setdefault((journey, each.question), Predictions()).add((each,))
@@ -61,9 +61,9 @@ class Witness:
     def __call__(self, journey: str, learning: Learning) -> None:
         """After each batch: nothing to keep."""
 
-    def watching(self) -> Watching:
+    def watching(self) -> ReplayObservers:
         """What a replay is told of this witness."""
-        return Watching(uplift=self.uplift.__setitem__, learns=Learns(self.scored, self))
+        return ReplayObservers(uplift=self.uplift.__setitem__, learns=Learns(self.scored, self))
 
 
 def run_evaluate(catalogue: Catalogue, chosen: argparse.Namespace) -> int:
@@ -73,7 +73,7 @@ def run_evaluate(catalogue: Catalogue, chosen: argparse.Namespace) -> int:
 
     replay = Replay if chosen.workers == 1 else TwoStageReplay
 
-    def replaying(what: str, catalogue: Catalogue, kinds: Sequence[str], watching: Watching) -> ReplayReport:
+    def replaying(what: str, catalogue: Catalogue, kinds: Sequence[str], watching: ReplayObservers) -> ReplayReport:
         with Progress(what, total_bytes(chosen.files), quiet=chosen.quiet) as progress:
             try:
                 return replay(catalogue, None, kinds, watching=watching).run(chosen.files, progress.step)
@@ -89,7 +89,7 @@ def run_evaluate(catalogue: Catalogue, chosen: argparse.Namespace) -> int:
 
 def evaluated(
     catalogue: Catalogue, replaying: Replaying, targets: Sequence[float], recordings: Sequence[str]
-) -> Report:
+) -> EvaluationReport:
     """The whole report: one replay as the catalogue has it, one for fixed timeouts, one for each target."""
     witness = Witness()
     learning = msgspec.structs.replace(catalogue, learning=True)
@@ -97,7 +97,7 @@ def evaluated(
     timing = tuple(timed(catalogue, replaying, targets))
     notes: list[str] = []
     compared = list(_compared(witness.predictions, notes))
-    return Report(
+    return EvaluationReport(
         program=__version__,
         recordings=tuple(recordings),
         events=replayed.events,
@@ -116,9 +116,9 @@ def timed(catalogue: Catalogue, replaying: Replaying, targets: Sequence[float]) 
     shortest = shortest_ms(catalogue)
     silences = {name: Silences(shortest) for name in catalogue.journeys}
     replaying("fixed timeouts", with_shortest_timeout(catalogue), TIMED, _by_journey(silences))
-    runs: list[dict[str, Ladder]] = []
+    runs: list[dict[str, LearnedPromptness]] = []
     for target in dict.fromkeys((catalogue.target_precision, *targets)):
-        ladders = {name: Ladder(target) for name in catalogue.journeys}
+        ladders = {name: LearnedPromptness(target) for name in catalogue.journeys}
         replaying(f"target {target:g}", with_target(catalogue, target), TIMED, _by_journey(ladders))
         runs.append(ladders)
     for name, each in silences.items():
@@ -129,15 +129,17 @@ def timed(catalogue: Catalogue, replaying: Replaying, targets: Sequence[float]) 
         yield JourneyTiming(name, ladder, same, tuple(each.at(timeout) for timeout in looks_ms(catalogue, name)))
 
 
-def _by_journey(watchers: Mapping[str, Silences] | Mapping[str, Ladder]) -> Watching:
+def _by_journey(watchers: Mapping[str, Silences] | Mapping[str, LearnedPromptness]) -> ReplayObservers:
     def take(facts: Sequence[Fact]) -> None:
         for fact in facts:
             watchers[fact.journey].take((fact,))
 
-    return Watching(facts=take)
+    return ReplayObservers(facts=take)
 
 
-def _compared(predictions: Mapping[tuple[str, Question], Predictions], notes: list[str]) -> Iterator[Compared]:
+def _compared(
+    predictions: Mapping[tuple[str, PredictionQuestion], Predictions], notes: list[str]
+) -> Iterator[Compared]:
     for (journey, question), each in sorted(predictions.items()):
         table = each.table()
         try:
@@ -148,7 +150,7 @@ def _compared(predictions: Mapping[tuple[str, Question], Predictions], notes: li
             yield Compared(journey, question, table, None)
 
 
-def _written(report: Report, folder: Path) -> Report:
+def _written(report: EvaluationReport, folder: Path) -> EvaluationReport:
     """Writes pictures and report; the report with what could not be drawn."""
     try:
         pictures = plot(report, folder)

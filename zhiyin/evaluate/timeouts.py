@@ -74,7 +74,7 @@ class Silences:
         return np.sort(np.array(self._ended_ms, dtype=np.int64))
 
 
-class Ladder:
+class LearnedPromptness:
     """What one replay told of a journey, and what it had to take back."""
 
     def __init__(self, target_precision: float | None = None) -> None:

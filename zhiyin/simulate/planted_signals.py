@@ -28,7 +28,7 @@ class Deed(msgspec.Struct, frozen=True, gc=False):
     more: dict[str, Any] = {}
 
 
-class Place(msgspec.Struct, frozen=True):
+class PlantedStep(msgspec.Struct, frozen=True):
     """A step of a journey, the one before it, and how long silence there counts as broken off, or as hesitation."""
 
     step: Step
@@ -42,11 +42,11 @@ class Place(msgspec.Struct, frozen=True):
         return round(self.silence_ms * CALM)
 
 
-def places(journey: Journey, struggle: Struggle) -> tuple[Place, ...]:
+def places(journey: Journey, struggle: Struggle) -> tuple[PlantedStep, ...]:
     """The steps of ``journey`` as places, in order."""
     befores = (None, *journey.steps[:-1])
     return tuple(
-        Place(
+        PlantedStep(
             step,
             before,
             journey.idle_after_ms(step),
@@ -56,7 +56,7 @@ def places(journey: Journey, struggle: Struggle) -> tuple[Place, ...]:
     )
 
 
-def pause_ms(random: Random, typical_ms: float, place: Place) -> int:
+def pause_ms(random: Random, typical_ms: float, place: PlantedStep) -> int:
     """A human pause (log-normal around ``typical_ms``), never one that counts as broken off."""
     drawn_ms = random.lognormvariate(0.0, 0.6) * typical_ms
     if drawn_ms > place.longest_pause_ms:
@@ -64,7 +64,7 @@ def pause_ms(random: Random, typical_ms: float, place: Place) -> int:
     return max(1, round(drawn_ms))
 
 
-def act_out(evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+def act_out(evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
     """The deeds that leave ``evidence`` at ``place``."""
     act = _ACTS.get(evidence.signal)
     if act is not None:
@@ -79,13 +79,13 @@ def code_of(evidence: Speaks, random: Random, otherwise: str) -> str:
     return code.replace("*", "03" if code.rstrip("*")[-1:].isdigit() else "timeout")
 
 
-def _failures(evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+def _failures(evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
     code = code_of(evidence, random, "system_error")
     for _ in range(random.randint(2, 4)):
         yield Deed(pause_ms(random, 9_000, place), events.STEP_FAILED, place.step.id, {"error_code": code})
 
 
-def _field_errors(evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+def _field_errors(evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
     field = random.choice(evidence.fields) if evidence.fields else "amount"
     code = code_of(evidence, random, "invalid")
     for _ in range(random.randint(3, 5)):
@@ -93,7 +93,7 @@ def _field_errors(evidence: Speaks, place: Place, random: Random) -> Iterator[De
         yield Deed(pause_ms(random, 5_000, place), events.FIELD_ERROR, place.step.id, more)
 
 
-def _back_and_forth(_evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+def _back_and_forth(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
     if place.before is None:
         return
     for _ in range(random.randint(3, 4)):
@@ -101,36 +101,36 @@ def _back_and_forth(_evidence: Speaks, place: Place, random: Random) -> Iterator
             yield Deed(pause_ms(random, 2_500, place), events.STEP_VIEWED, step.id)
 
 
-def _rage_clicks(_evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+def _rage_clicks(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
     x, y = random.randint(80, 900), random.randint(100, 600)
     for _ in range(random.randint(4, 6)):
         more = {"target": "submit", "control": "button", "x": x + random.randint(-4, 4), "y": y + random.randint(-4, 4)}
         yield Deed(random.randint(120, 320), events.ELEMENT_CLICKED, place.step.id, more)
 
 
-def _hesitation(_evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+def _hesitation(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
     if place.hesitation_ms >= place.longest_pause_ms:
         return
     wait_ms = random.randint(place.hesitation_ms + 1, place.longest_pause_ms)
     yield Deed(wait_ms, events.ELEMENT_CLICKED, place.step.id, {"target": "help", "control": "link"})
 
 
-def _page_hidden(_evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+def _page_hidden(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
     yield Deed(pause_ms(random, 4_000, place), events.PAGE_HIDDEN, place.step.id)
 
 
-def _dead_clicks(_evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+def _dead_clicks(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
     for _ in range(random.randint(2, 3)):
         yield Deed(pause_ms(random, 6_000, place), events.DEAD_CLICK, place.step.id, {"target": "submit"})
 
 
-def _field_hesitations(evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+def _field_hesitations(evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
     field = random.choice(evidence.fields) if evidence.fields else "amount"
     for _ in range(random.randint(1, 3)):
         yield Deed(pause_ms(random, 15_000, place), events.FIELD_HESITATED, place.step.id, {"field": field})
 
 
-def _page_loop(_evidence: Speaks, place: Place, random: Random) -> Iterator[Deed]:
+def _page_loop(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
     yield Deed(pause_ms(random, 4_000, place), events.PAGE_LOOP, place.step.id, {"target": f"/{place.step.id}"})
 
 

@@ -16,7 +16,7 @@ import msgspec
 from operators.records import events
 from operators.records.catalogue import UNKNOWN, Catalogue, Reason, Speaks, Step
 from zhiyin.simulate.planted_signals import places
-from zhiyin.simulate.visit import SimulatedEvent, Story, Visit, Whose
+from zhiyin.simulate.visit import SimulatedCustomer, SimulatedEvent, Story, Visit
 
 
 class Mix(msgspec.Struct, frozen=True):
@@ -171,7 +171,7 @@ class Simulation:
 
     def _story(self, number: int, journey: str, begins_ms: int) -> Story:
         self._visits += 1
-        whose = Whose(f"c-{number:06d}", journey, f"t-{self._run}-{self._visits:06d}")
+        whose = SimulatedCustomer(f"c-{number:06d}", journey, f"t-{self._run}-{self._visits:06d}")
         return Story(whose, self._places[journey], begins_ms, self._random, self._next_message, self._mix.stumbles)
 
     def _next_message(self) -> str:

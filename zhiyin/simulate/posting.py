@@ -50,7 +50,7 @@ def wire_event(event: SimulatedEvent, at_ms: int) -> dict[str, Any]:
     }
 
 
-class Collector:
+class CollectorClient:
     """A collector's ``/v1/batch``, over one connection that stays open inside a ``with``."""
 
     def __init__(self, url: str, write_key: str, tell: Callable[[str], None], stopped: Callable[[], bool]) -> None:

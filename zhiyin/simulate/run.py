@@ -23,7 +23,7 @@ from zhiyin.console.progress import Progress
 from zhiyin.console.terminal import say
 from zhiyin.processes.supervisor import StopRequest
 from zhiyin.simulate.population import Simulation, merged
-from zhiyin.simulate.posting import BATCH_EVENTS, Collector, wire_event
+from zhiyin.simulate.posting import BATCH_EVENTS, CollectorClient, wire_event
 from zhiyin.simulate.visit import SimulatedEvent, Truth, Visit
 
 OPENING_CUSTOMERS: Final = 6
@@ -35,7 +35,7 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 _FLUSH_LINES: Final = 5_000
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class SimulationPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What to simulate. ``duration_ms``: stream time in which the customers arrive; ``rounds`` 0: until stopped."""
 
     customers: int
@@ -46,7 +46,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     truth: Path | None = None
 
 
-def write_file(catalogue: Catalogue, plan: Plan, out: Path, begins_ms: int = FILE_BEGINS_MS) -> int:
+def write_file(catalogue: Catalogue, plan: SimulationPlan, out: Path, begins_ms: int = FILE_BEGINS_MS) -> int:
     """Write the stream to ``out`` in order of time (``.gz .xz .zst`` by its name); the number of events."""
     simulation = Simulation(catalogue, Random(plan.seed))  # noqa: S311 - simulated people, not secrets
     visits = simulation.visits(plan.customers, plan.duration_ms, plan.rounds)
@@ -60,7 +60,7 @@ def write_file(catalogue: Catalogue, plan: Plan, out: Path, begins_ms: int = FIL
         return _write_all(file, lines)
 
 
-def post_live(catalogue: Catalogue, plan: Plan, collector: Collector, stop: StopRequest) -> None:
+def post_live(catalogue: Catalogue, plan: SimulationPlan, collector: CollectorClient, stop: StopRequest) -> None:
     """Post each event when its time has come: wall-clock time passes ``plan.speed`` times as fast for the customers."""
     visits = _live_visits(catalogue, plan, secrets.token_hex(5))
     clock = _scaled(round(time.time() * 1000), plan.speed)
@@ -68,12 +68,12 @@ def post_live(catalogue: Catalogue, plan: Plan, collector: Collector, stop: Stop
         _post_due(merged(visits), clock, truth, collector, stop)
 
 
-def opening_customers(catalogue: Catalogue, plan: Plan) -> list[str]:
+def opening_customers(catalogue: Catalogue, plan: SimulationPlan) -> list[str]:
     """The customers whom ``post_live`` lets break off first: the first hints are theirs."""
     return [visit.truth.customer for visit in islice(_live_visits(catalogue, plan, "unused"), OPENING_CUSTOMERS)]
 
 
-def _live_visits(catalogue: Catalogue, plan: Plan, run: str) -> Iterator[Visit]:
+def _live_visits(catalogue: Catalogue, plan: SimulationPlan, run: str) -> Iterator[Visit]:
     simulation = Simulation(catalogue, Random(plan.seed), run=run)  # noqa: S311 - simulated people, not secrets
     return simulation.visits(plan.customers, plan.duration_ms, plan.rounds, opening=OPENING_CUSTOMERS)
 
@@ -82,7 +82,7 @@ def _post_due(
     stream: Iterable[SimulatedEvent | Visit],
     clock: Callable[[int], int],
     truth: Callable[[Truth], object],
-    collector: Collector,
+    collector: CollectorClient,
     stop: StopRequest,
 ) -> None:
     batch: list[dict[str, Any]] = []
@@ -146,7 +146,7 @@ def _write_all(file: IO[bytes], lines: Iterator[bytes]) -> int:
 
 
 @contextmanager
-def _truth(plan: Plan, clock: Callable[[int], int]) -> Iterator[Callable[[Truth], object]]:
+def _truth(plan: SimulationPlan, clock: Callable[[int], int]) -> Iterator[Callable[[Truth], object]]:
     """What writes one truth a line, or does nothing when nobody asked for it."""
     with nullcontext() if plan.truth is None else opened_for_writing(plan.truth, "--truth") as file:
         if file is None:

@@ -12,7 +12,7 @@ import msgspec
 
 from operators.records import events
 from operators.records.catalogue import Speaks
-from zhiyin.simulate.planted_signals import Deed, Place, act_out, pause_ms
+from zhiyin.simulate.planted_signals import Deed, PlantedStep, act_out, pause_ms
 
 DWELL_MS: Final = 18_000
 CONTACT_CHANNELS: Final = ("phone", "counter", "chat")
@@ -61,7 +61,7 @@ class Visit(msgspec.Struct, frozen=True):
     truth: Truth
 
 
-class Whose(msgspec.Struct, frozen=True):
+class SimulatedCustomer(msgspec.Struct, frozen=True):
     """Whose transaction it is."""
 
     customer_id: str
@@ -74,8 +74,8 @@ class Story:
 
     def __init__(
         self,
-        whose: Whose,
-        places: tuple[Place, ...],
+        whose: SimulatedCustomer,
+        places: tuple[PlantedStep, ...],
         begins_ms: int,
         random: Random,
         next_message: Callable[[], str],
@@ -93,7 +93,7 @@ class Story:
         self._returned = False
 
     @property
-    def place(self) -> Place:
+    def place(self) -> PlantedStep:
         """Where the customer is."""
         return self.places[self._at]
 

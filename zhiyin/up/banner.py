@@ -13,7 +13,7 @@ from gateway.auth.roles import SUPERVISOR
 from gateway.auth.tokens import AGENT, CHATBOT, issue_token, purpose
 
 
-class Addresses(msgspec.Struct, frozen=True):
+class UpAddresses(msgspec.Struct, frozen=True):
     """Where everything is, and what opens it. ``metrics``: URL by process."""
 
     http: str
@@ -47,7 +47,7 @@ class Addresses(msgspec.Struct, frozen=True):
         return f"{self.http}/chat?{urlencode({'customer': customer_id})}#{urlencode(words, safe=':/')}"
 
 
-def addresses_of(settings: Settings, now_s: int) -> Addresses:
+def addresses_of(settings: Settings, now_s: int) -> UpAddresses:
     """The addresses of a set-up with these settings; tokens valid from ``now_s`` (epoch seconds)."""
     host = reachable_host(settings.host)
     more = purpose(settings.token_issuer, settings.token_audience)
@@ -55,7 +55,7 @@ def addresses_of(settings: Settings, now_s: int) -> Addresses:
     def token(subject: str, role: str) -> str:
         return issue_token(settings.token_secret, subject, role, settings.token_lifetime_s, now_s, more)
 
-    return Addresses(
+    return UpAddresses(
         http=f"http://{host}:{settings.http_port}",
         ws=f"ws://{host}:{settings.ws_port}",
         redis=settings.redis_url or "",
@@ -80,7 +80,7 @@ def reachable_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def json_line(addresses: Addresses) -> str:
+def json_line(addresses: UpAddresses) -> str:
     """One line of JSON for a program that drives us."""
     document: dict[str, Any] = {
         "http": addresses.http,
@@ -94,7 +94,7 @@ def json_line(addresses: Addresses) -> str:
     return msgspec.json.encode(document).decode() + "\n"
 
 
-def banner(addresses: Addresses, settings: Settings, demo_customer: str | None) -> str:
+def banner(addresses: UpAddresses, settings: Settings, demo_customer: str | None) -> str:
     """What a person at the terminal wants to know now. ``demo_customer``: a simulated one, None without a demo."""
     lines = [
         "",

@@ -25,7 +25,7 @@ from zhiyin.console.terminal import say
 from zhiyin.processes.embedded_redis import LOOPBACK, redis_executable, redis_part
 from zhiyin.processes.ports import chosen_ports
 from zhiyin.processes.supervisor import Part, StopRequest, Supervisor
-from zhiyin.simulate.run import Plan, opening_customers
+from zhiyin.simulate.run import SimulationPlan, opening_customers
 from zhiyin.up.banner import addresses_of, banner, json_line, reachable_host
 from zhiyin.up.lock import up_lock
 from zhiyin.up.secrets import with_secrets
@@ -37,11 +37,11 @@ _PROBE_TIMEOUT_S: Final = 2.0
 class UpOptions(msgspec.Struct, frozen=True):
     """``demo``: what to simulate, None for nobody; ``json``: one JSON line instead of the banner."""
 
-    demo: Plan | None = None
+    demo: SimulationPlan | None = None
     json: bool = False
 
 
-class Chosen(msgspec.Struct, frozen=True):
+class ChosenPorts(msgspec.Struct, frozen=True):
     """Settings with a number for every port. ``redis_port``: of the embedded Redis, None when one was named."""
 
     settings: Settings
@@ -75,7 +75,7 @@ def _require_what_was_named(settings: Settings) -> None:
         require_kafka(settings)
 
 
-def _run(supervisor: Supervisor, chosen: Chosen, options: UpOptions, stop: StopRequest) -> None:
+def _run(supervisor: Supervisor, chosen: ChosenPorts, options: UpOptions, stop: StopRequest) -> None:
     supervisor.start(parts(chosen, options))
     if stop:
         return
@@ -86,22 +86,22 @@ def _run(supervisor: Supervisor, chosen: Chosen, options: UpOptions, stop: StopR
     supervisor.watch()
 
 
-def with_ports(wanted: Settings, held: ExitStack) -> Chosen:
+def with_ports(wanted: Settings, held: ExitStack) -> ChosenPorts:
     """``wanted`` with a number for every port, ours until ``held`` is closed, and an address for Redis.
 
     Raises PortTaken.
     """
     ports = {name: getattr(wanted, name) for name in PORT_SETTINGS}
     if wanted.redis_url is not None:
-        return Chosen(msgspec.structs.replace(wanted, **chosen_ports(wanted.host, ports, held)), None)
+        return ChosenPorts(msgspec.structs.replace(wanted, **chosen_ports(wanted.host, ports, held)), None)
     numbers = chosen_ports(wanted.host, {**ports, "redis": 0}, held)
     redis_port = numbers.pop("redis")
-    return Chosen(
+    return ChosenPorts(
         msgspec.structs.replace(wanted, redis_url=f"redis://{LOOPBACK}:{redis_port}/0", **numbers), redis_port
     )
 
 
-def parts(chosen: Chosen, options: UpOptions) -> list[Part]:
+def parts(chosen: ChosenPorts, options: UpOptions) -> list[Part]:
     """What runs, first to start first."""
     settings = chosen.settings
     environment = child_environment(settings)
@@ -121,13 +121,13 @@ def _redis_part(settings: Settings, port: int) -> Part:
     return redis_part(Path(settings.state_dir) / "redis", port, settings.chatbot_redis_password)
 
 
-def simulate_words(url: str, plan: Plan) -> tuple[str, ...]:
+def simulate_words(url: str, plan: SimulationPlan) -> tuple[str, ...]:
     """``plan`` as ``zhiyin simulate`` is told it."""
     numbers = {"--customers": plan.customers, "--duration": f"{plan.duration_ms}ms", "--seed": plan.seed}
     return ("simulate", "--to", url, *(word for name, value in numbers.items() for word in (name, str(value))))
 
 
-def demo_customer(settings: Settings, plan: Plan) -> str:
+def demo_customer(settings: Settings, plan: SimulationPlan) -> str:
     """One of the first customers who get a hint, for the link to the chat page."""
     catalogue = load_catalogue(settings.catalogue)
     first = opening_customers(catalogue, plan)

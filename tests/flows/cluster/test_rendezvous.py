@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.cluster.member import Member
-from flows.cluster.rendezvous import Meeting
+from flows.cluster.rendezvous import Rendezvous
 
 ADDRESSES = ("a:1", "b:2", "c:3")
 
@@ -19,7 +19,7 @@ class Guest:
     """One process of the set, in a thread of its own."""
 
     def __init__(self, folder: Path, index: int, token: str, terms: str = "the same") -> None:
-        self.meeting = Meeting(Member(index, ADDRESSES), folder, token, terms)
+        self.meeting = Rendezvous(Member(index, ADDRESSES), folder, token, terms)
         self.prepared = 0
         self._gone = threading.Event()
         self._thread = threading.Thread(target=self._meet)

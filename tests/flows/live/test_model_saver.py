@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from flows.live.model_saver import ModelKeeper, Origin
+from flows.live.model_saver import ModelSaver, Origin
 from flows.metrics.models import ModelMetrics
 from operators.learning.interfaces import MODEL_FORMAT, LearningFigures, Quality
 from operators.support.snapshot_codec import StateUnreadable
@@ -50,9 +50,9 @@ class House:
         self.time_s = 0.0
         self.fingerprint = "12ab34cd"
 
-    def keeper(self) -> ModelKeeper:
+    def keeper(self) -> ModelSaver:
         origin = Origin("0.1.0", {LOAN: self.fingerprint})
-        return ModelKeeper(self.store, origin, 60, self._metrics, monotonic=lambda: self.time_s, now_ms=lambda: NOW_MS)
+        return ModelSaver(self.store, origin, 60, self._metrics, monotonic=lambda: self.time_s, now_ms=lambda: NOW_MS)
 
     def versions(self) -> Iterator[ModelDescription]:
         return (each for each in self.store.versions(LOAN) if isinstance(each, ModelDescription))

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from flows.metrics.learning import EVERY_S, Keepers, LearningMetrics
+from flows.metrics.learning import EVERY_S, LearningKeepers, LearningMetrics
 from operators.learning.interfaces import LearningFigures, Quality
 
 
@@ -27,7 +27,7 @@ class Figures:
 
 def test_the_figures_are_shown_by_model_every_few_seconds() -> None:
     registry, now, learning = CollectorRegistry(), [0.0], Figures()
-    metrics = Keepers([LearningMetrics(registry, lambda: now[0])])
+    metrics = LearningKeepers([LearningMetrics(registry, lambda: now[0])])
 
     def read(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"zhiyin_{name}", {"journey": "loan", **labels})

@@ -13,7 +13,7 @@ import psutil
 
 from flows.replay.worker_process import ReplayProcessLost
 from operators.records.catalogue import Catalogue
-from zhiyin.simulate.run import Plan, write_file
+from zhiyin.simulate.run import SimulationPlan, write_file
 
 BAD_LINES = (b"no json\n", b'{"userId": 7}\n', b"{}\n", b'{"userId":"a","event":"Call Me"}\n')
 REFUSED = {"not_json": 1, "wrong_type": 1, "no_customer": 1, "no_time": 1}
@@ -29,7 +29,7 @@ class FullDisk(io.BytesIO):
 
 def write_recording(catalogue: Catalogue, path: Path) -> Path:
     """Some hundred customers, and lines that nobody can read among theirs."""
-    write_file(catalogue, Plan(customers=300, seed=5, duration_ms=7_200_000), path)
+    write_file(catalogue, SimulationPlan(customers=300, seed=5, duration_ms=7_200_000), path)
     lines = path.read_bytes().splitlines(keepends=True)
     for place, bad in enumerate(BAD_LINES):
         lines.insert(100 * (place + 1), bad)

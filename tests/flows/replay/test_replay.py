@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config import load_catalogue
-from flows.replay.replay import KINDS, Pace, Replay
+from flows.replay.replay import KINDS, Replay, ReplayPace
 from flows.sources.recording import RecordingUnreadable
 from operators.records.facts import FACT_KINDS
 from operators.support.timestamps import iso_text
@@ -30,7 +30,7 @@ def test_any_stream_any_workers_any_batch_gives_the_oracles_facts(
     events: list[dict[str, Any]], workers: int, poll_events: int, shards: int
 ) -> None:
     out = io.BytesIO()
-    pace = Pace(shards=shards, poll_events=poll_events, workers=workers)
+    pace = ReplayPace(shards=shards, poll_events=poll_events, workers=workers)
     Replay(STREAM_CATALOGUE, out, STRAIGHT, pace=pace).run_lines(iter(lines(events)))
     assert written(out.getvalue()) == expected_facts(events, oracle_journeys(STREAM_CATALOGUE))
 
@@ -42,7 +42,7 @@ def test_facts_have_ids_of_their_own_and_the_same_in_every_run() -> None:
         for n in range(4)
     ]
     runs = []
-    for pace in (Pace(), Pace(shards=3, poll_events=1)):
+    for pace in (ReplayPace(), ReplayPace(shards=3, poll_events=1)):
         out = io.BytesIO()
         Replay(STREAM_CATALOGUE, out, KINDS, pace=pace).run_lines(iter(lines(events)))
         runs.append(sorted(orjson.loads(line)["id"] for line in out.getvalue().splitlines() if b'"hint"' not in line))
@@ -137,7 +137,7 @@ class FullDisk(io.BytesIO):
 
 def test_a_full_disk_ends_the_replay_with_its_own_error() -> None:
     event = {"customer": "anna", "id": "1", "name": "Transaction Started", "journey": "loan", "at_ms": BEGIN_MS}
-    replay = Replay(STREAM_CATALOGUE, FullDisk(), pace=Pace(poll_events=1))
+    replay = Replay(STREAM_CATALOGUE, FullDisk(), pace=ReplayPace(poll_events=1))
     with pytest.raises(OSError, match="No space left on device"):
         replay.run_lines(iter([wire({**event, "transaction_id": None, "step": None})] * 3))
 

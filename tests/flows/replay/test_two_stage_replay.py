@@ -13,12 +13,12 @@ import psutil
 import pytest
 
 from config import load_catalogue
-from flows.replay.replay import DEFAULT_KINDS, KINDS, Replay, Watching
+from flows.replay.replay import DEFAULT_KINDS, KINDS, Replay, ReplayObservers
 from flows.replay.two_stage_replay import TwoStageReplay
 from flows.sources.recording import RecordingUnreadable
 from flows.steps.decide import Learns
 from operators.records.catalogue import Catalogue
-from operators.tracking.features import Scored
+from operators.tracking.features import ScoredPrediction
 from tests.flows.replay.replay_processes import (
     REFUSED,
     FullDisk,
@@ -69,10 +69,10 @@ def test_two_stages_tell_what_one_process_tells_byte_for_byte(
 
 
 def test_who_watches_what_is_learnt_sees_the_same(catalogue: Catalogue, recording: Path) -> None:
-    seen: list[list[tuple[str, Scored]]] = []
+    seen: list[list[tuple[str, ScoredPrediction]]] = []
     for replay in (Replay, TwoStageReplay):
         watcher = Watcher()
-        replay(catalogue, None, ("idle",), watching=Watching(learns=Learns(watcher))).run([recording])
+        replay(catalogue, None, ("idle",), watching=ReplayObservers(learns=Learns(watcher))).run([recording])
         seen.append(watcher.scored)
     assert seen[0] == seen[1]
     assert len(seen[0]) > 100
@@ -82,9 +82,9 @@ class Watcher:
     """Keeps what it is shown."""
 
     def __init__(self) -> None:
-        self.scored: list[tuple[str, Scored]] = []
+        self.scored: list[tuple[str, ScoredPrediction]] = []
 
-    def __call__(self, journey: str, scored: Sequence[Scored]) -> None:
+    def __call__(self, journey: str, scored: Sequence[ScoredPrediction]) -> None:
         self.scored += [(journey, each) for each in scored]
 
 

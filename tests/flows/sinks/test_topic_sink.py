@@ -11,19 +11,19 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSource
 from prometheus_client import CollectorRegistry
 
-from flows.live.kafka_sinks import FactTelling, HintTelling, KafkaOutlets, LetterTelling, Topics
+from flows.live.kafka_sinks import DeadLetterEncoder, FactEncoder, HintEncoder, KafkaSinks, Topics
 from flows.live.redis_sinks import HintDesks
 from flows.live.runner import run_dataflow
 from flows.metrics.engine import EngineMetrics
-from flows.sinks.output_metrics import Counts
-from flows.sinks.topic_sink import Telling, TopicOpening, TopicPart, TopicSink, by_partition, part_name
+from flows.sinks.output_metrics import OutputMetrics
+from flows.sinks.topic_sink import TopicEncoder, TopicOpening, TopicPart, TopicSink, by_partition, part_name
 from operators.hints.arbitration import Verdict
 from operators.hints.hint import HeldBack, Retirement
 from operators.records.facts import Fact, FactKind
 from state.bus.protocol import partition_of
 from state.contacts.presence import Routes
 from state.facts.topic_documents import CLOUD_EVENT
-from state.hints.store import RedisHintStore
+from state.hints.store import RedisHintWriter
 from state.kafka.connection import KafkaConnection, KafkaUnavailable
 from state.kafka.producers import TopicProducers
 from state.redis.connections import connect
@@ -86,7 +86,9 @@ def test_facts_of_a_dataflow_stand_on_their_customers_partitions(
     lists = [[fact(10 * each + number, f"c{number}") for number in range(10)] for each in range(5)]
     flow = Dataflow("test")
     routed = op.flat_map("route", op.input("in", flow, TestingSource(lists)), by_partition(PARTITIONS))
-    op.output("out", routed, TopicSink(opening.of(topic, CLOUD_EVENT), lambda: FactTelling(topic, Counts(metrics))))
+    op.output(
+        "out", routed, TopicSink(opening.of(topic, CLOUD_EVENT), lambda: FactEncoder(topic, OutputMetrics(metrics)))
+    )
     run_dataflow(flow, 1)
     for partition in range(PARTITIONS):
         found = [
@@ -101,20 +103,20 @@ def test_redis_is_told_before_the_topic_and_a_death_in_between_costs_nothing(
 ) -> None:
     topic = new_topic(name="hints")
     client = connect(redis_url)
-    desks = HintDesks(RedisHintStore(client, lambda: NOON_MS), Routes(client, lambda: NOON_MS, ("desk-1",)), insist)
+    desks = HintDesks(RedisHintWriter(client, lambda: NOON_MS), Routes(client, lambda: NOON_MS, ("desk-1",)), insist)
     part_of = partition_of("anna", PARTITIONS)
 
-    def opened(telling: Telling[Verdict]) -> TopicPart[Verdict]:
+    def opened(telling: TopicEncoder[Verdict]) -> TopicPart[Verdict]:
         return TopicPart(opening.of(topic, CLOUD_EVENT).part(part_of, None), telling, insist)
 
     verdicts: list[Verdict] = [make_hint(), HELD_BACK, Retirement("h1", "anna", "returned", NOON_MS + 1)]
-    dying = opened(DiesInBetween(topic, desks, Counts(metrics)))
+    dying = opened(DiesInBetween(topic, desks, OutputMetrics(metrics)))
     with pytest.raises(ZeroDivisionError):
         dying.write_batch([verdicts])
     assert told_on(kafka_servers, topic) == []
     assert client.xlen("zy:channel:desk:desk-1") == 2
     for _ in range(2):
-        part = opened(HintTelling(topic, desks, Counts(metrics)))
+        part = opened(HintEncoder(topic, desks, OutputMetrics(metrics)))
         part.write_batch([verdicts[:1], verdicts[1:]])
         part.snapshot()
     assert told_on(kafka_servers, topic) == ["h1:created", "h1:retired"]
@@ -122,7 +124,7 @@ def test_redis_is_told_before_the_topic_and_a_death_in_between_costs_nothing(
     client.close()
 
 
-class DiesInBetween(HintTelling):
+class DiesInBetween(HintEncoder):
     """Dies once Redis has been told."""
 
     def documents(self, items: Sequence[Verdict]) -> Iterator[Any]:
@@ -133,7 +135,7 @@ def test_what_is_told_is_counted_and_what_is_too_large_is_said(
     metrics: EngineMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     large = fact(1, "c" * 900_000)
-    documents = FactTelling("zhiyin.facts", Counts(metrics)).documents([fact(0), large, fact(2, kind="idle")])
+    documents = FactEncoder("zhiyin.facts", OutputMetrics(metrics)).documents([fact(0), large, fact(2, kind="idle")])
     with caplog.at_level(logging.ERROR):
         assert [each.id for each in documents] == [fact(0).id]
     [message] = caplog.messages
@@ -141,7 +143,7 @@ def test_what_is_told_is_counted_and_what_is_too_large_is_said(
         "zhiyin.facts: fact of journey loan not told: found more than 900000 bytes; "
         "see what puts events on the bus besides the collector, which limits what it takes"
     )
-    list(LetterTelling("1", Counts(metrics)).documents([letter(1)]))
+    list(DeadLetterEncoder("1", OutputMetrics(metrics)).documents([letter(1)]))
     assert value(metrics.registry, "zhiyin_untold_total", topic="zhiyin.facts") == 1
     assert value(metrics.registry, "zhiyin_facts_total", kind="started", journey="loan", step="apply") == 2
     assert value(metrics.registry, "zhiyin_facts_total", kind="idle", journey="loan", step="apply") is None
@@ -155,8 +157,8 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
 def test_topics_begin_with_the_dataflow(opening: TopicOpening, metrics: EngineMetrics) -> None:
     begun: list[int] = []
     counting = msgspec.structs.replace(opening, begin=lambda: begun.append(1))
-    outlets = KafkaOutlets(
-        counting, Topics("f", "h", "d"), lambda: pytest.fail("not yet"), Counts(metrics), "1"
+    outlets = KafkaSinks(
+        counting, Topics("f", "h", "d"), lambda: pytest.fail("not yet"), OutputMetrics(metrics), "1"
     ).outlets()
     for sink in (outlets.facts, outlets.hints, outlets.dead_letters):
         assert isinstance(sink, TopicSink)

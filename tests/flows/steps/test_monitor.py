@@ -8,17 +8,17 @@ import msgspec
 import pytest
 
 from config import load_catalogue
-from flows.dataflow import Outlets, Rules, journey_flow
+from flows.dataflow import FlowOptions, Sinks, journey_flow
 from flows.live.runner import run_dataflow
 from flows.sinks.list_sink import ListSink
 from flows.sources.recording import RecordingSource, polls_of
-from operators.monitoring.journey_map import HOUR_MS, Tally, Window, over, unpack_pane
-from operators.monitoring.journey_monitor import MapChanged, Told
+from operators.monitoring.journey_map import HOUR_MS, StepTally, Window, over, unpack_pane
+from operators.monitoring.journey_monitor import MapChanged, MonitorOutput
 from operators.monitoring.satisfaction import satisfaction
 from operators.records.catalogue import Catalogue
 from operators.records.facts import LIFE_CYCLE, Fact
 from tests.parts.machine import ROOT
-from zhiyin.simulate.run import Plan, write_file
+from zhiyin.simulate.run import SimulationPlan, write_file
 
 CATALOGUE = ROOT / "config" / "catalog"
 EVERYTHING = Window("all", HOUR_MS, 24 * 400)
@@ -32,7 +32,7 @@ def catalogue() -> Catalogue:
 @pytest.fixture(scope="module")
 def lines(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     path = tmp_path_factory.mktemp("monitor") / "events.ndjson"
-    write_file(catalogue, Plan(customers=400, seed=7, duration_ms=2 * HOUR_MS), path)
+    write_file(catalogue, SimulationPlan(customers=400, seed=7, duration_ms=2 * HOUR_MS), path)
     return path.read_bytes().splitlines()
 
 
@@ -41,17 +41,17 @@ class Run:
 
     def __init__(self, catalogue: Catalogue, lines: Sequence[bytes], shards: int, poll: int) -> None:
         self.facts: list[Fact] = []
-        self.words: list[Told] = []
+        self.words: list[MonitorOutput] = []
         source = RecordingSource(polls_of(iter(lines), poll), lambda: False)
-        rules = Rules(shards=shards, run_out=lambda: True, latest_ms=lambda _: 1 << 62, checkpoints=False)
-        outlets = Outlets(
+        rules = FlowOptions(shards=shards, run_out=lambda: True, latest_ms=lambda _: 1 << 62, checkpoints=False)
+        outlets = Sinks(
             facts=ListSink(lambda: self.facts.extend),
             dead_letters=ListSink(lambda: lambda _: None),
             monitor=ListSink(lambda: self.words.extend),
         )
         run_dataflow(journey_flow(source, catalogue, rules, outlets), 1)
 
-    def tally(self, journey: str) -> Tally:
+    def tally(self, journey: str) -> StepTally:
         words = [each for each in self.words if isinstance(each, MapChanged) and each.journey == journey]
         return over(unpack_pane(packed) for each in words for packed in each.panes.values())
 

@@ -9,14 +9,14 @@ import pytest
 import redis
 
 from flows.metrics.engine import EngineMetrics
-from flows.sinks.output_metrics import Counts
+from flows.sinks.output_metrics import OutputMetrics
 from flows.steps.decide import arbitrable
 from flows.steps.outreach import about_calling
 from operators.hints.arbitration import Contact
 from operators.outreach.call_list_entry import CallFirst, NoCall, NotListed
 from operators.outreach.call_list_state import HELPED, CallOutcome, DoNotCall
 from operators.records.events import Event, Properties
-from operators.records.facts import Around
+from operators.records.facts import Interaction
 from state.bus.protocol import partition_of
 from tests.integration.engine.engine_process import PARTITIONS, EngineProcess, post, until
 from tests.integration.engine.quick_events import QUICK, event, now_ms
@@ -90,8 +90,8 @@ def test_who_is_away_is_listed_once_through_kills_and_leaves_for_each_reason(
     assert engine.stop() == 0
 
 
-def around(name: str, properties: Properties | None = None) -> Around:
-    return Around(Event(event=name, properties=properties), "anna", 5)
+def around(name: str, properties: Properties | None = None) -> Interaction:
+    return Interaction(Event(event=name, properties=properties), "anna", 5)
 
 
 def test_what_is_understood_of_what_happens_around() -> None:
@@ -124,7 +124,7 @@ def test_the_words_are_counted() -> None:
         NoCall("o1", "anna", "policy_loan", "returned", 5),
         NotListed("a1", "bert", "claim", "cool_off", 5),
     )
-    Counts(metrics).outreach(words)
+    OutputMetrics(metrics).outreach(words)
     assert metrics.registry.get_sample_value("zhiyin_outreach_total", {"journey": "policy_loan"}) == 1
     assert metrics.registry.get_sample_value("zhiyin_outreach_ended_total", {"cause": "returned"}) == 1
     labels = {"journey": "claim", "why_not": "cool_off"}

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flows.replay.replay import HINT, Pace, Replay, Watching
+from flows.replay.replay import HINT, Replay, ReplayObservers, ReplayPace
 from flows.steps.messages import shard_of
 from operators.hints.arbitration import in_control_group
 from operators.hints.uplift import GRACE_MS, UpliftCounts
@@ -22,10 +22,10 @@ LABEL_TIMEOUT_MS = duration_ms(STREAM_CATALOGUE.label_timeout)
 CATALOGUE = msgspec.structs.replace(STREAM_CATALOGUE, control_group=HALF)
 
 
-def replayed(events: list[dict[str, Any]], pace: Pace) -> tuple[dict[str, UpliftCounts], list[Fact]]:
+def replayed(events: list[dict[str, Any]], pace: ReplayPace) -> tuple[dict[str, UpliftCounts], list[Fact]]:
     counts: dict[str, UpliftCounts] = {}
     facts: list[Fact] = []
-    watching = Watching(facts.extend, counts.__setitem__)
+    watching = ReplayObservers(facts.extend, counts.__setitem__)
     Replay(CATALOGUE, None, (*FACT_KINDS, HINT), pace=pace, watching=watching).run_lines(iter(lines(events)))
     return counts, facts
 
@@ -51,8 +51,8 @@ def brute_force(facts: Iterable[Fact], journey: str, shards: int) -> tuple[int, 
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(early=streams(), pace=st.builds(Pace, st.integers(1, 4), st.integers(1, 9), st.sampled_from((1, 2))))
-def test_any_stream_gives_the_counts_of_brute_force(early: list[dict[str, Any]], pace: Pace) -> None:
+@given(early=streams(), pace=st.builds(ReplayPace, st.integers(1, 4), st.integers(1, 9), st.sampled_from((1, 2))))
+def test_any_stream_gives_the_counts_of_brute_force(early: list[dict[str, Any]], pace: ReplayPace) -> None:
     end_ms = early[-1]["at_ms"] + 4 * LABEL_TIMEOUT_MS
     each = early[0] | {"name": "Transaction Started", "transaction_id": "last", "step": None, "at_ms": end_ms}
     last = [

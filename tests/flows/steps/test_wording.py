@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from flows.metrics.engine import EngineMetrics
-from flows.sinks.output_metrics import Counts
+from flows.sinks.output_metrics import OutputMetrics
 from operators.hints.hint import Wording, WordingReward
 from tests.integration.engine.engine_process import EngineProcess, post, until
 from tests.integration.engine.quick_events import QUICK, event, now_ms
@@ -86,7 +86,7 @@ def test_shares_and_rewards_are_counted_by_variant() -> None:
         reward=1.0,
         at_ms=5,
     )
-    Counts(metrics).verdicts((hint, make_hint("plain"), reward, msgspec.structs.replace(reward, reward=0.0)))
+    OutputMetrics(metrics).verdicts((hint, make_hint("plain"), reward, msgspec.structs.replace(reward, reward=0.0)))
     labels = {"journey": "policy_loan", "reason": "face", "variant": "1"}
     value = metrics.registry.get_sample_value
     assert value("zhiyin_hint_wordings_total", labels) == 1

@@ -11,7 +11,7 @@ from gateway.ingest.collector import wall_clock_ms
 from operators.contacts.bundle import Bundle
 from operators.contacts.needs import Need
 from operators.records.catalogue import Article, Words
-from state.contacts.bundles import RedisBundleStore
+from state.contacts.bundles import RedisBundleWriter
 from state.redis.connections import connect
 from tests.gateway.running import SECRET, RunningGateway, agent, bearer, chatbot
 from tests.state.contacts.test_bundles import bundle
@@ -23,7 +23,7 @@ NEED = Need("premium_due", WORDS, WORDS, Article("a", WORDS, WORDS), 90, ("p-1",
 
 def tell(gateway: RunningGateway, *some: Bundle) -> None:
     with connect(gateway.settings.redis_url or "") as client:
-        store = RedisBundleStore(client, wall_clock_ms, 60_000)
+        store = RedisBundleWriter(client, wall_clock_ms, 60_000)
         assert store.write(some) == [True] * len(some)
 
 

@@ -9,7 +9,7 @@ from gateway.auth.tokens import AGENT, issue_token
 from gateway.ingest.collector import wall_clock_ms
 from operators.hints.hint import Hint
 from operators.records.catalogue import Words
-from state.hints.store import RedisHintStore
+from state.hints.store import RedisHintWriter
 from state.redis.connections import connect
 from tests.gateway.fixtures import Started
 from tests.gateway.running import SECRET, RunningGateway, agent, chatbot
@@ -28,7 +28,7 @@ def hint_now(name: str = "h1", **changes: object) -> Hint:
 
 def tell(gateway: RunningGateway, hint: Hint, desk_id: str = "desk-1") -> None:
     with connect(gateway.settings.redis_url or "") as client:
-        assert RedisHintStore(client, wall_clock_ms).tell(hint, desk_id)
+        assert RedisHintWriter(client, wall_clock_ms).tell(hint, desk_id)
 
 
 @pytest.fixture

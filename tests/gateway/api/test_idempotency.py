@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from gateway.api.idempotency import IdempotentAnswers
-from gateway.http.problems import Problem
+from gateway.http.problems import HttpProblem
 
 
 class Maker:
@@ -39,7 +39,7 @@ async def test_the_same_request_gets_the_same_answer(maker: Maker) -> None:
 async def test_another_request_under_the_same_key_is_refused(maker: Maker) -> None:
     answers = IdempotentAnswers()
     await answers.answer(("desk", "k"), b"request", maker)
-    with pytest.raises(Problem, match=r"422 .*: a new key for a new request"):
+    with pytest.raises(HttpProblem, match=r"422 .*: a new key for a new request"):
         await answers.answer(("desk", "k"), b"another", maker)
 
 
@@ -70,7 +70,7 @@ async def test_a_request_that_is_given_up_frees_its_key(maker: Maker) -> None:
     given_up, waiting = (asyncio.create_task(answers.answer(("desk", "k"), b"r", maker)) for _ in range(2))
     await asyncio.sleep(0.01)
     given_up.cancel()
-    with pytest.raises(Problem, match="given up"):
+    with pytest.raises(HttpProblem, match="given up"):
         await waiting
     maker.open.set()
     assert await answers.answer(("desk", "k"), b"r", maker) == b"answer 1"

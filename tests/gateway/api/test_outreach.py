@@ -14,7 +14,7 @@ from gateway.openapi.outreach_schemas import OUTREACH_SCHEMAS
 from operators.outreach.call_list_entry import OUTCOMES, CallFirst, NoCall, OutreachEntry, outreach_document
 from operators.records.catalogue import QuietHours
 from operators.support.timestamps import iso_text
-from state.outreach.store import OutreachStore
+from state.outreach.store import OutreachWriter
 from state.redis.connections import connect
 from tests.gateway.fixtures import Started
 from tests.gateway.openapi.test_document import check
@@ -33,14 +33,14 @@ def entry_now(name: str = "o1", **changes: object) -> OutreachEntry:
 
 def put(gateway: RunningGateway, *entries: OutreachEntry) -> None:
     with connect(gateway.settings.redis_url or "") as client:
-        store = OutreachStore(client, wall_clock_ms)
+        store = OutreachWriter(client, wall_clock_ms)
         assert store.write([CallFirst(each) for each in entries]) == [True] * len(entries)
 
 
 def take_back(gateway: RunningGateway, entry: OutreachEntry) -> None:
     with connect(gateway.settings.redis_url or "") as client:
         word = NoCall(entry.outreach_id, entry.customer_id, entry.journey, "returned", wall_clock_ms())
-        assert OutreachStore(client, wall_clock_ms).write([word]) == [True]
+        assert OutreachWriter(client, wall_clock_ms).write([word]) == [True]
 
 
 def told(gateway: RunningGateway) -> list[dict[str, Any]]:

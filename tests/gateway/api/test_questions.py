@@ -8,12 +8,12 @@ import pytest
 
 from gateway.auth.tokens import AGENT, issue_token
 from gateway.ingest.collector import wall_clock_ms
-from operators.contacts.bundle import Belongs
+from operators.contacts.bundle import CustomerWhereabouts
 from operators.contacts.hot_questions import HotList, HotQuestion
 from operators.records.catalogue import Article, Words
 from operators.records.routing import Whereabouts
-from state.contacts.bundles import RedisBundleStore
-from state.contacts.questions import RedisQuestionStore
+from state.contacts.bundles import RedisBundleWriter
+from state.contacts.questions import RedisQuestionWriter
 from state.redis.connections import connect
 from tests.gateway.api.test_hints import hint_now
 from tests.gateway.api.test_hints import tell as tell_hint
@@ -30,7 +30,7 @@ def question(name: str) -> HotQuestion:
 def tell(gateway: RunningGateway, group: str, *names: str) -> None:
     with connect(gateway.settings.redis_url or "") as client:
         hot = HotList(group, tuple(question(name) for name in names), wall_clock_ms())
-        RedisQuestionStore(client, 60_000).write([hot])
+        RedisQuestionWriter(client, 60_000).write([hot])
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_of_customers_out_of_reach_nothing_is_said_and_nothing_taken(
     gateway: RunningGateway, api: httpx.Client
 ) -> None:
     with connect(gateway.settings.redis_url or "") as client:
-        RedisBundleStore(client, wall_clock_ms, 60_000).write(
-            [Belongs("anna", Whereabouts(branch="sh", region="east"))]
+        RedisBundleWriter(client, wall_clock_ms, 60_000).write(
+            [CustomerWhereabouts("anna", Whereabouts(branch="sh", region="east"))]
         )
     before = gateway.metric("zhiyin_out_of_reach_total").get('where="rest"', 0.0)
     rating, taken = {"customer_id": "anna", "solved": True}, gateway.bus()
@@ -90,7 +90,7 @@ def test_the_customers_own_group_goes_before_the_journey_and_everybody(
     tell_hint(gateway, hint_now())
     assert asked(api) == ("journey:policy_loan", ["sms_code"])
     with connect(gateway.settings.redis_url or "") as client:
-        RedisBundleStore(client, wall_clock_ms, 60_000).write([Belongs("anna", Whereabouts(group="gold"))])
+        RedisBundleWriter(client, wall_clock_ms, 60_000).write([CustomerWhereabouts("anna", Whereabouts(group="gold"))])
     assert asked(api) == ("journey:policy_loan", ["sms_code"])
     tell(gateway, "group:gold", "face_check", "payment")
     assert asked(api) == ("group:gold", ["face_check", "payment"])

@@ -13,11 +13,11 @@ from websockets.typing import Subprotocol
 
 from gateway.auth.tokens import AGENT, issue_token
 from gateway.ingest.collector import wall_clock_ms
-from operators.contacts.bundle import Belongs
+from operators.contacts.bundle import CustomerWhereabouts
 from operators.records.routing import Whereabouts
-from state.contacts.bundles import RedisBundleStore
+from state.contacts.bundles import RedisBundleWriter
 from state.contacts.presence import Routes
-from state.hints.store import RedisHintStore
+from state.hints.store import RedisHintWriter
 from state.redis.connections import connect
 from tests.gateway.api.test_hints import hint_now
 from tests.gateway.api.test_hints import tell as tell_at
@@ -136,10 +136,10 @@ def test_an_owner_who_stays_away_loses_the_hint_to_the_queue(gateway: RunningGat
     owner = Caller(gateway, "desk", "d7", branch="sh")
     until(lambda: on_line(api) == ["d7"], "d7 on line")
     with connect(gateway.settings.redis_url or "") as client:
-        RedisBundleStore(client, wall_clock_ms, 60_000).write([Belongs("anna", Whereabouts("d7", "sh"))])
+        RedisBundleWriter(client, wall_clock_ms, 60_000).write([CustomerWhereabouts("anna", Whereabouts("d7", "sh"))])
         routed = Routes(client, wall_clock_ms, ("desk-1",), away_after_ms=200).tellings([hint_now()])
         assert [each.desk_id for each in routed] == ["d7"]
-        RedisHintStore(client, wall_clock_ms).write(routed)
+        RedisHintWriter(client, wall_clock_ms).write(routed)
     assert owner.event()["data"]["hint_id"] == "h1"
     time.sleep(0.3)
     assert api.get("/v1/queue", headers=headers(branch="sh")).json()["hints"] == []

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from config.settings.load import Settings
 from gateway.http.app import build_app
-from gateway.http.problems import KINDS, Problem
+from gateway.http.problems import KINDS, HttpProblem
 from gateway.runtime.metrics import GatewayMetrics
 from tests.gateway.running import RunningGateway
 
@@ -65,7 +65,7 @@ async def test_a_mistake_of_ours_is_a_500_that_tells_nothing_inside(caplog: pyte
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_problem_has_its_status_and_text(kind: str) -> None:
-    problem = Problem(kind, "what, where", [{"path": "a", "found": "b", "expected": "c"}], more={"success": False})
+    problem = HttpProblem(kind, "what, where", [{"path": "a", "found": "b", "expected": "c"}], more={"success": False})
     status, title = KINDS[kind]
     assert str(problem) == f"{status} {title}: what, where"
     assert list(problem.document()) == ["type", "title", "status", "detail", "errors", "success"]
@@ -73,4 +73,4 @@ def test_each_kind_of_problem_has_its_status_and_text(kind: str) -> None:
 
 def test_a_problem_of_no_kind_is_a_mistake_of_ours() -> None:
     with pytest.raises(KeyError, match="nonsense"):
-        Problem("nonsense", "")
+        HttpProblem("nonsense", "")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.problems import Problem
+from gateway.http.problems import HttpProblem
 from gateway.http.rate_limit import BURST_S, Rates
 
 
@@ -31,7 +31,7 @@ def test_what_is_refused_says_when_to_come_again() -> None:
     rates = Rates(1, Clock())
     for _ in range(10):
         rates.require("a", "this token")
-    with pytest.raises(Problem, match="found more than 1 a second from this token, expected at most 1") as caught:
+    with pytest.raises(HttpProblem, match="found more than 1 a second from this token, expected at most 1") as caught:
         rates.require("a", "this token")
     assert (caught.value.status, caught.value.headers) == (429, {"Retry-After": "1"})
 

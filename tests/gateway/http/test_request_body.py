@@ -3,7 +3,7 @@ import zlib
 
 import pytest
 
-from gateway.http.problems import Problem
+from gateway.http.problems import HttpProblem
 from gateway.http.request_body import too_big, unpacked
 
 LIMIT = 1_000
@@ -30,7 +30,7 @@ def test_a_gzip_stream_is_unpacked() -> None:
     ],
 )
 def test_what_is_not_unpacked(body: bytes, status: int, text: str) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(HttpProblem) as caught:
         unpacked(body, LIMIT)
     assert caught.value.status == status
     assert text in str(caught.value)

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.ingest.bus_batcher import GROUP_EVENTS, WAITING_BYTES, BusLane, LaneFull
+from gateway.ingest.bus_batcher import GROUP_EVENTS, WAITING_BYTES, BatcherFull, BusBatcher
 from state.bus.protocol import BusFull, BusUnavailable, OutgoingEvent
 
 
@@ -30,7 +30,7 @@ def events(*customers: str) -> list[OutgoingEvent]:
     return [OutgoingEvent(customer, 0, b"{}") for customer in customers]
 
 
-async def begun(lane: BusLane, *requests: list[OutgoingEvent]) -> list[asyncio.Task[None]]:
+async def begun(lane: BusBatcher, *requests: list[OutgoingEvent]) -> list[asyncio.Task[None]]:
     tasks = []
     for request in requests:
         tasks.append(asyncio.create_task(lane.append(request)))
@@ -41,7 +41,7 @@ async def begun(lane: BusLane, *requests: list[OutgoingEvent]) -> list[asyncio.T
 
 async def test_what_comes_during_an_append_shares_the_next() -> None:
     bus = SlowBus()
-    tasks = await begun(BusLane(bus), events("a"), events("b", "c"), events("d"))
+    tasks = await begun(BusBatcher(bus), events("a"), events("b", "c"), events("d"))
     bus.open.set()
     await asyncio.gather(*tasks)
     assert bus.appends == [["a"], ["b", "c", "d"]]
@@ -50,7 +50,7 @@ async def test_what_comes_during_an_append_shares_the_next() -> None:
 async def test_a_group_has_an_end() -> None:
     bus = SlowBus()
     many = events(*["x"] * (GROUP_EVENTS - 1))
-    tasks = await begun(BusLane(bus), events("a"), many, events("b"), events("c"))
+    tasks = await begun(BusBatcher(bus), events("a"), many, events("b"), events("c"))
     bus.open.set()
     await asyncio.gather(*tasks)
     assert [len(each) for each in bus.appends] == [1, GROUP_EVENTS, 1]
@@ -59,7 +59,7 @@ async def test_a_group_has_an_end() -> None:
 async def test_a_full_partition_refuses_only_its_own() -> None:
     bus = SlowBus()
     bus.full_for = {"full"}
-    tasks = await begun(BusLane(bus), events("a"), events("b"), events("full"), events("c"))
+    tasks = await begun(BusBatcher(bus), events("a"), events("b"), events("full"), events("c"))
     bus.open.set()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(each) for each in outcomes] == [type(None), type(None), BusFull, type(None)]
@@ -68,7 +68,7 @@ async def test_a_full_partition_refuses_only_its_own() -> None:
 
 async def test_a_bus_that_is_away_is_an_answer_to_all_who_wait_and_the_lane_goes_on() -> None:
     bus = SlowBus()
-    lane = BusLane(bus)
+    lane = BusBatcher(bus)
     bus.error = BusUnavailable("adding to the bus", "localhost:1", "gone", "refused", "see that it runs")
     tasks = await begun(lane, events("a"), events("b"))
     bus.open.set()
@@ -81,7 +81,7 @@ async def test_a_bus_that_is_away_is_an_answer_to_all_who_wait_and_the_lane_goes
 
 async def test_a_request_that_is_given_up_takes_nobody_with_it() -> None:
     bus = SlowBus()
-    tasks = await begun(BusLane(bus), events("a"), events("b"), events("c"))
+    tasks = await begun(BusBatcher(bus), events("a"), events("b"), events("c"))
     tasks[1].cancel()
     bus.open.set()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -93,7 +93,7 @@ async def test_a_mistake_of_ours_reaches_the_request_and_not_the_lane() -> None:
     bus = SlowBus()
     bus.open.set()
     bus.error = ZeroDivisionError("oops")
-    lane = BusLane(bus)
+    lane = BusBatcher(bus)
     with pytest.raises(ZeroDivisionError, match="oops"):
         await lane.append(events("a"))
     bus.error = None
@@ -103,10 +103,10 @@ async def test_a_mistake_of_ours_reaches_the_request_and_not_the_lane() -> None:
 
 async def test_what_waits_for_a_bus_that_hangs_is_bounded_and_there_is_room_again_afterwards() -> None:
     bus = SlowBus()
-    lane = BusLane(bus)
+    lane = BusBatcher(bus)
     half = [OutgoingEvent("a", 0, b"x" * (WAITING_BYTES // 2))]
     tasks = await begun(lane, half, half)
-    with pytest.raises(LaneFull) as full:
+    with pytest.raises(BatcherFull) as full:
         await lane.append(events("late"))
     assert str(full.value) == (
         f"waiting for the bus: found {WAITING_BYTES} bytes of at most {WAITING_BYTES}, no room for 2 more; "

@@ -7,24 +7,24 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.ingest.event_validation import EARLIEST_MS, EVENT_BYTES, Door, admit, admit_all
+from gateway.ingest.event_validation import EARLIEST_MS, EVENT_BYTES, RequestContext, validate, validate_all
 from operators.records.events import Rejection, read_event
 from operators.support.timestamps import to_ms
 from state.bus.protocol import OutgoingEvent
 from tests.gateway.events_made import event_json, json_values, mutated_events
 
 NOW_MS = to_ms(datetime(2026, 5, 4, 12, 0, tzinfo=UTC))
-DOOR = Door(NOW_MS, 60_000)
+DOOR = RequestContext(NOW_MS, 60_000)
 
 
-def taken(raw: bytes, door: Door = DOOR) -> OutgoingEvent:
-    outcome = admit(raw, door, lambda: "made-here")
+def taken(raw: bytes, door: RequestContext = DOOR) -> OutgoingEvent:
+    outcome = validate(raw, door, lambda: "made-here")
     assert isinstance(outcome, OutgoingEvent), outcome
     return outcome
 
 
-def refused(raw: bytes, door: Door = DOOR) -> Rejection:
-    outcome = admit(raw, door, lambda: "made-here")
+def refused(raw: bytes, door: RequestContext = DOOR) -> Rejection:
+    outcome = validate(raw, door, lambda: "made-here")
     assert isinstance(outcome, Rejection), outcome
     return outcome
 
@@ -205,7 +205,7 @@ def test_the_limits_of_time_belong_to_it() -> None:
 
 def test_one_bad_event_does_not_touch_the_others() -> None:
     raws = [event_json(messageId="a"), b"{", event_json(messageId="bad", userId=7), event_json(messageId="z")]
-    verdict = admit_all(raws, DOOR, lambda: "made-here")
+    verdict = validate_all(raws, DOOR, lambda: "made-here")
     assert [each.raw for each in verdict.admitted] == [raws[0], raws[3]]
     assert [(each.index, each.message_id, each.status) for each in verdict.refused] == [(1, None, 400), (2, "bad", 400)]
 
@@ -214,7 +214,7 @@ def test_a_refused_event_is_named_where_its_message_id_can_be_read() -> None:
     big = event_json(messageId="big", pad="x" * EVENT_BYTES)
     deep = event_json(messageId="deep")[:-1] + b',"pad":' + b"[" * 3_000 + b"]" * 3_000 + b"}"
     huge = event_json(messageId="huge", pad="x" * EVENT_BYTES * 5)
-    refusals = admit_all([big, deep, huge, event_json(messageId="m" * 400)], DOOR, lambda: "").refused
+    refusals = validate_all([big, deep, huge, event_json(messageId="m" * 400)], DOOR, lambda: "").refused
     assert [each.message_id for each in refusals] == ["big", None, None, "m" * 100]
     assert [each.status for each in refusals] == [413, 400, 413, 400]
 
@@ -240,19 +240,19 @@ def sound(outcome: OutgoingEvent | Rejection, raw: bytes) -> None:
 @example(b'{"userId":"\\ud800"}')
 @example(b"\xef\xbb\xbf{}")
 def test_any_bytes_are_taken_or_refused_in_words(raw: bytes) -> None:
-    sound(admit(raw, DOOR, lambda: "made-here"), raw)
+    sound(validate(raw, DOOR, lambda: "made-here"), raw)
 
 
 @given(json_values)
 def test_any_json_is_taken_or_refused_in_words(value: object) -> None:
     raw = json.dumps(value).encode()
-    sound(admit(raw, DOOR, lambda: "made-here"), raw)
+    sound(validate(raw, DOOR, lambda: "made-here"), raw)
 
 
 @given(mutated_events, st.sampled_from([None, "track", "identify", "page"]))
 def test_a_spoilt_event_is_taken_or_refused_in_words(raw: bytes, endpoint: str | None) -> None:
-    door = Door(NOW_MS, 60_000, endpoint, WHEN, b'{"channel":"server"}')
-    sound(admit(raw, door, lambda: "made-here"), raw)
+    door = RequestContext(NOW_MS, 60_000, endpoint, WHEN, b'{"channel":"server"}')
+    sound(validate(raw, door, lambda: "made-here"), raw)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.none() | st.datetimes(timezones=st.just(UTC)), st.booleans())
@@ -260,7 +260,7 @@ def test_the_corrected_time_follows_the_formula(made: datetime, sent: datetime |
     fields = {"originalTimestamp" if original else "timestamp": at(made)}
     raw = event_json(**fields, **({} if sent is None else {"sentAt": at(sent)}))
     expected = to_ms(made) if sent is None else NOW_MS - (to_ms(sent) - to_ms(made))
-    outcome = admit(raw, DOOR, lambda: "made-here")
+    outcome = validate(raw, DOOR, lambda: "made-here")
     if EARLIEST_MS <= expected <= NOW_MS + 60_000:
         assert isinstance(outcome, OutgoingEvent)
         assert outcome.time_ms == expected

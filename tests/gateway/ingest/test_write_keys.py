@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from gateway.http.problems import Problem
+from gateway.http.problems import HttpProblem
 from gateway.ingest.write_keys import WriteKeys
 
 KEYS = WriteKeys(("first", "zweiter-schlüssel"))
@@ -36,7 +36,7 @@ def test_a_key_of_ours_in_the_body() -> None:
     ],
 )
 def test_a_header_without_a_key_of_ours(header: str, text: str) -> None:
-    with pytest.raises(Problem, match=text) as caught:
+    with pytest.raises(HttpProblem, match=text) as caught:
         KEYS.check_header(header)
     assert caught.value.status == 401
     assert caught.value.headers["WWW-Authenticate"].startswith("Basic ")
@@ -44,10 +44,10 @@ def test_a_header_without_a_key_of_ours(header: str, text: str) -> None:
 
 @pytest.mark.parametrize(("key", "text"), [(None, "found none"), ("other", "not known"), ("\ud800", "not known")])
 def test_a_body_without_a_key_of_ours(key: str | None, text: str) -> None:
-    with pytest.raises(Problem, match=text):
+    with pytest.raises(HttpProblem, match=text):
         KEYS.check_body(key)
 
 
 def test_without_keys_nobody_may_send() -> None:
-    with pytest.raises(Problem, match="not known"):
+    with pytest.raises(HttpProblem, match="not known"):
         WriteKeys(()).check_body("")

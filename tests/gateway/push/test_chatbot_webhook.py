@@ -11,7 +11,7 @@ import pytest
 from gateway.ingest.collector import wall_clock_ms
 from gateway.push.chatbot_webhook import conversation_url, intent
 from operators.hints.hint import Hint, Retirement, hint_document
-from state.hints.store import RedisHintStore
+from state.hints.store import RedisHintWriter
 from state.redis import keys
 from state.redis.connections import connect
 from tests.gateway.fixtures import Started
@@ -71,9 +71,9 @@ def hint_now(name: str = "h1", **changes: object) -> Hint:
     return make_hint(name, **{**times, **changes})
 
 
-def store(redis_url: str, act: Callable[[RedisHintStore], object]) -> None:
+def store(redis_url: str, act: Callable[[RedisHintWriter], object]) -> None:
     with connect(redis_url) as client:
-        act(RedisHintStore(client, wall_clock_ms))
+        act(RedisHintWriter(client, wall_clock_ms))
 
 
 def tell(redis_url: str, hint: Hint) -> None:

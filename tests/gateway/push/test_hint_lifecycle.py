@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.push.hint_lifecycle import REMEMBERED, WAITING, HintLives
+from gateway.push.hint_lifecycle import REMEMBERED, WAITING, HintLifecycle
 from operators.hints.hint import Retirement
 from state.hints.repository import EXPIRED_AT_ONCE
 from state.redis.connections import StoreUnavailable
@@ -175,7 +175,7 @@ class Away(MemoryHouse):
 async def test_deliveries_wait_while_the_store_is_away() -> None:
     house = Away()
     house.store.tell(make_hint("h1"), "d1")
-    lives = HintLives(house.board, lambda: NOON_MS)
+    lives = HintLifecycle(house.board, lambda: NOON_MS)
     lives.start()
     lives.delivered("h1")
     async with asyncio.timeout(8):
@@ -188,7 +188,7 @@ async def test_deliveries_wait_while_the_store_is_away() -> None:
 
 async def test_what_waits_is_bounded_and_each_hint_is_noted_once() -> None:
     house = Away()
-    lives = HintLives(house.board, lambda: NOON_MS)
+    lives = HintLifecycle(house.board, lambda: NOON_MS)
     for number in range(REMEMBERED + 1):
         lives.delivered(f"h{number}")
         lives.delivered(f"h{number}")

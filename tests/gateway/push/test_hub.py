@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.push.channel_entry import Told, read_told
+from gateway.push.channel_entry import ChannelEvent, read_channel_event
 from gateway.push.hub import BLOCK_MS, RECOVERED_AT_MOST, TOLD_AT_ONCE, Hub, Start
 from operators.hints.hint import Retirement
 from state.redis.connections import StoreUnavailable
@@ -31,11 +31,11 @@ class Ear:
     def begun(self, start: Start) -> None:
         self.start = start
 
-    async def replay(self, told: Told) -> None:
+    async def replay(self, told: ChannelEvent) -> None:
         self.heard(told)
         await asyncio.sleep(self._replay_pause_s)
 
-    def heard(self, told: Told) -> None:
+    def heard(self, told: ChannelEvent) -> None:
         self.offsets.append(told.offset)
         self.shown.append(told.announces)
         self._news.set()
@@ -202,7 +202,7 @@ async def test_who_has_left_hears_nothing_and_the_others_do(house: House, hub: H
 
 async def test_one_listener_that_breaks_does_not_take_the_others_along(house: House, hub: Hub) -> None:
     class Broken(Ear):
-        def heard(self, told: Told) -> None:
+        def heard(self, told: ChannelEvent) -> None:
             raise ValueError(f"cannot hear {told.offset}")
 
     broken, here = Broken(), Ear()
@@ -367,15 +367,15 @@ async def _play(actions: list[tuple[str, int]]) -> None:
 
 
 def test_an_event_that_cannot_be_read_is_passed_on_as_it_is() -> None:
-    assert read_told(3, b"not json") == Told(3, b"not json", "", None, None)
-    assert read_told(3, b'{"time": 5}') == Told(3, b'{"time": 5}', "", None, None)
+    assert read_channel_event(3, b"not json") == ChannelEvent(3, b"not json", "", None, None)
+    assert read_channel_event(3, b'{"time": 5}') == ChannelEvent(3, b'{"time": 5}', "", None, None)
 
 
 async def test_a_large_reading_of_many_channels_leaves_turns_for_others() -> None:
     house, turns, heard = MemoryHouse(), [0], []
 
     class Noting(Ear):
-        def heard(self, told: Told) -> None:
+        def heard(self, told: ChannelEvent) -> None:
             heard.append(turns[0])
             super().heard(told)
 

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from gateway.auth.tokens import issue_token, read_token
 from gateway.push.frames import REASON_BYTES, FrameError, close_reason, next_frame, next_head, read_frame
-from gateway.push.protocol import Begin, Clock, Close, End, Report, Send, Session, Step
+from gateway.push.protocol import (
+    BeginSubscription,
+    Close,
+    EndSubscription,
+    ReportState,
+    Send,
+    Session,
+    SessionAction,
+    SessionClock,
+)
 from gateway.services.hint_feedback import NO_OPINION, Opinion
 
 SECRET = "a secret of at least thirty-two bytes"
@@ -18,8 +27,8 @@ WALL_S = 1_700_000_000
 PING_S = 25.0
 
 
-def at(seconds: float) -> Clock:
-    return Clock(100.0 + seconds, WALL_S * 1000 + int(seconds * 1000))
+def at(seconds: float) -> SessionClock:
+    return SessionClock(100.0 + seconds, WALL_S * 1000 + int(seconds * 1000))
 
 
 def new_session() -> Session:
@@ -40,14 +49,14 @@ def known_session(role: str = "agent") -> Session:
     return session
 
 
-def sent(step: Step | None) -> dict[str, Any]:
+def sent(step: SessionAction | None) -> dict[str, Any]:
     assert isinstance(step, Send)
     frame: dict[str, Any] = json.loads(step.frame)
     assert frame["type"] == step.kind
     return frame
 
 
-def closed(step: Step | None) -> Close:
+def closed(step: SessionAction | None) -> Close:
     assert isinstance(step, Close)
     return step
 
@@ -134,12 +143,12 @@ def test_ping_is_answered_before_and_after_init() -> None:
 
 def test_desk_is_the_tokens_own_desk() -> None:
     step = known_session().receive(text("subscribe", id="1", channel="desk"), at(2))
-    assert step == Begin("1", "desk:desk-1", None, None)
+    assert step == BeginSubscription("1", "desk:desk-1", None, None)
 
 
 def test_a_place_to_go_on_from_is_handed_on() -> None:
     step = known_session("chatbot").receive(text("subscribe", id="b", channel="chatbot", epoch="e", offset=7), at(2))
-    assert step == Begin("b", "chatbot", "e", 7)
+    assert step == BeginSubscription("b", "chatbot", "e", 7)
 
 
 @pytest.mark.parametrize(
@@ -165,30 +174,30 @@ def test_an_id_in_use_is_a_duplicate_until_it_has_ended() -> None:
     subscribe = text("subscribe", id="1", channel="desk")
     session.receive(subscribe, at(2))
     session.ended("1")
-    assert isinstance(session.receive(subscribe, at(3)), Begin)
+    assert isinstance(session.receive(subscribe, at(3)), BeginSubscription)
     assert closed(session.receive(subscribe, at(4))) == Close(4409, "subscription id '1' is in use")
 
 
 def test_complete_ends_a_subscription_and_is_nothing_for_an_unknown_one() -> None:
     session = known_session()
     session.receive(text("subscribe", id="1", channel="desk"), at(2))
-    assert session.receive(text("complete", id="1"), at(3)) == End("1")
+    assert session.receive(text("complete", id="1"), at(3)) == EndSubscription("1")
     assert session.receive(text("complete", id="2"), at(3)) is None
 
 
 def test_too_many_subscriptions() -> None:
     session = known_session()
     for number in range(8):
-        assert isinstance(session.receive(text("subscribe", id=str(number), channel="desk"), at(2)), Begin)
+        assert isinstance(session.receive(text("subscribe", id=str(number), channel="desk"), at(2)), BeginSubscription)
     step = closed(session.receive(text("subscribe", id="8", channel="desk"), at(2)))
     assert step == Close(4429, "too many subscriptions: at most 8")
 
 
 def test_an_ack_is_a_report() -> None:
     session = known_session()
-    assert session.receive(text("ack", hint_id="h1", state="shown"), at(2)) == Report("h1", "shown", NO_OPINION)
+    assert session.receive(text("ack", hint_id="h1", state="shown"), at(2)) == ReportState("h1", "shown", NO_OPINION)
     step = session.receive(text("ack", hint_id="h1", state="used", helpful=False), at(2))
-    assert step == Report("h1", "used", Opinion(helpful=False))
+    assert step == ReportState("h1", "used", Opinion(helpful=False))
 
 
 def test_frames_in_a_flood_are_too_many_and_a_steady_flow_is_not() -> None:
@@ -244,7 +253,7 @@ def test_no_frame_breaks_the_session_and_ids_are_never_doubled(frames: list[tupl
     for kind, fields in frames:
         before = set(session.subscriptions)
         step = session.receive(json.dumps({"type": kind, **fields}), at(2))
-        if isinstance(step, Begin):
+        if isinstance(step, BeginSubscription):
             assert step.id not in before
         if isinstance(step, Close):
             break

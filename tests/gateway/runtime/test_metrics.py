@@ -3,7 +3,7 @@ import re
 import pytest
 
 from config.metric import PROCESS_METRICS, Metric
-from gateway.push.prometheus_meter import PushCounts
+from gateway.push.prometheus_meter import PrometheusMeter
 from gateway.runtime.metrics import TABLE, GatewayMetrics
 
 UNITS = {"histogram": ("_seconds", "_bytes"), "counter": ("_total",)}
@@ -36,7 +36,7 @@ def test_two_gateways_in_one_process_count_apart() -> None:
 
 def test_what_the_push_tells_is_counted() -> None:
     metrics = GatewayMetrics()
-    counts = PushCounts(metrics, lambda: 10_000)
+    counts = PrometheusMeter(metrics, lambda: 10_000)
     counts.opened("agent")
     counts.opened("agent")
     counts.ended("agent")

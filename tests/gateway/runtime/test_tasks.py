@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from gateway.runtime.tasks import end
+from gateway.runtime.tasks import cancel_and_wait
 
 
 async def test_a_task_that_swallows_a_cancellation_is_told_again() -> None:
@@ -17,7 +17,7 @@ async def test_a_task_that_swallows_a_cancellation_is_told_again() -> None:
 
     task = asyncio.create_task(deaf())
     await asyncio.sleep(0)
-    await end(task)
+    await cancel_and_wait(task)
     assert swallowed.is_set()
     assert task.cancelled()
 
@@ -28,5 +28,5 @@ async def test_what_a_task_died_of_is_nobodys_matter_any_more() -> None:
 
     task = asyncio.create_task(broken())
     await asyncio.wait((task,))
-    await end(task)
-    await end()
+    await cancel_and_wait(task)
+    await cancel_and_wait()

@@ -12,8 +12,8 @@ from websockets.typing import Subprotocol
 from gateway.auth.tokens import Token
 from gateway.services.audit import AGAIN_AFTER_MS, WAITING, Auditor
 from operators.support.masking import masked
-from state.audit.trail import AuditTrail, Seen, Shown, View, read_trail
-from state.hints.store import RedisHintStore
+from state.audit.trail import AuditEntry, AuditTrail, AuditView, ShownItem, read_trail
+from state.hints.store import RedisHintWriter
 from state.redis import keys
 from state.redis.connections import StoreUnavailable, connect, connect_async
 from tests.gateway.api.test_contacts import bundle_now
@@ -31,12 +31,12 @@ def told(gateway: RunningGateway, *names: str, desk: str = "desk-1") -> None:
     """Hints of anna's at a desk."""
     now_ms = round(time.time() * 1000)
     with connect(gateway.settings.redis_url or "") as client:
-        store = RedisHintStore(client, lambda: now_ms)
+        store = RedisHintWriter(client, lambda: now_ms)
         for name in names:
             store.tell(make_hint(name, created_at_ms=now_ms, expires_at_ms=now_ms + 600_000), desk)
 
 
-def trail(gateway: RunningGateway) -> list[Seen]:
+def trail(gateway: RunningGateway) -> list[AuditEntry]:
     with connect(gateway.settings.redis_url or "") as client:
         return list(read_trail(client))
 
@@ -129,7 +129,7 @@ class Away(AuditTrail):
     """A store that cannot be written to."""
 
     def __init__(self) -> None:
-        self.written: list[View] = []
+        self.written: list[AuditView] = []
 
     async def write(self, views: object) -> None:
         raise StoreUnavailable("writing the audit trail", "127.0.0.1:1", "gone", "refused", "see that it runs")
@@ -142,7 +142,7 @@ async def test_what_cannot_be_noted_is_not_shown_and_what_was_pushed_is_counted(
     with pytest.raises(StoreUnavailable, match="writing the audit trail"):
         await auditor.shown(token, "list", [{"hint_id": "h1", "customer_id": "anna"}])
     for number in range(WAITING + 2):
-        auditor.pushed(token, Shown("hint", f"h{number}", "anna"))
+        auditor.pushed(token, ShownItem("hint", f"h{number}", "anna"))
     await auditor.stop()
     assert sum(lost) == WAITING + 2
 
@@ -151,9 +151,9 @@ class Kept(AuditTrail):
     """A trail in a list."""
 
     def __init__(self) -> None:
-        self.written: list[View] = []
+        self.written: list[AuditView] = []
 
-    async def write(self, views: Sequence[View]) -> None:
+    async def write(self, views: Sequence[AuditView]) -> None:
         self.written += views
 
 
@@ -173,7 +173,7 @@ async def test_an_entry_that_is_listed_for_hours_is_noted_each_hour_and_only_whe
 
 async def test_what_does_not_say_whom_it_is_about_is_noted_all_the_same(redis_url: str) -> None:
     client = connect_async(redis_url)
-    await AuditTrail(client, b"key").write([View(1, "desk-1", "agent", "push", "hint", "gone")])
+    await AuditTrail(client, b"key").write([AuditView(1, "desk-1", "agent", "push", "hint", "gone")])
     await client.aclose()
     with connect(redis_url) as reading:
-        assert list(read_trail(reading)) == [Seen(1, "desk-1", "agent", "push", "hint", "gone", "unknown")]
+        assert list(read_trail(reading)) == [AuditEntry(1, "desk-1", "agent", "push", "hint", "gone", "unknown")]

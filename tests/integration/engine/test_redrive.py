@@ -12,10 +12,10 @@ import pytest
 import redis
 
 from state.bus.redis import RedisBusWriter
-from state.dead_letters.redis import RedisDeadLetterShelf
+from state.dead_letters.redis import RedisDeadLetterStore
 from state.dead_letters.redrive import BusRedriver
-from state.dead_letters.redrive_log import RedrivenMarks
-from state.dead_letters.store import ShelvedLetter, Span
+from state.dead_letters.redrive_log import RedriveLog
+from state.dead_letters.store import ListedLetter, TimeSpan
 from state.redis.connections import StoreUnavailable, connect, connect_async
 from tests.integration.engine.engine_process import PARTITIONS, EngineProcess, post, stream_documents, told_facts, until
 from tests.parts.redis_server import RedisServer, free_port
@@ -120,19 +120,19 @@ def test_a_mended_catalogue_takes_what_is_redriven_once(
     assert engine.stop() == 0
 
 
-class BreaksOff(RedrivenMarks):
+class BreaksOff(RedriveLog):
     """The power fails after the event went and before the letter is marked."""
 
     def mark(self, letters: object, now_ms: int) -> None:
         raise StoreUnavailable("marking", "here", "gone", "the power failed", "wait")
 
 
-async def redrive_in_two_steps(url: str, marks: type[RedrivenMarks]) -> int:
+async def redrive_in_two_steps(url: str, marks: type[RedriveLog]) -> int:
     """All letters, as to a bus that is elsewhere."""
     client = connect_async(url)
     try:
         with connect(url) as marking:
-            letters: list[ShelvedLetter] = list(RedisDeadLetterShelf(marking).letters(Span()))
+            letters: list[ListedLetter] = list(RedisDeadLetterStore(marking).letters(TimeSpan()))
             redriver = BusRedriver(RedisBusWriter(client, PARTITIONS, 1_000), marks(marking))
             return await redriver.redrive(letters, time.time_ns() // 1_000_000)
     finally:
@@ -152,8 +152,8 @@ def test_an_event_that_went_twice_because_the_mark_was_lost_is_known_by_its_mess
     with pytest.raises(StoreUnavailable):
         asyncio.run(redrive_in_two_steps(redis_server.url, BreaksOff))
     assert client.hlen("zy:redriven") == 0
-    assert asyncio.run(redrive_in_two_steps(redis_server.url, RedrivenMarks)) == 2
-    assert asyncio.run(redrive_in_two_steps(redis_server.url, RedrivenMarks)) == 0
+    assert asyncio.run(redrive_in_two_steps(redis_server.url, RedriveLog)) == 2
+    assert asyncio.run(redrive_in_two_steps(redis_server.url, RedriveLog)) == 0
     engine.start()
     try:
         taken(client)

@@ -5,7 +5,7 @@ Ten thousand: `python -m tests.integration.gateway.forged HTTP_URL WS_URL 10000`
 
 import time
 
-from state.hints.store import RedisHintStore
+from state.hints.store import RedisHintWriter
 from state.redis.connections import connect
 from tests.gateway.running import RunningGateway, agent
 from tests.integration.gateway.forged import tried
@@ -17,7 +17,7 @@ REQUESTS = 600
 async def test_none_of_them_is_served(gateway: RunningGateway) -> None:
     now_ms = round(time.time() * 1000)
     with connect(gateway.settings.redis_url or "") as client:
-        store = RedisHintStore(client, lambda: now_ms)
+        store = RedisHintWriter(client, lambda: now_ms)
         store.tell(make_hint("h1", created_at_ms=now_ms, expires_at_ms=now_ms + 600_000), "desk-1")
         token = agent()["Authorization"].removeprefix("Bearer ")
         outcomes = await tried(gateway.addresses.http, gateway.addresses.ws, REQUESTS, token)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.ingest.bus_batcher import BusLane
+from gateway.ingest.bus_batcher import BusBatcher
 from state.kafka.connection import KafkaConnection, KafkaUnavailable
 from tests.gateway.events_made import event_json
 from tests.gateway.fixtures import Started
@@ -101,7 +101,7 @@ async def test_a_request_larger_than_the_room_is_a_503(started: Started, redis_u
 async def test_however_many_requests_wait_each_is_answered_in_time(mock: MockKafka) -> None:
     house = KafkaBusHouse(mock.servers, TOPIC, limit=100_000)
     await house.open()
-    lane = BusLane(house.writer)
+    lane = BusBatcher(house.writer)
     mock.freeze()
     began = time.monotonic()
     answers = await asyncio.gather(*(lane.append(events(500)) for _ in range(40)), return_exceptions=True)

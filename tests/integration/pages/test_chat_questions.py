@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from operators.contacts.hot_questions import Asked, HotQuestions
-from state.contacts.questions import RedisQuestionStore
+from operators.contacts.hot_questions import HotQuestions, QuestionAsked
+from state.contacts.questions import RedisQuestionWriter
 from tests.gateway.page_house import PageHouse, now_ms, open_page_house
 from tests.parts.redis_server import RedisServer
 
@@ -25,8 +25,8 @@ def ask(house: PageHouse, *names: str) -> None:
     questions = HotQuestions(house.catalogue, 3_600_000)
     for times, name in enumerate(reversed(names), 1):
         for _ in range(times):
-            questions.learn("all", Asked(("all",), name, now_ms()), now_ms())
-    RedisQuestionStore(house.client, 3_600_000).write([questions.hot_list("all", now_ms())])
+            questions.learn("all", QuestionAsked(("all",), name, now_ms()), now_ms())
+    RedisQuestionWriter(house.client, 3_600_000).write([questions.hot_list("all", now_ms())])
 
 
 def open_chat(page: Page, house: PageHouse, customer: str) -> None:

@@ -10,7 +10,7 @@ from operators.contacts.bundle import Bundle, BundleChanged, BundleEnd
 from operators.contacts.needs import NeedRules
 from operators.hints.hint import Hint
 from operators.records.policies import Policy
-from state.contacts.bundles import RedisBundleStore
+from state.contacts.bundles import RedisBundleWriter
 from tests.gateway.page_house import PageHouse, catalogue_hint, now_ms, open_page_house
 from tests.parts.redis_server import RedisServer
 
@@ -48,18 +48,18 @@ def tell(house: PageHouse, name: str = "b1", customer: str = "C-2024-10847", **c
         failures={},
     )
     bundle = msgspec.structs.replace(bundle, **changes)
-    assert RedisBundleStore(house.client, now_ms, 60_000).write([bundle]) == [True]
+    assert RedisBundleWriter(house.client, now_ms, 60_000).write([bundle]) == [True]
     return bundle
 
 
 def end(house: PageHouse, bundle: Bundle) -> None:
     told = BundleEnd(bundle.bundle_id, bundle.customer_id, bundle.agent_id, now_ms())
-    assert RedisBundleStore(house.client, now_ms, 60_000).write([told]) == [True]
+    assert RedisBundleWriter(house.client, now_ms, 60_000).write([told]) == [True]
 
 
 def change(house: PageHouse, bundle: Bundle, cause: str, hint: Hint | None) -> None:
     told = BundleChanged(bundle.bundle_id, bundle.customer_id, "desk-1", cause, now_ms(), hint)
-    assert RedisBundleStore(house.client, now_ms, 60_000).write([told]) == [True]
+    assert RedisBundleWriter(house.client, now_ms, 60_000).write([told]) == [True]
 
 
 def open_desk(page: Page, house: PageHouse) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from config import load_catalogue
 from operators.outreach.call_list_entry import CallFirst, NoCall, OutreachEntry, entry_of
 from operators.records.catalogue import Catalogue, QuietHours
-from state.outreach.store import OutreachStore
+from state.outreach.store import OutreachWriter
 from state.redis import keys
 from tests.gateway.page_house import CATALOGUE, HOUR_MS, PageHouse, catalogue_hint, now_ms, open_page_house
 from tests.parts.browser import PageWatch
@@ -29,7 +29,7 @@ class ListHouse:
     def __init__(self, pages: PageHouse, catalogue: Catalogue) -> None:
         self.pages = pages
         self._catalogue = catalogue
-        self._store = OutreachStore(pages.client, now_ms)
+        self._store = OutreachWriter(pages.client, now_ms)
 
     def put(self, name: str, hint: dict[str, Any] | None = None, **changes: object) -> OutreachEntry:
         """Put one more customer on the list, in the words of the real catalogue."""

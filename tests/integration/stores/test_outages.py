@@ -20,11 +20,11 @@ from operators.records.dead_letters import DeadLetter
 from operators.records.events import Rejection
 from state.bus.protocol import BusUnavailable, OutgoingEvent
 from state.bus.redis import RedisBusReader, RedisBusWriter
-from state.dead_letters.writer import RedisDeadLetters
+from state.dead_letters.writer import RedisDeadLetterWriter
 from state.facts.stream import RedisFactStream
-from state.hints.repository import RedisHintBoard
-from state.hints.store import RedisHintStore
-from state.redis.channels import Place
+from state.hints.repository import RedisHintRepository
+from state.hints.store import RedisHintWriter
+from state.redis.channels import ChannelOffset
 from state.redis.connections import WAIT_TIMEOUT_S, StoreUnavailable, address_of, connect, connect_async
 from tests.parts.processes import stop_still
 from tests.parts.redis_server import RedisServer, free_port
@@ -134,7 +134,7 @@ async def test_no_memory_left(any_redis_url: str) -> None:
             assert "used memory > 'maxmemory'" in error.reason
             assert error.advice == "raise its maxmemory or give it more memory"
             with pytest.raises(StoreUnavailable) as caught:
-                RedisHintStore(client, lambda: NOON_MS).tell(make_hint(), "d1")
+                RedisHintWriter(client, lambda: NOON_MS).tell(make_hint(), "d1")
             assert caught.value.kind == "out_of_memory"
         finally:
             client.config_set("maxmemory", "0")
@@ -187,14 +187,14 @@ def test_a_wrong_password(redis_server: RedisServer) -> None:
 
 def _sync_operations(url: str) -> dict[str, Callable[[], object]]:
     client = connect(url)
-    store = RedisHintStore(client, lambda: NOON_MS)
+    store = RedisHintWriter(client, lambda: NOON_MS)
     reader = RedisBusReader(client, 0)
     letter = DeadLetter(b"{", (Rejection("not_json", "$", "'{'", "one JSON object"),), NOON_MS)
     return {
         "writing hints (Telling)": lambda: store.tell(make_hint(), "d1"),
         "writing hints (Retirement)": lambda: store.retire(Retirement("h1", "anna", "returned", NOON_MS)),
         "writing to zy:facts": lambda: RedisFactStream(client).write([make_hint()]),
-        "writing to zy:dead-letters": lambda: RedisDeadLetters(client, "1").write([letter]),
+        "writing to zy:dead-letters": lambda: RedisDeadLetterWriter(client, "1").write([letter]),
         "reading bus partition 0": lambda: reader.read("0-0", 1),
         "marking bus partition 0 as taken": lambda: reader.taken("1-0"),
         "reading how far bus partition 0 is taken": reader.taken_up_to,
@@ -209,15 +209,15 @@ def test_every_operation_of_the_engine_says_what_it_was(operation: str) -> None:
 
 
 @pytest.fixture
-async def dead_board() -> AsyncIterator[RedisHintBoard]:
+async def dead_board() -> AsyncIterator[RedisHintRepository]:
     url = f"redis://127.0.0.1:{free_port()}"
     client, waiting = connect_async(url), connect_async(url, WAIT_TIMEOUT_S)
-    yield RedisHintBoard(client, waiting)
+    yield RedisHintRepository(client, waiting)
     await client.aclose()
     await waiting.aclose()
 
 
-async def test_every_operation_of_the_gateway_says_what_it_was(dead_board: RedisHintBoard) -> None:
+async def test_every_operation_of_the_gateway_says_what_it_was(dead_board: RedisHintRepository) -> None:
     board = dead_board
     for operation, asked in {
         "reading a customer's hints": board.next_hints("anna", NOON_MS),
@@ -226,7 +226,7 @@ async def test_every_operation_of_the_gateway_says_what_it_was(dead_board: Redis
         "changing a hint's state": board.change_state("h1", "used", NOON_MS),
         "asking where a channel stands": board.position("chatbot"),
         "reading a channel": board.read("chatbot", 0, 1),
-        "waiting on channels": board.wait({"chatbot": Place("e", 0)}, 10),
+        "waiting on channels": board.wait({"chatbot": ChannelOffset("e", 0)}, 10),
     }.items():
         with pytest.raises(StoreUnavailable) as caught:
             await asked

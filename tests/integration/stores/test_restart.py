@@ -71,7 +71,7 @@ async def test_emptied_means_another_epoch(house: RedisHouse) -> None:
 
 
 @pytest.mark.parametrize("lost", [keys.CHANNEL_OFFSET, keys.CHANNEL_EPOCH])
-async def test_a_channel_that_lost_a_part_begins_anew(house: RedisHouse, lost: keys.Key) -> None:
+async def test_a_channel_that_lost_a_part_begins_anew(house: RedisHouse, lost: keys.RedisKey) -> None:
     house.store.tell(make_hint("h1"), "d1")
     before = await house.board.position("desk:d1")
     house.client.delete(lost.of("desk:d1"))
@@ -92,7 +92,7 @@ async def test_how_long_keys_stay(house: RedisHouse) -> None:
     house.store.tell(make_hint("h0", priority=10, expires_at_ms=house.now_ms + HOUR_MS // 2), "d1")
     client = house.client
 
-    def left_ms(key: keys.Key, name: str) -> int:
+    def left_ms(key: keys.RedisKey, name: str) -> int:
         """To the nearest ten seconds, upwards."""
         left: int = client.pttl(key.of(name))
         return -(-left // 10_000) * 10_000

@@ -12,8 +12,8 @@ from operators.hints.hint import Retirement
 from operators.records.dead_letters import DeadLetter, letter_id
 from operators.records.events import Rejection
 from operators.records.facts import Fact
-from state.dead_letters.writer import DeadLetters, MemoryDeadLetters, RedisDeadLetters
-from state.facts.stream import FactStream, MemoryFactStream, RedisFactStream, Told, event_of
+from state.dead_letters.writer import DeadLetterWriter, MemoryDeadLetterWriter, RedisDeadLetterWriter
+from state.facts.stream import FactStream, MemoryFactStream, PublicItem, RedisFactStream, event_of
 from state.redis import keys
 from state.redis.connections import Client, connect
 from state.redis.idempotent_append import DOCUMENTS_A_CALL
@@ -36,13 +36,13 @@ def letter(raw: bytes = b"{", at_ms: int = NOON_MS) -> DeadLetter:
     return DeadLetter(raw, (Rejection("not_json", "$", "'{'", "one JSON object"),), at_ms)
 
 
-def written(client: Client, key: keys.Key) -> list[dict[str, Any]]:
+def written(client: Client, key: keys.RedisKey) -> list[dict[str, Any]]:
     entries: Any = client.xrange(key.of())
     return [json.loads(fields[b"e"]) for _, fields in entries]
 
 
 def test_facts_and_hints_are_written_as_cloud_events(client: Client) -> None:
-    told: list[Told] = [fact(), make_hint(), Retirement("h1", "anna", "returned", NOON_MS + 1)]
+    told: list[PublicItem] = [fact(), make_hint(), Retirement("h1", "anna", "returned", NOON_MS + 1)]
     assert RedisFactStream(client).write(told) == 3
     assert [event["type"] for event in written(client, keys.FACTS)] == [
         "zhiyin.transaction.started",
@@ -93,8 +93,8 @@ def test_scripts_that_redis_forgot_are_given_again(client: Client) -> None:
 
 def test_dead_letters_are_kept_whole_and_once(client: Client) -> None:
     letters = [letter(), letter(b"\xff\x00"), letter(), letter(at_ms=NOON_MS + 1)]
-    memory, real = MemoryDeadLetters("0.1"), RedisDeadLetters(client, "0.1")
-    stores: tuple[DeadLetters, ...] = (memory, real)
+    memory, real = MemoryDeadLetterWriter("0.1"), RedisDeadLetterWriter(client, "0.1")
+    stores: tuple[DeadLetterWriter, ...] = (memory, real)
     assert [store.write(letters) for store in stores] == [3, 3]
     assert [store.write(letters) for store in stores] == [0, 0]
     assert written(client, keys.DEAD_LETTERS) == list(memory.letters.values())

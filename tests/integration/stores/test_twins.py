@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from operators.hints.hint import HintState, RetireCause, Retirement, Speak
 from operators.records.catalogue import Surface
 from operators.support.timestamps import iso_text
-from state.hints.transitions import Order, Telling
+from state.hints.transitions import HintOrder, PlaceHint
 from state.redis.connections import connect
 from tests.state.houses import NOON_MS, House, MemoryHouse, RedisHouse, make_hint
 
@@ -27,7 +27,7 @@ hint_ids = st.sampled_from(HINT_IDS)
 surfaces = st.sampled_from([("desk", "chatbot"), ("desk",), ("chatbot",)])
 moments_ms = st.integers(-2, 6).map(lambda minutes: NOON_MS + minutes * MINUTE_MS)
 tellings = st.builds(
-    lambda hint_id, on, priority, created_ms, lasts, waits, desk: Telling(
+    lambda hint_id, on, priority, created_ms, lasts, waits, desk: PlaceHint(
         make_hint(
             hint_id,
             customer_id=CUSTOMERS[hint_id],
@@ -80,11 +80,11 @@ class Twins(RuleBasedStateMachine):
         return self.loop.run_until_complete(waited())
 
     @rule(written=st.lists(orders, min_size=1, max_size=6))
-    def write(self, written: list[Order]) -> None:
+    def write(self, written: list[HintOrder]) -> None:
         assert self.memory.store.write(written) == self.redis.store.write(written)
 
     @rule(told=tellings)
-    def tell(self, told: Telling) -> None:
+    def tell(self, told: PlaceHint) -> None:
         assert self.memory.store.write((told,)) == self.redis.store.write((told,))
 
     @rule(hint_id=hint_ids, state=st.sampled_from([*get_args(HintState), "shown", "used", "nonsense"]))

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from operators.contacts.bundle import (
     AnswerNews,
     Attendance,
-    Belongs,
     Bundle,
     BundleEnd,
-    Input,
+    ContactInput,
+    ContactOutput,
+    CustomerWhereabouts,
     PolicyNews,
     TraitNews,
-    Word,
     bundle_document,
 )
 from operators.contacts.bundle_decision import POLICIES_A_CUSTOMER, BundleDecision
-from operators.contacts.hot_questions import Asked, Rated
+from operators.contacts.hot_questions import AnswerRated, QuestionAsked
 from operators.hints.builder import hint_id
 from operators.records.catalogue import Bundles, Catalogue, ControlGroup, NeedRule, Words
 from operators.records.facts import Fact, FactKind
@@ -63,11 +63,11 @@ def news(at_ms: int = NOW_MS - DAY_MS, name: str = "p1", **fields: object) -> Po
     return PolicyNews("u1", msgspec.convert({"policy_id": name, **fields}, Policy), at_ms)
 
 
-def told(made: BundleDecision, *inputs: Input) -> list[Word]:
+def told(made: BundleDecision, *inputs: ContactInput) -> list[ContactOutput]:
     return list(chain.from_iterable(made.decide((each,), each.at_ms) for each in inputs))
 
 
-def one(said: list[Word]) -> Bundle:
+def one(said: list[ContactOutput]) -> Bundle:
     assert len(said) == 1
     assert isinstance(said[0], Bundle)
     return said[0]
@@ -76,7 +76,7 @@ def one(said: list[Word]) -> Bundle:
 def test_a_contact_brings_one_bundle_with_the_interruption_and_the_needs_that_matter_most() -> None:
     made = decision()
     everything = news(has_beneficiary=False, premium_due_on=date(2026, 1, 1), unclaimed_benefit=True)
-    assert [type(each) for each in told(made, everything, fact(at_ms=NOW_MS - 1000))] == [Asked]
+    assert [type(each) for each in told(made, everything, fact(at_ms=NOW_MS - 1000))] == [QuestionAsked]
     bundle = one(told(made, call()))
     assert [each.code for each in bundle.needs] == ["premium", "benefit"]
     assert bundle.more == 1
@@ -138,14 +138,14 @@ def test_an_older_state_of_a_policy_changes_nothing_and_one_that_ended_calls_for
 
 def test_whose_a_customer_is_is_told_when_it_changes() -> None:
     made = decision()
-    assert told(made, news(branch="sh", owner_agent_id="d7")) == [Belongs("u1", Whereabouts("d7", "sh"))]
+    assert told(made, news(branch="sh", owner_agent_id="d7")) == [CustomerWhereabouts("u1", Whereabouts("d7", "sh"))]
     assert told(made, news(NOW_MS - DAY_MS + 1, branch="sh", owner_agent_id="d7")) == []
     said = TraitNews("u1", Traits(owner_agent_id="d9", group="gold"), NOW_MS)
-    assert told(made, said) == [Belongs("u1", Whereabouts("d9", "sh", None, "gold"))]
+    assert told(made, said) == [CustomerWhereabouts("u1", Whereabouts("d9", "sh", None, "gold"))]
     earlier = TraitNews("u1", Traits(owner_agent_id="d1"), NOW_MS - 5)
     assert told(made, earlier) == []
     assert told(made, TraitNews("u1", Traits(region="east"), NOW_MS + 1)) == [
-        Belongs("u1", Whereabouts("d9", "sh", "east", "gold"))
+        CustomerWhereabouts("u1", Whereabouts("d9", "sh", "east", "gold"))
     ]
     assert one(told(made, call(at_ms=NOW_MS + 2))).branch == "sh"
 
@@ -202,7 +202,7 @@ inputs = st.one_of(
 
 
 @given(st.lists(inputs, max_size=25), st.integers(0, 25))
-def test_a_decision_taken_up_from_its_packs_goes_on_as_if_nothing_had_been(some: list[Input], cut: int) -> None:
+def test_a_decision_taken_up_from_its_packs_goes_on_as_if_nothing_had_been(some: list[ContactInput], cut: int) -> None:
     one_piece, before = decision(), decision()
     packs: list[bytes] = []
     for each in some[:cut]:
@@ -216,7 +216,7 @@ def test_a_decision_taken_up_from_its_packs_goes_on_as_if_nothing_had_been(some:
     assert sorted(_rows(after)) == sorted(_rows(one_piece))
 
 
-def _step(made: BundleDecision, given: Input) -> list[Word]:
+def _step(made: BundleDecision, given: ContactInput) -> list[ContactOutput]:
     return [*made.due(given.at_ms), *made.decide((given,), given.at_ms)]
 
 
@@ -235,13 +235,13 @@ def test_a_break_off_is_a_question_and_a_word_on_its_hint_rates_the_answer() -> 
     told(made, TraitNews("u1", Traits(group="gold"), NOW_MS - 50))
     broken = fact(at_ms=NOW_MS)
     groups = ("all", "journey:policy_loan", "group:gold")
-    assert told(made, broken) == [Asked(groups, "policy_loan.face_check", NOW_MS)]
+    assert told(made, broken) == [QuestionAsked(groups, "policy_loan.face_check", NOW_MS)]
     assert told(made, fact("completed", at_ms=NOW_MS + 5)) == []
     rated = AnswerNews("u1", False, NOW_MS + 9, hint_id=hint_id(broken))
-    assert told(made, rated) == [Rated(groups, "policy_loan.face_check", False, NOW_MS + 9)]
+    assert told(made, rated) == [AnswerRated(groups, "policy_loan.face_check", False, NOW_MS + 9)]
     assert told(made, AnswerNews("u1", True, NOW_MS + 9, hint_id="another")) == []
     assert told(made, AnswerNews("u2", True, NOW_MS, question_id="claim.sms_code")) == [
-        Rated(("all", "journey:claim"), "claim.sms_code", True, NOW_MS)
+        AnswerRated(("all", "journey:claim"), "claim.sms_code", True, NOW_MS)
     ]
 
 

@@ -11,10 +11,10 @@ from operators.contacts.hot_questions import (
     EVERYBODY,
     GROUPS,
     QUESTIONS_A_GROUP,
-    Asked,
+    AnswerRated,
     Heat,
     HotQuestions,
-    Rated,
+    QuestionAsked,
     groups_of,
     hot_document,
     merged,
@@ -38,12 +38,12 @@ def questions() -> HotQuestions:
 
 def ask(made: HotQuestions, name: str, times: int = 1, at_ms: int = NOW_MS) -> None:
     for _ in range(times):
-        made.learn(EVERYBODY, Asked((EVERYBODY,), name, at_ms), at_ms)
+        made.learn(EVERYBODY, QuestionAsked((EVERYBODY,), name, at_ms), at_ms)
 
 
 def rate(made: HotQuestions, name: str, solved: bool, times: int = 1) -> None:
     for _ in range(times):
-        made.learn(EVERYBODY, Rated((EVERYBODY,), name, solved, NOW_MS), NOW_MS)
+        made.learn(EVERYBODY, AnswerRated((EVERYBODY,), name, solved, NOW_MS), NOW_MS)
 
 
 def names(made: HotQuestions, now_ms: int = NOW_MS) -> list[str]:
@@ -102,7 +102,7 @@ def test_a_question_gone_cold_is_not_offered() -> None:
 def test_lists_are_told_when_they_have_changed_at_most_once_a_second() -> None:
     made = questions()
     ask(made, FACE, 50)
-    made.learn("journey:claim", Asked((), CLAIM, NOW_MS), NOW_MS)
+    made.learn("journey:claim", QuestionAsked((), CLAIM, NOW_MS), NOW_MS)
     assert made.next_due_ms == NOW_MS + 1_000
     assert made.due(NOW_MS + 999) == []
     assert [each.group for each in made.due(NOW_MS + 1_000)] == [EVERYBODY, "journey:claim"]
@@ -116,7 +116,7 @@ def test_memory_is_bounded_in_questions_and_groups() -> None:
         ask(made, f"policy_loan.other-{number}")
     assert names(made)[0] == FACE
     for number in range(GROUPS + 20):
-        made.learn(f"group:{number}", Asked((), SMS, NOW_MS), NOW_MS)
+        made.learn(f"group:{number}", QuestionAsked((), SMS, NOW_MS), NOW_MS)
     assert len(made) == GROUPS
     assert EVERYBODY in made.all_keys()
 
@@ -183,7 +183,7 @@ def test_order_does_not_matter_and_a_kill_changes_nothing(
 def _learn(made: HotQuestions, given: tuple[str, int, bool | None]) -> None:
     name, minutes, solved = given
     at_ms = NOW_MS + minutes * 60_000
-    word = Asked((), name, at_ms) if solved is None else Rated((), name, solved, at_ms)
+    word = QuestionAsked((), name, at_ms) if solved is None else AnswerRated((), name, solved, at_ms)
     made.learn(EVERYBODY, word, NOW_MS)
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from operators.contacts.bundle import Bundle, BundleChanged, Input, Word, change_document
+from operators.contacts.bundle import Bundle, BundleChanged, ContactInput, ContactOutput, change_document
 from operators.contacts.bundle_decision import BundleDecision
 from operators.contacts.live_struggle import LASTS_MS
 from operators.records.catalogue import ControlGroup
@@ -12,7 +12,7 @@ from tests.operators.contacts.test_bundle import NOW_MS, call, decision, one, to
 from tests.operators.samples import REASONS, fact, struggle
 
 
-def changes(said: list[Word]) -> list[BundleChanged]:
+def changes(said: list[ContactOutput]) -> list[BundleChanged]:
     return [each for each in said if isinstance(each, BundleChanged)]
 
 
@@ -58,7 +58,7 @@ def test_who_struggled_shortly_before_he_called_is_shown_so_from_the_start() -> 
 def test_a_contact_heard_of_after_what_happened_in_it_is_told_all_in_order() -> None:
     """As after a crash, when the bus is read again: facts and contacts come by different ways."""
     in_order, late = decision(), decision()
-    happened: tuple[Input, ...] = call(), struggle(at_ms=NOW_MS + 5), fact("completed", at_ms=NOW_MS + 8)
+    happened: tuple[ContactInput, ...] = call(), struggle(at_ms=NOW_MS + 5), fact("completed", at_ms=NOW_MS + 8)
     said = [in_order.decide((each,), NOW_MS + 9) for each in happened]
     contact, *facts = happened
     assert [late.decide((each,), NOW_MS + 9) for each in (*facts, contact)] == [[], [], [*said[0], *said[1], *said[2]]]

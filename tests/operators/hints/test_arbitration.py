@@ -8,9 +8,9 @@ import pytest
 from operators.hints.arbitration import (
     CONTACT_ENDS_AFTER_MS,
     Arbitration,
+    ArbitrationInput,
     Contact,
     HintFeedback,
-    Input,
     Verdict,
     in_control_group,
 )
@@ -31,7 +31,7 @@ NIGHT = QuietHours("Asia/Shanghai", "21:00", "08:00")
 NIGHT_DROPPED = QuietHours("Asia/Shanghai", "21:00", "08:00", "drop")
 
 
-def decide(arbitration: Arbitration, now_ms: int, *inputs: Input) -> list[Verdict]:
+def decide(arbitration: Arbitration, now_ms: int, *inputs: ArbitrationInput) -> list[Verdict]:
     return arbitration.decide(inputs, now_ms)
 
 

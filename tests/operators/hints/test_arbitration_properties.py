@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.hints.arbitration import Arbitration, Contact, HintFeedback, Input, Verdict
+from operators.hints.arbitration import Arbitration, ArbitrationInput, Contact, HintFeedback, Verdict
 from operators.hints.hint import HeldBack, Hint, Retirement, Speak
 from operators.records.catalogue import Caps, Catalogue, ControlGroup, Hints, QuietHours
 from operators.records.facts import RankedReason
@@ -69,7 +69,7 @@ catalogues = st.builds(
     ),
     st.sampled_from([("desk", "chatbot"), ("desk",)]),
 )
-History = list[tuple[int, list[Input]]]
+History = list[tuple[int, list[ArbitrationInput]]]
 
 
 def _hint_id(attempt_id: str, at_ms: int) -> str:

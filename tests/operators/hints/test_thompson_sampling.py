@@ -14,7 +14,7 @@ from operators.hints.builder import HintMaker
 from operators.hints.hint import Hint, Wording, WordingReward
 from operators.hints.off_policy_value import arm_of, drawn, inverse_propensity
 from operators.hints.thompson_sampling import EXPLORATION, HALVED_AT, WordingPolicy
-from operators.hints.wording_selection import FORGOTTEN_AFTER_MS, MOST_OVERTAKING, WordingChoices
+from operators.hints.wording_selection import FORGOTTEN_AFTER_MS, MOST_OVERTAKING, WordingSelection
 from operators.records.catalogue import Catalogue, Hints, Words
 from operators.records.facts import Fact, FactKind, stable_id
 from operators.support.snapshot_codec import StateUnreadable
@@ -44,7 +44,7 @@ def end_of(number: int, kind: FactKind = "completed") -> Fact:
 
 
 def test_a_hint_is_said_in_one_of_the_wordings_and_the_choice_is_on_it() -> None:
-    choices = WordingChoices(CATALOGUE)
+    choices = WordingSelection(CATALOGUE)
     hints = [choices.worded(hint_of(number)) for number in range(60)]
     texts = {hint.wording.variant: hint.text.en for hint in hints if hint.wording is not None}
     assert texts == {
@@ -58,7 +58,7 @@ def test_a_hint_is_said_in_one_of_the_wordings_and_the_choice_is_on_it() -> None
 
 
 def test_a_reason_without_variants_stays_as_it_is() -> None:
-    choices = WordingChoices(catalogue())
+    choices = WordingSelection(catalogue())
     hint = hint_of(1)
     assert choices.worded(hint) is hint
     assert hint.wording is None
@@ -68,7 +68,7 @@ def test_a_reason_without_variants_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize(("kind", "reward"), [("completed", 1.0), ("cancelled", 0.0), ("expired", 0.0)])
 def test_an_end_rewards_the_hints_of_its_attempt_once(kind: FactKind, reward: float) -> None:
-    choices = WordingChoices(CATALOGUE)
+    choices = WordingSelection(CATALOGUE)
     wording = choices.worded(hint_of(1)).wording
     assert wording is not None
     assert choices.ended(end_of(1, "returned")) == []
@@ -88,7 +88,7 @@ def test_an_end_rewards_the_hints_of_its_attempt_once(kind: FactKind, reward: fl
 
 
 def test_an_end_that_overtakes_its_hint_is_learnt_from_all_the_same() -> None:
-    choices = WordingChoices(CATALOGUE)
+    choices = WordingSelection(CATALOGUE)
     assert choices.ended(msgspec.structs.replace(end_of(1), recovered=True)) == []
     assert choices.ended(end_of(2)) == []
     choices.worded(hint_of(1))
@@ -184,7 +184,7 @@ def test_old_outcomes_fade() -> None:
 def simulated(seed: int, hints: int, worth: tuple[float, ...]) -> list[WordingReward]:
     """The log of hints whose wordings get customers to finish with these probabilities; ends come 20 hints later."""
     chance = Random(seed)
-    choices = WordingChoices(CATALOGUE)
+    choices = WordingSelection(CATALOGUE)
     log: list[WordingReward] = []
     finishes: dict[int, bool] = {}
     for number in range(hints + 20):
@@ -233,18 +233,18 @@ def test_a_changed_text_is_another_wording() -> None:
 )
 @settings(max_examples=40)
 def test_a_restart_anywhere_goes_on_the_same(steps: list[tuple[int, str]], data: st.DataObject) -> None:
-    def play(choices: WordingChoices, number: int, step: str) -> object:
+    def play(choices: WordingSelection, number: int, step: str) -> object:
         return choices.worded(hint_of(number)) if step == "hint" else choices.ended(end_of(number, _kind(step)))
 
     cut = data.draw(st.integers(0, len(steps)))
-    first = WordingChoices(CATALOGUE, keeps_changes=True)
+    first = WordingSelection(CATALOGUE, keeps_changes=True)
     packs = []
     for number, step in steps[:cut]:
         play(first, number, step)
         assert first.waiting >= 0
         packs.append(first.changes()[1])
     for packed in (packs, [first.rows(first.all_keys())]):
-        again, whole = WordingChoices(CATALOGUE), WordingChoices(CATALOGUE)
+        again, whole = WordingSelection(CATALOGUE), WordingSelection(CATALOGUE)
         again.restore(first.head(), packed)
         for number, step in steps[:cut]:
             play(whole, number, step)
@@ -258,20 +258,20 @@ def _kind(step: str) -> FactKind:
 
 
 def test_what_never_ends_is_forgotten() -> None:
-    choices = WordingChoices(CATALOGUE, keeps_changes=True)
+    choices = WordingSelection(CATALOGUE, keeps_changes=True)
     choices.worded(hint_of(1))
     choices.worded(hint_of(2, 1_000 + FORGOTTEN_AFTER_MS + 1))
     assert len(choices) == 1
     assert choices.ended(end_of(1)) == []
     count, packed = choices.changes()
-    again = WordingChoices(CATALOGUE)
+    again = WordingSelection(CATALOGUE)
     again.restore(choices.head(), [packed])
     assert (count, len(again)) == (2, 1)
 
 
 def test_memory_of_another_format_is_refused() -> None:
     with pytest.raises(StateUnreadable, match="expected 'zhiyin-wording-1'"):
-        WordingChoices(CATALOGUE).restore(b"\x91\xa5other", ())
+        WordingSelection(CATALOGUE).restore(b"\x91\xa5other", ())
 
 
 def test_the_choice_is_part_of_the_hint() -> None:

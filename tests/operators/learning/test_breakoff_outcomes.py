@@ -11,22 +11,22 @@ from hypothesis import strategies as st
 from operators.hints.arbitration import Contact
 from operators.hints.builder import HintMaker, hint_id
 from operators.learning import breakoff_outcomes
-from operators.learning.breakoff_outcomes import CALLED, BreakOffs, Forgotten, Judgement, Outcome
-from operators.learning.learned_decision import JourneyDecision
-from operators.learning.learner import JourneyLearning
+from operators.learning.breakoff_outcomes import CALLED, BreakoffOutcome, BreakoffOutcomes, CustomerForgotten, Judgement
+from operators.learning.learned_decision import LearnedDecision
+from operators.learning.learner import JourneyLearner
 from operators.learning.reason_ranking import ReasonRanking
 from operators.outreach.call_list_entry import outreach_id
 from operators.outreach.call_list_state import CallOutcome
 from operators.reasons.rules import ReasonRules
 from operators.records.catalogue import UNKNOWN
 from operators.records.facts import Fact, Observation, RankedReason, Signal
-from operators.tracking.features import Known
+from operators.tracking.features import AttemptFeatures
 from tests.operators.samples import catalogue
 
 CATALOGUE = msgspec.structs.replace(catalogue(), contact_within="1h", decision="learned", label_timeout="1h")
 FACE = RankedReason("face_check", 0.6)
 SMS = RankedReason("sms_code", 0.3)
-KNOWN = Known("face_check", 300_000, 12, b"\x0a")
+KNOWN = AttemptFeatures("face_check", 300_000, 12, b"\x0a")
 JOURNEY = "policy_loan"
 AT_MS = 1_780_000_000_000
 HOUR_MS = 3_600_000
@@ -54,26 +54,26 @@ def contact(number: int, at_ms: int, channel: str = "phone") -> Contact:
     return Contact(f"c{number}", True, at_ms, channel)
 
 
-def labels(learnt: BreakOffs) -> dict[str, int]:
+def labels(learnt: BreakoffOutcomes) -> dict[str, int]:
     return {each.question: each.labels for each in learnt.quality()}
 
 
-def awake() -> BreakOffs:
+def awake() -> BreakoffOutcomes:
     """Some telephone is connected."""
-    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
     learnt.hear((contact(999, AT_MS - HOUR_MS),))
     return learnt
 
 
 def test_without_data_the_rules_word_is_told_letter_for_letter() -> None:
-    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
     assert learnt.told(abandoned(1), KNOWN) == abandoned(1)
     unknown = (RankedReason(UNKNOWN, 0.7), RankedReason("sms_code", 0.2))
     assert learnt.told(abandoned(2, reasons=unknown), KNOWN).reasons == unknown
 
 
-def taught(truth: Callable[[int], str], numbers: Iterable[int]) -> BreakOffs:
-    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+def taught(truth: Callable[[int], str], numbers: Iterable[int]) -> BreakoffOutcomes:
+    learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
     for number in numbers:
         fact = learnt.told(abandoned(number), KNOWN)
         learnt.hear((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, named=truth(number)),))
@@ -101,7 +101,7 @@ def test_unknown_stays_an_answer() -> None:
 
 
 def test_who_only_says_wrong_judges_only_what_was_shown() -> None:
-    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
     fact = learnt.told(abandoned(1), KNOWN)
     said = Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, right=False)
     learnt.hear((said, said))
@@ -111,14 +111,14 @@ def test_who_only_says_wrong_judges_only_what_was_shown() -> None:
 
 
 def test_a_word_that_says_nothing_leaves_the_question_open() -> None:
-    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
     fact = learnt.told(abandoned(1), KNOWN)
     learnt.hear((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1), Judgement("c1", "another", AT_MS + 1, True)))
     assert (labels(learnt), learnt.pending) == ({}, 1)
 
 
 def test_a_reason_the_catalogue_does_not_know_is_not_taken_for_a_no_to_all() -> None:
-    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
     fact = learnt.told(abandoned(1), KNOWN)
     assert len(fact.reasons) == 2
     learnt.hear((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, named="sms_cod"),))
@@ -140,7 +140,7 @@ def test_confidences_never_add_up_to_more_than_one() -> None:
 
 
 def test_contacts_are_not_asked_about_before_one_is_heard_of() -> None:
-    learnt = BreakOffs(CATALOGUE, HOUR_MS)
+    learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
     learnt.told(abandoned(1, reasons=()), KNOWN)
     assert learnt.pending == 0
     learnt.hear((contact(2, AT_MS),))
@@ -167,7 +167,7 @@ def test_contacts_are_not_asked_about_before_one_is_heard_of() -> None:
     ],
 )
 def test_outcomes_are_what_the_module_says(
-    heard: tuple[Outcome, ...], ends: tuple[Fact, ...], found: dict[str, int]
+    heard: tuple[BreakoffOutcome, ...], ends: tuple[Fact, ...], found: dict[str, int]
 ) -> None:
     learnt = awake()
     learnt.told(abandoned(1, reasons=()), KNOWN)
@@ -197,7 +197,7 @@ def test_a_call_was_of_use_or_not(outcome: str, completes: bool, yes: bool) -> N
     assert list(learnt.state().person_rates.values()) == [[[60.0, 60.0 * yes]]]
 
 
-def needy(learnt: BreakOffs, count: int) -> int:
+def needy(learnt: BreakoffOutcomes, count: int) -> int:
     """Who stopped at the check of the face needs somebody; who did so for a text message does not. When it is over."""
     for number in range(count):
         at_ms = AT_MS + number * MINUTE_MS
@@ -249,7 +249,7 @@ def test_a_forgotten_customer_waits_no_more() -> None:
     learnt = awake()
     learnt.told(abandoned(1), KNOWN)
     learnt.told(abandoned(2), KNOWN)
-    learnt.hear((Forgotten("c1", AT_MS + 1),))
+    learnt.hear((CustomerForgotten("c1", AT_MS + 1),))
     assert list(learnt.waiting) == [attempt(2)]
 
 
@@ -266,7 +266,7 @@ class Step(msgspec.Struct, frozen=True):
     """A batch of observations, and what is heard after it."""
 
     observations: list[Observation]
-    heard: list[Outcome]
+    heard: list[BreakoffOutcome]
 
 
 @st.composite
@@ -292,7 +292,7 @@ def observed(number: int, kind: str, at_ms: int, *, broken_off: bool = False) ->
     return msgspec.structs.replace(seen, kind=kind, signals=signals, started_ms=at_ms - HOUR_MS, broken_off=broken_off)
 
 
-def heard(at_ms: int) -> st.SearchStrategy[Outcome]:
+def heard(at_ms: int) -> st.SearchStrategy[BreakoffOutcome]:
     numbers = st.integers(0, 3)
     calls = st.sampled_from(("solved", "reached", "declined", "no_answer"))
     named = st.sampled_from(("face_check", "sms_code", UNKNOWN))
@@ -305,15 +305,15 @@ def heard(at_ms: int) -> st.SearchStrategy[Outcome]:
     )
 
 
-def deciding() -> JourneyDecision:
-    decision = JourneyDecision(
-        ReasonRules(CATALOGUE), lambda name: JourneyLearning(name, CATALOGUE, keeps_changes=True), keeps_changes=True
+def deciding() -> LearnedDecision:
+    decision = LearnedDecision(
+        ReasonRules(CATALOGUE), lambda name: JourneyLearner(name, CATALOGUE, keeps_changes=True), keeps_changes=True
     )
     decision.begin(JOURNEY)
     return decision
 
 
-def lived(decision: JourneyDecision, steps: Sequence[Step]) -> list[Fact]:
+def lived(decision: LearnedDecision, steps: Sequence[Step]) -> list[Fact]:
     """The facts of a life; words on hints are about the last hint of the customer."""
     facts: list[Fact] = []
     for step in steps:
@@ -382,7 +382,7 @@ def test_restored_from_its_journal_it_thinks_the_same(steps: list[Step], cut: in
 
 
 def test_what_was_learnt_is_saved_and_taken_up() -> None:
-    first, second = JourneyLearning(JOURNEY, CATALOGUE), JourneyLearning(JOURNEY, CATALOGUE)
+    first, second = JourneyLearner(JOURNEY, CATALOGUE), JourneyLearner(JOURNEY, CATALOGUE)
     first.break_offs.hear((contact(999, AT_MS - HOUR_MS),))
     needy(first.break_offs, 500)
     second.take_up(first.saved())

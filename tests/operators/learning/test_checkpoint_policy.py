@@ -4,7 +4,7 @@ from random import Random
 
 import msgspec
 
-from operators.learning.checkpoint_policy import LEAST_SILENCES, Ladder
+from operators.learning.checkpoint_policy import LEAST_SILENCES, CheckpointPolicy
 
 CHECKPOINTS_MS = {"pay": tuple(range(30_000, 1_000_000, 30_000))}
 
@@ -15,7 +15,7 @@ def a_silence(random: Random) -> int | None:
 
 
 def test_before_it_knows_anything_it_waits_to_the_end() -> None:
-    ladder = Ladder(CHECKPOINTS_MS, 0.95)
+    ladder = CheckpointPolicy(CHECKPOINTS_MS, 0.95)
     for _ in range(LEAST_SILENCES - 1):
         ladder.ended(ladder.kind("pay", b""), None)
     assert ladder.verdicts("pay|-").tell_at == len(CHECKPOINTS_MS["pay"]) - 1
@@ -23,7 +23,7 @@ def test_before_it_knows_anything_it_waits_to_the_end() -> None:
 
 def test_it_keeps_the_target_precision_and_tells_early() -> None:
     for target in (0.9, 0.96):
-        random, ladder = Random(1), Ladder(CHECKPOINTS_MS, target)
+        random, ladder = Random(1), CheckpointPolicy(CHECKPOINTS_MS, target)
         told: list[tuple[int, bool]] = []
         for _ in range(8_000):
             silence_ms = a_silence(random)
@@ -41,7 +41,7 @@ def test_it_keeps_the_target_precision_and_tells_early() -> None:
 
 
 def test_what_it_says_of_staying_away_is_what_happens() -> None:
-    random, ladder = Random(2), Ladder(CHECKPOINTS_MS, 0.95)
+    random, ladder = Random(2), CheckpointPolicy(CHECKPOINTS_MS, 0.95)
     silences = [a_silence(random) for _ in range(4_000)]
     reached = [each for each in silences if (each or 10**9) > 30_000]
     for each in reached:
@@ -55,11 +55,11 @@ def test_what_it_says_of_staying_away_is_what_happens() -> None:
 
 
 def test_steps_whose_checkpoints_have_changed_begin_anew() -> None:
-    ladder = Ladder(CHECKPOINTS_MS, 0.95)
+    ladder = CheckpointPolicy(CHECKPOINTS_MS, 0.95)
     for _ in range(200):
         ladder.ended("pay|-", None)
     state = msgspec.msgpack.decode(msgspec.msgpack.encode(ladder.state), type=type(ladder.state))
-    same, other = Ladder(CHECKPOINTS_MS, 0.95), Ladder({"pay": (30_000, 60_000)}, 0.95)
+    same, other = CheckpointPolicy(CHECKPOINTS_MS, 0.95), CheckpointPolicy({"pay": (30_000, 60_000)}, 0.95)
     same.put(state)
     other.put(state)
     assert same.verdicts("pay|-").stays_away == ladder.verdicts("pay|-").stays_away

@@ -7,21 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.learning.fixed_decision import FixedDecision
-from operators.learning.learned_decision import JourneyDecision
-from operators.learning.learner import JourneyLearning
+from operators.learning.learned_decision import LearnedDecision
+from operators.learning.learner import JourneyLearner
 from operators.reasons.rules import ReasonRules
 from operators.records.catalogue import Catalogue
 from operators.records.events import Event, read_event
 from operators.records.facts import Fact
 from operators.tracking.plan import journey_plans
-from operators.tracking.tracker import JourneyShard
+from operators.tracking.tracker import ShardTracker
 from tests.oracle import expected_facts
 from tests.streams import BEGIN_MS, STREAM_CATALOGUE, oracle_journeys, streams, told, wire
 
 FIXED = FixedDecision(ReasonRules(STREAM_CATALOGUE))
 
 
-def take(shard: JourneyShard, event: dict[str, Any]) -> None:
+def take(shard: ShardTracker, event: dict[str, Any]) -> None:
     read = read_event(wire(event))
     assert isinstance(read, Event)
     shard.take([read], [event["at_ms"]])
@@ -33,8 +33,8 @@ def viewed(step: str, after_s: int) -> dict[str, Any]:
     return event | {"name": "Transaction Step Viewed", "journey": "loan", "transaction_id": None}
 
 
-def restarted(shard: JourneyShard, catalogue: Catalogue = STREAM_CATALOGUE) -> JourneyShard:
-    again = JourneyShard(journey_plans(catalogue), keeps_changes=True)
+def restarted(shard: ShardTracker, catalogue: Catalogue = STREAM_CATALOGUE) -> ShardTracker:
+    again = ShardTracker(journey_plans(catalogue), keeps_changes=True)
     again.restore(shard.head(), [shard.rows(shard.all_keys())])
     return again
 
@@ -46,10 +46,10 @@ def test_learning_goes_on_and_off_and_the_facts_are_the_oracles(
 ) -> None:
     rules = ReasonRules(STREAM_CATALOGUE)
     learned = {
-        name: JourneyDecision(rules, lambda each: JourneyLearning(each, STREAM_CATALOGUE))
+        name: LearnedDecision(rules, lambda each: JourneyLearner(each, STREAM_CATALOGUE))
         for name in STREAM_CATALOGUE.journeys
     }
-    shard = JourneyShard(journey_plans(STREAM_CATALOGUE))
+    shard = ShardTracker(journey_plans(STREAM_CATALOGUE))
     facts: list[Fact] = []
 
     def decide(*, learns: bool) -> None:
@@ -65,7 +65,7 @@ def test_learning_goes_on_and_off_and_the_facts_are_the_oracles(
 
 
 def test_what_was_told_is_known_after_a_restart() -> None:
-    shard = JourneyShard(journey_plans(STREAM_CATALOGUE), keeps_changes=True)
+    shard = ShardTracker(journey_plans(STREAM_CATALOGUE), keeps_changes=True)
     for event in (viewed("apply", 0), viewed("apply", 30)):
         take(shard, event)
     assert [fact.kind for fact in FIXED.decide(shard.collect())][-2:] == ["abandoned", "returned"]
@@ -75,7 +75,7 @@ def test_what_was_told_is_known_after_a_restart() -> None:
 
 
 def test_a_silence_that_was_told_is_not_told_again_where_the_catalogue_now_allows_a_longer_one() -> None:
-    shard = JourneyShard(journey_plans(STREAM_CATALOGUE), keeps_changes=True)
+    shard = ShardTracker(journey_plans(STREAM_CATALOGUE), keeps_changes=True)
     take(shard, viewed("apply", 0))
     take(shard, viewed("apply", 0) | {"customer": "bo", "at_ms": BEGIN_MS + 30_000})
     assert [fact.kind for fact in FIXED.decide(shard.collect())].count("abandoned") == 1

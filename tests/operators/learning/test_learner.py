@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from operators.learning import learner
 from operators.learning.fixed_decision import FixedDecision
 from operators.learning.interfaces import MODEL_FORMAT
-from operators.learning.learned_decision import JourneyDecision
-from operators.learning.learner import JourneyLearning
+from operators.learning.learned_decision import LearnedDecision
+from operators.learning.learner import JourneyLearner
 from operators.reasons.rules import ReasonRules
 from operators.records.catalogue import Catalogue
 from operators.records.events import Event, read_event
 from operators.records.facts import Fact, Observation, ObservationKind
 from operators.support.snapshot_codec import StateUnreadable
-from operators.tracking.features import Scored
+from operators.tracking.features import ScoredPrediction
 from operators.tracking.plan import journey_plans
-from operators.tracking.tracker import JourneyShard
+from operators.tracking.tracker import ShardTracker
 from tests.oracle import expected_facts
 from tests.streams import BEGIN_MS, STREAM_CATALOGUE, oracle_journeys, streams, told, wire
 
@@ -33,7 +33,7 @@ BY_JOURNEY = sorted(STREAM_CATALOGUE.journeys)
 
 def observed(events: Sequence[dict[str, Any]], catalogue: Catalogue, batch: int) -> list[list[Observation]]:
     """What the tracker sees of a stream, batch by batch."""
-    shard = JourneyShard(journey_plans(catalogue))
+    shard = ShardTracker(journey_plans(catalogue))
     batches: list[list[Observation]] = []
     for start in range(0, len(events), batch):
         taken = events[start : start + batch]
@@ -51,7 +51,7 @@ def decided(batches: Sequence[Sequence[Observation]], catalogue: Catalogue, *, l
         return FixedDecision(rules).decide(chain.from_iterable(batches))
     facts: list[Fact] = []
     for journey in BY_JOURNEY:
-        decision = JourneyDecision(rules, lambda name: JourneyLearning(name, catalogue))
+        decision = LearnedDecision(rules, lambda name: JourneyLearner(name, catalogue))
         for batch in batches:
             facts += decision.decide([seen for seen in batch if seen.journey == journey])
     return facts
@@ -91,14 +91,14 @@ def test_another_future_leaves_every_score_as_it_was(
         msgspec.structs.replace(each, kind=kind, idle_ms=idle)
         for each, kind, idle in zip(future, kinds, idle_ms, strict=True)
     ]
-    first = JourneyLearning("loan", LEARNED).hear([*past, *future])[: len(past)]
-    second = JourneyLearning("loan", LEARNED).hear([*past, *other])[: len(past)]
+    first = JourneyLearner("loan", LEARNED).hear([*past, *future])[: len(past)]
+    second = JourneyLearner("loan", LEARNED).hear([*past, *other])[: len(past)]
     assert [each and (each.score, each.tell) for each in first] == [each and (each.score, each.tell) for each in second]
 
 
 @pytest.mark.parametrize("places", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_a_batch_is_heard_in_the_order_of_event_time(places: tuple[int, ...]) -> None:
-    loan = JourneyLearning("loan", LEARNED)
+    loan = JourneyLearner("loan", LEARNED)
     loan.hear([seen("idle", 3, 3, attempt_id(number)) for number in range(4)])
     batch = [
         seen("completed", 10, attempt=attempt_id(0)),
@@ -116,9 +116,9 @@ def test_a_batch_is_heard_in_the_order_of_event_time(places: tuple[int, ...]) ->
 def test_restored_from_its_journal_it_tells_the_same_facts(events: list[dict[str, Any]], cut: int) -> None:
     batches = [[each for each in batch if each.journey == "loan"] for batch in observed(events, LEARNED, 4)]
 
-    def fresh() -> JourneyDecision:
-        return JourneyDecision(
-            ReasonRules(LEARNED), lambda name: JourneyLearning(name, LEARNED, keeps_changes=True), keeps_changes=True
+    def fresh() -> LearnedDecision:
+        return LearnedDecision(
+            ReasonRules(LEARNED), lambda name: JourneyLearner(name, LEARNED, keeps_changes=True), keeps_changes=True
         )
 
     whole, decision = fresh(), fresh()
@@ -152,8 +152,8 @@ def attempt_id(number: int) -> str:
 
 
 def test_a_prediction_is_scored_as_it_was_made_and_then_learnt() -> None:
-    scored: list[Scored] = []
-    loan = JourneyLearning("loan", LEARNED, lambda _, each: scored.extend(each))
+    scored: list[ScoredPrediction] = []
+    loan = JourneyLearner("loan", LEARNED, lambda _, each: scored.extend(each))
     said = [thought for thought in loan.hear([seen("idle", 3, 3), seen("idle", 8, 8)]) if thought is not None]
     assert [each.score for each in said] == [0.5, 0.5], "nothing has been learnt"
     loan.hear([seen("active", 9, 9), seen("completed", 10)])
@@ -169,7 +169,7 @@ def test_a_prediction_is_scored_as_it_was_made_and_then_learnt() -> None:
 
 
 def test_a_silence_is_settled_after_the_label_timeout_of_event_time() -> None:
-    loan = JourneyLearning("loan", LEARNED)
+    loan = JourneyLearner("loan", LEARNED)
     loan.hear([seen("idle", 3, 3)])
     assert loan.figures().pending == 1
     loan.hear([seen("started", 29, attempt=attempt_id(2))])
@@ -187,7 +187,7 @@ def test_silences_heard_of_out_of_order_take_no_longer() -> None:
     batches = [batch[start : start + 50] for start in range(0, len(batch), 50)]
 
     def seconds(ordered: Iterable[Sequence[Observation]]) -> float:
-        loan = JourneyLearning("loan", patient)
+        loan = JourneyLearner("loan", patient)
         began = time.process_time()
         for each in ordered:
             loan.hear(each)
@@ -199,13 +199,13 @@ def test_silences_heard_of_out_of_order_take_no_longer() -> None:
 
 def test_what_waits_is_bounded_and_what_is_dropped_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learner, "MOST_WAITING", 10)
-    loan = JourneyLearning("loan", LEARNED)
+    loan = JourneyLearner("loan", LEARNED)
     loan.hear([seen("idle", 3, 3, attempt_id(number)) for number in range(25)])
     assert (len(loan.waiting), loan.figures().dropped, loan.figures().pending) == (10, 15, 10)
 
 
 def test_what_was_learnt_is_taken_up_by_another() -> None:
-    first, second = JourneyLearning("loan", LEARNED), JourneyLearning("loan", LEARNED)
+    first, second = JourneyLearner("loan", LEARNED), JourneyLearner("loan", LEARNED)
     for number in range(60):
         at_s = 100 * number
         first.hear([seen("idle", at_s + 3, 3, attempt_id(number)), seen("gone", at_s + 50, 0, attempt_id(number))])
@@ -220,7 +220,7 @@ def test_what_was_learnt_is_taken_up_by_another() -> None:
 
 def test_another_format_is_refused_by_name() -> None:
     with pytest.raises(StateUnreadable, match=f"found format 'zhiyin-learning-9', expected '{MODEL_FORMAT}'"):
-        JourneyLearning("loan", LEARNED).take_up(msgspec.msgpack.encode(["zhiyin-learning-9"]))
+        JourneyLearner("loan", LEARNED).take_up(msgspec.msgpack.encode(["zhiyin-learning-9"]))
 
 
 def test_once_told_the_same_break_is_not_told_again_however_early_it_is_noticed() -> None:

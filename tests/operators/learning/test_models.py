@@ -2,14 +2,14 @@
 
 from random import Random
 
-from operators.learning.champion_challenger import LEAST_LABELS, Contenders
+from operators.learning.champion_challenger import LEAST_LABELS, ChampionChallenger
 from operators.learning.drift import MICRO_BATCH, DriftWatch
 from operators.learning.scorer import LEARNT_AFTER_DRIFT, LOOKS, Scorer
-from operators.tracking.features import Known
+from operators.tracking.features import AttemptFeatures
 
 
 def test_the_lead_changes_only_for_a_clear_and_lasting_advantage() -> None:
-    contenders = Contenders("linear")
+    contenders = ChampionChallenger("linear")
     leaders: list[str] = []
     for _ in range(LEAST_LABELS):
         contenders.seen("base", 0.9, 0.6, outcome=True)
@@ -20,7 +20,7 @@ def test_the_lead_changes_only_for_a_clear_and_lasting_advantage() -> None:
     assert contenders.leader == "base", "as good as equal"
 
 
-def settled(scorer: Scorer, known: Known, outcome: bool, chance: int) -> float:
+def settled(scorer: Scorer, known: AttemptFeatures, outcome: bool, chance: int) -> float:
     silence = scorer.silence(known)
     score = scorer.score(silence, 0)
     scorer.settle([scorer.prediction(silence, 0, 0, score)], outcome, chance)
@@ -31,10 +31,12 @@ def test_the_tree_leads_where_only_two_features_together_say_anything() -> None:
     random, scorer = Random(3), Scorer((30_000, 60_000))
     for _ in range(9_000):
         age, dwell = random.choice((4, 14)), random.choice((4, 14))
-        settled(scorer, Known("pay", 30_000, age, bytes((dwell,))), (age == dwell) == (random.random() < 0.95), 0)
+        settled(
+            scorer, AttemptFeatures("pay", 30_000, age, bytes((dwell,))), (age == dwell) == (random.random() < 0.95), 0
+        )
     assert scorer.contenders.leader == "tree"
     said = {
-        (age, dwell): settled(scorer, Known("pay", 30_000, age, bytes((dwell,))), outcome=True, chance=1)
+        (age, dwell): settled(scorer, AttemptFeatures("pay", 30_000, age, bytes((dwell,))), outcome=True, chance=1)
         for age in (4, 14)
         for dwell in (4, 14)
     }
@@ -46,18 +48,18 @@ def test_a_drift_of_the_error_is_noticed_and_all_is_learnt_again() -> None:
     random, scorer = Random(4), Scorer((30_000, 60_000))
     for number in range(12_000):
         age = random.choice((4, 14))
-        settled(scorer, Known("pay", 30_000, age, b"\x05"), (age == 4) == (random.random() < 0.9), number)
+        settled(scorer, AttemptFeatures("pay", 30_000, age, b"\x05"), (age == 4) == (random.random() < 0.9), number)
     assert "error" not in scorer.drifts
     before = scorer.learnt
     for number in range(3_000):
         age = random.choice((4, 14))
-        settled(scorer, Known("pay", 30_000, age, b"\x05"), (age == 14) == (random.random() < 0.9), number)
+        settled(scorer, AttemptFeatures("pay", 30_000, age, b"\x05"), (age == 14) == (random.random() < 0.9), number)
     assert scorer.drifts["error"] >= 1
     assert scorer.learnt > before + min(LEARNT_AFTER_DRIFT, 1_500)
 
 
 def test_an_error_that_falls_is_no_drift_one_that_rises_is() -> None:
-    random, known = Random(5), Known("pay", 30_000, 4, b"\x05")
+    random, known = Random(5), AttemptFeatures("pay", 30_000, 4, b"\x05")
     watch, said = DriftWatch(), list[list[str]]()
     for error in (0.8, 0.2, 0.8):
         noticed: list[str] = []
@@ -69,12 +71,15 @@ def test_an_error_that_falls_is_no_drift_one_that_rises_is() -> None:
 
 def test_nothing_drifts_where_nothing_changes() -> None:
     random, watch = Random(5), DriftWatch()
-    found = [watch.see(random.random(), Known("pay", 1, random.randrange(20), b"")) for _ in range(400 * MICRO_BATCH)]
+    found = [
+        watch.see(random.random(), AttemptFeatures("pay", 1, random.randrange(20), b""))
+        for _ in range(400 * MICRO_BATCH)
+    ]
     assert sum(map(len, found)) == 0
 
 
 def test_in_a_hurry_one_attempt_in_eight_is_learnt_from_and_all_are_predicted() -> None:
-    scorer, known = Scorer((30_000,)), Known("pay", 30_000, 4, b"\x05")
+    scorer, known = Scorer((30_000,)), AttemptFeatures("pay", 30_000, 4, b"\x05")
     settled(scorer, known, outcome=True, chance=1 << 16)
     scorer.hurries = True
     scores = [settled(scorer, known, outcome=True, chance=number << 16) for number in range(800)]

@@ -3,13 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.monitoring.hourly_buffer import RecentMoves
+from operators.monitoring.hourly_buffer import HourlyBuffer
 from operators.monitoring.journey_map import DAY_MS, HOUR_MS, MINUTE_MS, WINDOWS, JourneyMap, Window, keys_in, over
 from operators.monitoring.journey_monitor import MOST_WAITING, JourneyMonitor, MapChanged
-from operators.monitoring.pain_detection import watch_rules
+from operators.monitoring.pain_detection import pain_thresholds
 from operators.monitoring.step_shares import ALL, by_scope
 from operators.records.catalogue import Catalogue, Journey, Monitoring, Reason, Step, Words
-from operators.tracking.transitions import MOVED, UNKNOWN_DWELL, Move
+from operators.tracking.transitions import MOVED, UNKNOWN_DWELL, Transition
 
 BEGINS_MS = 1_767_571_200_000
 TITLE = Words(zh="步", en="step")
@@ -28,7 +28,7 @@ moves = st.builds(
 
 
 def monitor() -> JourneyMonitor:
-    made = JourneyMonitor(CATALOGUE.journeys, watch_rules(CATALOGUE), keeps_changes=True)
+    made = JourneyMonitor(CATALOGUE.journeys, pain_thresholds(CATALOGUE), keeps_changes=True)
     made.call("loan")
     return made
 
@@ -44,7 +44,7 @@ def found(journey: JourneyMap, window: Window) -> tuple[dict[tuple[str, str, str
 
 @given(st.lists(moves, min_size=1, max_size=60), st.data())
 @settings(max_examples=100, deadline=None)
-def test_the_map_is_that_of_moves_counted_one_by_one(given_moves: list[Move], data: st.DataObject) -> None:
+def test_the_map_is_that_of_moves_counted_one_by_one(given_moves: list[Transition], data: st.DataObject) -> None:
     one_by_one, watching = JourneyMap(), monitor()
     for move in given_moves:
         one_by_one.take([move])
@@ -63,7 +63,7 @@ def test_the_map_is_that_of_moves_counted_one_by_one(given_moves: list[Move], da
 
 @given(st.lists(moves, min_size=1, max_size=40), st.integers(0, 40))
 @settings(max_examples=50, deadline=None)
-def test_what_waits_is_in_what_is_remembered(given_moves: list[Move], cut: int) -> None:
+def test_what_waits_is_in_what_is_remembered(given_moves: list[Transition], cut: int) -> None:
     whole, first, second = monitor(), monitor(), monitor()
     whole.take(given_moves)
     first.take(given_moves[:cut])
@@ -78,12 +78,12 @@ def test_what_waits_is_in_what_is_remembered(given_moves: list[Move], cut: int) 
 
 
 def test_an_hour_weighs_the_same_whether_it_waits_or_is_counted() -> None:
-    given_moves: list[Move] = [
+    given_moves: list[Transition] = [
         ("loan", (MOVED, "form", "done"), BEGINS_MS + minute * MINUTE_MS, cell, 1_000 * minute)
         for minute in range(60)
         for cell in ("web\tother", "app\tother")
     ]
-    recent, journey = RecentMoves(), JourneyMap()
+    recent, journey = HourlyBuffer(), JourneyMap()
     recent.add(given_moves[:50])
     assert list(recent.between(BEGINS_MS, BEGINS_MS + HOUR_MS))
     recent.add(given_moves[50:])
@@ -101,7 +101,7 @@ def test_an_hour_weighs_the_same_whether_it_waits_or_is_counted() -> None:
 
 def test_no_more_moves_wait_than_there_is_memory_for() -> None:
     watching = monitor()
-    move: Move = ("loan", (MOVED, "form", "done"), BEGINS_MS, "web\tother", 5)
+    move: Transition = ("loan", (MOVED, "form", "done"), BEGINS_MS, "web\tother", 5)
     watching.take([move] * MOST_WAITING)
     assert not watching.map.panes
     watching.take([move])

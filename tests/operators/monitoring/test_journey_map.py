@@ -21,7 +21,7 @@ from operators.monitoring.journey_map import (
     parse_key,
     unpack_pane,
 )
-from operators.tracking.transitions import FAILED, MOVED, UNKNOWN_DWELL, Move
+from operators.tracking.transitions import FAILED, MOVED, UNKNOWN_DWELL, Transition
 
 BEGINS_MS = 1_767_571_200_000
 CELLS = ("web\tvip", "web\tother", "app\tother")
@@ -30,7 +30,7 @@ steps = st.sampled_from(("a", "b", "c"))
 
 def move(
     at_ms: int, kind: str = MOVED, step: str = "a", other: str = "b", cell: str = CELLS[0], dwell: int = 5
-) -> Move:
+) -> Transition:
     return ("loan", (kind, step, other), at_ms, cell, dwell)
 
 
@@ -53,7 +53,9 @@ def counted(journey: JourneyMap, window: Window, channel: str | None = None) -> 
     return over((journey.panes[key] for key in keys), channel).counts
 
 
-def expected(given_moves: list[Move], window: Window, channel: str | None = None) -> dict[tuple[str, str, str], int]:
+def expected(
+    given_moves: list[Transition], window: Window, channel: str | None = None
+) -> dict[tuple[str, str, str], int]:
     newest_ms = max(each[2] for each in given_moves)
     last_pane_ends_ms = newest_ms // window.pane_ms * window.pane_ms + window.pane_ms
     start_ms = last_pane_ends_ms - window.panes * window.pane_ms
@@ -66,7 +68,9 @@ def expected(given_moves: list[Move], window: Window, channel: str | None = None
 
 @given(st.lists(moves, min_size=1, max_size=60), st.data())
 @settings(max_examples=150, deadline=None)
-def test_every_window_counts_exactly_what_brute_force_counts(given_moves: list[Move], data: st.DataObject) -> None:
+def test_every_window_counts_exactly_what_brute_force_counts(
+    given_moves: list[Transition], data: st.DataObject
+) -> None:
     journey = JourneyMap()
     left = list(given_moves)
     while left:
@@ -80,7 +84,7 @@ def test_every_window_counts_exactly_what_brute_force_counts(given_moves: list[M
 
 @given(st.lists(moves, min_size=1, max_size=40), st.integers(0, 40))
 @settings(max_examples=60, deadline=None)
-def test_a_map_taken_up_from_its_packed_panes_goes_on_as_it_would_have(given_moves: list[Move], cut: int) -> None:
+def test_a_map_taken_up_from_its_packed_panes_goes_on_as_it_would_have(given_moves: list[Transition], cut: int) -> None:
     whole, first, second = JourneyMap(), JourneyMap(), JourneyMap()
     whole.take(given_moves)
     first.take(given_moves[:cut])

@@ -8,12 +8,18 @@ import pytest
 
 from operators.monitoring.journey_map import DAY_MS, HOUR_MS
 from operators.monitoring.journey_monitor import JourneyMonitor, MapChanged, PainPointChanged
-from operators.monitoring.pain_detection import is_beyond, watch_rules
-from operators.monitoring.pain_points import PainPoint, Report, Word, boundaries, pain_point_document
+from operators.monitoring.pain_detection import is_beyond, pain_thresholds
+from operators.monitoring.pain_points import (
+    PainPoint,
+    PainPointAction,
+    PainPointUpdate,
+    boundaries,
+    pain_point_document,
+)
 from operators.records.catalogue import Catalogue, Journey, Monitoring, Owner, Reason, Step, Words
 from operators.support.intervals import Proportion
 from operators.support.snapshot_codec import StateUnreadable
-from operators.tracking.transitions import MOVED, STUMBLED, UNKNOWN_DWELL, Move
+from operators.tracking.transitions import MOVED, STUMBLED, UNKNOWN_DWELL, Transition
 
 BEGINS_MS = 1_767_571_200_000
 """A Monday's midnight."""
@@ -47,7 +53,7 @@ def as_ever(hour: int, _step: str, _channel: str) -> tuple[float, float, float]:
     return (0.09 if weekend else 0.06), 0.05, 12_000
 
 
-def moves_of(hour: int, chances: Chances, random: Random) -> Iterator[Move]:
+def moves_of(hour: int, chances: Chances, random: Random) -> Iterator[Transition]:
     """An hour's customers, each walking from step to step until he is done or breaks off."""
     for _ in range(AN_HOUR):
         channel = random.choice(("web", "app"))
@@ -69,7 +75,7 @@ class Life:
     """One monitor that lives through hours."""
 
     def __init__(self, seed: int = 1) -> None:
-        self.monitor = JourneyMonitor(CATALOGUE.journeys, watch_rules(CATALOGUE), keeps_changes=True)
+        self.monitor = JourneyMonitor(CATALOGUE.journeys, pain_thresholds(CATALOGUE), keeps_changes=True)
         self.monitor.call("loan")
         self.words: list[PainPointChanged] = []
         self._random = Random(seed)
@@ -89,8 +95,8 @@ class Life:
     def point(self, step: str) -> PainPoint:
         return self.monitor.watch.points[step]
 
-    def report(self, step: str, word: Word, assignee: str | None = None) -> bool:
-        return self.monitor.report(Report("loan", self.point(step).id, word, self.now_ms, "anna", assignee))
+    def report(self, step: str, word: PainPointAction, assignee: str | None = None) -> bool:
+        return self.monitor.report(PainPointUpdate("loan", self.point(step).id, word, self.now_ms, "anna", assignee))
 
     def told(self) -> list[tuple[str, str]]:
         return [(each.point.step, each.word or "") for each in self.words]
@@ -196,7 +202,7 @@ def test_a_monitor_goes_on_after_a_restart_as_it_would_have() -> None:
         packs.append(lived.monitor.changes(500)[1])
     lived.go_on(1, broken)
     head, more = lived.monitor.head(), lived.monitor.changes()[1]
-    taken_up = JourneyMonitor(CATALOGUE.journeys, watch_rules(CATALOGUE), keeps_changes=True)
+    taken_up = JourneyMonitor(CATALOGUE.journeys, pain_thresholds(CATALOGUE), keeps_changes=True)
     taken_up.restore(head, [*packs, more])
     assert set(taken_up.all_keys()) == set(lived.monitor.all_keys())
     assert taken_up.watch.streams == lived.monitor.watch.streams
@@ -205,7 +211,7 @@ def test_a_monitor_goes_on_after_a_restart_as_it_would_have() -> None:
     [told] = [each for each in taken_up.tell() if isinstance(each, MapChanged)]
     assert set(told.panes) == {str(key) for key in taken_up.map.panes}
     whole = lived.monitor.rows(lived.monitor.all_keys())
-    swept = JourneyMonitor(CATALOGUE.journeys, watch_rules(CATALOGUE))
+    swept = JourneyMonitor(CATALOGUE.journeys, pain_thresholds(CATALOGUE))
     swept.restore(head, [whole])
     assert swept.watch.streams == lived.monitor.watch.streams
     with pytest.raises(StateUnreadable, match="zhiyin-monitor-1"):

@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.hints.arbitration import CONTACT_ENDS_AFTER_MS, Contact
-from operators.outreach.call_list import Outreach
+from operators.outreach.call_list import CallList
 from operators.outreach.call_list_entry import (
     OUTCOMES,
     CallFirst,
+    CallListOutput,
     NoCall,
     NotListed,
     OutreachEntry,
-    OutreachWord,
     outreach_document,
 )
-from operators.outreach.call_list_state import HELPED, CallOutcome, DoNotCall, OutreachInput
+from operators.outreach.call_list_state import HELPED, CallListInput, CallOutcome, DoNotCall
 from operators.records.catalogue import Catalogue, ControlGroup, QuietHours, sped_up
 from operators.records.catalogue import Outreach as Plan
 from operators.records.facts import Fact, FactKind, RankedReason, Signal
@@ -39,19 +39,19 @@ EIGHT_AM_MS = NOON_MS + 20 * HOUR_MS
 NIGHT = QuietHours("Asia/Shanghai", "21:00", "08:00")
 
 
-def told(words: Sequence[OutreachWord]) -> list[OutreachEntry]:
+def told(words: Sequence[CallListOutput]) -> list[OutreachEntry]:
     return [each.entry for each in words if isinstance(each, CallFirst)]
 
 
-def causes(words: Sequence[OutreachWord]) -> list[str]:
+def causes(words: Sequence[CallListOutput]) -> list[str]:
     return [each.cause for each in words if isinstance(each, NoCall)]
 
 
-def why_nots(words: Sequence[OutreachWord]) -> list[str]:
+def why_nots(words: Sequence[CallListOutput]) -> list[str]:
     return [each.why_not for each in words if isinstance(each, NotListed)]
 
 
-def listed(outreach: Outreach, at_ms: int = NOON_MS) -> OutreachEntry:
+def listed(outreach: CallList, at_ms: int = NOON_MS) -> OutreachEntry:
     """One customer who broke off at ``at_ms`` and went on the list an hour later."""
     outreach.decide((fact(at_ms=at_ms),), at_ms)
     (entry,) = told(outreach.due(at_ms + HOUR_MS))
@@ -63,7 +63,7 @@ def called(entry: OutreachEntry, outcome: str, at_ms: int) -> CallOutcome:
 
 
 def test_who_is_not_back_within_an_hour_is_to_be_called() -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     signals = (Signal("step_failed", "face_check", "face_mismatch", None, 4),)
     assert outreach.decide((fact(at_ms=NOON_MS, signals=signals),), NOON_MS + 50) == []
     assert outreach.next_due_ms == NOON_MS + HOUR_MS
@@ -81,7 +81,7 @@ def test_who_is_not_back_within_an_hour_is_to_be_called() -> None:
 
 
 def test_the_document_has_times_as_text() -> None:
-    document = outreach_document(listed(Outreach(catalogue(quiet_hours=NIGHT))))
+    document = outreach_document(listed(CallList(catalogue(quiet_hours=NIGHT))))
     assert document["abandoned_at"] == "2026-03-01T04:00:00.000Z"
     assert document["lease_seconds"] == 900
     assert document["quiet_hours"]["from"] == "21:00"
@@ -100,7 +100,7 @@ ENDS: tuple[Literal["returned", "completed", "cancelled", "expired"], ...] = (
 def test_what_ends_the_silence_before_is_no_word_and_afterwards_takes_the_entry_back(
     kind: Literal["returned", "completed", "cancelled", "expired"],
 ) -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     outreach.decide((fact(at_ms=NOON_MS), fact(kind, at_ms=NOON_MS + MINUTE_MS)), NOON_MS)
     assert outreach.due(NOON_MS + HOUR_MS) == []
     assert len(outreach) == 0
@@ -111,7 +111,7 @@ def test_what_ends_the_silence_before_is_no_word_and_afterwards_takes_the_entry_
 
 
 def test_what_happens_to_another_attempt_changes_nothing() -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     listed(outreach)
     assert (
         outreach.decide((fact("completed", attempt="other", at_ms=NOON_MS + 2 * HOUR_MS),), NOON_MS + 2 * HOUR_MS) == []
@@ -120,7 +120,7 @@ def test_what_happens_to_another_attempt_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("channel", "cause"), [("phone", "contact"), ("counter", "contact"), (HELPED, "helped")])
 def test_a_contact_anywhere_takes_the_customer_from_the_list(channel: str, cause: str) -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     listed(outreach)
     at_ms = NOON_MS + 2 * HOUR_MS
     assert causes(outreach.decide((Contact("u1", True, at_ms, channel),), at_ms)) == [cause]
@@ -130,7 +130,7 @@ def test_a_contact_anywhere_takes_the_customer_from_the_list(channel: str, cause
 
 
 def test_a_contact_while_the_silence_was_not_yet_a_break_off_counts_too() -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     silent = Fact("abandoned", NOON_MS, "a1", "u1", "policy_loan", "t1", "confirm", idle_ms=5 * MINUTE_MS)
     outreach.decide((Contact("u1", True, NOON_MS - MINUTE_MS, "phone"),), NOON_MS)
     assert why_nots(outreach.decide((silent,), NOON_MS)) == ["contact"]
@@ -141,13 +141,13 @@ def test_a_contact_while_the_silence_was_not_yet_a_break_off_counts_too() -> Non
 
 
 def test_the_control_group_is_never_called_and_not_remembered() -> None:
-    outreach = Outreach(catalogue(control_group=ControlGroup(share=1.0)))
+    outreach = CallList(catalogue(control_group=ControlGroup(share=1.0)))
     assert why_nots(outreach.decide((fact(at_ms=NOON_MS),), NOON_MS)) == ["control"]
     assert len(outreach) == 0
 
 
 def test_a_customer_is_listed_once_with_the_greater_need_and_then_for_the_other() -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     small = fact(attempt="small", at_ms=NOON_MS, reasons=(RankedReason("sms_code", 0.9),), journey="claim")
     great = fact(attempt="great", at_ms=NOON_MS, reasons=(RankedReason("face_check", 0.9),))
     outreach.decide((small, great), NOON_MS)
@@ -159,7 +159,7 @@ def test_a_customer_is_listed_once_with_the_greater_need_and_then_for_the_other(
 
 @pytest.mark.parametrize("outcome", ["reached", "declined", "solved", "wrong_person"])
 def test_after_a_call_there_is_a_week_of_quiet(outcome: str) -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     entry = listed(outreach)
     at_ms = NOON_MS + 2 * HOUR_MS
     assert causes(outreach.decide((called(entry, outcome, at_ms),), at_ms)) == ["called"]
@@ -172,7 +172,7 @@ def test_after_a_call_there_is_a_week_of_quiet(outcome: str) -> None:
 
 
 def test_nobody_answers_three_times() -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     entry = listed(outreach)
     ids = [entry.outreach_id]
     at_ms = NOON_MS + HOUR_MS
@@ -191,7 +191,7 @@ def test_nobody_answers_three_times() -> None:
 
 
 def test_an_outcome_that_comes_after_the_end_still_cools_off() -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     entry = listed(outreach)
     at_ms = NOON_MS + 2 * HOUR_MS
     outreach.decide((fact("returned", at_ms=at_ms), called(entry, "reached", at_ms + 1)), at_ms)
@@ -200,7 +200,7 @@ def test_an_outcome_that_comes_after_the_end_still_cools_off() -> None:
 
 
 def test_do_not_call_is_for_good_until_it_is_lifted() -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     entry = listed(outreach)
     at_ms = NOON_MS + 2 * HOUR_MS
     assert causes(outreach.decide((called(entry, "do_not_call", at_ms),), at_ms)) == ["do_not_call"]
@@ -212,7 +212,7 @@ def test_do_not_call_is_for_good_until_it_is_lifted() -> None:
 
 
 def test_of_two_words_about_calling_the_later_counts_and_a_tie_is_a_no() -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     wishes = (DoNotCall("u1", True, NOON_MS), DoNotCall("u1", False, NOON_MS - 1), DoNotCall("u1", False, NOON_MS))
     outreach.decide(wishes, NOON_MS)
     assert why_nots(outreach.decide((fact(at_ms=NOON_MS),), NOON_MS)) == ["do_not_call"]
@@ -221,25 +221,25 @@ def test_of_two_words_about_calling_the_later_counts_and_a_tie_is_a_no() -> None
 
 
 def test_a_wish_for_no_calls_takes_the_customer_from_the_list() -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     listed(outreach)
     at_ms = NOON_MS + 2 * HOUR_MS
     assert causes(outreach.decide((DoNotCall("u1", True, at_ms),), at_ms)) == ["do_not_call"]
 
 
 def test_at_night_nobody_goes_on_the_list() -> None:
-    outreach = Outreach(catalogue(quiet_hours=NIGHT))
+    outreach = CallList(catalogue(quiet_hours=NIGHT))
     outreach.decide((fact(at_ms=TEN_PM_MS),), TEN_PM_MS)
     assert outreach.due(TEN_PM_MS + HOUR_MS) == []
     assert outreach.next_due_ms == EIGHT_AM_MS
     assert len(told(outreach.due(EIGHT_AM_MS))) == 1
-    dropping = Outreach(catalogue(quiet_hours=QuietHours("Asia/Shanghai", "21:00", "08:00", "drop")))
+    dropping = CallList(catalogue(quiet_hours=QuietHours("Asia/Shanghai", "21:00", "08:00", "drop")))
     dropping.decide((fact(at_ms=TEN_PM_MS),), TEN_PM_MS)
     assert why_nots(dropping.due(TEN_PM_MS + HOUR_MS)) == ["quiet_hours"]
 
 
 def test_an_entry_ends_with_the_attempt_even_when_nobody_says_so() -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     listed(outreach)
     assert causes(outreach.due(NOON_MS + DAY_MS)) == ["expired"]
     assert (len(outreach), outreach.next_due_ms) == (0, None)
@@ -257,7 +257,7 @@ def test_the_waits_follow_the_speed_but_the_lease_does_not() -> None:
 
 def test_memory_of_another_format_is_refused() -> None:
     with pytest.raises(StateUnreadable, match="expected 'zhiyin-outreach-1'"):
-        Outreach(catalogue()).restore(b"\x91\xa5other", ())
+        CallList(catalogue()).restore(b"\x91\xa5other", ())
 
 
 CUSTOMERS = ("u1", "u2", "u3")
@@ -265,11 +265,11 @@ KINDS: tuple[FactKind, ...] = ("abandoned", "returned", "completed", "cancelled"
 
 
 @st.composite
-def steps(draw: st.DrawFn) -> list[tuple[int, OutreachInput | None]]:
+def steps(draw: st.DrawFn) -> list[tuple[int, CallListInput | None]]:
     """Inputs of three customers at rising instants; None: time alone."""
     chosen = random.Random(draw(st.integers(0, 2**32)))
     now_ms = NOON_MS
-    made: list[tuple[int, OutreachInput | None]] = []
+    made: list[tuple[int, CallListInput | None]] = []
     for _ in range(draw(st.integers(1, 60))):
         now_ms += chosen.choice((0, 1, MINUTE_MS, 20 * MINUTE_MS, HOUR_MS, 5 * HOUR_MS, 3 * DAY_MS))
         customer = chosen.choice(CUSTOMERS)
@@ -289,15 +289,15 @@ def steps(draw: st.DrawFn) -> list[tuple[int, OutreachInput | None]]:
     return made
 
 
-def played(outreach: Outreach, played_steps: Sequence[tuple[int, OutreachInput | None]]) -> list[OutreachWord]:
-    words: list[OutreachWord] = []
+def played(outreach: CallList, played_steps: Sequence[tuple[int, CallListInput | None]]) -> list[CallListOutput]:
+    words: list[CallListOutput] = []
     for now_ms, step in played_steps:
         words += outreach.due(now_ms)
         words += [] if step is None else outreach.decide((step,), now_ms)
     return words
 
 
-def _wish(step: OutreachInput | None) -> DoNotCall | None:
+def _wish(step: CallListInput | None) -> DoNotCall | None:
     if isinstance(step, CallOutcome) and step.outcome == "do_not_call":
         return DoNotCall(step.customer_id, True, step.at_ms)
     return step if isinstance(step, DoNotCall) else None
@@ -305,9 +305,9 @@ def _wish(step: OutreachInput | None) -> DoNotCall | None:
 
 @given(steps())
 def test_a_customer_is_on_the_list_at_most_once_and_never_against_a_wish(
-    made: list[tuple[int, OutreachInput | None]],
+    made: list[tuple[int, CallListInput | None]],
 ) -> None:
-    outreach = Outreach(catalogue())
+    outreach = CallList(catalogue())
     on_list: dict[str, str] = {}
     no_calls: dict[str, int] = {}
     for now_ms, step in made:
@@ -324,25 +324,25 @@ def test_a_customer_is_on_the_list_at_most_once_and_never_against_a_wish(
             elif isinstance(word, NoCall):
                 assert on_list.pop(word.customer_id) == word.outreach_id
         assert not set(on_list) & set(no_calls)
-    entries = [word.entry.outreach_id for word in played(Outreach(catalogue()), made) if isinstance(word, CallFirst)]
+    entries = [word.entry.outreach_id for word in played(CallList(catalogue()), made) if isinstance(word, CallFirst)]
     assert len(entries) == len(set(entries))
     outreach.due(made[-1][0] + 400 * DAY_MS)
     assert len(outreach) == len(no_calls)
 
 
 @given(steps(), st.integers(0, 60))
-def test_a_restart_anywhere_tells_the_same(made: list[tuple[int, OutreachInput | None]], cut: int) -> None:
-    whole = played(Outreach(catalogue()), made)
-    first = Outreach(catalogue(), keeps_changes=True)
+def test_a_restart_anywhere_tells_the_same(made: list[tuple[int, CallListInput | None]], cut: int) -> None:
+    whole = played(CallList(catalogue()), made)
+    first = CallList(catalogue(), keeps_changes=True)
     head = first.head()
-    words: list[OutreachWord] = []
+    words: list[CallListOutput] = []
     packs: list[bytes] = []
     for step in made[:cut]:
         words += played(first, [step])
         assert first.waiting <= len(CUSTOMERS)
         packs.append(first.changes()[1])
     for packed in (packs, [first.rows(first.all_keys())]):
-        second = Outreach(catalogue())
+        second = CallList(catalogue())
         second.restore(head, packed)
         assert len(second) == len(first)
         assert words + played(second, made[cut:]) == whole
@@ -355,7 +355,7 @@ class ToldList:
         self.known: dict[str, OutreachEntry] = {}
         self.over: set[str] = set()
 
-    def take(self, words: Sequence[OutreachWord]) -> None:
+    def take(self, words: Sequence[CallListOutput]) -> None:
         self.known = {each.outreach_id: each for each in told(words)} | self.known
         self.over |= {each.outreach_id for each in words if isinstance(each, NoCall)}
 
@@ -370,7 +370,7 @@ class ToldList:
 @settings(max_examples=1000)
 @given(steps(), st.integers(0, 60), st.integers(0, 60), st.randoms(use_true_random=False))
 def test_what_was_listed_before_a_crash_goes_when_all_since_then_is_read_at_once(
-    made: list[tuple[int, OutreachInput | None]], saved: int, crashed: int, chosen: random.Random
+    made: list[tuple[int, CallListInput | None]], saved: int, crashed: int, chosen: random.Random
 ) -> None:
     happened = [  # no two at one instant, for which went first is not read again
         (now_ms + number, None if each is None else msgspec.structs.replace(each, at_ms=now_ms + number))
@@ -378,7 +378,7 @@ def test_what_was_listed_before_a_crash_goes_when_all_since_then_is_read_at_once
     ]
     now_ms = happened[-1][0]
     listed = ToldList()
-    first, second = Outreach(catalogue()), Outreach(catalogue())
+    first, second = CallList(catalogue()), CallList(catalogue())
     listed.take(played(first, happened[:saved]))
     second.restore(first.head(), [first.rows(first.all_keys())])
     listed.take(played(first, happened[saved : saved + crashed]))
@@ -387,7 +387,7 @@ def test_what_was_listed_before_a_crash_goes_when_all_since_then_is_read_at_once
     others = [each for each in late if not isinstance(each, Fact)]
     listed.take(second.decide([*facts, *others] if chosen.random() < 0.5 else [*others, *facts], now_ms))
     whole = ToldList()
-    whole.take(played(Outreach(catalogue()), [*happened, (now_ms, None)]))
+    whole.take(played(CallList(catalogue()), [*happened, (now_ms, None)]))
     assert listed.on_list(now_ms) == whole.on_list(now_ms)
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.reasons.explanation import explained, what_moved
-from operators.records.facts import Moved, Observation, Signal
-from operators.tracking.features import bin_begins_ms, known_of, situation, time_bin
+from operators.records.facts import FeatureEffect, Observation, Signal
+from operators.tracking.features import attempt_features, bin_begins_ms, checkpoint_features, time_bin
 
 
 @given(st.integers(0, 10**12))
@@ -20,16 +20,19 @@ def test_a_span_is_in_the_bin_that_begins_before_it(span_ms: int) -> None:
 def test_nothing_later_than_the_last_event_is_known() -> None:
     signals = (Signal("step_failed", "pay", "a", None, 2), Signal("step_failed", "pay", "b", None, 2))
     seen = Observation("idle", 90_000, "a", "u", "loan", None, "pay", None, 60_000, signals, 10_000, b"\x05")
-    known = known_of(seen)
+    known = attempt_features(seen)
     assert (known.age, known.struggle) == (time_bin(20_000), ("step_failed3",))
     friday_ms = 1_785_888_000_000 + 5 * 3_600_000
-    assert (situation(known, friday_ms + 60_000).hour, situation(known, friday_ms + 60_000).weekday) == (5, 2)
-    assert known_of(msgspec.structs.replace(seen, at_ms=150_000, idle_ms=120_000)).age == known.age
+    assert (
+        checkpoint_features(known, friday_ms + 60_000).hour,
+        checkpoint_features(known, friday_ms + 60_000).weekday,
+    ) == (5, 2)
+    assert attempt_features(msgspec.structs.replace(seen, at_ms=150_000, idle_ms=120_000)).age == known.age
 
 
 def test_what_moved_a_score_counts_together_what_means_the_same() -> None:
     effects = [("pay|age9", 0.2), ("pay|60000|age9", 0.3), ("pay|dwell0_3", -0.9), ("pay|60000|dwell1_3", 0.1)]
-    assert what_moved(effects) == (Moved("dwell0_3", -0.9), Moved("age9", 0.5))
+    assert what_moved(effects) == (FeatureEffect("dwell0_3", -0.9), FeatureEffect("age9", 0.5))
 
 
 @pytest.mark.parametrize(
@@ -53,5 +56,5 @@ def test_what_moved_a_score_counts_together_what_means_the_same() -> None:
     ],
 )
 def test_what_moved_a_score_is_said_in_words(feature: str, effect: float, zh: str, en: str) -> None:
-    words = explained(Moved(feature, effect))
+    words = explained(FeatureEffect(feature, effect))
     assert (words.zh, words.en) == (zh, en)

@@ -23,7 +23,7 @@ from operators.records.events import (
     Event,
 )
 from operators.records.facts import Signal
-from operators.tracking.struggle_signals import DISTINCT_SIGNALS, TEXT_CHARS, Struggle, StruggleRules, signals
+from operators.tracking.struggle_signals import DISTINCT_SIGNALS, TEXT_CHARS, StruggleRules, StruggleState, signals
 from tests.operators.samples import STEPS, event, journey
 
 RULES = StruggleRules(Thresholds(), journey())
@@ -34,7 +34,7 @@ class Attempt:
 
     def __init__(self, rules: StruggleRules = RULES) -> None:
         self.rules = rules
-        self.struggle: Struggle | None = None
+        self.struggle: StruggleState | None = None
         self.step: str | None = None
         self.last_seen_ms: int | None = None
         self.told: list[Signal] = []
@@ -316,7 +316,7 @@ def test_stored_and_taken_up_again_it_goes_on_as_before(happened: list[tuple[Eve
     for number, (each, at_ms) in enumerate(happened):
         if number == stored_after:
             packed = msgspec.msgpack.encode(stored.struggle)
-            stored.struggle = msgspec.msgpack.decode(packed, type=Struggle | None)
+            stored.struggle = msgspec.msgpack.decode(packed, type=StruggleState | None)
         assert whole.notice(each, at_ms) == stored.notice(each, at_ms)
     assert whole.signals == stored.signals
 

@@ -15,28 +15,28 @@ from operators.records.facts import Fact
 from operators.support.snapshot_codec import StateUnreadable
 from operators.support.timestamps import duration_ms
 from operators.tracking.plan import journey_plans
-from operators.tracking.tracker import JourneyShard
+from operators.tracking.tracker import ShardTracker
 from tests.oracle import expected_facts
 from tests.streams import BEGIN_MS, LATENESS_MS, STREAM_CATALOGUE, oracle_journeys, streams, told, wire
 
 PLANS = journey_plans(STREAM_CATALOGUE)
 
 
-def new_shard() -> JourneyShard:
-    return JourneyShard(PLANS, keeps_changes=True)
+def new_shard() -> ShardTracker:
+    return ShardTracker(PLANS, keeps_changes=True)
 
 
-def decide_all(shards: Sequence[JourneyShard], decision: FixedDecision) -> list[Fact]:
+def decide_all(shards: Sequence[ShardTracker], decision: FixedDecision) -> list[Fact]:
     return [fact for shard in shards for fact in decision.decide(shard.collect())]
 
 
-def take(shard: JourneyShard, event: Mapping[str, Any], arrived_ms: int | None = None) -> None:
+def take(shard: ShardTracker, event: Mapping[str, Any], arrived_ms: int | None = None) -> None:
     read = read_event(wire(event))
     assert isinstance(read, Event)
     assert shard.take([read], [event["at_ms"]], None if arrived_ms is None else [arrived_ms]) == []
 
 
-def act(shard: JourneyShard, name: str, at_ms: int, **more: str | None) -> list[tuple[str, int]]:
+def act(shard: ShardTracker, name: str, at_ms: int, **more: str | None) -> list[tuple[str, int]]:
     event: dict[str, Any] = {"customer": "anna", "name": name, "at_ms": at_ms}
     event |= {"journey": "loan", "transaction_id": "t1", "step": None}
     event |= more
@@ -98,7 +98,7 @@ def test_silence_is_told_when_the_watermark_has_passed_the_deadline() -> None:
 def test_a_journey_with_more_lateness_is_told_later_and_the_others_are_not() -> None:
     patient = msgspec.structs.replace(STREAM_CATALOGUE.journeys["loan"], lateness="10s")
     journeys = {**STREAM_CATALOGUE.journeys, "patient": patient}
-    shard = JourneyShard(journey_plans(msgspec.structs.replace(STREAM_CATALOGUE, journeys=journeys), checkpoints=False))
+    shard = ShardTracker(journey_plans(msgspec.structs.replace(STREAM_CATALOGUE, journeys=journeys), checkpoints=False))
     act(shard, "Transaction Step Viewed", BEGIN_MS, step="face", journey="loan")
     act(shard, "Transaction Step Viewed", BEGIN_MS, step="face", journey="patient")
     other = {"journey": None, "customer": "bo"}
@@ -199,7 +199,7 @@ def test_attempts_of_journeys_that_are_gone_are_dropped_and_the_rest_goes_on() -
     shard = new_shard()
     act(shard, "Transaction Step Viewed", BEGIN_MS, step="apply")
     act(shard, "Transaction Step Viewed", BEGIN_MS, journey="claim", step="report")
-    smaller = JourneyShard({"claim": PLANS["claim"]})
+    smaller = ShardTracker({"claim": PLANS["claim"]})
     smaller.restore(shard.head(), [shard.changes()[1]])
     assert smaller.open_attempts == 1
     assert [attempt.plan.name for attempt in smaller.customers["anna"].attempts()] == ["claim"]

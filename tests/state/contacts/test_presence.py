@@ -7,13 +7,13 @@ import orjson
 import pytest
 import redis
 
-from operators.contacts.bundle import Belongs
+from operators.contacts.bundle import CustomerWhereabouts
 from operators.records.routing import Whereabouts, desk_of
-from state.contacts.bundles import RedisBundleStore
-from state.contacts.handover import Rerouting
+from state.contacts.bundles import RedisBundleWriter
+from state.contacts.handover import HintHandover
 from state.contacts.presence import ON_LINE_MS, SEATS_A_CALL, Presence, Routes, Seat
-from state.hints.repository import RedisHintBoard
-from state.hints.store import RedisHintStore
+from state.hints.repository import RedisHintRepository
+from state.hints.store import RedisHintWriter
 from state.redis import keys
 from state.redis.connections import connect, connect_async
 from tests.state.contacts.test_bundles import bundle
@@ -34,7 +34,7 @@ def routes(client: redis.Redis) -> Routes:
 
 
 def belongs(client: redis.Redis, known: Whereabouts, customer: str = "anna") -> None:
-    RedisBundleStore(client, lambda: NOON_MS, HOUR_MS).write([Belongs(customer, known)])
+    RedisBundleWriter(client, lambda: NOON_MS, HOUR_MS).write([CustomerWhereabouts(customer, known)])
 
 
 def told(client: redis.Redis, channel: str) -> list[tuple[str, str | None]]:
@@ -71,10 +71,10 @@ async def test_hints_go_to_the_desk_in_contact_and_those_told_before_follow(
     routes: Routes, client: redis.Redis, any_redis_url: str
 ) -> None:
     await on_line(any_redis_url, Seat("d9"))
-    hints = RedisHintStore(client, lambda: NOON_MS)
+    hints = RedisHintWriter(client, lambda: NOON_MS)
     hints.tell(make_hint(), "desk-1")
     hints.tell(make_hint("bot-only", surfaces=("chatbot",)), "desk-1")
-    RedisBundleStore(client, lambda: NOON_MS + 10, HOUR_MS).write([bundle(agent="d9")])
+    RedisBundleWriter(client, lambda: NOON_MS + 10, HOUR_MS).write([bundle(agent="d9")])
     assert told(client, "desk:desk-1") == [("hint.created", "m-1"), ("hint.moved", "contact")]
     assert told(client, "desk:d9") == [("bundle.created", None), ("hint.created", "m-1")]
     assert client.hget(keys.HINT_RECORD.of("h1"), "desk") == b"d9"
@@ -84,8 +84,8 @@ async def test_hints_go_to_the_desk_in_contact_and_those_told_before_follow(
 
 
 def test_a_contact_at_a_desk_where_nobody_sits_moves_nothing(routes: Routes, client: redis.Redis) -> None:
-    RedisHintStore(client, lambda: NOON_MS).tell(make_hint(), "desk-1")
-    RedisBundleStore(client, lambda: NOON_MS + 10, HOUR_MS).write([bundle(agent="crm-17")])
+    RedisHintWriter(client, lambda: NOON_MS).tell(make_hint(), "desk-1")
+    RedisBundleWriter(client, lambda: NOON_MS + 10, HOUR_MS).write([bundle(agent="crm-17")])
     assert client.hget(keys.HINT_RECORD.of("h1"), "desk") == b"desk-1"
     assert routes.tellings([make_hint("h2")])[0].desk_id == desk_of("anna", DESKS)
 
@@ -114,15 +114,15 @@ async def test_more_desks_than_one_call_says_are_on_line(any_redis_url: str) -> 
 
 
 async def test_of_all_who_take_a_hint_one_gets_it(any_redis_url: str, client: redis.Redis) -> None:
-    RedisHintStore(client, lambda: NOON_MS).tell(make_hint(branch="sh"), "queue:sh")
+    RedisHintWriter(client, lambda: NOON_MS).tell(make_hint(branch="sh"), "queue:sh")
     assert told(client, "queue:sh") == [("hint.created", "m-1")]
     async with connect_async(any_redis_url) as asynchronous, connect_async(any_redis_url) as waiting:
-        rerouting = Rerouting(asynchronous)
+        rerouting = HintHandover(asynchronous)
         taken = [await rerouting.take("h1", desk, NOON_MS + 5) for desk in ("d1", "d2", "d1")]
         assert taken == ["d1", "d1", "d1"]
         assert told(client, "queue:sh")[1:] == [("hint.moved", "taken")]
         assert told(client, "desk:d1") == [("hint.created", "m-1")]
-        board = RedisHintBoard(asynchronous, waiting)
+        board = RedisHintRepository(asynchronous, waiting)
         assert [each["hint_id"] for each in await board.desk_hints("d1", NOON_MS + 6)] == ["h1"]
         assert (await board.change_state("h1", "used", NOON_MS + 7)).changed
         assert await rerouting.take("h1", "d2", NOON_MS + 8) == "d1"
@@ -130,9 +130,9 @@ async def test_of_all_who_take_a_hint_one_gets_it(any_redis_url: str, client: re
 
 
 async def test_what_became_of_a_hint_says_where_its_customer_belongs(any_redis_url: str, client: redis.Redis) -> None:
-    RedisHintStore(client, lambda: NOON_MS).tell(make_hint(branch="sh", region="east", skill="loans"), "d1")
+    RedisHintWriter(client, lambda: NOON_MS).tell(make_hint(branch="sh", region="east", skill="loans"), "d1")
     async with connect_async(any_redis_url) as asynchronous, connect_async(any_redis_url) as waiting:
-        await RedisHintBoard(asynchronous, waiting).change_state("h1", "shown", NOON_MS + 1)
+        await RedisHintRepository(asynchronous, waiting).change_state("h1", "shown", NOON_MS + 1)
     entries: Any = client.xrange(keys.CHANNEL.of("desk:d1"))
     events = [orjson.loads(fields[b"e"]) for _, fields in entries]
     assert [(each["branch"], each["region"]) for each in events] == [("sh", "east")] * 2
@@ -142,10 +142,10 @@ async def test_what_became_of_a_hint_says_where_its_customer_belongs(any_redis_u
 async def test_a_hint_whose_owner_stays_away_goes_to_the_queue(any_redis_url: str, client: redis.Redis) -> None:
     belongs(client, Whereabouts("d7", "sh"))
     await on_line(any_redis_url, Seat("d7"))
-    store = RedisHintStore(client, lambda: NOON_MS)
+    store = RedisHintWriter(client, lambda: NOON_MS)
     store.write(Routes(client, lambda: NOON_MS, DESKS).tellings([make_hint()]))
     async with connect_async(any_redis_url) as asynchronous:
-        rerouting = Rerouting(asynchronous)
+        rerouting = HintHandover(asynchronous)
         assert await rerouting.overdue(NOON_MS + 59_999) == []
         assert await rerouting.overdue(NOON_MS + 60_000) == ["h1"]
         await rerouting.wait_on("h1", NOON_MS + 60_000)

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from state.dead_letters.store import Span
+from state.dead_letters.store import TimeSpan
 from state.kafka.connection import KafkaConnection, KafkaUnavailable
-from state.kafka.page_reader import MESSAGES_A_PAGE, Ends, KafkaPages
+from state.kafka.page_reader import MESSAGES_A_PAGE, KafkaPages, PartitionEnds
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.servers import NewTopicNamed
 from tests.parts.redis_server import free_port
@@ -30,7 +30,7 @@ def test_partitions_are_merged_by_time_and_each_keeps_its_order(shelves: KafkaSh
     found = shelves.all()
     assert [each.id for each in found] == ids
     assert [each.id for each in shelves.all(newest_first=True)] == ids[::-1]
-    late = Span(found[-10].written_ms)
+    late = TimeSpan(found[-10].written_ms)
     assert [each.id for each in shelves.shelf.letters(late)] == ids[-10:]
     assert [each.id for each in shelves.shelf.letters(late, newest_first=True)] == ids[:-11:-1]
 
@@ -54,7 +54,7 @@ def test_pages_of_what_was_deleted_meanwhile_are_empty(shelves: KafkaShelves) ->
     ids = shelves.put(*(document(letter(number)) for number in range(4)))
     partition = int(ids[0].partition(":")[0])
     shelves.drop(ids[2])
-    assert shelves.pages.ends()[partition] == Ends(3, 4)
+    assert shelves.pages.ends()[partition] == PartitionEnds(3, 4)
     assert shelves.pages.page(partition, 0, 2) == []
     assert [each.offset for each in shelves.pages.page(partition, 0, 4)] == [3]
     assert shelves.shelf.letter(ids[0]) is None

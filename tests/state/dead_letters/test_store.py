@@ -7,9 +7,9 @@ import pytest
 
 from operators.records.dead_letters import ReturningEvent
 from state.bus.protocol import BusFull
-from state.dead_letters.redis import LETTERS_A_LOOK, BusLayoutMismatch, RedisDeadLetterShelf, RedisRedriver
-from state.dead_letters.redrive_log import RedrivenMarks
-from state.dead_letters.store import Span, shelved
+from state.dead_letters.redis import LETTERS_A_LOOK, BusLayoutMismatch, RedisDeadLetterStore, RedisRedriver
+from state.dead_letters.redrive_log import RedriveLog
+from state.dead_letters.store import TimeSpan, listed_letter
 from state.redis import keys
 from state.redis.connections import StoreUnavailable, connect
 from tests.parts.missing import missing
@@ -90,7 +90,9 @@ def test_a_span_holds_its_beginning_and_not_its_end(shelves: Shelves) -> None:
     assert first < second < third < fourth
 
     def found(since_ms: int, until_ms: int, *, newest_first: bool = False) -> list[int]:
-        return [each.written_ms for each in shelves.shelf.letters(Span(since_ms, until_ms), newest_first=newest_first)]
+        return [
+            each.written_ms for each in shelves.shelf.letters(TimeSpan(since_ms, until_ms), newest_first=newest_first)
+        ]
 
     assert found(second, fourth) == [second, third]
     assert found(second, fourth, newest_first=True) == [third, second]
@@ -101,7 +103,7 @@ def test_a_span_holds_its_beginning_and_not_its_end(shelves: Shelves) -> None:
 
 def test_what_comes_meanwhile_is_not_among_them(shelves: Shelves) -> None:
     ids = shelves.put(document(letter(1)), document(letter(2)))
-    reading = shelves.shelf.letters(Span())
+    reading = shelves.shelf.letters(TimeSpan())
     found = [next(reading).id]
     shelves.put(document(letter(3)))
     found += [each.id for each in reading]
@@ -216,9 +218,9 @@ async def test_a_letter_without_a_customer_goes_to_the_partition_of_nobody(shelv
 
 async def test_while_redis_is_away_every_operation_says_what_it_was() -> None:
     with connect(f"redis://127.0.0.1:{free_port()}") as client:
-        shelf, marks = RedisDeadLetterShelf(client), RedrivenMarks(client)
+        shelf, marks = RedisDeadLetterStore(client), RedriveLog(client)
         operations: dict[str, Callable[[], object]] = {
-            "reading dead letters": lambda: list(shelf.letters(Span())),
+            "reading dead letters": lambda: list(shelf.letters(TimeSpan())),
             "reading which dead letters were redriven": lambda: marks.when(["a"]),
             "marking dead letters as redriven": lambda: marks.mark({"a": "1-0"}, NOON_MS),
             "forgetting redriven dead letters": lambda: marks.forget(lambda _: True),
@@ -227,6 +229,6 @@ async def test_while_redis_is_away_every_operation_says_what_it_was() -> None:
             with pytest.raises(StoreUnavailable) as away:
                 asked()
             assert away.value.operation == operation
-        letters = [shelved("1-0", NOON_MS, document(letter(1)))]
+        letters = [listed_letter("1-0", NOON_MS, document(letter(1)))]
         with pytest.raises(StoreUnavailable, match=r"^looking at the bus: Redis at .* is gone"):
             await RedisRedriver(client, 2, LIMIT).redrive(letters, NOON_MS)

@@ -8,7 +8,7 @@ from operators.records.dead_letters import DeadLetter, NotALetter, dead_letter_d
 from operators.records.events import Rejection
 from operators.records.facts import Fact
 from state.facts.cloud_events import fact_event, hint_created_event, retirement_event
-from state.facts.topic_documents import LARGEST_BYTES, letter_document, told_document
+from state.facts.topic_documents import LARGEST_BYTES, letter_document, public_document
 from tests.state.houses import NOON_MS, make_hint
 from tests.state.shelves import letter
 
@@ -22,7 +22,7 @@ def test_facts_and_hints_are_cloud_events_with_the_customer_as_key() -> None:
         (make_hint(), hint_created_event(make_hint())),
         (RETIREMENT, retirement_event(RETIREMENT)),
     ):
-        document = told_document(told)
+        document = public_document(told)
         assert document is not None
         assert (document.id, document.key) == (event["id"], "anna")
         assert document.value == msgspec.json.encode(event)
@@ -37,9 +37,9 @@ def test_a_letter_is_as_it_is_everywhere() -> None:
 
 
 def test_a_fact_larger_than_a_broker_takes_is_none() -> None:
-    assert told_document(msgspec.structs.replace(FACT, transaction_id="t" * (LARGEST_BYTES // 2))) is None
-    assert told_document(msgspec.structs.replace(FACT, transaction_id="t" * (LARGEST_BYTES // 3))) is not None
-    assert told_document(msgspec.structs.replace(FACT, customer_id="c" * (LARGEST_BYTES // 4))) is None
+    assert public_document(msgspec.structs.replace(FACT, transaction_id="t" * (LARGEST_BYTES // 2))) is None
+    assert public_document(msgspec.structs.replace(FACT, transaction_id="t" * (LARGEST_BYTES // 3))) is not None
+    assert public_document(msgspec.structs.replace(FACT, customer_id="c" * (LARGEST_BYTES // 4))) is None
 
 
 @pytest.mark.parametrize("customer_id", ["anna", None, "a" * LARGEST_BYTES])

@@ -9,8 +9,8 @@ import pytest
 
 from operators.hints.hint import HintState, RetireCause, Retirement, hint_document, may_become
 from state.hints.repository import StateChange
-from state.hints.transitions import STATES, Telling
-from state.redis.channels import Position
+from state.hints.transitions import STATES, PlaceHint
+from state.redis.channels import ChannelPosition
 from tests.state.houses import HOUR_MS, NOON_MS, House, make_hint, speak
 
 
@@ -211,9 +211,9 @@ async def test_a_list_is_carried_out_in_its_order(house: House) -> None:
     later = make_hint("h2", speak_after_ms=NOON_MS + 1)
     orders = (
         retirement("h1"),
-        Telling(make_hint("h1"), "d1"),
-        Telling(make_hint("h1"), "d1"),
-        Telling(later, "d2"),
+        PlaceHint(make_hint("h1"), "d1"),
+        PlaceHint(make_hint("h1"), "d1"),
+        PlaceHint(later, "d2"),
         speak("h2"),
         retirement("h1"),
         retirement("h1"),
@@ -253,7 +253,7 @@ async def test_a_channel_keeps_the_newest_under_offsets_without_gaps(house: Hous
     assert (start.offset, start.oldest) == (0, 1)
     for number in range(7):
         house.store.tell(make_hint(f"h{number}"), "d1")
-    assert await house.board.position("desk:d1") == Position(start.epoch, 7, 3)
+    assert await house.board.position("desk:d1") == ChannelPosition(start.epoch, 7, 3)
     assert [entry.offset for entry in await house.entries("desk:d1")] == [3, 4, 5, 6, 7]
     assert [entry.offset for entry in await house.board.read("desk:d1", 4, 2)] == [5, 6]
     assert await house.entries("desk:d1", 7) == await house.entries("desk:d1", 99) == []
@@ -268,10 +268,10 @@ async def test_each_channel_has_its_own_epoch_that_stays(house: House) -> None:
 
 
 def test_what_a_reader_can_be_given() -> None:
-    position = Position("e", 7, 3)
+    position = ChannelPosition("e", 7, 3)
     assert [offset for offset in range(10) if position.recovers("e", offset)] == [2, 3, 4, 5, 6, 7]
     assert not position.recovers("another", 5)
-    assert Position("e", 0, 1).recovers("e", 0)
+    assert ChannelPosition("e", 0, 1).recovers("e", 0)
 
 
 async def test_wait_gives_what_is_there_and_what_comes(house: House) -> None:

@@ -16,7 +16,7 @@ from confluent_kafka.admin._resource import ResourceType
 from operators.support.snapshot_codec import StateUnreadable
 from state.kafka import idempotent_topic, tail_scan
 from state.kafka.connection import KafkaConnection, KafkaUnavailable
-from state.kafka.idempotent_topic import FORMAT, MOST_IN_A_PLACE, Place, ToldPartition, TopicDocument
+from state.kafka.idempotent_topic import FORMAT, MOST_IN_A_PLACE, IdempotentPartition, TopicDocument, TopicPosition
 from state.kafka.producers import TopicProducers
 from state.kafka.tail_scan import ReadBack, digest_of
 from tests.kafka.broker import KafkaBroker
@@ -24,7 +24,7 @@ from tests.kafka.servers import NewTopicNamed
 
 pytestmark = pytest.mark.timeout(120)
 PARTITION = 1
-Opened = Callable[..., ToldPartition]
+Opened = Callable[..., IdempotentPartition]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def topic(new_topic: NewTopicNamed) -> str:
 def opened(kafka_servers: str, topic: str) -> Opened:
     """Opens the partition as a new process would, from the place given."""
 
-    def open_patiently(kept: bytes | None = None) -> ToldPartition:
+    def open_patiently(kept: bytes | None = None) -> IdempotentPartition:
         told = opened_on(kafka_servers, topic, kept)
         insist(told.find)
         return told
@@ -44,9 +44,11 @@ def opened(kafka_servers: str, topic: str) -> Opened:
     return open_patiently
 
 
-def opened_on(servers: str, topic: str, kept: bytes | None = None, options: tuple[str, ...] = ()) -> ToldPartition:
+def opened_on(
+    servers: str, topic: str, kept: bytes | None = None, options: tuple[str, ...] = ()
+) -> IdempotentPartition:
     producers = TopicProducers(KafkaConnection([servers], options))
-    return ToldPartition(producers, topic, PARTITION, "application/json", kept)
+    return IdempotentPartition(producers, topic, PARTITION, "application/json", kept)
 
 
 def documents(*numbers: int, size: int = 0) -> list[TopicDocument]:
@@ -56,7 +58,7 @@ def documents(*numbers: int, size: int = 0) -> list[TopicDocument]:
     ]
 
 
-def tell(told: ToldPartition, *numbers: int) -> bytes:
+def tell(told: IdempotentPartition, *numbers: int) -> bytes:
     told.take(documents(*numbers))
     told.settle()
     return told.place()
@@ -108,7 +110,7 @@ def test_what_is_not_told_again_yet_is_still_known_after_the_next_kill(
     tell(first, 2, 3, 4)
     second = opened(kept)
     kept = tell(second, 2)
-    assert msgspec.msgpack.decode(kept, type=Place).found == (digest_of("id-3"), digest_of("id-4"))
+    assert msgspec.msgpack.decode(kept, type=TopicPosition).found == (digest_of("id-3"), digest_of("id-4"))
     third = opened(kept)
     assert third.awaited == 2
     kept = tell(third, 3, 5)
@@ -137,7 +139,7 @@ def test_many_that_are_awaited_are_kept_by_where_they_stand(
     tell(second, *range(3, many))
     third = opened(kept)
     kept = tell(third, *range(3, 250))
-    place = msgspec.msgpack.decode(kept, type=Place)
+    place = msgspec.msgpack.decode(kept, type=TopicPosition)
     assert place.found == (digest_of("id-1"), digest_of("id-2"))
     assert 3 < place.next <= 250
     fourth = opened(kept)
@@ -202,9 +204,9 @@ def test_what_is_not_told_again_within_a_day_is_forgotten(opened: Opened, monkey
     kept = tell(opened(), 1)
     tell(opened(kept), 2)
     told = opened(kept)
-    assert len(msgspec.msgpack.decode(tell(told), type=Place).found) == 1
+    assert len(msgspec.msgpack.decode(tell(told), type=TopicPosition).found) == 1
     monkeypatch.setattr(idempotent_topic, "REMEMBERED_S", 0.0)
-    assert msgspec.msgpack.decode(tell(told), type=Place).found == ()
+    assert msgspec.msgpack.decode(tell(told), type=TopicPosition).found == ()
 
 
 def test_more_than_the_producer_holds_goes_in_pieces(kafka_servers: str, topic: str) -> None:
@@ -232,7 +234,7 @@ def test_what_the_producer_has_no_room_for_waits_here(kafka_broker: KafkaBroker,
 def test_a_topic_made_anew_is_read_whole(opened: Opened, caplog: pytest.LogCaptureFixture, topic: str) -> None:
     tell(opened(), 1, 2)
     with caplog.at_level(logging.WARNING):
-        assert opened(msgspec.msgpack.encode(Place(FORMAT, 17))).awaited == 2
+        assert opened(msgspec.msgpack.encode(TopicPosition(FORMAT, 17))).awaited == 2
     [message] = caplog.messages
     assert message == (
         f"reading back {topic}, partition 1: found its end at offset 2, expected 17 or more: "
@@ -242,7 +244,7 @@ def test_a_topic_made_anew_is_read_whole(opened: Opened, caplog: pytest.LogCaptu
 
 def test_a_place_of_another_format_is_refused(opened: Opened) -> None:
     with pytest.raises(StateUnreadable) as refused:
-        opened(msgspec.msgpack.encode(Place("zhiyin-place-on-topic-0", 17)))
+        opened(msgspec.msgpack.encode(TopicPosition("zhiyin-place-on-topic-0", 17)))
     assert (refused.value.found, refused.value.expected) == ("'zhiyin-place-on-topic-0'", FORMAT)
 
 
@@ -278,7 +280,7 @@ def test_a_broker_that_is_away_is_said_in_time_and_everything_comes_when_it_is_b
     assert ids_on(kafka_broker.servers, topic) == ids(1, 2, 3, 4)
 
 
-def settle(told: ToldPartition) -> None:
+def settle(told: IdempotentPartition) -> None:
     insist(told.settle)
 
 
@@ -307,7 +309,7 @@ def test_a_broker_killed_in_the_middle_of_writing_has_each_once_and_in_order(
             kafka_broker.start()
     settle(told)
     assert ids_on(kafka_broker.servers, topic) == ids(*range(40_000))
-    assert msgspec.msgpack.decode(told.place(), type=Place).next == 40_000
+    assert msgspec.msgpack.decode(told.place(), type=TopicPosition).next == 40_000
 
 
 def test_a_batch_too_large_for_the_topic_goes_one_by_one(opened: Opened, kafka_broker: KafkaBroker, topic: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from operators.outreach.call_list_entry import CallFirst
-from state.outreach.claims import Claim, OutreachBoard, Place, Whose
+from state.outreach.claims import Claim, EntryOwner, ListPosition, OutreachRepository
 from state.redis import keys
 from state.redis.connections import StoreUnavailable, connect_async
 from tests.parts.redis_server import free_port
@@ -22,7 +22,7 @@ async def house(any_redis_url: str) -> AsyncIterator[OutreachHouse]:
     await made.close()
 
 
-async def whose(house: OutreachHouse, name: str = "o1") -> Whose:
+async def whose(house: OutreachHouse, name: str = "o1") -> EntryOwner:
     found = await house.board.whose(name)
     assert found is not None
     return found
@@ -84,7 +84,7 @@ async def test_pages_hold_everything_once_also_where_ranks_are_equal(house: Outr
     for number in range(7):
         house.put(f"o{number}", need=0.5 if number < 5 else 0.25)
     found: list[str] = []
-    place: Place | None = None
+    place: ListPosition | None = None
     pages = 0
     while pages == 0 or place is not None:
         page = await house.board.page(None, place, count, NOON_MS)
@@ -135,7 +135,7 @@ async def test_wishes_about_nothing(house: OutreachHouse) -> None:
     assert await house.board.claim("none", "desk-1", NOON_MS) == Claim("unknown", "", 0, False)
     assert await house.board.release("none", "desk-1", NOON_MS) == "unknown"
     assert await house.board.whose("none") is None
-    nobody = Whose("anna", "policy_loan", {})
+    nobody = EntryOwner("anna", "policy_loan", {})
     assert (await house.board.end("none", nobody, "desk-1", "reached", NOON_MS)).refused == "unknown"
 
 
@@ -218,7 +218,7 @@ async def test_many_words_are_few_rounds(house: OutreachHouse) -> None:
 
 
 async def test_redis_that_is_away_is_said_so() -> None:
-    away = OutreachBoard(connect_async(f"redis://127.0.0.1:{free_port()}/0"))
+    away = OutreachRepository(connect_async(f"redis://127.0.0.1:{free_port()}/0"))
     for asked in (
         away.version(),
         away.page(None, None, 10, NOON_MS),

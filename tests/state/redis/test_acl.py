@@ -48,7 +48,7 @@ def test_it_reads_hints_and_hot_questions(bot: redis.Redis) -> None:
 
 
 @pytest.mark.parametrize("key", [each for each in keys.TABLE if each not in (keys.CHATBOT_HINT, keys.HOT)])
-def test_no_other_key_can_be_read(bot: redis.Redis, key: keys.Key) -> None:
+def test_no_other_key_can_be_read(bot: redis.Redis, key: keys.RedisKey) -> None:
     with pytest.raises(DENIED):
         bot.get(key.of("anna"))
     with pytest.raises(DENIED):

@@ -21,15 +21,15 @@ def test_the_page_is_the_table() -> None:
 
 
 def test_every_key_is_in_the_table_once() -> None:
-    named = [value for value in vars(keys).values() if isinstance(value, keys.Key)]
+    named = [value for value in vars(keys).values() if isinstance(value, keys.RedisKey)]
     assert sorted(named) == sorted(keys.TABLE)
     assert len({key.pattern for key in keys.TABLE}) == len(keys.TABLE)
     assert all(key.pattern.startswith(f"{keys.PREFIX}:") for key in keys.TABLE)
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(keys.TABLE, 2)), ids=lambda key: key.pattern)
-def test_no_id_makes_two_kinds_meet(one: keys.Key, other: keys.Key) -> None:
-    def matcher(key: keys.Key) -> str:
+def test_no_id_makes_two_kinds_meet(one: keys.RedisKey, other: keys.RedisKey) -> None:
+    def matcher(key: keys.RedisKey) -> str:
         anything = r"\d+" if key in NUMBERED else ".*"
         return re.escape(key.pattern).replace(r"\{\}", anything)
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.support.snapshot_codec import ALL, taken
+from operators.support.snapshot_codec import ALL, pop_up_to
 from state.snapshots import journal
-from state.snapshots.journal import HELD_ROWS, SAFE_SNAPSHOTS, SLICE_ROWS, Journal, JournalDamaged, Place
+from state.snapshots.journal import HELD_ROWS, SAFE_SNAPSHOTS, SLICE_ROWS, Journal, JournalDamaged, JournalPosition
 
 
 class Book:
@@ -36,7 +36,7 @@ class Book:
         return len(self._changed)
 
     def changes(self, most: int = ALL) -> tuple[int, bytes]:
-        changed = taken(self._changed, most)
+        changed = pop_up_to(self._changed, most)
         return len(changed), self._pack([(key, self.texts.get(key)) for key in changed])
 
     def all_keys(self) -> list[str]:
@@ -68,7 +68,7 @@ def test_killed_at_any_snapshot_it_comes_back_as_it_was(epochs: list[tuple[list[
         patch.setattr(journal, "_SLACK_BYTES", 64)
         patch.setattr(journal, "SWEEP_KEYS", 2)
         writer, book = Journal(Path(folder)), Book()
-        place, texts = Place(), dict[str, str]()
+        place, texts = JournalPosition(), dict[str, str]()
         for changes, what_then in epochs:
             for key, text in changes:
                 book.put(key, text)
@@ -221,7 +221,7 @@ def _broken(_: int) -> None:
     raise OSError(5, "Input/output error")
 
 
-def _packs(folder: Path, place: Place) -> Iterable[bytes]:
+def _packs(folder: Path, place: JournalPosition) -> Iterable[bytes]:
     return Journal(folder, place).packs()
 
 
@@ -233,7 +233,7 @@ def bytes_of(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
 
 
-def written(journal: Journal, book: Book, times: int = 1) -> Place:
+def written(journal: Journal, book: Book, times: int = 1) -> JournalPosition:
     for _ in range(times - 1):
         journal.write(book)
     return journal.write(book)

@@ -14,7 +14,7 @@ import redis
 
 from operators.records.dead_letters import DeadLetter
 from operators.records.events import Rejection
-from state.dead_letters.writer import RedisDeadLetters
+from state.dead_letters.writer import RedisDeadLetterWriter
 from state.redis.connections import connect
 from tests.parts.machine import ROOT
 from tests.parts.redis_server import free_port
@@ -64,7 +64,7 @@ def typed(redis_url: str, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.C
 
 def write(client: redis.Redis, *letters: DeadLetter) -> list[str]:
     """Letters on the stream; their ids."""
-    RedisDeadLetters(client, "0.9").write(letters)
+    RedisDeadLetterWriter(client, "0.9").write(letters)
     return ids_of(client)
 
 

@@ -12,7 +12,7 @@ from config import Settings
 from tests.parts.machine import ROOT
 from tests.parts.redis_server import RedisServer
 from zhiyin.admin import doctor, versions
-from zhiyin.admin.doctor import Finding, examine, printed
+from zhiyin.admin.doctor import Diagnosis, examine, printed
 from zhiyin.admin.versions import required_libraries, suits
 from zhiyin.processes import embedded_redis
 from zhiyin.processes.ports import free_ports
@@ -33,7 +33,7 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
-def found(settings: Settings, what: str) -> list[Finding]:
+def found(settings: Settings, what: str) -> list[Diagnosis]:
     return [each for each in examine(settings) if each.what == what]
 
 
@@ -50,20 +50,20 @@ def test_a_healthy_machine(settings: Settings) -> None:
 
 
 def test_a_table_says_what_to_do_and_how_many_are_serious() -> None:
-    text = printed([Finding("Python", "fail", "3.9", "use 3.11"), Finding("disk", "warn", "1 GB", "make room")])
+    text = printed([Diagnosis("Python", "fail", "3.9", "use 3.11"), Diagnosis("disk", "warn", "1 GB", "make room")])
     assert text == "fail  Python  3.9; use 3.11\nwarn  disk    1 GB; make room\n1 would keep Zhiyin from starting\n"
 
 
 def test_another_python(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 13, 1))
     assert found(settings, "Python") == [
-        Finding("Python", "fail", "3.13.1", "use 3.11 or 3.12 (the engine has no wheels for others)")
+        Diagnosis("Python", "fail", "3.13.1", "use 3.11 or 3.12 (the engine has no wheels for others)")
     ]
 
 
 def test_a_library_that_is_missing_or_another_version(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "required_libraries", lambda: {"no-such-library": ">=1", "msgspec": ">=99"})
-    assert found(settings, "no-such-library") == [Finding("no-such-library", "fail", "missing", "run 'make setup'")]
+    assert found(settings, "no-such-library") == [Diagnosis("no-such-library", "fail", "missing", "run 'make setup'")]
     assert [(each.state, each.advice) for each in found(settings, "msgspec")] == [
         ("warn", "tested with >=99: run 'make setup'")
     ]
@@ -120,7 +120,7 @@ def test_a_redis_that_forgets_and_evicts(settings: Settings, tmp_path: Path) -> 
         [memory] = found(given, "Redis memory")
     assert persistence.state == "warn"
     assert "set appendonly yes" in persistence.advice
-    assert memory == Finding(
+    assert memory == Diagnosis(
         "Redis memory",
         "fail",
         "allkeys-lru, maxmemory 104857600",
@@ -138,7 +138,7 @@ def test_a_redis_that_is_away(settings: Settings) -> None:
 def test_a_port_in_use(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", settings.ws_port)):
         assert found(settings, "ws_port") == [
-            Finding(
+            Diagnosis(
                 "ws_port",
                 "fail",
                 f"{settings.ws_port} on 127.0.0.1: Address already in use",

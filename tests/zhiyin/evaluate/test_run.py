@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from config import load_catalogue
-from flows.replay.replay import Replay, Watching
+from flows.replay.replay import Replay, ReplayObservers
 from flows.steps.decide import Learns
 from operators.hints.uplift import UpliftCounts
 from operators.records.facts import Fact
@@ -25,7 +25,7 @@ from zhiyin.evaluate.catalogues import looks_ms, shortest_ms, with_shortest_time
 from zhiyin.evaluate.findings import Compared, findings, reliability_of
 from zhiyin.evaluate.plots import PlotsMissing, plot
 from zhiyin.evaluate.predictions import Predictions
-from zhiyin.evaluate.report import JourneyTiming, Report, in_order, printed, spread, uplift_of
+from zhiyin.evaluate.report import EvaluationReport, JourneyTiming, in_order, printed, spread, uplift_of
 from zhiyin.evaluate.run import Witness
 from zhiyin.evaluate.timeouts import Promptness
 
@@ -79,7 +79,7 @@ def test_recorded_clients_give_tables_a_report_and_pictures(typed: Typed, few_da
     assert "online_process: does the attempt never complete?  (each scored before its outcome was learnt)" in said
     assert "learned, target precision 0.96" in said
     assert "no uplift can be told: one of the groups is empty" in said
-    report = msgspec.json.decode((out / "report.json").read_bytes(), type=Report)
+    report = msgspec.json.decode((out / "report.json").read_bytes(), type=EvaluationReport)
     assert report.events == 9_000
     assert report.notes == ()
     by = {(each.question, each.checkpoint_s, each.span, each.model): each.measures for each in report.findings}
@@ -105,7 +105,9 @@ def test_what_it_says_of_the_ladder_is_what_a_replay_tells(typed: Typed, few_day
     assert code == 0
     [ladder] = json.loads(said)["timing"][0]["ladder"]
     facts: list[Fact] = []
-    Replay(load_catalogue(LEARNED), None, ("abandoned", "returned"), watching=Watching(facts.extend)).run([few_days])
+    Replay(load_catalogue(LEARNED), None, ("abandoned", "returned"), watching=ReplayObservers(facts.extend)).run(
+        [few_days]
+    )
     told = [each for each in facts if each.kind == "abandoned"]
     assert ladder["told"] == len(told)
     assert ladder["precision"] == pytest.approx(1 - (len(facts) - len(told)) / len(told))
@@ -121,7 +123,9 @@ def test_scores_are_the_same_whether_somebody_watches_or_not(tmp_path: Path) -> 
 
     def scores(learns: Learns) -> list[tuple[str, float | None]]:
         facts: list[Fact] = []
-        Replay(catalogue, None, ("idle", "abandoned"), watching=Watching(facts.extend, learns=learns)).run([path])
+        Replay(catalogue, None, ("idle", "abandoned"), watching=ReplayObservers(facts.extend, learns=learns)).run(
+            [path]
+        )
         return [(each.id, each.score) for each in facts]
 
     witness = Witness()
@@ -130,11 +134,11 @@ def test_scores_are_the_same_whether_somebody_watches_or_not(tmp_path: Path) -> 
 
 
 def test_two_processes_give_the_same_report(typed: Typed, simulated: Path) -> None:
-    reports: list[Report] = []
+    reports: list[EvaluationReport] = []
     for workers in (1, 2):
         code, said, complaint = typed(simulated, "--catalog", QUICK, "--targets", "", "--json", "--workers", workers)
         assert code == 0, complaint
-        reports.append(msgspec.structs.replace(msgspec.json.decode(said, type=Report), seconds=0.0))
+        reports.append(msgspec.structs.replace(msgspec.json.decode(said, type=EvaluationReport), seconds=0.0))
     assert reports[0] == reports[1]
     assert reports[0].findings
 
@@ -168,7 +172,7 @@ def test_what_cannot_be_read_or_written_is_named(typed: Typed, tmp_path: Path, s
     )
 
 
-def a_report() -> Report:
+def a_report() -> EvaluationReport:
     """Everything a report can hold."""
     predictions = Predictions()
     predictions.add(scored(400))
@@ -176,7 +180,7 @@ def a_report() -> Report:
     ladder = Promptness(100, 0.95, 300.0, 240.0, target_precision=0.95)
     empty = Promptness(0, None, None, None, target_precision=0.99)
     fixed = tuple(Promptness(100 - n, 0.9 + n / 100, 60.0 * n, 60.0 * n, 60.0 * n) for n in range(1, 10))
-    return Report(
+    return EvaluationReport(
         program="0.1.0",
         recordings=("events.ndjson",),
         events=1_234,

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.replay.replay import Replay, Watching
+from flows.replay.replay import Replay, ReplayObservers
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Fact
 from tests.operators.samples import fact
 from tests.streams import STREAM_CATALOGUE, lines, streams
-from zhiyin.evaluate.timeouts import Ladder, Promptness, Silences
+from zhiyin.evaluate.timeouts import LearnedPromptness, Promptness, Silences
 
 SHORTEST_MS = 2_500
 
@@ -43,9 +43,9 @@ journeys = STREAM_CATALOGUE.journeys
 @settings(max_examples=20, deadline=None)
 @given(events=streams(), timeout_ms=st.integers(SHORTEST_MS, 60_000))
 def test_a_timeout_worked_out_is_what_a_replay_with_it_tells(events: list[dict[str, Any]], timeout_ms: int) -> None:
-    silences, ladder = Silences(SHORTEST_MS), Ladder()
+    silences, ladder = Silences(SHORTEST_MS), LearnedPromptness()
     for timeout, watch in ((SHORTEST_MS, silences.take), (timeout_ms, ladder.take)):
-        Replay(with_timeout(timeout), None, watching=Watching(watch)).run_lines(iter(lines(events)))
+        Replay(with_timeout(timeout), None, watching=ReplayObservers(watch)).run_lines(iter(lines(events)))
     expected, told = silences.at(timeout_ms), ladder.promptness()
     assert (expected.told, expected.precision) == (told.told, told.precision)
     assert told.told == 0 or told.mean_delay_s == pytest.approx(timeout_ms / 1_000)
@@ -63,7 +63,7 @@ def test_the_shortest_timeout_for_a_precision() -> None:
 
 
 def test_the_ladders_delay_and_precision() -> None:
-    ladder = Ladder(0.9)
+    ladder = LearnedPromptness(0.9)
     assert ladder.promptness() == Promptness(0, None, None, None, None, 0.9)
     ladder.take([silence(1, 30_000), silence(2, 60_000), back(90_000), silence(3, 120_000)])
     assert ladder.promptness() == Promptness(3, 2 / 3, 70.0, 60.0, None, 0.9)

@@ -6,7 +6,7 @@ import pytest
 from config import Settings
 from tests.kafka.servers import NewTopicNamed
 from tests.parts.redis_server import free_port
-from zhiyin.admin.doctor import Finding, examine
+from zhiyin.admin.doctor import Diagnosis, examine
 from zhiyin.console.errors import KafkaUnfit
 from zhiyin.processes.kafka_probe import kafka_report, require_kafka
 
@@ -25,7 +25,7 @@ def settings(kafka_servers: str, new_topic: NewTopicNamed) -> Settings:
     )
 
 
-def found(settings: Settings, what: str) -> Finding:
+def found(settings: Settings, what: str) -> Diagnosis:
     [finding] = [each for each in examine(settings) if each.what == what]
     return finding
 
@@ -39,7 +39,7 @@ def test_a_kafka_that_has_what_is_needed(settings: Settings) -> None:
         "not-there-hints": None,
         "not-there-letters": None,
     }
-    assert found(settings, "Kafka") == Finding("Kafka", "ok", f"1 broker answers, client {report.client}")
+    assert found(settings, "Kafka") == Diagnosis("Kafka", "ok", f"1 broker answers, client {report.client}")
     assert found(settings, f"topic {settings.kafka_topic}").found == "4 partitions"
     assert found(settings, "topic not-there-hints").found == "not there yet, will be made with 4 partitions"
 
@@ -47,14 +47,14 @@ def test_a_kafka_that_has_what_is_needed(settings: Settings) -> None:
 def test_a_topic_of_another_size(settings: Settings) -> None:
     other = msgspec.structs.replace(settings, bus_partitions=8)
     topic = f"topic {settings.kafka_topic}"
-    assert found(other, topic) == Finding(topic, "fail", "4 partitions", "bus_partitions is 8: name another topic")
+    assert found(other, topic) == Diagnosis(topic, "fail", "4 partitions", "bus_partitions is 8: name another topic")
     with pytest.raises(KafkaUnfit, match=r"found 4 partitions, expected 8; .*'zhiyin doctor' looks at it more closely"):
         require_kafka(other)
 
 
 def test_more_copies_than_brokers(settings: Settings) -> None:
     finding = found(msgspec.structs.replace(settings, kafka_replication=3), "Kafka")
-    assert finding == Finding(
+    assert finding == Diagnosis(
         "Kafka", "fail", "1 broker answers", "kafka_replication 3 needs as many: topics could not be made"
     )
 

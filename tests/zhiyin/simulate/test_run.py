@@ -18,8 +18,8 @@ from tests.parts.processes import until
 from tests.zhiyin.up.house_up import QUICK
 from zhiyin.console.errors import CommandFailure
 from zhiyin.processes.supervisor import StopRequest
-from zhiyin.simulate.posting import Collector
-from zhiyin.simulate.run import Plan, post_live, write_file
+from zhiyin.simulate.posting import CollectorClient
+from zhiyin.simulate.run import SimulationPlan, post_live, write_file
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,8 @@ def catalogue() -> Catalogue:
     return load_catalogue(ROOT / "config" / "catalog")
 
 
-def plan(**more: object) -> Plan:
-    return Plan(**{"customers": 60, "seed": 4, "duration_ms": 600_000, **more})  # type: ignore[arg-type] # what a test wants to differ
+def plan(**more: object) -> SimulationPlan:
+    return SimulationPlan(**{"customers": 60, "seed": 4, "duration_ms": 600_000, **more})  # type: ignore[arg-type] # what a test wants to differ
 
 
 READERS: dict[str, Callable[[Path], bytes]] = {
@@ -152,7 +152,7 @@ EVENTS = [{"type": "track", "event": "Transaction Started", "userId": "c-1"}]
 
 
 def test_a_batch_is_posted_with_its_key_and_the_time_it_was_sent(listener: Listener) -> None:
-    with Collector(f"{listener.url}/", "my-key", lambda _: None, lambda: False) as collector:
+    with CollectorClient(f"{listener.url}/", "my-key", lambda _: None, lambda: False) as collector:
         collector.post(EVENTS)
     path, authorization, body = listener.got[0]
     assert (path, authorization) == ("/v1/batch", "Basic bXkta2V5Og==")
@@ -165,7 +165,7 @@ def test_a_full_collector_is_asked_again_after_what_it_says(listener: Listener) 
     listener.answers = [(503, {"Retry-After": "1"}), (429, {}), (200, {})]
     told: list[str] = []
     began = time.monotonic()
-    with Collector(listener.url, "my-key", told.append, lambda: False) as collector:
+    with CollectorClient(listener.url, "my-key", told.append, lambda: False) as collector:
         collector.post(EVENTS)
     assert time.monotonic() - began >= 1.0
     assert str(collector.posted) == "1 events posted, 0 refused, 2 retries"
@@ -174,7 +174,7 @@ def test_a_full_collector_is_asked_again_after_what_it_says(listener: Listener) 
 
 def test_a_collector_that_is_away_is_asked_until_we_are_stopped() -> None:
     told: list[str] = []
-    with Collector("http://127.0.0.1:1", "my-key", told.append, lambda: len(told) > 1) as collector:
+    with CollectorClient("http://127.0.0.1:1", "my-key", told.append, lambda: len(told) > 1) as collector:
         collector.post(EVENTS)
     assert (
         told[0] == "collector http://127.0.0.1:1: ConnectionRefusedError: [Errno 111] Connection refused; asking again"
@@ -185,7 +185,7 @@ def test_a_collector_that_is_away_is_asked_until_we_are_stopped() -> None:
 def test_what_is_refused_for_good_is_counted_and_said(listener: Listener) -> None:
     listener.answers = [(400, {})]
     told: list[str] = []
-    with Collector(listener.url, "my-key", told.append, lambda: False) as collector:
+    with CollectorClient(listener.url, "my-key", told.append, lambda: False) as collector:
         collector.post(EVENTS)
     assert collector.posted.refused == 1
     assert told == [f"collector {listener.url}: 1 events refused: HTTP 400 {{}}"]
@@ -194,7 +194,7 @@ def test_what_is_refused_for_good_is_counted_and_said(listener: Listener) -> Non
 def test_a_key_it_does_not_know_ends_it(listener: Listener) -> None:
     listener.answers = [(401, {})]
     with (
-        Collector(listener.url, "my-key", lambda _: None, lambda: False) as collector,
+        CollectorClient(listener.url, "my-key", lambda _: None, lambda: False) as collector,
         pytest.raises(CommandFailure) as raised,
     ):
         collector.post(EVENTS)
@@ -207,7 +207,7 @@ def test_a_key_it_does_not_know_ends_it(listener: Listener) -> None:
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://x", "http://", "", "http://x:port"])
 def test_an_address_that_is_none_is_said(url: str) -> None:
     with pytest.raises(CommandFailure) as raised:
-        Collector(url, "my-key", lambda _: None, lambda: False)
+        CollectorClient(url, "my-key", lambda _: None, lambda: False)
     assert str(raised.value) == (
         f"collector: found {url!r}, expected http://HOST:PORT; give --to the URL 'zhiyin up' prints"
     )
@@ -216,7 +216,7 @@ def test_an_address_that_is_none_is_said(url: str) -> None:
 def test_live_events_are_posted_when_their_time_has_come(listener: Listener) -> None:
     quick = load_catalogue(QUICK)
     began = time.time()
-    with Collector(listener.url, "my-key", lambda _: None, lambda: False) as collector:
+    with CollectorClient(listener.url, "my-key", lambda _: None, lambda: False) as collector:
         post_live(quick, plan(customers=8, duration_ms=100_000, speed=200.0), collector, StopRequest())
     posted = [event for _, _, body in listener.got for event in body["batch"]]
     assert len(posted) == collector.posted.taken
@@ -230,7 +230,7 @@ def test_live_events_are_posted_when_their_time_has_come(listener: Listener) -> 
 def test_a_live_stream_goes_on_until_it_is_stopped(listener: Listener) -> None:
     stop = StopRequest()
     endless = plan(customers=20, duration_ms=1_000, speed=100.0, rounds=0)
-    with Collector(listener.url, "my-key", lambda _: None, lambda: bool(stop)) as collector:
+    with CollectorClient(listener.url, "my-key", lambda _: None, lambda: bool(stop)) as collector:
         thread = threading.Thread(target=post_live, args=(load_catalogue(QUICK), endless, collector, stop))
         thread.start()
         until(lambda: collector.posted.taken > 500)
