@@ -135,7 +135,7 @@ class House:
     def _batch(self, batch: Sequence[SimulatedEvent]) -> Iterator[BrokenOff]:
         self._shard.take([_event(each) for each in batch], [each.at_ms for each in batch])
         self._shard.settle()
-        observed, around = self._shard.collect(), self._shard.collect_around()
+        observed, around = self._shard.collect(), self._shard.collect_interactions()
         for journey, decision in self.decisions.items():
             facts = decision.decide([each for each in observed if each.journey == journey])
             yield from self._told(fact for fact in facts if fact.kind == "abandoned")
@@ -145,7 +145,7 @@ class House:
 
     def _hear(self, outcomes: Sequence[BreakoffOutcome]) -> None:
         for decision in self.decisions.values():
-            decision.hear(outcomes)
+            decision.observe(outcomes)
 
     def _told(self, facts: Iterable[Fact]) -> Iterator[BrokenOff]:
         for fact in facts:

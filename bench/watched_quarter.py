@@ -69,7 +69,7 @@ class House:
         self._decision = FixedDecision(reasons)
         self.monitors = {name: JourneyMonitor(catalogue.journeys, rules) for name in catalogue.journeys}
         for name, monitor in self.monitors.items():
-            monitor.call(name)
+            monitor.open(name)
 
     def live(self, quarter: Quarter, hours: int, fixes: dict[int, list[Problem]]) -> Watched:
         """Goes through the hours; ``fixes``: what is reported as fixed, by hour."""
@@ -87,7 +87,7 @@ class House:
 
     def _moves(self) -> dict[str, list[Transition]]:
         grouped: defaultdict[str, list[Transition]] = defaultdict(list)
-        grouped.update(self._shard.collect_moves())
+        grouped.update(self._shard.collect_transitions())
         for fact in self._decision.decide(self._shard.collect()):
             grouped[fact.journey] += fact_transitions((fact,))
         return grouped
@@ -100,7 +100,7 @@ class House:
 
     def _listen(self, watched: Watched) -> None:
         for name, monitor in self.monitors.items():
-            for word in monitor.tell():
+            for word in monitor.pop_outputs():
                 if isinstance(word, PainPointChanged) and word.word in ("opened", "reopened"):
                     hour = (word.at_ms - BEGINS_MS) / HOUR_MS
                     watched.openings.append(Opening(name, word.point.step, hour, word.word, word.point.scope))

@@ -253,7 +253,7 @@ def _refused(keyed: tuple[str, TrackerOutput]) -> Iterable[list[DeadLetter]]:
 
 def _around(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, CustomerInputs]]:
     shard, tracked = keyed
-    return ((shard, CustomerInputs(shard, list(tracked.around))),) if tracked.around else ()
+    return ((shard, CustomerInputs(shard, list(tracked.interactions))),) if tracked.interactions else ()
 
 
 def _by_customer_shard(facts: list[Fact], shards: int) -> Iterable[tuple[str, CustomerInputs]]:

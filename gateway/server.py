@@ -253,6 +253,9 @@ class Gateway:
     async def _start_hook(self, push: PushServer, board: RedisHintRepository) -> None:
         url = self._settings.chatbot_hook_url
         if url is not None:
+            # With all of an HTTP client, which few set-ups need.
+            from gateway.push.chatbot_webhook import ChatbotWebhook
+
             hook = ChatbotWebhook(url, push.hub, board, self.metrics)
             await hook.start()
             self._open.push_async_callback(hook.stop)

@@ -30,7 +30,7 @@ class Announcement(msgspec.Struct, frozen=True):
     """
 
     token: str
-    terms: str
+    config_fingerprint: str
     seen: tuple[str, ...] = ()
     prepared: bool = False
     stopping: bool = False
@@ -49,7 +49,7 @@ class Rendezvous:
         self._others: dict[int, str] = {}
         self._said: set[str] = set()
 
-    def meet(self, prepare: Callable[[], object], go_on: Callable[[], bool], pause: Callable[[float], None]) -> None:
+    def join(self, prepare: Callable[[], object], go_on: Callable[[], bool], pause: Callable[[float], None]) -> None:
         """Waits until all have seen the same and are prepared; or until ``go_on()`` says no. Raises OSError.
 
         ``prepare()`` is called in process 0 alone, when nobody of before runs any more and nobody has begun.
@@ -69,7 +69,7 @@ class Rendezvous:
             return "broken"
         return "stopping" if any(card is not None and card.stopping for card in cards.values()) else "together"
 
-    def say_stopping(self) -> None:
+    def announce_shutdown(self) -> None:
         """Tells the others that this process was told to stop. Raises OSError."""
         self._write(msgspec.structs.replace(self._card, stopping=True))
 
@@ -81,7 +81,8 @@ class Rendezvous:
             self._write(msgspec.structs.replace(self._card, seen=seen))
         self._say_terms(cards)
         agreed = all(
-            card is not None and card.seen == seen and card.terms == self._card.terms for card in cards.values()
+            card is not None and card.seen == seen and card.config_fingerprint == self._card.config_fingerprint
+            for card in cards.values()
         )
         if agreed:
             self._others = {index: seen[index] for index in cards if index != self._member.index}
@@ -93,9 +94,15 @@ class Rendezvous:
 
     def _say_terms(self, cards: dict[int, Announcement | None]) -> None:
         for index, card in cards.items():
-            if card is None or card.terms == self._card.terms or self._card.token not in card.seen:
+            if (
+                card is None
+                or card.config_fingerprint == self._card.config_fingerprint
+                or self._card.token not in card.seen
+            ):
                 continue
-            words = f"process {index} of the set: found {card.terms}, expected {self._card.terms}"
+            words = (
+                f"process {index} of the set: found {card.config_fingerprint}, expected {self._card.config_fingerprint}"
+            )
             if words not in self._said:
                 self._said.add(words)
                 LOG.warning("%s; it is waited for until all are the same", words)

@@ -77,7 +77,7 @@ def run_engine(settings: Settings, version: str = "") -> None:
         out = live_sinks(settings, insist, OutputMetrics(metrics), version, begin)
         backlog = Backlog()
         rules = _rules(settings, catalogue, metrics, layout, _learns(models, metrics, backlog))
-        flow = journey_flow(_source(bus, settings, metrics, stopping, backlog), catalogue, rules, out.outlets)
+        flow = journey_flow(_source(bus, settings, metrics, stopping, backlog), catalogue, rules, out.sinks)
         with _ends_in_words(member, stopping):
             insist(bus.ready)
             insist(out.ready)
@@ -86,7 +86,7 @@ def run_engine(settings: Settings, version: str = "") -> None:
             else:
                 member.check_address()
                 LOG.info("engine %s: waits for the others at %s", member, ", ".join(member.others))
-                meeting.meet(lambda: forget_stale(layout.folder), lambda: not stopping.is_set(), stopping.wait)
+                meeting.join(lambda: forget_stale(layout.folder), lambda: not stopping.is_set(), stopping.wait)
             run_dataflow(flow, settings.workers, settings.epoch_ms, layout, member)
     LOG.info("engine stopped: events %d", metrics.events_read())
 

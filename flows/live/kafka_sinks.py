@@ -40,7 +40,7 @@ class KafkaSinks:
         self._counts = counts
         self._version = version
 
-    def outlets(self) -> Sinks:
+    def sinks(self) -> Sinks:
         """The sinks for the dataflow."""
         opening, topics, counts = self._opening, self._topics, self._counts
         return Sinks(
@@ -77,7 +77,7 @@ class HintEncoder(TopicEncoder[Verdict]):
         self._desks = desks
         self._counts = counts
 
-    def before(self, items: Sequence[Verdict]) -> None:
+    def before_write(self, items: Sequence[Verdict]) -> None:
         """To desks and bots."""
         self._desks.write(items)
 
@@ -105,6 +105,6 @@ def _told(told: Sequence[PublicItem], topic: str, counts: OutputMetrics) -> Iter
     for each in told:
         document = public_document(each)
         if document is None:
-            counts.untold(topic, each)
+            counts.unsent(topic, each)
         else:
             yield document

@@ -38,7 +38,7 @@ class RedisSinks:
         self._insist = insist
         self._counts = counts
 
-    def outlets(self) -> Sinks:
+    def sinks(self) -> Sinks:
         """The sinks for the dataflow."""
         return Sinks(
             facts=ListSink(self._fact_writer),
@@ -97,5 +97,5 @@ class HintDesks:
     def _routed(self, orders: Sequence[HintOrder | Hint]) -> list[HintOrder]:
         """Hints with where they go, the rest as it is."""
         hints = [each for each in orders if isinstance(each, Hint)]
-        tellings = iter(self._routes.tellings(hints) if hints else ())
+        tellings = iter(self._routes.placements(hints) if hints else ())
         return [next(tellings) if isinstance(each, Hint) else each for each in orders]

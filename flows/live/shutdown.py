@@ -76,7 +76,7 @@ class Shutdown:
     def _ask(self) -> None:
         if self._meeting is not None:
             with suppress(OSError):
-                self._meeting.say_stopping()
+                self._meeting.announce_shutdown()
         self._asked.set()
 
     def _leave(self, why: str) -> None:

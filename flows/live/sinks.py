@@ -43,7 +43,7 @@ class LiveSinks(NamedTuple):
     ``ready`` raises StoreUnavailable while it is to be waited for, TopicMismatch or TopicRefused when that won't help.
     """
 
-    outlets: Sinks
+    sinks: Sinks
     ready: Callable[[], object]
 
 
@@ -52,7 +52,7 @@ def live_sinks(
 ) -> LiveSinks:
     """The ways out. ``insist`` makes a call until it gets through; ``begin()`` is called as the dataflow begins."""
     if settings.bus == "redis":
-        live = LiveSinks(_redis(settings, insist, counts, version, begin).outlets(), lambda: None)
+        live = LiveSinks(_redis(settings, insist, counts, version, begin).sinks(), lambda: None)
     else:
         live = _kafka(settings, insist, counts, version, begin)
     outreach = outreach_sink(lambda: OutreachWriter(connect(settings.redis_url or ""), _now_ms), insist, counts)
@@ -60,7 +60,7 @@ def live_sinks(
     questions = question_sink(lambda: _question_store(settings), insist)
     monitor = monitor_sink(lambda: _monitor_stores(settings), insist, counts)
     outlets = msgspec.structs.replace(
-        live.outlets, outreach=outreach, bundles=bundles, questions=questions, monitor=monitor
+        live.sinks, outreach=outreach, bundles=bundles, questions=questions, monitor=monitor
     )
     return LiveSinks(outlets, live.ready)
 
@@ -110,7 +110,7 @@ def _kafka(
         return HintDesks(RedisHintWriter(connect(settings.redis_url or ""), _now_ms), _routes(settings), insist)
 
     opening = TopicOpening(TopicProducers(connection), settings.bus_partitions, insist, begin)
-    outlets = KafkaSinks(opening, topics, desks, counts, version).outlets()
+    outlets = KafkaSinks(opening, topics, desks, counts, version).sinks()
     return LiveSinks(outlets, KafkaTopics(connection, wanted).ensure)
 
 

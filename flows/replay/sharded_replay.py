@@ -136,7 +136,7 @@ class ShareWorker:
 
     def _hear(self) -> None:
         try:
-            for said, what in self._process.words():
+            for said, what in self._process.messages():
                 if said == "report":
                     self._report = what
                 elif said == "read":
@@ -164,7 +164,7 @@ def _replay_share(task: ShareTask, says: Says) -> ReplayReport:
     replay = Replay(task.catalogue, out, task.kinds, dead_letters, version=task.version)
     report = replay.run_lines(own_lines(read_blocks(task.paths, on_bytes), task.number, task.of))
     letters.flush()
-    reading.tell()
+    reading.report()
     return report
 
 

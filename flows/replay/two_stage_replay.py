@@ -45,7 +45,7 @@ class TwoStageReplay(Replay):
 
     def _heard(self, tracking: WorkerProcess[TrackingTask], on_bytes: Callable[[int], None]) -> Iterator[TrackerOutput]:
         """What was tracked; how far it has read is passed on, what it has counted becomes ours."""
-        for said, what in tracking.words():
+        for said, what in tracking.messages():
             if said == "tracked":
                 yield what
             elif said == "read":
@@ -63,5 +63,5 @@ def _track(task: TrackingTask, says: Says) -> ReplayReport:
             says.send(("tracked", each))
 
     report = Replay(task.catalogue, None, task.kinds).track_lines(read_lines(task.paths, reading.on_bytes), hand_on)
-    reading.tell()
+    reading.report()
     return report

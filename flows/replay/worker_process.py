@@ -54,7 +54,7 @@ class WorkerProcess(Generic[Task]):
         # Theirs alone: only so does this side see that they are gone.
         says.close()
 
-    def words(self) -> Iterator[WorkerMessage]:
+    def messages(self) -> Iterator[WorkerMessage]:
         """All it says, its report the last. Raises RecordingUnreadable, ReplayProcessLost."""
         said = ""
         while said != "report":
@@ -93,9 +93,9 @@ class Reading:
         """So many more."""
         self._untold += count
         if self._untold >= _TELLS_READ_BYTES:
-            self.tell()
+            self.report()
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Says what has not been said yet."""
         self._says.send(("read", self._untold))
         self._untold = 0

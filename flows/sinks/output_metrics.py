@@ -89,7 +89,7 @@ class OutputMetrics:
             if each.word is not None:
                 self._metrics.pain_points.labels(each.point.journey, each.word).inc()
 
-    def untold(self, topic: str, told: PublicItem) -> None:
+    def unsent(self, topic: str, told: PublicItem) -> None:
         """Something that is too large for its topic: said here, because nobody else will hear of it."""
         self._metrics.untold.labels(topic).inc()
         LOG.error(

@@ -35,7 +35,7 @@ Patiently = Callable[[Callable[[], object]], object]
 class TopicEncoder(Generic[Item]):
     """What is done with a list of items."""
 
-    def before(self, items: Sequence[Item]) -> None:
+    def before_write(self, items: Sequence[Item]) -> None:
         """What must have happened before the topic hears of them; done again after a restart."""
 
     def documents(self, items: Sequence[Item]) -> Iterable[TopicDocument]:
@@ -60,7 +60,7 @@ class TopicOpening(msgspec.Struct, frozen=True):
     def part(self, number: int, kept: bytes | None) -> IdempotentPartition:
         """One partition of it, once it is known what stands there."""
         told = IdempotentPartition(self.producers, self.topic, number, self.content_type, kept)
-        self.insist(told.find)
+        self.insist(told.recover)
         if told.awaited:
             since = "its beginning" if kept is None else "the last snapshot"
             LOG.info("%s, partition %d: %d documents told since %s", self.topic, number, told.awaited, since)
@@ -117,11 +117,11 @@ class TopicPart(StatefulSinkPartition[list[Item], bytes], Generic[Item]):
     def write_batch(self, values: list[list[Item]]) -> None:
         """Hands over several lists at once; the brokers may not have them yet."""
         items = values[0] if len(values) == 1 else [each for some in values for each in some]
-        self._telling.before(items)
-        self._told.take(self._telling.documents(items))
+        self._telling.before_write(items)
+        self._told.enqueue(self._telling.documents(items))
         self._insist(self._told.send)
 
     def snapshot(self) -> bytes:
         """How far all is told, once it is."""
-        self._insist(self._told.settle)
-        return self._told.place()
+        self._insist(self._told.flush)
+        return self._told.position()

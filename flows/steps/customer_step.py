@@ -91,7 +91,7 @@ class CustomerStep(StatefulBatchLogic[CustomerInputs, list[Word], bytes], Generi
 
     def on_batch(self, values: list[CustomerInputs]) -> tuple[Iterable[list[Word]], bool]:
         """Decides what has arrived, and what is due by now."""
-        self._remembering.call(f"{self._step}-{values[0].shard}")
+        self._remembering.open(f"{self._step}-{values[0].shard}")
         words: list[Word] = []
         for each in values:
             words += self._decide(each.inputs)

@@ -66,7 +66,7 @@ class DecideLogic(StatefulBatchLogic[list[Observation] | OutcomeInputs, list[Fac
         """Decides list by list."""
         first = values[0]
         journey = first.journey if isinstance(first, OutcomeInputs) else first[0].journey
-        self._remembering.call(f"decide-{stable_id(journey)}")
+        self._remembering.open(f"decide-{stable_id(journey)}")
         if not self._has_begun:
             self._begin(journey)
         learning = self._decision.learnt
@@ -80,8 +80,8 @@ class DecideLogic(StatefulBatchLogic[list[Observation] | OutcomeInputs, list[Fac
     def _decide(self, given: list[Observation] | OutcomeInputs) -> list[Fact]:
         if not isinstance(given, OutcomeInputs):
             return self._decision.decide(given)
-        self._decision.hear(given.heard)
-        if any(isinstance(each, CustomerForgotten) for each in given.heard):
+        self._decision.observe(given.outcomes)
+        if any(isinstance(each, CustomerForgotten) for each in given.outcomes):
             self._remembering.rewrite_soon()
         return []
 

@@ -35,7 +35,7 @@ class Snapshot(msgspec.Struct, array_like=True):
 
     format: str
     name: str
-    place: JournalPosition
+    position: JournalPosition
     head: bytes
 
 
@@ -59,13 +59,13 @@ class JournaledState:
         self._name = ""
         self._journal: Journal | None = None
         if resumed and journals is not None:
-            snapshot = _SNAPSHOT.unpack(resumed)
+            snapshot = _SNAPSHOT.decode(resumed)
             self._name = snapshot.name
-            self._journal = Journal(journals.folder / snapshot.name, snapshot.place, journals.epoch_s)
+            self._journal = Journal(journals.folder / snapshot.name, snapshot.position, journals.epoch_s)
             with _nothing_collected():
                 memory.restore(snapshot.head, self._journal.packs())
 
-    def call(self, name: str) -> None:
+    def open(self, name: str) -> None:
         """The memory's name, the same after every restart: its folder's."""
         if self._journals is not None and self._journal is None:
             self._name = name

@@ -44,12 +44,12 @@ class ShardBatch(msgspec.Struct, gc=False):
 
 
 class TrackerOutput(msgspec.Struct, gc=False):
-    """What one shard made of a batch. ``moves``: by journey."""
+    """What one shard made of a batch. ``transitions``: by journey."""
 
     observations: list[Observation]
-    around: list[Interaction]
+    interactions: list[Interaction]
     dead_letters: list[DeadLetter]
-    moves: dict[str, list[Transition]] = {}
+    transitions: dict[str, list[Transition]] = {}
 
 
 class CustomerInputs(msgspec.Struct, gc=False):

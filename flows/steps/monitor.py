@@ -43,7 +43,7 @@ class MonitorInputs(msgspec.Struct, gc=False):
     """What a batch has for one journey."""
 
     journey: str
-    moves: list[Transition]
+    transitions: list[Transition]
     reports: list[PainPointUpdate]
 
 
@@ -67,10 +67,10 @@ class MonitorLogic(StatefulBatchLogic[MonitorInputs, list[MonitorOutput], bytes]
     def on_batch(self, values: list[MonitorInputs]) -> tuple[Iterable[list[MonitorOutput]], bool]:
         """Counts and judges; tells when it is time."""
         if not self._monitor.name:
-            self._monitor.call(values[0].journey)
-            self._remembering.call(f"monitor-{stable_id(self._monitor.name)}")
+            self._monitor.open(values[0].journey)
+            self._remembering.open(f"monitor-{stable_id(self._monitor.name)}")
         for each in values:
-            self._monitor.take(each.moves)
+            self._monitor.take(each.transitions)
             for report in each.reports:
                 self._monitor.report(report)
         self._remembering.write_ahead()
@@ -83,7 +83,7 @@ class MonitorLogic(StatefulBatchLogic[MonitorInputs, list[MonitorOutput], bytes]
 
     def on_eof(self) -> tuple[Iterable[list[MonitorOutput]], bool]:
         """The end of a recording; a live stream that stops is only paused."""
-        words = self._monitor.tell() if self._run_out() else []
+        words = self._monitor.pop_outputs() if self._run_out() else []
         return ([words] if words else ()), StatefulBatchLogic.RETAIN
 
     def notify_at(self) -> datetime | None:
@@ -101,7 +101,7 @@ class MonitorLogic(StatefulBatchLogic[MonitorInputs, list[MonitorOutput], bytes]
             return ()
         self._tell_at_ms = self._clock() + TELL_EVERY_MS
         self._has_news = False
-        words = self._monitor.tell()
+        words = self._monitor.pop_outputs()
         return [words] if words else ()
 
 
@@ -157,11 +157,11 @@ def moves_by_journey(
     tracked: TrackerOutput, cells: Segments, journeys: Collection[str]
 ) -> Iterable[tuple[str, MonitorInputs]]:
     """The moves, the answers and the reports of a batch, by journey."""
-    moves: defaultdict[str, list[Transition]] = defaultdict(list, tracked.moves)
-    for move in answer_transitions(tracked.around, cells, journeys):
+    moves: defaultdict[str, list[Transition]] = defaultdict(list, tracked.transitions)
+    for move in answer_transitions(tracked.interactions, cells, journeys):
         moves[move[0]].append(move)
     grouped = {journey: MonitorInputs(journey, of_journey, []) for journey, of_journey in moves.items()}
-    for report in filter(None, map(report_of, tracked.around)):
+    for report in filter(None, map(report_of, tracked.interactions)):
         if report.journey in journeys:
             grouped.setdefault(report.journey, MonitorInputs(report.journey, [], [])).reports.append(report)
     return grouped.items()

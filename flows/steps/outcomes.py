@@ -32,19 +32,19 @@ class OutcomeInputs(msgspec.Struct, gc=False):
     """What one journey hears, in order of arrival."""
 
     journey: str
-    heard: list[BreakoffOutcome]
+    outcomes: list[BreakoffOutcome]
 
 
 def outcomes_by_journey(tracked: TrackerOutput, journeys: Sequence[str]) -> Iterable[tuple[str, OutcomeInputs]]:
     """A list a journey that hears of anything."""
     grouped: dict[str, OutcomeInputs] = {}
-    for around in tracked.around:
+    for around in tracked.interactions:
         outcome = outcome_of(around)
         if outcome is not None:
             named = around.event.properties.journey if around.event.properties is not None else None
             is_named = isinstance(outcome, Judgement) and named in journeys
             for journey in [each for each in journeys if each == named or not is_named]:
-                grouped.setdefault(journey, OutcomeInputs(journey, [])).heard.append(outcome)
+                grouped.setdefault(journey, OutcomeInputs(journey, [])).outcomes.append(outcome)
     return grouped.items()
 
 

@@ -43,7 +43,7 @@ class QuestionsLogic(StatefulBatchLogic[QuestionInputs, list[HotList], bytes]):
 
     def on_batch(self, values: list[QuestionInputs]) -> tuple[Iterable[list[HotList]], bool]:
         """Counts in the order of arrival."""
-        self._remembering.call(f"questions-{values[0].bucket}")
+        self._remembering.open(f"questions-{values[0].bucket}")
         now_ms = self._clock()
         for each in values:
             for group, given in each.given:

@@ -36,7 +36,7 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, TrackerOutput, bytes]):
         """Every event of every batch, then the silences the watermark has passed."""
         dead_letters: list[DeadLetter] = []
         for batch in values:
-            self._remembering.call(f"track-{batch.shard}")
+            self._remembering.open(f"track-{batch.shard}")
             self._take(validate_batch(batch, self._latest_ms, dead_letters), dead_letters)
             self._shard.settle(batch.now_ms)
         self._remembering.write_ahead()
@@ -59,11 +59,11 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, TrackerOutput, bytes]):
             event, at_ms = fit.events[index], fit.times_ms[index]
             arrived_ms = fit.arrived_ms[index] if fit.arrived_ms is not None else None
             dead_letters.append(DeadLetter(fit.raws[index], (refusal,), arrived_ms, event.customer_id, at_ms))
-        self._around += enrich(self._shard.collect_around(), fit, dead_letters)
+        self._around += enrich(self._shard.collect_interactions(), fit, dead_letters)
 
     def _emit(self, dead_letters: list[DeadLetter]) -> Iterable[TrackerOutput]:
         around, self._around = self._around, []
         if any(map(is_erasure, around)):
             self._remembering.rewrite_soon()
-        tracked = TrackerOutput(self._shard.collect(), around, dead_letters, self._shard.collect_moves())
-        return (tracked,) if tracked.observations or around or dead_letters or tracked.moves else ()
+        tracked = TrackerOutput(self._shard.collect(), around, dead_letters, self._shard.collect_transitions())
+        return (tracked,) if tracked.observations or around or dead_letters or tracked.transitions else ()

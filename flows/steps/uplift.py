@@ -29,7 +29,7 @@ class UpliftLogic(StatefulBatchLogic[Sequence[Fact | Hint], None, bytes]):
     def on_batch(self, values: list[Sequence[Fact | Hint]]) -> tuple[Iterable[None], bool]:
         """Counts list by list."""
         journey = values[0][0].journey
-        self._remembering.call(f"uplift-{stable_id(journey)}")
+        self._remembering.open(f"uplift-{stable_id(journey)}")
         changed = False
         for given in values:
             changed |= self._uplift.learn(given)

@@ -26,7 +26,7 @@ class WordingLogic(StatefulBatchLogic[Sequence[Verdict | Fact], list[Verdict], b
 
     def on_batch(self, values: list[Sequence[Verdict | Fact]]) -> tuple[Iterable[list[Verdict]], bool]:
         """Words list by list."""
-        self._remembering.call(f"wording-{stable_id(values[0][0].journey)}")
+        self._remembering.open(f"wording-{stable_id(values[0][0].journey)}")
         worded = [[word for each in given for word in self._words(each)] for given in values]
         self._remembering.write_ahead()
         return [verdicts for verdicts in worded if verdicts], StatefulBatchLogic.RETAIN

@@ -77,7 +77,7 @@ class QueueApi:
         owner = await self._rerouting.look_up(hint_id)
         if owner is not None and owner.desk_id not in (token.subject, queue_of(token.branch)):
             raise _refused("conflict", "one that another desk has", "one of your queue")
-        taken_by = await self._rerouting.take(hint_id, token.subject, self._clock_ms())
+        taken_by = await self._rerouting.hand_to(hint_id, token.subject, self._clock_ms())
         if taken_by != token.subject:
             raise _refused("conflict", "one that another desk has, or that is over", "one of your queue")
         body = msgspec.json.encode({"hint_id": hint_id, "taken_by": taken_by})

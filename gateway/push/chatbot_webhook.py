@@ -59,14 +59,14 @@ class ChatbotWebhook:
         self._hub.leave(CHATBOT_CHANNEL, self)
         await cancel_and_wait(*self._tasks)
 
-    def begun(self, start: Start) -> None:
+    def on_start(self, start: Start) -> None:
         """See gateway.push.hub.Listener."""
 
-    async def replay(self, told: ChannelEvent) -> None:
+    async def on_replay(self, told: ChannelEvent) -> None:
         """See gateway.push.hub.Listener: starting at the tip there is nothing to replay."""
-        self.heard(told)
+        self.on_event(told)
 
-    def heard(self, told: ChannelEvent) -> None:
+    def on_event(self, told: ChannelEvent) -> None:
         """Queue a new hint; everything else on the channel is no reason to speak."""
         if told.type != CREATED:
             return
@@ -77,13 +77,13 @@ class ChatbotWebhook:
         except (msgspec.DecodeError, KeyError, TypeError):
             log.warning("chatbot hook: offset %d holds no hint", told.offset)
 
-    def stale(self, since_ms: int) -> None:
+    def on_stale(self, since_ms: int) -> None:
         """See gateway.push.hub.Listener."""
 
-    def fresh(self) -> None:
+    def on_fresh(self) -> None:
         """See gateway.push.hub.Listener."""
 
-    def lost(self) -> None:
+    def on_lost(self) -> None:
         """Join again: what was missed stays in the look-up."""
         self._lost.set()
 

@@ -108,7 +108,7 @@ class Connection:
         if self._closing is not None:
             await asyncio.wait((self._closing,))
 
-    def look_after(self, now: SessionClock) -> None:
+    def check_deadlines(self, now: SessionClock) -> None:
         """Ping, and close what time alone has ended. To be called about once a second."""
         stuck_s = self._outbox.sending_for_s()
         overdue = self._session.overdue(now)

@@ -45,24 +45,24 @@ class Start(NamedTuple):
 
 
 class Listener(Protocol):
-    """Who hears a channel. Only ``replay`` may wait: the others return at once."""
+    """Who hears a channel. Only ``on_replay`` may wait: the others return at once."""
 
-    def begun(self, start: Start) -> None:
+    def on_start(self, start: Start) -> None:
         """Said once, before anything else."""
 
-    async def replay(self, told: ChannelEvent) -> None:
+    async def on_replay(self, told: ChannelEvent) -> None:
         """An entry that was missed."""
 
-    def heard(self, told: ChannelEvent) -> None:
+    def on_event(self, told: ChannelEvent) -> None:
         """An entry, live."""
 
-    def stale(self, since_ms: int) -> None:
+    def on_stale(self, since_ms: int) -> None:
         """Nothing can be read; what was told is as of ``since_ms``."""
 
-    def fresh(self) -> None:
+    def on_fresh(self) -> None:
         """The store is back and nothing was lost."""
 
-    def lost(self) -> None:
+    def on_lost(self) -> None:
         """What follows cannot be joined to what was told; the listener has been taken off the channel."""
 
 
@@ -110,7 +110,7 @@ class Hub:
         try:
             start = await self._start(channel, epoch, offset)
             if listener in channel.members:
-                listener.begun(start)
+                listener.on_start(start)
                 await self._catch_up(channel, listener, start.offset)
         except BaseException:
             self._take_off(channel, listener)
@@ -155,13 +155,13 @@ class Hub:
                 return
             if not entries or entries[0].offset != after + 1:
                 self._take_off(channel, listener)
-                listener.lost()
+                listener.on_lost()
                 return
             for entry in entries:
                 told = read_channel_event(entry.offset, entry.event)
                 is_over = told.is_over(self._now_ms()) or told.announces in ended
                 if listener in channel.members and not is_over:
-                    await listener.replay(told)
+                    await listener.on_replay(told)
             after = entries[-1].offset
         self._go_live(channel, listener, after)
 
@@ -192,7 +192,7 @@ class Hub:
             return
         channel.live[listener] = after
         if self.stale_since_ms is not None:
-            listener.stale(self.stale_since_ms)
+            listener.on_stale(self.stale_since_ms)
 
     def _take_off(self, channel: _Channel, listener: Listener) -> None:
         channel.members.discard(listener)
@@ -254,11 +254,11 @@ class Hub:
 
     def _hear(self, channel: _Channel, listener: Listener, told: ChannelEvent) -> None:
         try:
-            listener.heard(told)
+            listener.on_event(told)
         except Exception:
             log.exception("push: a listener of %s broke at offset %d and is taken off", channel.name, told.offset)
             self._take_off(channel, listener)
-            listener.lost()
+            listener.on_lost()
 
     async def _verify_on(self) -> None:
         """A store that was emptied under us gives no error: only its epochs tell."""
@@ -273,7 +273,7 @@ class Hub:
         channels = list(self._channels.values())
         for start in range(0, len(channels), VERIFIED_AT_ONCE):
             some = [(channel, channel.offset) for channel in channels[start : start + VERIFIED_AT_ONCE]]
-            stands = await self._board.stands([channel.name for channel, _ in some])
+            stands = await self._board.positions([channel.name for channel, _ in some])
             for (channel, offset), (epoch, last) in zip(some, stands, strict=True):
                 if epoch != channel.epoch or last < offset:
                     self._lose(channel)
@@ -284,7 +284,7 @@ class Hub:
         members, channel.members, channel.live = list(channel.members), set(), {}
         log.warning("push: channel %s has begun a new life or lost entries; %d reload", channel.name, len(members))
         for listener in members:
-            listener.lost()
+            listener.on_lost()
 
     def _went_stale(self, error: Exception) -> None:
         if self.stale_since_ms is not None:
@@ -292,13 +292,13 @@ class Hub:
         log.warning("push: the store is away (%s); desks are told so", error)
         self.stale_since_ms = self._read_ms
         for listener in self._everybody_live():
-            listener.stale(self._read_ms)
+            listener.on_stale(self._read_ms)
 
     def _is_fresh(self) -> None:
         log.info("push: the store is back")
         self.stale_since_ms = None
         for listener in self._everybody_live():
-            listener.fresh()
+            listener.on_fresh()
 
     def _everybody_live(self) -> list[Listener]:
         return [listener for channel in self._channels.values() for listener in channel.live]

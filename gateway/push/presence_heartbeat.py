@@ -57,7 +57,7 @@ class PresenceHeartbeat:
         except StoreUnavailable:
             log.info("push: the store is away; its desks fall silent by themselves")
 
-    async def look(self) -> None:
+    async def beat(self) -> None:
         """Once: who came, who stays, who went; whose owner is away. Raises StoreUnavailable."""
         now_ms = self._now_ms()
         tokens: dict[str, Token] = {}
@@ -89,7 +89,7 @@ class PresenceHeartbeat:
     async def _look_on(self) -> None:
         while True:
             try:
-                await self.look()
+                await self.beat()
             except StoreUnavailable:
                 log.debug("push: the store is away; who is on line is said when it is back")
             except Exception:

@@ -152,7 +152,7 @@ class PushServer:
                 await asyncio.sleep(every_s / SLICES)
                 now = self._clock()
                 for desk in self._desks.intersection(desks[start : start + some]):
-                    desk.look_after(now)
+                    desk.check_deadlines(now)
 
 
 def _select_subprotocol(_connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

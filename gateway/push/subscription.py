@@ -39,31 +39,31 @@ class Subscription:
         self._sees = sees
         self._head = next_head(subscription_id)
 
-    def begun(self, start: Start) -> None:
+    def on_start(self, start: Start) -> None:
         """Where it begins."""
         frame = frame_bytes("subscribed", id=self.id, epoch=start.epoch, offset=start.offset, recovered=start.recovered)
         self._put("subscribed", frame)
 
-    async def replay(self, told: ChannelEvent) -> None:
+    async def on_replay(self, told: ChannelEvent) -> None:
         """An entry that was missed."""
         if not self.has_ended and self._sees(told):
             frame = next_frame(self._head, told.offset, told.event)
             await self._outbox.put_when_there_is_room("next", frame, told.shows)
 
-    def heard(self, told: ChannelEvent) -> None:
+    def on_event(self, told: ChannelEvent) -> None:
         """An entry, live."""
         if self._sees(told):
             self._put("next", next_frame(self._head, told.offset, told.event), told.time_ms, told.shows)
 
-    def stale(self, since_ms: int) -> None:
+    def on_stale(self, since_ms: int) -> None:
         """The store is away."""
         self._put("stale", frame_bytes("stale", id=self.id, since=iso_text(since_ms)))
 
-    def fresh(self) -> None:
+    def on_fresh(self) -> None:
         """The store is back."""
         self._put("fresh", frame_bytes("fresh", id=self.id))
 
-    def lost(self) -> None:
+    def on_lost(self) -> None:
         """Nothing more comes under this id."""
         message = "the channel has begun anew or no longer holds what was missed: reload and subscribe again"
         self._put("error", error_frame(self.id, "history_lost", message, temporary=True))

@@ -145,8 +145,8 @@ class BundleDecision(CustomerStore[ContactRow]):
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        _HEAD.unpack(head)
-        for row in _ROWS.unpacked(packed):
+        _HEAD.decode(head)
+        for row in _ROWS.decode_rows(packed):
             if row.wake_ms is None:
                 self._customers.pop(row.customer_id, None)
             else:
@@ -197,14 +197,14 @@ class BundleDecision(CustomerStore[ContactRow]):
             return []
         told: list[ContactOutput] = []
         for change in row.struggling.since(at_ms):
-            shown = None if change.trouble is None else self._hints.make(change.trouble, now_ms, None)
+            shown = None if change.struggle is None else self._hints.make(change.struggle, now_ms, None)
             about = contact.bundle_id, row.customer_id, contact.agent_id, change.cause, change.at_ms
             told.append(BundleChanged(*about, shown, contact.branch, contact.region))
         return told
 
     def _trouble(self, row: ContactRow, at_ms: int) -> Hint | None:
         """What went wrong at an instant in a transaction under way, as the hint would say it."""
-        fact = None if row.struggling is None else row.struggling.trouble_at(at_ms)
+        fact = None if row.struggling is None else row.struggling.struggle_at(at_ms)
         if fact is None or self._is_control(row) or any(each.attempt_id == fact.attempt_id for each in row.breaks):
             return None
         return self._hints.make(fact, at_ms, None)

@@ -202,8 +202,8 @@ class HotQuestions:
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        _HEAD.unpack(head)
-        for row in _ROWS.unpacked(packed):
+        _HEAD.decode(head)
+        for row in _ROWS.decode_rows(packed):
             if row.questions:
                 self._groups[row.group] = row.questions
             else:

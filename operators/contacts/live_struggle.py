@@ -18,11 +18,11 @@ ENDS: Final = frozenset(("completed", "cancelled", "expired"))
 
 
 class Change(NamedTuple):
-    """``cause``: id of the fact that changed it; ``trouble``: what is wrong since then, None: nothing."""
+    """``cause``: id of the fact that changed it; ``struggle``: what is wrong since then, None: nothing."""
 
     cause: str
     at_ms: int
-    trouble: Fact | None
+    struggle: Fact | None
 
 
 class Struggling(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -43,7 +43,7 @@ class Struggling(msgspec.Struct, array_like=True, frozen=True, gc=False):
             return None
         return Struggling(self.fact, fact.id, fact.at_ms)
 
-    def trouble_at(self, at_ms: int) -> Fact | None:
+    def struggle_at(self, at_ms: int) -> Fact | None:
         """What was wrong at an instant."""
         is_over = self.over_id is not None and self.over_ms <= at_ms
         return None if is_over or not self.fact.at_ms <= at_ms < self.until_ms else self.fact

@@ -77,7 +77,7 @@ class HintMaker:
             speak_after_ms=speak_after_ms,
             explanation=(
                 *explanation(ranked.evidence or _most_frequent_first(fact.signals), steps),
-                *(explained(each, self._titles, steps) for each in fact.moved),
+                *(explained(each, self._titles, steps) for each in fact.effects),
             ),
             step_titles=_titles((*ranked.evidence, *fact.signals), steps),
             other_reasons=tuple(self._others(fact)),

@@ -160,9 +160,9 @@ class Uplift:
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        stored = _HEAD.unpack(head)
+        stored = _HEAD.decode(head)
         self.counts, self._now_ms = stored.counts, stored.now_ms
-        for row in _ROWS.unpacked(packed):
+        for row in _ROWS.decode_rows(packed):
             if row.until_ms is None:
                 self._units.pop(row.attempt_id, None)
             else:

@@ -144,8 +144,8 @@ class WordingSelection:
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        _HEAD.unpack(head)
-        for row in _ROWS.unpacked(packed):
+        _HEAD.decode(head)
+        for row in _ROWS.decode_rows(packed):
             if row.kind == ARM:
                 self._policy(row.name).recall(row.arm, row.alpha, row.beta)
             elif row.chosen:

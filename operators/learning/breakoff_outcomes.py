@@ -130,7 +130,7 @@ class BreakoffOutcomes:
         self._keeps_changes = keeps_changes
         self._changed: set[str] = set()
 
-    def told(self, fact: Fact, known: AttemptFeatures) -> Fact:
+    def predict(self, fact: Fact, known: AttemptFeatures) -> Fact:
         """An abandonment with what is thought of it; it waits for its outcomes from now on."""
         ranking = self._ranking.ranked(fact.reasons, fact.step)
         if not ranking.candidates and not self._hears:
@@ -149,7 +149,7 @@ class BreakoffOutcomes:
             fact,
             will_contact=None if asked.contact is None or self._contact.learnt < LEAST_TOLD else asked.contact.told,
             need=asked.person.told if asked.person is not None and self._person.leads else None,
-            moved=(*fact.moved, *moved),
+            moved=(*fact.effects, *moved),
             drifting=fact.drifting or fact.at_ms < self.drift_until_ms,
         )
 
@@ -158,7 +158,7 @@ class BreakoffOutcomes:
         if fact.attempt_id in self.waiting:
             self._ended.append(fact)
 
-    def batch_over(self, now_ms: int) -> None:
+    def settle_batch(self, now_ms: int) -> None:
         """The journey's time has come to ``now_ms``: ends are learnt, and what has waited long enough."""
         for fact in self._ended:
             asked = self.waiting.get(fact.attempt_id)
@@ -172,7 +172,7 @@ class BreakoffOutcomes:
             if waiting is not None:
                 self._look(attempt_id, waiting, now_ms)
 
-    def hear(self, outcomes: Sequence[BreakoffOutcome]) -> None:
+    def observe(self, outcomes: Sequence[BreakoffOutcome]) -> None:
         """Contacts, calls and words of agents, in order of arrival."""
         for given in outcomes:
             if isinstance(given, Judgement):
@@ -238,8 +238,8 @@ class BreakoffOutcomes:
         reason = self._reasons.get(asked.shown, self._reasons[UNKNOWN])
         need = need_score(reason, self._reasons[UNKNOWN], top_reason(fact).confidence, fact.signals)
         asked.need = min(int(need * _TENTHS), _TENTHS - 1)
-        asked.contact = self._contact.say(asked.tokens, rate(self._contact_counts(asked)))
-        asked.person = self._person.say(asked.tokens, rate(self._person_counts(asked)))
+        asked.contact = self._contact.predict(asked.tokens, rate(self._contact_counts(asked)))
+        asked.person = self._person.predict(asked.tokens, rate(self._person_counts(asked)))
 
     def _confirmed(self, asked: PendingOutcome) -> list[FeatureEffect]:
         """What agents' words add to the reason that is told."""

@@ -41,7 +41,7 @@ class ChampionChallenger:
         self.leader: ModelName = leader
         self.duels: dict[ModelName, Comparison] = duels or {}
 
-    def seen(self, challenger: ModelName, probability: float, leaders: float, outcome: bool) -> None:
+    def compare(self, challenger: ModelName, probability: float, leaders: float, outcome: bool) -> None:
         """What a challenger and the leader said of an outcome; the lead may change hands."""
         duel = self.duels.setdefault(challenger, Comparison())
         if duel.labels >= WINDOW:

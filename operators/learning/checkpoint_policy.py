@@ -130,7 +130,7 @@ class CheckpointPolicy:
             found = self._verdicts[kind] = self._judge(kind)
         return found
 
-    def ended(self, kind: str, silence_ms: int | None) -> None:
+    def record_silence(self, kind: str, silence_ms: int | None) -> None:
         """A silence that had reached a checkpoint is over; None: nothing came any more."""
         found = self._kind(kind)
         place = None if silence_ms is None else bisect_left(found.checkpoints_s, silence_ms / 1000) - 1
@@ -139,7 +139,7 @@ class CheckpointPolicy:
             found.own.add(place)
         self._count_down()
 
-    def told(self, *, wrong: bool) -> None:
+    def record_verdict(self, *, wrong: bool) -> None:
         """An abandonment was told, and what came of it."""
         state = self.state
         state.told += 1
@@ -149,7 +149,7 @@ class CheckpointPolicy:
         state.price = min(max(moved, self._first_price - 4.0), self._first_price + 4.0)
         self._count_down()
 
-    def put(self, state: CheckpointPolicyState) -> None:
+    def restore(self, state: CheckpointPolicyState) -> None:
         """Goes on from what was saved; steps and checkpoints that have changed begin anew."""
         known = {
             kind: counts

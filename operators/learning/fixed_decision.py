@@ -62,7 +62,7 @@ def fact_of(
         recovered,
         reasons,
         seen.signals,
-        seen.cell,
+        seen.segment,
         moved,
         drifting,
     )

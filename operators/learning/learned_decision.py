@@ -89,7 +89,7 @@ class LearnedDecision:
             return []
         self.begin(observations[0].journey)
         learning = self.learnt
-        thoughts = learning.hear(observations)
+        thoughts = learning.observe(observations)
         self._changed |= learning.take_changed()
         facts: list[Fact] = []
         for seen, thought in zip(observations, thoughts, strict=True):
@@ -99,13 +99,13 @@ class LearnedDecision:
                 self._tell(seen, thought, facts)
             elif seen.kind not in PLAIN:
                 self._heard_of(seen, facts)
-        if learning.break_offs.waiting:
-            learning.break_offs.batch_over(max(seen.at_ms for seen in observations))
+        if learning.breakoff_outcomes.waiting:
+            learning.breakoff_outcomes.settle_batch(max(seen.at_ms for seen in observations))
         return facts
 
-    def hear(self, outcomes: Sequence[BreakoffOutcome]) -> None:
+    def observe(self, outcomes: Sequence[BreakoffOutcome]) -> None:
         """What happened around transactions: what was thought of break-offs is held against it."""
-        self.learnt.break_offs.hear(outcomes)
+        self.learnt.breakoff_outcomes.observe(outcomes)
 
     def head(self) -> bytes:
         """What has been learnt; nothing else beside the attempts but the format's name."""
@@ -127,7 +127,7 @@ class LearnedDecision:
         learning = self.learning
         if learning is None:
             return []
-        return list(self.away.keys() | learning.waiting.keys() | learning.break_offs.waiting.keys())
+        return list(self.away.keys() | learning.waiting.keys() | learning.breakoff_outcomes.waiting.keys())
 
     def rows(self, keys: Sequence[str]) -> bytes:
         """Those of ``keys`` that are still remembered, packed as in ``changes``."""
@@ -136,14 +136,14 @@ class LearnedDecision:
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        stored = _HEAD.unpack(head)
+        stored = _HEAD.decode(head)
         if stored.journey is not None:
             self.begin(stored.journey)
         if self.learning is None:
             return
         waiting: dict[str, PendingAttemptRow] = {}
         asked: dict[str, PendingOutcome] = {}
-        for row in _ROWS.unpacked(packed):
+        for row in _ROWS.decode_rows(packed):
             waiting.pop(row.attempt_id, None)
             self.away.pop(row.attempt_id, None)
             asked.pop(row.attempt_id, None)
@@ -156,11 +156,11 @@ class LearnedDecision:
         if stored.learning is not None:
             self.learning.put_head(stored.learning)
             self.learning.put_rows(waiting.items())
-            self.learning.break_offs.put_rows(asked.items())
+            self.learning.breakoff_outcomes.put_rows(asked.items())
 
     def _row(self, attempt_id: str) -> AwayRow:
         learning, away = self.learnt, self.away.get(attempt_id)
-        return AwayRow(attempt_id, away, learning.row(attempt_id), learning.break_offs.waiting.get(attempt_id))
+        return AwayRow(attempt_id, away, learning.row(attempt_id), learning.breakoff_outcomes.waiting.get(attempt_id))
 
     def _set_away(self, attempt_id: str, *, away: bool) -> None:
         self.away[attempt_id] = away
@@ -183,7 +183,7 @@ class LearnedDecision:
             recovered = self._is_over(seen.attempt_id) or seen.broken_off
             fact = fact_of(ENDS[seen.kind], seen, recovered=recovered)
             facts.append(fact)
-            self.learnt.break_offs.ended(fact)
+            self.learnt.breakoff_outcomes.ended(fact)
         else:
             told_early = self.away.get(seen.attempt_id)
             if told_early:
@@ -209,4 +209,4 @@ class LearnedDecision:
             moved=what_moved(learning.effects(thought.silence)),
             drifting=thought.drifting,
         )
-        return learning.break_offs.told(fact, attempt_features(seen))
+        return learning.breakoff_outcomes.predict(fact, attempt_features(seen))

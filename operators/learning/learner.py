@@ -100,11 +100,11 @@ class JourneyLearner:
         self.name = name
         self.scorer = Scorer((*ladder_ms, max(idle_after_ms.values())))
         self.away_figures = Prequential()
-        self.ladder = CheckpointPolicy(
+        self.checkpoint_policy = CheckpointPolicy(
             {step: (*(each for each in ladder_ms if each < limit), limit) for step, limit in idle_after_ms.items()},
             catalogue.precision_of(journey),
         )
-        self.break_offs = BreakoffOutcomes(catalogue, DRIFT_NOTED_MS, keeps_changes=keeps_changes)
+        self.breakoff_outcomes = BreakoffOutcomes(catalogue, DRIFT_NOTED_MS, keeps_changes=keeps_changes)
         self.waiting: dict[str, PendingAttempt] = {}
         self.dropped = 0
         self._changed: set[str] = set()
@@ -122,7 +122,7 @@ class JourneyLearner:
         self._scored: list[ScoredPrediction] = []
         self._keeps_changes = keeps_changes
 
-    def hear(self, observations: Sequence[Observation]) -> list[CheckpointVerdict | None]:
+    def observe(self, observations: Sequence[Observation]) -> list[CheckpointVerdict | None]:
         """What is thought of each, in their order; None where there is nothing to think."""
         thoughts: list[CheckpointVerdict | None] = [None] * len(observations)
         due = self._due
@@ -155,12 +155,12 @@ class JourneyLearner:
     def take_changed(self) -> set[str]:
         """The attempts whose rows have changed since the last call."""
         changed, self._changed = self._changed, set()
-        return changed | self.break_offs.take_changed()
+        return changed | self.breakoff_outcomes.take_changed()
 
     def figures(self) -> LearningFigures:
         """Where it stands."""
-        scorer, break_offs = self.scorer, self.break_offs
-        quality = [quality_of("unfinished", scorer.contenders.leader, scorer.figures)]
+        scorer, break_offs = self.scorer, self.breakoff_outcomes
+        quality = [quality_of("unfinished", scorer.champion_challenger.leader, scorer.figures)]
         if self._decides:
             quality.append(quality_of("away", "ladder", self.away_figures))
         return LearningFigures(
@@ -182,7 +182,7 @@ class JourneyLearner:
 
     def take_up(self, saved: bytes) -> None:
         """Goes on from what ``saved`` gave. Raises StateUnreadable."""
-        self._put(_MODEL.unpack(saved))
+        self._put(_MODEL.decode(saved))
 
     def head(self) -> LearningHead:
         """What a snapshot holds beside what is waiting."""
@@ -204,7 +204,7 @@ class JourneyLearner:
             waiting = self.waiting[attempt_id] = PendingAttempt(int(attempt_id[:_CHANCE_HEX], 16))
             pending_attempt(row, waiting, self.scorer)
             if waiting.kind is not None and self._decides:
-                waiting.verdicts = self.ladder.verdicts(waiting.kind)
+                waiting.verdicts = self.checkpoint_policy.verdicts(waiting.kind)
             if waiting.due_ms is not None:
                 self._due.append((waiting.due_ms, attempt_id))
         self._due.sort()
@@ -213,20 +213,20 @@ class JourneyLearner:
         return LearningState(
             MODEL_FORMAT,
             self.scorer.state(),
-            self.ladder.state,
+            self.checkpoint_policy.state,
             self.away_figures.state,
             self.dropped,
             self._first_ms,
             self._last_ms,
-            self.break_offs.state(),
+            self.breakoff_outcomes.state(),
         )
 
     def _put(self, state: LearningState) -> None:
         self.scorer.put(state.scorer)
-        self.ladder.put(state.ladder)
+        self.checkpoint_policy.restore(state.checkpoint_policy)
         self.away_figures = Prequential(state.away_figures)
         self.dropped, self._first_ms, self._last_ms = state.dropped, state.first_ms, state.last_ms
-        self.break_offs.put(state.break_offs)
+        self.breakoff_outcomes.put(state.breakoff_outcomes)
 
     def _silent(self, seen: Observation, *, is_last: bool) -> CheckpointVerdict:
         """A silence has reached a checkpoint, or ``idle_after``."""
@@ -258,8 +258,8 @@ class JourneyLearner:
     def _begin_silence(self, seen: Observation, waiting: PendingAttempt | None) -> PendingAttempt:
         """The first checkpoint of a silence."""
         waiting = waiting or self._await(seen.attempt_id)
-        waiting.kind = kind = self.ladder.kind(seen.step or "", seen.trail)
-        waiting.verdicts = self.ladder.verdicts(kind) if self._decides else None
+        waiting.kind = kind = self.checkpoint_policy.kind(seen.step or "", seen.trail)
+        waiting.verdicts = self.checkpoint_policy.verdicts(kind) if self._decides else None
         waiting.due_ms = due_ms = seen.at_ms - seen.idle_ms + self._patience_ms
         heapq.heappush(self._due, (due_ms, seen.attempt_id))
         return waiting
@@ -282,9 +282,9 @@ class JourneyLearner:
         stayed = silence_ms is None
         if waiting.verdicts is not None:
             self._score_away(waiting, waiting.verdicts, stayed, now_ms)
-            self.ladder.ended(kind, silence_ms)
+            self.checkpoint_policy.record_silence(kind, silence_ms)
             if waiting.told:
-                self.ladder.told(wrong=not stayed)
+                self.checkpoint_policy.record_verdict(wrong=not stayed)
         waiting.past.append((step_of(kind), waiting.reached))
         waiting.kind = waiting.due_ms = waiting.verdicts = waiting.silence = None
         waiting.reached, waiting.told = 0, False
@@ -311,7 +311,7 @@ class JourneyLearner:
         self._last_ms = now_ms
         if self._watch_scored is not None:
             for each in waiting.shown:
-                known, scores = self._known_at(each.features.known, each.place), (each.score, each.base_rate)
+                known, scores = self._known_at(each.features.known, each.checkpoint), (each.score, each.base_rate)
                 self._show("unfinished", known, each.at_ms, scores, outcome, now_ms, each.leader)
         drifted = self.scorer.settle(waiting.predictions, outcome, waiting.chance)
         for step, reached in waiting.past:

@@ -21,12 +21,12 @@ class LearningState(msgspec.Struct, array_like=True, gc=False):
 
     format: str
     scorer: ScorerState
-    ladder: CheckpointPolicyState
+    checkpoint_policy: CheckpointPolicyState
     away_figures: PrequentialState
     dropped: int
     first_ms: int | None
     last_ms: int | None
-    break_offs: BreakoffOutcomesState = msgspec.field(default_factory=BreakoffOutcomesState)
+    breakoff_outcomes: BreakoffOutcomesState = msgspec.field(default_factory=BreakoffOutcomesState)
 
 
 class LearningHead(msgspec.Struct, array_like=True, gc=False):
@@ -38,10 +38,10 @@ class LearningHead(msgspec.Struct, array_like=True, gc=False):
 
 
 class PredictionRow(msgspec.Struct, array_like=True, gc=False):
-    """One prediction, stored. ``place``: of its checkpoint."""
+    """One prediction, stored. ``checkpoint``: of its checkpoint."""
 
     known: AttemptFeatures
-    place: int
+    checkpoint: int
     at_ms: int
     score: float
     base_rate: float
@@ -76,7 +76,7 @@ class PendingAttemptRecord(Protocol):
 def pending_attempt_row(waiting: PendingAttemptRecord) -> PendingAttemptRow:
     """For the journal."""
     predictions = [
-        PredictionRow(each.features.known, each.place, each.at_ms, each.score, each.base_rate, each.leader)
+        PredictionRow(each.features.known, each.checkpoint, each.at_ms, each.score, each.base_rate, each.leader)
         for each in waiting.predictions
     ]
     silence = waiting.silence
@@ -91,8 +91,8 @@ def pending_attempt(row: PendingAttemptRow, waiting: PendingAttemptRecord, score
     waiting.past, waiting.reached = list(row.past), row.reached
     for each in row.predictions:
         counts = scorer.rates.of(each.known.step or "")
-        if each.place < scorer.rates.places:
-            prediction = features_of(each.known), counts[each.place], each.place, each.at_ms, each.score
+        if each.checkpoint < scorer.rates.places:
+            prediction = features_of(each.known), counts[each.checkpoint], each.checkpoint, each.at_ms, each.score
             waiting.predictions.append(Prediction(*prediction, each.base_rate, each.leader))
     if row.known is not None:
         waiting.silence = scorer.silence(row.known)

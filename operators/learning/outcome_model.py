@@ -37,7 +37,7 @@ class OutcomeModelState(msgspec.Struct, array_like=True, gc=False):
 
     weights: dict[str, float] = {}
     leader: ModelName = "base"
-    duels: dict[ModelName, Comparison] = {}
+    comparisons: dict[ModelName, Comparison] = {}
     figures: PrequentialState = msgspec.field(default_factory=PrequentialState)
     learnt: int = 0
     drifts: int = 0
@@ -60,7 +60,7 @@ class OutcomeModel:
         """Whether the regression has earned that its word is told."""
         return self._contenders.leader == "linear"
 
-    def say(self, tokens: Sequence[str], base: float) -> OutcomePrediction:
+    def predict(self, tokens: Sequence[str], base: float) -> OutcomePrediction:
         """What base and regression think now; ``base`` is kept within what any model may say."""
         base = min(max(base, LEAST), 1.0 - LEAST)
         linear = probability_of(self._linear.predict(_features(tokens), log_odds(base)))
@@ -70,9 +70,9 @@ class OutcomeModel:
         """The outcome of what was said: scored, then learnt. Whether the error has drifted."""
         self._figures.score(said.told, said.base, outcome)
         if self.leads:
-            self._contenders.seen("base", said.base, said.linear, outcome)
+            self._contenders.compare("base", said.base, said.linear, outcome)
         else:
-            self._contenders.seen("linear", said.linear, said.base, outcome)
+            self._contenders.compare("linear", said.linear, said.base, outcome)
         self._linear.learn(_features(tokens, known), log_odds(said.base), outcome)
         self.learnt += 1
         if "error" not in self._watch.see(abs(outcome - said.told), known):
@@ -104,7 +104,7 @@ class OutcomeModel:
         """Goes on from what was saved."""
         if state.weights:
             self._linear.put(state.weights)
-        self._contenders = ChampionChallenger(state.leader, state.duels)
+        self._contenders = ChampionChallenger(state.leader, state.comparisons)
         self._figures = Prequential(state.figures)
         self.learnt, self.drifts = state.learnt, state.drifts
 

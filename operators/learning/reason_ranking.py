@@ -54,7 +54,7 @@ class ReasonRanking:
         """The rules' ``reasons`` at ``step``, as agents' words make them."""
         rules = [each for each in reasons if each.code != UNKNOWN][:MOST_CANDIDATES]
         tokens = [_tokens(each, step, rules) for each in rules]
-        said = [self.model.say(mine, each.confidence) for each, mine in zip(rules, tokens, strict=True)]
+        said = [self.model.predict(mine, each.confidence) for each, mine in zip(rules, tokens, strict=True)]
         if not self.model.leads or not rules:
             return Ranking(tuple(reasons), _candidates(rules, tokens, said))
         whole = max(1.0, math.fsum(each.told for each in said))

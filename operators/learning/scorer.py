@@ -64,14 +64,14 @@ class Silence(msgspec.Struct, gc=False):
 
 
 class Prediction(msgspec.Struct, gc=False):
-    """What was said at a checkpoint, waiting for its outcome. ``place``: of the checkpoint; ``features``: of the look.
+    """What was said at a checkpoint, waiting for its outcome. ``checkpoint``: of the checkpoint; ``features``: of the look.
 
     ``counted``: where such outcomes are counted.
     """
 
     features: Features
     counted: OutcomeCounts
-    place: int
+    checkpoint: int
     at_ms: int
     score: float
     base_rate: float
@@ -85,7 +85,7 @@ class ScorerState(msgspec.Struct, array_like=True, gc=False):
     rates: dict[str, list[OutcomeCounts]] = {}
     figures: PrequentialState = msgspec.field(default_factory=PrequentialState)
     leader: ModelName = "linear"
-    duels: dict[ModelName, Comparison] = {}
+    comparisons: dict[ModelName, Comparison] = {}
     learnt: int = 0
     sampled_out: int = 0
     learn_all_until: int = ALL_LEARNT
@@ -100,7 +100,7 @@ class Scorer:
         self.rates = BaseRates(len(checkpoints_ms))
         self.linear = LinearModel()
         self.tree = TreeModel()
-        self.contenders = ChampionChallenger("linear")
+        self.champion_challenger = ChampionChallenger("linear")
         self.learnt = 0
         self.sampled_out = 0
         self.drifts: dict[str, int] = {}
@@ -136,7 +136,7 @@ class Scorer:
         base = yes / (counted[0] + 1.0 - yes)
         if place < LOOKS:
             base_odds = math.log(base)
-            moved = self._odds(self.contenders.leader, self.features(silence, place), base_odds) - base_odds
+            moved = self._odds(self.champion_challenger.leader, self.features(silence, place), base_odds) - base_odds
             silence.factor = math.exp(min(max(moved, -FARTHEST), FARTHEST))
         odds = base * silence.factor
         score = odds / (1.0 + odds)
@@ -156,7 +156,7 @@ class Scorer:
         """A score that waits for its outcome."""
         counted = silence.rates[place]
         features, base_rate = self.features(silence, place), rate(counted)
-        return Prediction(features, counted, place, at_ms, score, base_rate, self.contenders.leader)
+        return Prediction(features, counted, place, at_ms, score, base_rate, self.champion_challenger.leader)
 
     def settle(self, predictions: Sequence[Prediction], outcome: bool, chance: int) -> list[str]:
         """The outcome of one attempt's predictions: scored, then learnt. Names what has drifted."""
@@ -164,7 +164,7 @@ class Scorer:
             self.figures.score(each.score, each.base_rate, outcome)
         drifted: list[str] = []
         for each in predictions:
-            if each.place < LOOKS and self._learns(each.place, chance):
+            if each.checkpoint < LOOKS and self._learns(each.checkpoint, chance):
                 drifted += self._learn(each, outcome, chance)
             elif self.hurries:
                 self.sampled_out += 1
@@ -180,8 +180,8 @@ class Scorer:
             self.linear.weights(),
             self.rates.steps,
             self.figures.state,
-            "linear" if self.contenders.leader == "tree" else self.contenders.leader,
-            {name: duel for name, duel in self.contenders.duels.items() if name != "tree"},
+            "linear" if self.champion_challenger.leader == "tree" else self.champion_challenger.leader,
+            {name: duel for name, duel in self.champion_challenger.duels.items() if name != "tree"},
             self.learnt,
             self.sampled_out,
             self._learn_all_until,
@@ -193,7 +193,7 @@ class Scorer:
         self.linear.put(state.weights)
         self.rates.put(state.rates)
         self.figures = Prequential(state.figures)
-        self.contenders = ChampionChallenger(state.leader, state.duels)
+        self.champion_challenger = ChampionChallenger(state.leader, state.comparisons)
         self.learnt, self.sampled_out = state.learnt, state.sampled_out
         self._learn_all_until = state.learn_all_until
         self.drifts = state.drifts
@@ -216,17 +216,19 @@ class Scorer:
             self._compare("tree", features, base_odds, outcome)
             self.tree.learn(features.known, outcome)
         if self.learnt % COMPARED_ONE_IN == 0:
-            self._compare("linear" if self.contenders.leader == "base" else "base", features, base_odds, outcome)
+            self._compare(
+                "linear" if self.champion_challenger.leader == "base" else "base", features, base_odds, outcome
+            )
         self.linear.learn(features, base_odds, outcome)
         return self._notice(self._watch.see(abs(outcome - prediction.score), features.known))
 
     def _compare(self, challenger: ModelName, features: Features, base_odds: float, outcome: bool) -> None:
         """A challenger and the leader say what they think, before either has learnt this outcome."""
-        leader = self.contenders.leader
+        leader = self.champion_challenger.leader
         if challenger != leader:
             leaders = probability_of(self._odds(leader, features, base_odds))
             said = probability_of(self._odds(challenger, features, base_odds))
-            self.contenders.seen(challenger, said, leaders, outcome)
+            self.champion_challenger.compare(challenger, said, leaders, outcome)
 
     def _notice(self, drifted: list[str]) -> list[str]:
         """A drift: counted; if it is the error's, the challenger begins anew, and all is learnt for a while."""
@@ -234,9 +236,9 @@ class Scorer:
             self.drifts[name] = self.drifts.get(name, 0) + 1
             if name == "error":
                 self._learn_all_until = self.learnt + LEARNT_AFTER_DRIFT
-                if self.contenders.leader != "tree":
+                if self.champion_challenger.leader != "tree":
                     self.tree = TreeModel()
-                    self.contenders.forget("tree")
+                    self.champion_challenger.forget("tree")
         return drifted
 
 

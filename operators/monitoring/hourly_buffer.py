@@ -46,7 +46,7 @@ class BufferedHour:
                     tally.take(counted, times[1::2])
         return self._pane
 
-    def moves(self, journey: str) -> Iterator[Transition]:
+    def transitions(self, journey: str) -> Iterator[Transition]:
         """As they came, but for their order."""
         for cell, of_cell in self.alike.items():
             for counted, times in of_cell.items():
@@ -94,9 +94,9 @@ class HourlyBuffer:
             if start_ms // HOUR_MS < self.newest_ms // HOUR_MS - 1:
                 yield start_ms, self._pop(start_ms)
 
-    def pop_moves(self, journey: str) -> list[Transition]:
+    def pop_transitions(self, journey: str) -> list[Transition]:
         """Takes out all moves that wait."""
-        return [move for start_ms in sorted(self.hours) for move in self._pop(start_ms).moves(journey)]
+        return [move for start_ms in sorted(self.hours) for move in self._pop(start_ms).transitions(journey)]
 
     def _hour(self, start_ms: int) -> BufferedHour:
         hour = self.hours.get(start_ms)

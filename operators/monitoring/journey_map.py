@@ -116,7 +116,7 @@ Pane = dict[str, StepTally]
 class SegmentRow(msgspec.Struct, array_like=True):
     """One cell of a pane, stored."""
 
-    cell: str
+    segment: str
     counts: list[tuple[str, str, str, int]]
     dwells: list[tuple[str, DwellRow]]
 
@@ -260,7 +260,7 @@ def unpack_pane(packed: bytes) -> Pane:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = f"pane of a journey map: found {len(packed)} bytes that hold none ({error}), expected a stored one"
         raise ValueError(message) from error
-    return {row.cell: _tally(row) for row in rows}
+    return {row.segment: _tally(row) for row in rows}
 
 
 def _row(cell: str, tally: StepTally) -> SegmentRow:

@@ -78,9 +78,9 @@ _ROWS: Final = SnapshotCodec(MonitorRow, FORMAT)
 
 
 class JourneyMonitor:
-    """One journey of ``journeys`` under watch, which ``call`` names.
+    """One journey of ``journeys`` under watch, which ``open`` names.
 
-    ``take`` and ``report`` what happens; ``tell`` says what changed since the last call.
+    ``take`` and ``report`` what happens; ``pop_outputs`` says what changed since the last call.
     """
 
     def __init__(self, journeys: Mapping[str, Journey], rules: PainThresholds, *, keeps_changes: bool = False) -> None:
@@ -99,7 +99,7 @@ class JourneyMonitor:
         self._words: list[PainPointChanged] = []
         self._moved: set[str] = set()
 
-    def call(self, name: str) -> None:
+    def open(self, name: str) -> None:
         """Which journey it watches; the same for ever."""
         if name != self.name:
             self.name = name
@@ -128,7 +128,7 @@ class JourneyMonitor:
     def settle(self) -> None:
         """Counts all that was taken in the panes of the map."""
         if self._recent.waiting:
-            self.map.take(self._recent.pop_moves(self.name))
+            self.map.take(self._recent.pop_transitions(self.name))
             self._note_panes()
 
     def report(self, report: PainPointUpdate) -> bool:
@@ -146,7 +146,7 @@ class JourneyMonitor:
         self._say(point, word, report.at_ms)
         return True
 
-    def tell(self) -> list[MonitorOutput]:
+    def pop_outputs(self) -> list[MonitorOutput]:
         """What has changed since the last call."""
         self.settle()
         words: list[MonitorOutput] = []
@@ -200,12 +200,12 @@ class JourneyMonitor:
 
         All panes and pain points count as untold: what was on its way when the process ended is told again.
         """
-        stored = _HEAD.unpack(head)
-        self.call(stored.journey)
+        stored = _HEAD.decode(head)
+        self.open(stored.journey)
         self.map.newest_ms, self.map.too_old = stored.newest_ms, stored.too_old
         self._recent.newest_ms = stored.newest_ms
         self._next_hour_ms = stored.next_hour_ms
-        rows = {row.key: row.packed for row in _ROWS.unpacked(packed)}
+        rows = {row.key: row.packed for row in _ROWS.decode_rows(packed)}
         for key, value in rows.items():
             kind, _, name = key.partition("\n")
             if value is not None:

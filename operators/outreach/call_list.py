@@ -117,8 +117,8 @@ class CallList(CustomerStore[CallMemory]):
 
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later packs hold. Raises StateUnreadable."""
-        _HEAD.unpack(head)
-        for row in _ROWS.unpacked(packed):
+        _HEAD.decode(head)
+        for row in _ROWS.decode_rows(packed):
             self._customers[row.customer_id] = row
         for memory in list(self._customers.values()):
             memory.wake_ms = None

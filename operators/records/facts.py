@@ -48,7 +48,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     ``idle_ms``: silence so far (kinds ``idle`` and ``silent``: at the checkpoint; ``active``: the whole
     pause). ``signals``: all so far, on ``idle``, ``silent`` and ``struggled`` (there the new one is last).
     ``cause``: messageId of the event behind it. ``started_ms``, ``trail`` (one byte a step left behind: the bin of
-    the time spent there, see ``situations``): on ``idle`` and ``silent``. ``cell``: of the journey map.
+    the time spent there, see ``situations``): on ``idle`` and ``silent``. ``segment``: of the journey map.
     ``broken_off``: the pause that ``active`` ends counted as broken off; of an attempt that ends, any of its did.
     """
 
@@ -64,7 +64,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     signals: tuple[Signal, ...] = ()
     started_ms: int = 0
     trail: bytes = b""
-    cell: str = ""
+    segment: str = ""
     broken_off: bool = False
 
 
@@ -114,7 +114,7 @@ class FeatureEffect(msgspec.Struct, frozen=True):
 class Fact(msgspec.Struct, frozen=True, gc=False):
     """One public fact about one attempt.
 
-    ``score``: P(it does not complete), on ``idle`` and ``abandoned`` (None where nothing is learnt); ``moved``: what
+    ``score``: P(it does not complete), on ``idle`` and ``abandoned`` (None where nothing is learnt); ``effects``: what
     moved it most; ``drifting``: what it was learnt from has changed lately. ``will_contact``: P(the customer turns to a
     person), ``need``: P(a person is of use), on ``abandoned`` (None while nothing, or not enough, is learnt of it).
     """
@@ -132,8 +132,8 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     recovered: bool = False
     reasons: tuple[RankedReason, ...] = ()
     signals: tuple[Signal, ...] = ()
-    cell: str = ""
-    moved: tuple[FeatureEffect, ...] = ()
+    segment: str = ""
+    effects: tuple[FeatureEffect, ...] = ()
     drifting: bool = False
     will_contact: float | None = None
     need: float | None = None

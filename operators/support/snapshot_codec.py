@@ -51,7 +51,7 @@ class SnapshotCodec(Generic[Record]):
         self._one: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(record)
         self._many: msgspec.msgpack.Decoder[list[Record]] = msgspec.msgpack.Decoder(list[record])  # type: ignore[valid-type]  # the type is what is passed
 
-    def unpack(self, packed: bytes) -> Record:
+    def decode(self, packed: bytes) -> Record:
         """One record whose first field is its format. Raises StateUnreadable unless it is ours."""
         try:
             found = _OUTLINE.decode(packed).format
@@ -64,7 +64,7 @@ class SnapshotCodec(Generic[Record]):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._damaged(error) from error
 
-    def unpacked(self, packed: Iterable[bytes]) -> Iterator[Record]:
+    def decode_rows(self, packed: Iterable[bytes]) -> Iterator[Record]:
         """The rows of all packs, in order. Raises StateUnreadable."""
         for pack in packed:
             try:

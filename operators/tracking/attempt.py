@@ -33,11 +33,11 @@ _ONE_BYTE: Final = tuple(bytes((number,)) for number in range(256))
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """One open attempt, what every event asks for first. ``rung``: the index of the next it reaches.
+    """One open attempt, what every event asks for first. ``checkpoint``: the index of the next it reaches.
 
     ``digest``: its id as eight bytes, which take half of the room of its text.
     ``timer_ms``: what its timer waits for, ``due_ms`` and the journey's patience, or earlier.
-    ``cell``: of the journey map; ``entered_ms``: when it came to its step; ``marks``: bits, see ``HAS_FAILED`` and
+    ``segment``: of the journey map; ``entered_ms``: when it came to its step; ``marks``: bits, see ``HAS_FAILED`` and
     ``HAS_BROKEN_OFF``.
     Where the journey learns, ``trail`` has one byte for each of the last steps left behind (``situations.time_bin`` of
     the time spent there), and ``stepped_ms`` is when it last went to another step.
@@ -45,15 +45,15 @@ class Attempt:
 
     plan: JourneyPlan
     transaction_id: str | None
-    place: StepPlan
+    step: StepPlan
     last_seen_ms: int
-    rung: int
+    checkpoint: int
     cause: str | None
     struggle: StruggleState | None
     timer_ms: int
     customer: "Customer"
     digest: bytes
-    cell: str = ""
+    segment: str = ""
     entered_ms: int = 0
     marks: int = 0
     started_ms: int = 0
@@ -63,14 +63,14 @@ class Attempt:
     @property
     def due_ms(self) -> int:
         """When its next rung is reached."""
-        return self.last_seen_ms + self.place.rungs[self.rung]
+        return self.last_seen_ms + self.step.checkpoints_ms[self.checkpoint]
 
     @property
     def is_away(self) -> bool:
         """Whether its silence counts as broken off: only its end is still waited for."""
-        return self.rung == len(self.place.rungs) - 1
+        return self.checkpoint == len(self.step.checkpoints_ms) - 1
 
-    def seen(
+    def observation(
         self,
         kind: ObservationKind,
         at_ms: int,
@@ -86,13 +86,13 @@ class Attempt:
             self.customer.id,
             self.plan.name,
             self.transaction_id,
-            self.place.id,
+            self.step.id,
             self.cause,
             idle_ms,
             signals,
             self.started_ms,
             self.trail,
-            self.cell,
+            self.segment,
             broken_off,
         )
 
@@ -102,14 +102,14 @@ class Attempt:
         self.stepped_ms = at_ms
 
     def stay(self, place: StepPlan, at_ms: int, moves: list[Transition]) -> None:
-        """Notes an event at ``place``: another step, or the same after a silence.
+        """Notes an event at ``step``: another step, or the same after a silence.
 
         A silence that counts as broken off is no time spent at a step: the dwell is not known.
         """
-        here, was_away = self.place, self.is_away
+        here, was_away = self.step, self.is_away
         if place is not here:
             dwell_ms = UNKNOWN_DWELL if was_away else at_ms - self.entered_ms
-            moves.append((self.plan.name, here.went[place.id], at_ms, self.cell, dwell_ms))
+            moves.append((self.plan.name, here.transitions[place.id], at_ms, self.segment, dwell_ms))
         elif not was_away:
             return
         self.entered_ms = at_ms
@@ -117,11 +117,11 @@ class Attempt:
 
     def fail(self, code: str, at_ms: int, moves: list[Transition]) -> None:
         """Notes a failure at the step, and the first since it was entered."""
-        step = self.place.id or ""
-        moves.append((self.plan.name, (FAILED, step, code), at_ms, self.cell, UNKNOWN_DWELL))
+        step = self.step.id or ""
+        moves.append((self.plan.name, (FAILED, step, code), at_ms, self.segment, UNKNOWN_DWELL))
         if not self.marks & HAS_FAILED:
             self.marks |= HAS_FAILED
-            moves.append((self.plan.name, (STUMBLED, step, ""), at_ms, self.cell, UNKNOWN_DWELL))
+            moves.append((self.plan.name, (STUMBLED, step, ""), at_ms, self.segment, UNKNOWN_DWELL))
 
 
 @dataclass(slots=True, eq=False)
@@ -141,7 +141,7 @@ class Customer:
     latest: Attempt | None = None
     others: dict[tuple[str, str | None], Attempt] | None = None
 
-    def hold(self, attempt: Attempt) -> None:
+    def add_attempt(self, attempt: Attempt) -> None:
         """Another open attempt."""
         before = self.latest
         if before is not None:
@@ -150,7 +150,7 @@ class Customer:
             self.others[before.plan.name, before.transaction_id] = before
         self.latest = attempt
 
-    def let_go(self, attempt: Attempt) -> None:
+    def remove_attempt(self, attempt: Attempt) -> None:
         """An attempt that is over; also breaks the ring of references, so that both are freed at once."""
         if self.latest is attempt:
             self.latest = None
@@ -184,10 +184,10 @@ def new_attempt(
         0,
         event.message_id,
         None,
-        at_ms + place.rungs[0] + plan.patience_ms,
+        at_ms + place.checkpoints_ms[0] + plan.patience_ms,
         customer,
         xxh3_64_digest(about.encode()),
-        plan.cells.of(event.context),
+        plan.segments.of(event.context),
         at_ms,
         0,
         at_ms,

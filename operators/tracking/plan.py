@@ -19,25 +19,25 @@ from operators.tracking.transitions import MOVED, TransitionKey
 class StepPlan(msgspec.Struct, frozen=True, gc=False):
     """One step (``id`` None: no step seen yet) as the tracker needs it.
 
-    ``order``: its place, -1 for none; ``went``: what is counted of who goes from here to a step, by its id.
+    ``index``: its place, -1 for none; ``transitions``: what is counted of who goes from here to a step, by its id.
     """
 
     id: str | None
     final: bool
-    rungs: tuple[int, ...]
-    order: int
-    went: dict[str | None, TransitionKey]
+    checkpoints_ms: tuple[int, ...]
+    index: int
+    transitions: dict[str | None, TransitionKey]
 
 
 class JourneyPlan:
     """What the tracker needs to know of one journey.
 
-    ``places``: its steps by the word an event has for them; no word is no step.
+    ``steps``: its steps by the word an event has for them; no word is no step.
     ``patience_ms``: how much more lateness it allows than the least patient journey. ``learns``: whether somebody
     wants to know how the attempt came to where it is.
     """
 
-    __slots__ = ("cells", "lateness_ms", "learns", "name", "no_step", "patience_ms", "places", "struggle")
+    __slots__ = ("segments", "lateness_ms", "learns", "name", "no_step", "patience_ms", "steps", "struggle")
 
     def __init__(
         self,
@@ -50,17 +50,17 @@ class JourneyPlan:
     ) -> None:
         self.name = name
         self.learns = False
-        self.cells = Segments()
+        self.segments = Segments()
         self.struggle = struggle
         self.lateness_ms = lateness_ms
         self.patience_ms = lateness_ms - least_lateness_ms
         self.no_step = _step_plan(journey, None, checkpoints_ms, -1)
-        self.places: dict[str | None, StepPlan | None] = {None: None, "": None}
+        self.steps: dict[str | None, StepPlan | None] = {None: None, "": None}
         for order, step in enumerate(journey.steps):
-            self.places[step.id] = _step_plan(journey, step, checkpoints_ms, order)
-        places = (self.no_step, *filter(None, self.places.values()))
+            self.steps[step.id] = _step_plan(journey, step, checkpoints_ms, order)
+        places = (self.no_step, *filter(None, self.steps.values()))
         for here in places:
-            here.went.update({there.id: (MOVED, here.id or "", there.id or "") for there in places})
+            here.transitions.update({there.id: (MOVED, here.id or "", there.id or "") for there in places})
 
 
 def _step_plan(journey: Journey, step: Step | None, checkpoints_ms: Sequence[int], order: int) -> StepPlan:
@@ -71,7 +71,9 @@ def _step_plan(journey: Journey, step: Step | None, checkpoints_ms: Sequence[int
         idle_after_ms + journey.forget_after_ms,
     )
     is_final = step is not None and step.final
-    return StepPlan(id=step.id if step is not None else None, final=is_final, rungs=rungs, order=order, went={})
+    return StepPlan(
+        id=step.id if step is not None else None, final=is_final, checkpoints_ms=rungs, index=order, transitions={}
+    )
 
 
 def journey_plans(catalogue: Catalogue, *, checkpoints: bool = True) -> dict[str, JourneyPlan]:
@@ -85,7 +87,7 @@ def journey_plans(catalogue: Catalogue, *, checkpoints: bool = True) -> dict[str
         ladder = catalogue.checkpoints_ms(journey) if checkpoints or learns else ()
         struggle = StruggleRules(catalogue.struggle, journey)
         plans[name] = JourneyPlan(name, journey, ladder, struggle, latenesses_ms[name], least_ms)
-        plans[name].learns, plans[name].cells = learns, cells
+        plans[name].learns, plans[name].segments = learns, cells
     return plans
 
 
@@ -93,7 +95,7 @@ def not_in_plans(properties: Properties, plans: Mapping[str | None, JourneyPlan]
     """Which word of an event's properties no plan knows: its journey, else its step."""
     plan = plans.get(properties.journey)
     if plan is not None:
-        expected = f"one of {', '.join(filter(None, plan.places))} (journey {plan.name})"
+        expected = f"one of {', '.join(filter(None, plan.steps))} (journey {plan.name})"
         return Rejection("unknown_step", "$.properties.step", repr(properties.step), expected)
     expected = f"one of {', '.join(sorted(filter(None, plans)))}"
     if not properties.journey:

@@ -60,9 +60,9 @@ END_OF_TIME: Final = 1 << 62
 class ShardTracker:
     """The attempts of one shard's customers.
 
-    A batch: ``take`` its events in order of arrival, then ``settle``; ``collect`` and ``collect_around`` hand
+    A batch: ``take`` its events in order of arrival, then ``settle``; ``collect`` and ``collect_interactions`` hand
     over what has been observed since. ``keeps_changes``: whether what changes is noted for ``changes``;
-    ``keeps_moves``: whether steps changed and failures are noted for ``collect_moves``; ``phase_ms``: another for
+    ``keeps_moves``: whether steps changed and failures are noted for ``collect_transitions``; ``phase_ms``: another for
     each shard of a process (``TimerWheel``).
     """
 
@@ -112,7 +112,7 @@ class ShardTracker:
             if event.event in ACTIVITY:
                 try:
                     plan = plans[properties.journey]
-                    place = plan.places[properties.step]
+                    place = plan.steps[properties.step]
                 except KeyError:
                     refused.append((index, not_in_plans(properties, self._plans)))
                     continue
@@ -151,12 +151,12 @@ class ShardTracker:
         observed, self._observed = self._observed, []
         return observed
 
-    def collect_around(self) -> list[Interaction]:
+    def collect_interactions(self) -> list[Interaction]:
         """What has happened around transactions since the last call."""
         around, self._around = self._around, []
         return around
 
-    def collect_moves(self) -> dict[str, list[Transition]]:
+    def collect_transitions(self) -> dict[str, list[Transition]]:
         """The steps changed and the failures since the last call, by journey; none unless they are kept."""
         if not self._moves:
             return {}
@@ -266,16 +266,16 @@ class ShardTracker:
         attempt = customer.latest
         if attempt is None or attempt.plan is not plan or attempt.transaction_id != transaction_id:
             attempt = None if customer.others is None else customer.others.get((plan.name, transaction_id))
-        if attempt is not None and attempt.last_seen_ms + attempt.place.rungs[attempt.rung] < at_ms:
+        if attempt is not None and attempt.last_seen_ms + attempt.step.checkpoints_ms[attempt.checkpoint] < at_ms:
             attempt = self._caught_up(attempt, at_ms)
         if attempt is None:
             attempt = self._start(plan, place or plan.no_step, transaction_id, event, customer, at_ms)
             if name in SIGNS:
                 self._notice(attempt, event, at_ms, None, None)
         else:
-            before, last_seen_ms = attempt.place, attempt.last_seen_ms
+            before, last_seen_ms = attempt.step, attempt.last_seen_ms
             self._go_on(attempt, place, event, at_ms)
-            gone_back = place is not None and place.order < before.order
+            gone_back = place is not None and place.index < before.index
             if gone_back or name in SIGNS or at_ms - last_seen_ms > plan.struggle.least_pause_ms:
                 self._notice(attempt, event, at_ms, before.id, last_seen_ms)
         if name == COMPLETED or (place is not None and place.final and name in _REACHES_STEP):
@@ -286,7 +286,7 @@ class ShardTracker:
     def _caught_up(self, attempt: Attempt, at_ms: int) -> Attempt | None:
         """The attempt after the silences before ``at_ms``; None when they have ended it."""
         self._advance(attempt, at_ms)
-        return None if attempt.rung == CLOSED else attempt
+        return None if attempt.checkpoint == CLOSED else attempt
 
     def _notice(
         self, attempt: Attempt, event: Event, at_ms: int, step_before: str | None, last_seen_ms: int | None
@@ -296,7 +296,7 @@ class ShardTracker:
         rules = attempt.plan.struggle
         attempt.struggle, crossed = rules.notice(attempt.struggle, event, at_ms, step_before, last_seen_ms)
         if crossed is not None and self._say_struggles:
-            self._observed.append(attempt.seen("struggled", at_ms, 0, (*signals(attempt.struggle), crossed)))
+            self._observed.append(attempt.observation("struggled", at_ms, 0, (*signals(attempt.struggle), crossed)))
 
     def _start(
         self,
@@ -309,11 +309,11 @@ class ShardTracker:
     ) -> Attempt:
         attempt = new_attempt(customer, plan, transaction_id, place, event, at_ms)
         self._open(attempt)
-        self._observed.append(attempt.seen("started", at_ms))
+        self._observed.append(attempt.observation("started", at_ms))
         return attempt
 
     def _open(self, attempt: Attempt) -> None:
-        attempt.customer.hold(attempt)
+        attempt.customer.add_attempt(attempt)
         self.open_attempts += 1
         self._wheel.add(attempt, attempt.timer_ms)
 
@@ -322,21 +322,21 @@ class ShardTracker:
         if pause_ms < 0:
             self.counts.disordered += 1
             return
-        here = attempt.place
+        here = attempt.step
         place = place or here
         if place is not here and attempt.plan.learns:
             attempt.leave_behind(at_ms)
-        if self._moves is not None and (place is not here or attempt.rung > 0):
+        if self._moves is not None and (place is not here or attempt.checkpoint > 0):
             attempt.stay(place, at_ms, self._moves[attempt.plan.name])
-        attempt.place = place
+        attempt.step = place
         attempt.last_seen_ms = at_ms
         attempt.cause = event.message_id
-        if attempt.rung > 0 or place.rungs[0] < here.rungs[0]:
-            self._wait_less(attempt, at_ms + place.rungs[0] + attempt.plan.patience_ms)
-        if attempt.rung > 0:
-            was_away = attempt.rung == len(here.rungs) - 1
-            attempt.rung = 0
-            self._observed.append(attempt.seen("active", at_ms, pause_ms, (), was_away))
+        if attempt.checkpoint > 0 or place.checkpoints_ms[0] < here.checkpoints_ms[0]:
+            self._wait_less(attempt, at_ms + place.checkpoints_ms[0] + attempt.plan.patience_ms)
+        if attempt.checkpoint > 0:
+            was_away = attempt.checkpoint == len(here.checkpoints_ms) - 1
+            attempt.checkpoint = 0
+            self._observed.append(attempt.observation("active", at_ms, pause_ms, (), was_away))
 
     def _wait_less(self, attempt: Attempt, timer_ms: int) -> None:
         """The deadline may come sooner than the timer, which never waits for longer than it has to."""
@@ -346,10 +346,10 @@ class ShardTracker:
 
     def _advance(self, attempt: Attempt, until_ms: int) -> None:
         """Says every rung the attempt has passed strictly before ``until_ms``."""
-        rungs = attempt.place.rungs
+        rungs = attempt.step.checkpoints_ms
         while (due_ms := attempt.due_ms) < until_ms:
-            idle_ms = rungs[attempt.rung]
-            beyond = len(rungs) - attempt.rung
+            idle_ms = rungs[attempt.checkpoint]
+            beyond = len(rungs) - attempt.checkpoint
             if beyond == 1:
                 self._close("gone", attempt, due_ms)
                 return
@@ -357,18 +357,18 @@ class ShardTracker:
             if beyond == _SILENT_BEFORE_LAST:
                 kind = "silent"
                 attempt.marks |= HAS_BROKEN_OFF
-            self._observed.append(attempt.seen(kind, due_ms, idle_ms, signals(attempt.struggle)))
-            attempt.rung += 1
+            self._observed.append(attempt.observation(kind, due_ms, idle_ms, signals(attempt.struggle)))
+            attempt.checkpoint += 1
             if not attempt.customer.changed:
                 self._changes.note(attempt.customer)
 
     def _close(self, kind: ObservationKind, attempt: Attempt, at_ms: int) -> None:
-        self._observed.append(attempt.seen(kind, at_ms, 0, (), attempt.marks & HAS_BROKEN_OFF != 0))
-        attempt.rung = CLOSED
+        self._observed.append(attempt.observation(kind, at_ms, 0, (), attempt.marks & HAS_BROKEN_OFF != 0))
+        attempt.checkpoint = CLOSED
         attempt.struggle = None
         self.open_attempts -= 1
         customer = attempt.customer
-        customer.let_go(attempt)
+        customer.remove_attempt(attempt)
         if not customer.changed:
             self._changes.note(customer)
         self._remember(customer, attempt.last_seen_ms)
@@ -388,7 +388,7 @@ class ShardTracker:
 
     def _attempt_timer(self, attempt: Attempt, until_ms: int) -> int | None:
         """Says what the timer has passed, and when it is due again; None when the attempt is over."""
-        if attempt.rung == CLOSED:
+        if attempt.checkpoint == CLOSED:
             return None
         patience_ms = attempt.plan.patience_ms
         still_open = self._caught_up(attempt, until_ms - patience_ms)

@@ -28,10 +28,10 @@ class AttemptRow(msgspec.Struct, array_like=True, gc=False):
     step: str | None
     last_seen_ms: int
     due_ms: int
-    rung: int
+    checkpoint: int
     cause: str | None
     struggle: StruggleState | None
-    cell: str = ""
+    segment: str = ""
     entered_ms: int = 0
     has_failed: bool = False
     started_ms: int = 0
@@ -71,7 +71,7 @@ def pack_head(head: ShardHead) -> bytes:
 
 def unpack_head(packed: bytes) -> ShardHead:
     """The head from bytes. Raises StateUnreadable."""
-    return _HEAD.unpack(packed)
+    return _HEAD.decode(packed)
 
 
 def pack_customers(customers: Sequence[Customer], forgotten: Sequence[str]) -> bytes:
@@ -92,13 +92,13 @@ def _row(attempt: Attempt) -> tuple[object, ...]:
         attempt.plan.name,
         attempt.transaction_id,
         attempt.digest.hex(),
-        attempt.place.id,
+        attempt.step.id,
         attempt.last_seen_ms,
         attempt.due_ms,
-        attempt.rung,
+        attempt.checkpoint,
         attempt.cause,
         attempt.struggle,
-        attempt.cell,
+        attempt.segment,
         attempt.entered_ms,
         attempt.marks & HAS_FAILED != 0,
         attempt.started_ms,
@@ -149,7 +149,7 @@ class Changes:
 def latest_rows(packed: Iterable[bytes]) -> Iterable[TrackedCustomerRow]:
     """The last word on each customer who is not forgotten. Raises StateUnreadable."""
     rows: dict[str, TrackedCustomerRow] = {}
-    for row in _ROWS.unpacked(packed):
+    for row in _ROWS.decode_rows(packed):
         if row.attempts is None:
             rows.pop(row.id, None)
         else:
@@ -174,7 +174,7 @@ def restored(
 
 def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
     """A stored attempt under today's catalogue, which may have changed since."""
-    place = plan.places.get(row.step) or plan.no_step
+    place = plan.steps.get(row.step) or plan.no_step
     rung = next_checkpoint(place, row)
     return Attempt(
         plan,
@@ -184,10 +184,10 @@ def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
         rung,
         row.cause,
         row.struggle,
-        row.last_seen_ms + place.rungs[rung] + plan.patience_ms,
+        row.last_seen_ms + place.checkpoints_ms[rung] + plan.patience_ms,
         customer,
         bytes.fromhex(row.id),
-        row.cell or plan.cells.of(None),
+        row.segment or plan.segments.of(None),
         row.entered_ms or row.last_seen_ms,
         HAS_FAILED * row.has_failed | HAS_BROKEN_OFF * row.broken_off,
         row.started_ms or row.last_seen_ms,
@@ -203,10 +203,15 @@ def next_checkpoint(place: StepPlan, row: AttemptRow) -> int:
     sooner than the one that was waited for, so that nothing told is told again; of one that is away, the last.
     """
     if row.away:
-        return len(place.rungs) - 1
-    if row.rung < len(place.rungs) and row.due_ms == row.last_seen_ms + place.rungs[row.rung]:
-        return row.rung
-    if row.rung == 0:
+        return len(place.checkpoints_ms) - 1
+    if (
+        row.checkpoint < len(place.checkpoints_ms)
+        and row.due_ms == row.last_seen_ms + place.checkpoints_ms[row.checkpoint]
+    ):
+        return row.checkpoint
+    if row.checkpoint == 0:
         return 0
     waited_ms = row.due_ms - row.last_seen_ms
-    return next((index for index, rung in enumerate(place.rungs) if rung >= waited_ms), len(place.rungs) - 1)
+    return next(
+        (index for index, rung in enumerate(place.checkpoints_ms) if rung >= waited_ms), len(place.checkpoints_ms) - 1
+    )

@@ -39,7 +39,7 @@ def failure_code(event: Event) -> str:
 def fact_transitions(facts: Iterable[Fact]) -> list[Transition]:
     """Facts as moves: ``started abandoned returned completed cancelled expired`` at a step."""
     return [
-        (fact.journey, (fact.kind, fact.step or "", ""), fact.at_ms, fact.cell, UNKNOWN_DWELL)
+        (fact.journey, (fact.kind, fact.step or "", ""), fact.at_ms, fact.segment, UNKNOWN_DWELL)
         for fact in facts
         if fact.kind in LIFE_CYCLE
     ]

@@ -92,7 +92,7 @@ class HintHandover:
             found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
         return owner_from(found)
 
-    async def take(self, hint_id: str, desk_id: str, now_ms: int) -> str | None:
+    async def hand_to(self, hint_id: str, desk_id: str, now_ms: int) -> str | None:
         """Hand a hint of a queue to the desk that takes it; the desk it is at now (None: unknown or over)."""
         owner = await self.look_up(hint_id)
         if owner is None or not is_queue(owner.desk_id):

@@ -87,7 +87,7 @@ class Routes:
         self._desks = tuple(desks)
         self._away_after_ms = round(away_after_ms)
 
-    def tellings(self, hints: Sequence[Hint]) -> list[PlaceHint]:
+    def placements(self, hints: Sequence[Hint]) -> list[PlaceHint]:
         """Each hint with its desk or queue, and where its customer belongs."""
         with answering("asking where hints go", self._client):
             known = self._whereabouts([hint.customer_id for hint in hints])

@@ -85,7 +85,7 @@ class HintRepository(Protocol):
     async def position(self, channel: str) -> ChannelPosition:
         """Where a channel stands; a channel that never was begins."""
 
-    async def stands(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
+    async def positions(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
         """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
 
     async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
@@ -149,7 +149,7 @@ class MemoryHintRepository(HintRepository):
         """Where a channel stands; a channel that never was begins."""
         return self._memory.channel(channel).position()
 
-    async def stands(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
+    async def positions(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
         """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
         positions = [await self.position(channel) for channel in channels]
         return [(position.epoch, position.offset) for position in positions]
@@ -252,7 +252,7 @@ class RedisHintRepository(HintRepository):
             epoch, offset, oldest = await run_async(self._client, position_call(channel))
         return ChannelPosition(epoch.decode(), int(offset), int(oldest))
 
-    async def stands(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
+    async def positions(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
         """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
         asked = [key for channel in channels for key in channel_keys(channel)[1:]]
         with answering("asking where channels stand", self._client):
@@ -281,7 +281,7 @@ class RedisHintRepository(HintRepository):
         with answering("waiting on channels", self._waiting):
             found = await self._read_after({name: places[name] for name in (places if new is None else new)})
             while not found and (left_s := give_up_s - time.monotonic()) > 0:
-                rung = await self._doorbell.heard(left_s)
+                rung = await self._doorbell.receive(left_s)
                 found, to_read = self._followed(places, rung)
                 found |= await self._read_after(to_read)
         return found

@@ -27,7 +27,7 @@ def place_hint_call(card: NewHint, now_ms: int, kept_events: int) -> Call:
         *(now_ms, card.expires_at_ms, fresh_epoch(), kept_events, KEPT_AFTER_EXPIRY_MS),
         *(card.hint_id, owner.customer_id, msgspec.json.encode(owner.customer_id), owner.desk_id),
         *(msgspec.json.encode(owner.transaction_id), ",".join(owner.surfaces), card.rank),
-        *(int("desk" in owner.surfaces), int("chatbot" in owner.surfaces), card.speaks),
+        *(int("desk" in owner.surfaces), int("chatbot" in owner.surfaces), card.may_speak_first),
         *(card.document, card.event, owner.branch or "", owner.region or ""),
     )
     return Call(TELL, _hint_keys(card.hint_id, owner), arguments)

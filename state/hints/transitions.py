@@ -56,7 +56,7 @@ class NewHint(msgspec.Struct, frozen=True):
     owner: HintOwner
     rank: int
     expires_at_ms: int
-    speaks: Literal["now", "later", "never"]
+    may_speak_first: Literal["now", "later", "never"]
     document: bytes
     event: bytes
 
@@ -86,7 +86,7 @@ def new_hint(telling: PlaceHint, now_ms: int) -> NewHint:
         ),
         rank=hint.priority * CREATED_RANGE + hint.created_at_ms,
         expires_at_ms=hint.expires_at_ms,
-        speaks=_speaks(hint.speak_after_ms, now_ms),
+        may_speak_first=_speaks(hint.speak_after_ms, now_ms),
         document=msgspec.json.encode(hint_document(hint)),
         event=msgspec.json.encode(cloud_events.hint_created_event(hint)),
     )

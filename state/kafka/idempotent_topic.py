@@ -60,7 +60,7 @@ _PLACE: Final = SnapshotCodec(TopicPosition, FORMAT)
 
 
 class IdempotentPartition:
-    """Partition ``number`` of a ``topic``; all calls from one thread. ``kept``: the last ``place``, if there is one."""
+    """Partition ``number`` of a ``topic``; all calls from one thread. ``kept``: the last ``position``, if there is one."""
 
     def __init__(
         self, producers: TopicProducers, topic: str, number: int, content_type: str, kept: bytes | None
@@ -71,7 +71,7 @@ class IdempotentPartition:
         self.number = number
         self._headers: list[tuple[str, str | bytes | None]] = [("content-type", content_type.encode())]
         self._operation = f"telling on {topic}"
-        place = TopicPosition(FORMAT, 0) if kept is None else _PLACE.unpack(kept)
+        place = TopicPosition(FORMAT, 0) if kept is None else _PLACE.decode(kept)
         self._next = place.next
         self._found = dict.fromkeys(place.found, _BEFORE)
         self._found_at_s = time.monotonic()
@@ -93,7 +93,7 @@ class IdempotentPartition:
         """How many documents are there already and have not been told again yet."""
         return len(self._found)
 
-    def find(self) -> None:
+    def recover(self) -> None:
         """Reads what is there already. Raises KafkaUnavailable."""
         if self._reading is not None:
             reading = self._reading.run()
@@ -101,7 +101,7 @@ class IdempotentPartition:
             self._take_over(reading.found)
             self._reading = None
 
-    def take(self, documents: Iterable[TopicDocument]) -> None:
+    def enqueue(self, documents: Iterable[TopicDocument]) -> None:
         """These are to be told, in this order, but for those that are there already. Only remembers them."""
         for document in documents:
             digest = digest_of(document.id)
@@ -119,13 +119,13 @@ class IdempotentPartition:
             try:
                 self._hand_over(self._waiting[0])
             except BufferError:
-                if not self._producer.hear(ANSWER_TIMEOUT_S):
+                if not self._producer.poll_reports(ANSWER_TIMEOUT_S):
                     raise self._outage(SILENCE) from None
             except KafkaException as error:
                 self._failure = error.args[0]
-        self._producer.hear(0)
+        self._producer.poll_reports(0)
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Returns when everything is told. Raises KafkaUnavailable."""
         for _ in range(_TRIES):
             self.send()
@@ -134,8 +134,8 @@ class IdempotentPartition:
                 return self._look_at_others()
         raise self._outage(self._failure)
 
-    def place(self) -> bytes:
-        """How far all is told, after ``settle``; for ``kept`` after a restart."""
+    def position(self) -> bytes:
+        """How far all is told, after ``flush``; for ``kept`` after a restart."""
         if time.monotonic() - self._found_at_s > REMEMBERED_S:
             self._found.clear()
         self._told_before, self._told = self._told, set()
@@ -164,7 +164,7 @@ class IdempotentPartition:
         """Until every document has its report, or one is bad. Raises KafkaUnavailable."""
         give_up_s = time.monotonic() + ANSWER_TIMEOUT_S
         while self._under_way and self._failure is None:
-            if self._producer.hear(SERVE_S):
+            if self._producer.poll_reports(SERVE_S):
                 give_up_s = time.monotonic() + ANSWER_TIMEOUT_S
             elif time.monotonic() > give_up_s:
                 raise self._outage(SILENCE)
@@ -187,7 +187,7 @@ class IdempotentPartition:
 
     def _mend(self) -> None:
         """After a failure: what did get through is found by reading back, the rest waits once more."""
-        self.find()
+        self.recover()
         if self._failure is None and self._life == self._producer.life:
             return
         if self._life == self._producer.life:

@@ -48,7 +48,7 @@ class RenewableProducer:
         self._one_by_one: Options = {}
         self.producer = self._new()
 
-    def hear(self, wait_s: float) -> bool:
+    def poll_reports(self, wait_s: float) -> bool:
         """Serves delivery reports; False: none came within ``wait_s``."""
         try:
             return self.producer.poll(wait_s) > 0
@@ -63,7 +63,7 @@ class RenewableProducer:
         self.producer.purge()
         give_up_s = time.monotonic() + ANSWER_TIMEOUT_S
         while len(self.producer) and time.monotonic() < give_up_s:
-            self.hear(SERVE_S)
+            self.poll_reports(SERVE_S)
         self.producer = self._new()
         self.life += 1
 

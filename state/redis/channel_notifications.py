@@ -34,7 +34,7 @@ class ChannelNotifications:
         self._client = client
         self._listening: PubSub | None = None
 
-    async def heard(self, wait_s: float) -> Notifications:
+    async def receive(self, wait_s: float) -> Notifications:
         """What rang, as soon as something does; nothing after ``wait_s``. Raises what redis-py raises."""
         try:
             return await self._heard(wait_s)

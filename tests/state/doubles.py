@@ -90,8 +90,8 @@ class HintMemory:
         if "desk" in card.owner.surfaces:
             self.channel(keys.desk_channel(card.owner.desk_id)).add(card.event)
         if "chatbot" in card.owner.surfaces:
-            record.unspoken = card.speaks != "never"
-            if card.speaks == "now":
+            record.unspoken = card.may_speak_first != "never"
+            if card.may_speak_first == "now":
                 self.speak(card.hint_id, now_ms)
         return True
 

@@ -33,6 +33,7 @@ def settings_of(chosen: argparse.Namespace, **overrides: object) -> Settings:
 
 def up(chosen: argparse.Namespace) -> int:
     """``zhiyin up``."""
+    from zhiyin.simulate.run import SimulationPlan
     from zhiyin.up.up import UpOptions, run_up
 
     every_port = dict.fromkeys(("http_port", "ws_port", "gateway_metrics_port", "engine_metrics_port"), 0)
@@ -40,7 +41,8 @@ def up(chosen: argparse.Namespace) -> int:
     demo = {"speed": DEMO_SPEED, "quiet_hours": False, "demo_page": True} if chosen.demo else {}
     speed = {} if chosen.speed is None else {"speed": chosen.speed}
     settings = settings_of(chosen, **{**ports, **demo, **speed})
-    plan = SimulationPlan(customers=chosen.customers * DEMO_HOURS, seed=secrets.randbits(32), duration_ms=DEMO_HOURS * HOUR_MS)
+    customers, duration_ms = chosen.customers * DEMO_HOURS, DEMO_HOURS * HOUR_MS
+    plan = SimulationPlan(customers=customers, seed=secrets.randbits(32), duration_ms=duration_ms)
     run_up(settings, UpOptions(plan if chosen.demo else None, chosen.json))
     return 0
 
@@ -202,7 +204,7 @@ def _token_secret(settings: Settings) -> str:
 
 
 def _write(settings: Settings, chosen: argparse.Namespace) -> int:
-    from zhiyin.simulate.run import write_file
+    from zhiyin.simulate.run import SimulationPlan, write_file
 
     if chosen.rounds == 0:
         raise CommandFailure("--rounds: found 0 (for ever), expected 1 or more with --out: a file must end")
@@ -221,7 +223,8 @@ def _write(settings: Settings, chosen: argparse.Namespace) -> int:
 
 def _post(settings: Settings, chosen: argparse.Namespace) -> int:
     from zhiyin.processes.supervisor import StopRequest
-    from zhiyin.simulate.run import post_live
+    from zhiyin.simulate.posting import CollectorClient
+    from zhiyin.simulate.run import SimulationPlan, post_live
 
     plan = SimulationPlan(
         customers=chosen.customers,

@@ -59,10 +59,10 @@ class Predictions:
     def add(self, scored: Iterable[ScoredPrediction]) -> None:
         """More of them."""
         for each in scored:
-            self._times.extend((each.at_ms, each.settled_ms, each.situation.idle_ms))
+            self._times.extend((each.at_ms, each.settled_ms, each.features.idle_ms))
             self._scores.extend((each.score, each.baseline))
             self._outcomes.append(each.outcome)
-            self._features.extend(self._row(each.situation))
+            self._features.extend(self._row(each.features))
 
     def table(self) -> Table:
         """All of them so far."""

@@ -123,7 +123,7 @@ class Simulation:
         story = self._story(number, self._journeys[0] if cause is None else cause.journey, 0)
         story.stand_at(0 if cause is None else cause.place)
         self._break_off(story, cause)
-        return story.told()
+        return story.visit()
 
     def _break_off(self, story: Story, cause: Cause | None) -> None:
         if cause is not None:
@@ -140,7 +140,7 @@ class Simulation:
             story.come_back(round(silence_ms * self._random.uniform(1.3, 5.0)))
             story.walk_to(len(story.places) - 1)
             return story.ended(events.COMPLETED)
-        return story.told()
+        return story.visit()
 
     def _signs(self, cause: Cause) -> tuple[Speaks, ...]:
         """One or two of the cause's signs, the heavier the likelier."""

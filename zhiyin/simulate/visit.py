@@ -159,7 +159,7 @@ class Story:
             self._act(Deed(self._dwell_ms(), ending, None))
         return self._visit(completed=ending == events.COMPLETED)
 
-    def told(self) -> Visit:
+    def visit(self) -> Visit:
         """The visit as it is, without an ending."""
         return self._visit(completed=False)
 

@@ -26,7 +26,7 @@ class Guest:
         self._thread.start()
 
     def _meet(self) -> None:
-        self.meeting.meet(self._prepare, lambda: not self._gone.is_set(), lambda _: time.sleep(0.005))
+        self.meeting.join(self._prepare, lambda: not self._gone.is_set(), lambda _: time.sleep(0.005))
 
     def _prepare(self) -> None:
         self.prepared += 1
@@ -88,7 +88,7 @@ def test_one_that_begins_anew_is_seen_by_those_who_had_begun(tmp_path: Path) -> 
 def test_one_that_stops_is_heard_by_all(tmp_path: Path) -> None:
     all_of_them = [Guest(tmp_path, index, f"t{index}") for index in range(3)]
     assert all(guest.begins() for guest in all_of_them)
-    all_of_them[1].meeting.say_stopping()
+    all_of_them[1].meeting.announce_shutdown()
     assert [guest.meeting.state() for guest in all_of_them] == ["stopping", "together", "stopping"]
 
 

@@ -159,7 +159,7 @@ def test_topics_begin_with_the_dataflow(opening: TopicOpening, metrics: EngineMe
     counting = msgspec.structs.replace(opening, begin=lambda: begun.append(1))
     outlets = KafkaSinks(
         counting, Topics("f", "h", "d"), lambda: pytest.fail("not yet"), OutputMetrics(metrics), "1"
-    ).outlets()
+    ).sinks()
     for sink in (outlets.facts, outlets.hints, outlets.dead_letters):
         assert isinstance(sink, TopicSink)
         assert sink.list_parts() == ["000", "001", "002", "003"]

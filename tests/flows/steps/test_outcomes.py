@@ -49,7 +49,7 @@ def test_what_can_be_learnt_of_is_understood(given: Interaction, expected: Break
 def test_contacts_reach_every_journey_a_word_only_the_one_it_names() -> None:
     heard = [around("Contact Started"), around("Hint Used", **AGENT, helpful=True, journey="loan")]
     tracked = TrackerOutput([], heard, [])
-    assert {name: len(each.heard) for name, each in outcomes_by_journey(tracked, ["loan", "claim"])} == {
+    assert {name: len(each.outcomes) for name, each in outcomes_by_journey(tracked, ["loan", "claim"])} == {
         "loan": 2,
         "claim": 1,
     }

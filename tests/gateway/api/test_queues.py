@@ -137,7 +137,7 @@ def test_an_owner_who_stays_away_loses_the_hint_to_the_queue(gateway: RunningGat
     until(lambda: on_line(api) == ["d7"], "d7 on line")
     with connect(gateway.settings.redis_url or "") as client:
         RedisBundleWriter(client, wall_clock_ms, 60_000).write([CustomerWhereabouts("anna", Whereabouts("d7", "sh"))])
-        routed = Routes(client, wall_clock_ms, ("desk-1",), away_after_ms=200).tellings([hint_now()])
+        routed = Routes(client, wall_clock_ms, ("desk-1",), away_after_ms=200).placements([hint_now()])
         assert [each.desk_id for each in routed] == ["d7"]
         RedisHintWriter(client, wall_clock_ms).write(routed)
     assert owner.event()["data"]["hint_id"] == "h1"

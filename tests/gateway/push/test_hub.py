@@ -28,25 +28,25 @@ class Ear:
         self._replay_pause_s = replay_pause_s
         self._news = asyncio.Event()
 
-    def begun(self, start: Start) -> None:
+    def on_start(self, start: Start) -> None:
         self.start = start
 
-    async def replay(self, told: ChannelEvent) -> None:
-        self.heard(told)
+    async def on_replay(self, told: ChannelEvent) -> None:
+        self.on_event(told)
         await asyncio.sleep(self._replay_pause_s)
 
-    def heard(self, told: ChannelEvent) -> None:
+    def on_event(self, told: ChannelEvent) -> None:
         self.offsets.append(told.offset)
         self.shown.append(told.announces)
         self._news.set()
 
-    def stale(self, since_ms: int) -> None:
+    def on_stale(self, since_ms: int) -> None:
         self._say(f"stale {since_ms}")
 
-    def fresh(self) -> None:
+    def on_fresh(self) -> None:
         self._say("fresh")
 
-    def lost(self) -> None:
+    def on_lost(self) -> None:
         self._say("lost")
 
     async def until(self, so: Callable[[], bool]) -> None:
@@ -202,7 +202,7 @@ async def test_who_has_left_hears_nothing_and_the_others_do(house: House, hub: H
 
 async def test_one_listener_that_breaks_does_not_take_the_others_along(house: House, hub: Hub) -> None:
     class Broken(Ear):
-        def heard(self, told: ChannelEvent) -> None:
+        def on_event(self, told: ChannelEvent) -> None:
             raise ValueError(f"cannot hear {told.offset}")
 
     broken, here = Broken(), Ear()
@@ -375,9 +375,9 @@ async def test_a_large_reading_of_many_channels_leaves_turns_for_others() -> Non
     house, turns, heard = MemoryHouse(), [0], []
 
     class Noting(Ear):
-        def heard(self, told: ChannelEvent) -> None:
+        def on_event(self, told: ChannelEvent) -> None:
             heard.append(turns[0])
-            super().heard(told)
+            super().on_event(told)
 
     async def count_turns() -> None:
         while True:

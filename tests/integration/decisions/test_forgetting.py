@@ -60,7 +60,7 @@ def test_the_tracker_forgets_the_customer_and_says_that_his_attempts_are_gone() 
     shard.collect()
     shard.take([ERASED], [NOON_MS + 2])
     assert [(seen.kind, seen.customer_id) for seen in shard.collect()] == [("erased", "u1")]
-    assert shard.collect_around() == [Interaction(ERASED, "u1", NOON_MS + 2)]
+    assert shard.collect_interactions() == [Interaction(ERASED, "u1", NOON_MS + 2)]
     assert (list(shard.customers), shard.open_attempts) == (["u2"], 1)
     assert b"u1" not in everything(shard)
     shard.run_out()
@@ -149,9 +149,9 @@ def test_what_is_kept_by_journey_or_group_is_filled_and_names_nobody() -> None:
     questions = HotQuestions(VARIED, float(HOUR_MS), keeps_changes=True)
     questions.learn("all", QuestionAsked(("all",), "policy_loan.face_check", NOON_MS), NOON_MS)
     monitor = JourneyMonitor(VARIED.journeys, pain_thresholds(VARIED), keeps_changes=True)
-    monitor.call("policy_loan")
+    monitor.open("policy_loan")
     monitor.take(fact_transitions([broken_off, msgspec.structs.replace(broken_off, kind="started")]))
-    assert monitor.tell()
+    assert monitor.pop_outputs()
     memories: tuple[Journaled, ...] = (uplift, wording, questions, monitor)
     for memory in memories:
         assert memory.all_keys(), f"{memory} is empty"

@@ -61,40 +61,40 @@ def labels(learnt: BreakoffOutcomes) -> dict[str, int]:
 def awake() -> BreakoffOutcomes:
     """Some telephone is connected."""
     learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
-    learnt.hear((contact(999, AT_MS - HOUR_MS),))
+    learnt.observe((contact(999, AT_MS - HOUR_MS),))
     return learnt
 
 
 def test_without_data_the_rules_word_is_told_letter_for_letter() -> None:
     learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
-    assert learnt.told(abandoned(1), KNOWN) == abandoned(1)
+    assert learnt.predict(abandoned(1), KNOWN) == abandoned(1)
     unknown = (RankedReason(UNKNOWN, 0.7), RankedReason("sms_code", 0.2))
-    assert learnt.told(abandoned(2, reasons=unknown), KNOWN).reasons == unknown
+    assert learnt.predict(abandoned(2, reasons=unknown), KNOWN).reasons == unknown
 
 
 def taught(truth: Callable[[int], str], numbers: Iterable[int]) -> BreakoffOutcomes:
     learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
     for number in numbers:
-        fact = learnt.told(abandoned(number), KNOWN)
-        learnt.hear((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, named=truth(number)),))
+        fact = learnt.predict(abandoned(number), KNOWN)
+        learnt.observe((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, named=truth(number)),))
     return learnt
 
 
 def test_what_agents_confirm_is_told_first_and_as_often_as_it_was_right() -> None:
     learnt = taught(lambda number: "sms_code" if number % 5 else "face_check", range(1_500))
-    fact = learnt.told(abandoned(2_000), KNOWN)
+    fact = learnt.predict(abandoned(2_000), KNOWN)
     assert [each.code for each in fact.reasons] == ["sms_code", "face_check"]
     assert fact.reasons[0].confidence == pytest.approx(0.8, abs=0.1)
     assert sum(each.confidence for each in fact.reasons) <= 1
-    assert fact.moved[0].feature == "reason:confirmed"
-    assert fact.moved[0].effect > 1
+    assert fact.effects[0].feature == "reason:confirmed"
+    assert fact.effects[0].effect > 1
     [quality] = learnt.quality()
     assert quality.log_loss < quality.base_log_loss
 
 
 def test_unknown_stays_an_answer() -> None:
     learnt = taught(lambda _: UNKNOWN, range(800))
-    [first, *others] = learnt.told(abandoned(2_000), KNOWN).reasons
+    [first, *others] = learnt.predict(abandoned(2_000), KNOWN).reasons
     assert first.code == UNKNOWN
     assert first.confidence > 0.5
     assert {each.code for each in others} == {"face_check", "sms_code"}
@@ -102,9 +102,9 @@ def test_unknown_stays_an_answer() -> None:
 
 def test_who_only_says_wrong_judges_only_what_was_shown() -> None:
     learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
-    fact = learnt.told(abandoned(1), KNOWN)
+    fact = learnt.predict(abandoned(1), KNOWN)
     said = Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, right=False)
-    learnt.hear((said, said))
+    learnt.observe((said, said))
     assert labels(learnt) == {"reason": 1}
     assert learnt.pending == 0
     assert not learnt.waiting
@@ -112,18 +112,18 @@ def test_who_only_says_wrong_judges_only_what_was_shown() -> None:
 
 def test_a_word_that_says_nothing_leaves_the_question_open() -> None:
     learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
-    fact = learnt.told(abandoned(1), KNOWN)
-    learnt.hear((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1), Judgement("c1", "another", AT_MS + 1, True)))
+    fact = learnt.predict(abandoned(1), KNOWN)
+    learnt.observe((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1), Judgement("c1", "another", AT_MS + 1, True)))
     assert (labels(learnt), learnt.pending) == ({}, 1)
 
 
 def test_a_reason_the_catalogue_does_not_know_is_not_taken_for_a_no_to_all() -> None:
     learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
-    fact = learnt.told(abandoned(1), KNOWN)
+    fact = learnt.predict(abandoned(1), KNOWN)
     assert len(fact.reasons) == 2
-    learnt.hear((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, named="sms_cod"),))
+    learnt.observe((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, named="sms_cod"),))
     assert (labels(learnt), learnt.pending) == ({}, 1)
-    learnt.hear((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, right=False, named="sms_cod"),))
+    learnt.observe((Judgement(fact.customer_id, hint_id(fact), AT_MS + 1, right=False, named="sms_cod"),))
     assert labels(learnt) == {"reason": 1}
 
 
@@ -141,10 +141,10 @@ def test_confidences_never_add_up_to_more_than_one() -> None:
 
 def test_contacts_are_not_asked_about_before_one_is_heard_of() -> None:
     learnt = BreakoffOutcomes(CATALOGUE, HOUR_MS)
-    learnt.told(abandoned(1, reasons=()), KNOWN)
+    learnt.predict(abandoned(1, reasons=()), KNOWN)
     assert learnt.pending == 0
-    learnt.hear((contact(2, AT_MS),))
-    learnt.told(abandoned(3, reasons=()), KNOWN)
+    learnt.observe((contact(2, AT_MS),))
+    learnt.predict(abandoned(3, reasons=()), KNOWN)
     assert learnt.pending == 2
 
 
@@ -170,13 +170,13 @@ def test_outcomes_are_what_the_module_says(
     heard: tuple[BreakoffOutcome, ...], ends: tuple[Fact, ...], found: dict[str, int]
 ) -> None:
     learnt = awake()
-    learnt.told(abandoned(1, reasons=()), KNOWN)
-    learnt.hear(heard)
+    learnt.predict(abandoned(1, reasons=()), KNOWN)
+    learnt.observe(heard)
     for each in ends:
         learnt.ended(each)
-    learnt.batch_over(AT_MS + HOUR_MS)
+    learnt.settle_batch(AT_MS + HOUR_MS)
     assert heard or ends or not labels(learnt), "it waits for the whole time"
-    learnt.batch_over(AT_MS + 30 * HOUR_MS)
+    learnt.settle_batch(AT_MS + 30 * HOUR_MS)
     assert labels(learnt) == found
     assert not learnt.waiting
 
@@ -188,12 +188,12 @@ def test_outcomes_are_what_the_module_says(
 def test_a_call_was_of_use_or_not(outcome: str, completes: bool, yes: bool) -> None:
     learnt = awake()
     for number in range(60):
-        learnt.told(abandoned(number, reasons=()), KNOWN)
-        learnt.hear((called(number, outcome, AT_MS + 1),))
+        learnt.predict(abandoned(number, reasons=()), KNOWN)
+        learnt.observe((called(number, outcome, AT_MS + 1),))
         assert not labels(learnt)
         if completes:
             learnt.ended(over(number, AT_MS + 2))
-    learnt.batch_over(AT_MS + 30 * HOUR_MS)
+    learnt.settle_batch(AT_MS + 30 * HOUR_MS)
     assert list(learnt.state().person_rates.values()) == [[[60.0, 60.0 * yes]]]
 
 
@@ -201,25 +201,27 @@ def needy(learnt: BreakoffOutcomes, count: int) -> int:
     """Who stopped at the check of the face needs somebody; who did so for a text message does not. When it is over."""
     for number in range(count):
         at_ms = AT_MS + number * MINUTE_MS
-        fact = learnt.told(abandoned(number, at_ms, (FACE, SMS) if number % 2 else (SMS, FACE)), KNOWN)
+        fact = learnt.predict(abandoned(number, at_ms, (FACE, SMS) if number % 2 else (SMS, FACE)), KNOWN)
         if number % 2:
-            learnt.hear((CallOutcome(fact.customer_id, outreach_id(fact.attempt_id, at_ms, 0), "solved", at_ms + 1),))
+            learnt.observe(
+                (CallOutcome(fact.customer_id, outreach_id(fact.attempt_id, at_ms, 0), "solved", at_ms + 1),)
+            )
         else:
             learnt.ended(over(number, at_ms + 1))
-        learnt.batch_over(at_ms + 2)
-    learnt.batch_over(AT_MS + 100 * HOUR_MS)
+        learnt.settle_batch(at_ms + 2)
+    learnt.settle_batch(AT_MS + 100 * HOUR_MS)
     return AT_MS + 100 * HOUR_MS
 
 
 def test_the_learnt_need_is_told_once_it_is_better_than_the_rules_and_ranks_the_list() -> None:
     learnt = awake()
     needy(learnt, 20)
-    early = learnt.told(abandoned(5_000, AT_MS + 101 * HOUR_MS), KNOWN)
+    early = learnt.predict(abandoned(5_000, AT_MS + 101 * HOUR_MS), KNOWN)
     assert early.need is None
     hints = HintMaker(CATALOGUE)
     assert hints.make(early, AT_MS, None).need == hints.make(abandoned(5_000), AT_MS, None).need
     needy(learnt, 1_000)
-    face, sms = learnt.told(abandoned(5_001), KNOWN), learnt.told(abandoned(5_002, reasons=(SMS, FACE)), KNOWN)
+    face, sms = learnt.predict(abandoned(5_001), KNOWN), learnt.predict(abandoned(5_002, reasons=(SMS, FACE)), KNOWN)
     assert (face.need or 0) > 0.7
     assert (sms.need or 1) < 0.3
     hint = hints.make(face, AT_MS, None)
@@ -233,23 +235,23 @@ def test_will_contact_us_is_told_after_some_outcomes() -> None:
     for number in range(2_000):
         reasons = (FACE, SMS) if number % 2 else (SMS, FACE)
         at_ms = AT_MS + number * MINUTE_MS
-        fact = learnt.told(abandoned(number, at_ms, reasons), KNOWN)
+        fact = learnt.predict(abandoned(number, at_ms, reasons), KNOWN)
         assert (fact.will_contact is None) == (labels(learnt).get("contact", 0) < breakoff_outcomes.LEAST_TOLD)
         assert fact.will_contact is None or number > 100, "no outcome is learnt before its time is over"
         if random.random() < (0.6 if number % 2 else 0.1):
-            learnt.hear((contact(number, at_ms + MINUTE_MS),))
-        learnt.batch_over(at_ms)
-    likely = learnt.told(abandoned(5_001), KNOWN).will_contact
-    unlikely = learnt.told(abandoned(5_002, reasons=(SMS, FACE)), KNOWN).will_contact
+            learnt.observe((contact(number, at_ms + MINUTE_MS),))
+        learnt.settle_batch(at_ms)
+    likely = learnt.predict(abandoned(5_001), KNOWN).will_contact
+    unlikely = learnt.predict(abandoned(5_002, reasons=(SMS, FACE)), KNOWN).will_contact
     assert (likely or 0) == pytest.approx(0.6, abs=0.15)
     assert (unlikely or 1) == pytest.approx(0.1, abs=0.1)
 
 
 def test_a_forgotten_customer_waits_no_more() -> None:
     learnt = awake()
-    learnt.told(abandoned(1), KNOWN)
-    learnt.told(abandoned(2), KNOWN)
-    learnt.hear((CustomerForgotten("c1", AT_MS + 1),))
+    learnt.predict(abandoned(1), KNOWN)
+    learnt.predict(abandoned(2), KNOWN)
+    learnt.observe((CustomerForgotten("c1", AT_MS + 1),))
     assert list(learnt.waiting) == [attempt(2)]
 
 
@@ -257,7 +259,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(monkeypatch: pytes
     monkeypatch.setattr(breakoff_outcomes, "MOST_WAITING", 10)
     learnt = awake()
     for number in range(25):
-        learnt.told(abandoned(number), KNOWN)
+        learnt.predict(abandoned(number), KNOWN)
     assert (len(learnt.waiting), learnt.state().dropped) == (10, 15)
     assert list(learnt.waiting) == [attempt(number) for number in range(15, 25)]
 
@@ -319,7 +321,7 @@ def lived(decision: LearnedDecision, steps: Sequence[Step]) -> list[Fact]:
     for step in steps:
         facts += decision.decide(step.observations)
         last = {fact.customer_id: hint_id(fact) for fact in facts if fact.kind == "abandoned"}
-        decision.hear(
+        decision.observe(
             [
                 msgspec.structs.replace(each, hint_id=last.get(each.customer_id, ""))
                 if isinstance(each, Judgement)
@@ -356,13 +358,13 @@ def test_within_a_batch_an_end_teaches_nothing_that_was_told_before_it(places: t
     said = []
     for order in ((0, 1), places):
         decision = deciding()
-        decision.hear((contact(999, AT_MS - HOUR_MS),))
+        decision.observe((contact(999, AT_MS - HOUR_MS),))
         decision.decide([observed(1, "silent", AT_MS)])
         batch = [observed(3, "silent", AT_MS + HOUR_MS), observed(1, "completed", AT_MS + 2 * HOUR_MS)]
         decision.decide([batch[place] for place in order])
         decision.decide([observed(5, "silent", AT_MS + 2 * HOUR_MS)])
         assert decision.learning is not None
-        waiting = decision.learning.break_offs.waiting
+        waiting = decision.learning.breakoff_outcomes.waiting
         said.append((waiting[attempt(3)].person, waiting[attempt(5)].person))
     assert said[0] == said[1]
     assert said[0][0] != said[0][1], "it taught something"
@@ -383,11 +385,11 @@ def test_restored_from_its_journal_it_thinks_the_same(steps: list[Step], cut: in
 
 def test_what_was_learnt_is_saved_and_taken_up() -> None:
     first, second = JourneyLearner(JOURNEY, CATALOGUE), JourneyLearner(JOURNEY, CATALOGUE)
-    first.break_offs.hear((contact(999, AT_MS - HOUR_MS),))
-    needy(first.break_offs, 500)
+    first.breakoff_outcomes.observe((contact(999, AT_MS - HOUR_MS),))
+    needy(first.breakoff_outcomes, 500)
     second.take_up(first.saved())
     assert second.saved() == first.saved()
     assert [each.question for each in second.figures().quality] == ["unfinished", "away", "contact", "person"]
     assert second.figures().learnt == 1_000
-    one, other = (each.break_offs.told(abandoned(5_000), KNOWN) for each in (first, second))
+    one, other = (each.breakoff_outcomes.predict(abandoned(5_000), KNOWN) for each in (first, second))
     assert one.need == other.need is not None

@@ -17,7 +17,7 @@ def a_silence(random: Random) -> int | None:
 def test_before_it_knows_anything_it_waits_to_the_end() -> None:
     ladder = CheckpointPolicy(CHECKPOINTS_MS, 0.95)
     for _ in range(LEAST_SILENCES - 1):
-        ladder.ended(ladder.kind("pay", b""), None)
+        ladder.record_silence(ladder.kind("pay", b""), None)
     assert ladder.verdicts("pay|-").tell_at == len(CHECKPOINTS_MS["pay"]) - 1
 
 
@@ -30,10 +30,10 @@ def test_it_keeps_the_target_precision_and_tells_early() -> None:
             kind = ladder.kind("pay", b"")
             at_ms = CHECKPOINTS_MS["pay"][ladder.verdicts(kind).tell_at]
             if (silence_ms or 10**9) > 30_000:
-                ladder.ended(kind, silence_ms)
+                ladder.record_silence(kind, silence_ms)
             if silence_ms is None or silence_ms > at_ms:
                 told.append((at_ms, silence_ms is None))
-                ladder.told(wrong=silence_ms is not None)
+                ladder.record_verdict(wrong=silence_ms is not None)
         late = told[len(told) // 2 :]
         precision = sum(right for _, right in late) / len(late)
         assert target <= precision <= target + 0.02
@@ -45,9 +45,9 @@ def test_what_it_says_of_staying_away_is_what_happens() -> None:
     silences = [a_silence(random) for _ in range(4_000)]
     reached = [each for each in silences if (each or 10**9) > 30_000]
     for each in reached:
-        ladder.ended("pay|-", each)
+        ladder.record_silence("pay|-", each)
     for _ in range(600):
-        ladder.told(wrong=False)
+        ladder.record_verdict(wrong=False)
     stays_away = ladder.verdicts("pay|-").stays_away
     for place in (0, 3, 9):
         longer = [each for each in reached if each is None or each > CHECKPOINTS_MS["pay"][place]]
@@ -57,10 +57,10 @@ def test_what_it_says_of_staying_away_is_what_happens() -> None:
 def test_steps_whose_checkpoints_have_changed_begin_anew() -> None:
     ladder = CheckpointPolicy(CHECKPOINTS_MS, 0.95)
     for _ in range(200):
-        ladder.ended("pay|-", None)
+        ladder.record_silence("pay|-", None)
     state = msgspec.msgpack.decode(msgspec.msgpack.encode(ladder.state), type=type(ladder.state))
     same, other = CheckpointPolicy(CHECKPOINTS_MS, 0.95), CheckpointPolicy({"pay": (30_000, 60_000)}, 0.95)
-    same.put(state)
-    other.put(state)
+    same.restore(state)
+    other.restore(state)
     assert same.verdicts("pay|-").stays_away == ladder.verdicts("pay|-").stays_away
     assert other.verdicts("pay|-").stays_away == (0.5, 0.5)

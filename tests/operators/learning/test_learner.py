@@ -91,21 +91,21 @@ def test_another_future_leaves_every_score_as_it_was(
         msgspec.structs.replace(each, kind=kind, idle_ms=idle)
         for each, kind, idle in zip(future, kinds, idle_ms, strict=True)
     ]
-    first = JourneyLearner("loan", LEARNED).hear([*past, *future])[: len(past)]
-    second = JourneyLearner("loan", LEARNED).hear([*past, *other])[: len(past)]
+    first = JourneyLearner("loan", LEARNED).observe([*past, *future])[: len(past)]
+    second = JourneyLearner("loan", LEARNED).observe([*past, *other])[: len(past)]
     assert [each and (each.score, each.tell) for each in first] == [each and (each.score, each.tell) for each in second]
 
 
 @pytest.mark.parametrize("places", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_a_batch_is_heard_in_the_order_of_event_time(places: tuple[int, ...]) -> None:
     loan = JourneyLearner("loan", LEARNED)
-    loan.hear([seen("idle", 3, 3, attempt_id(number)) for number in range(4)])
+    loan.observe([seen("idle", 3, 3, attempt_id(number)) for number in range(4)])
     batch = [
         seen("completed", 10, attempt=attempt_id(0)),
         seen("idle", 10, 3, attempt_id(7)),
         seen("idle", 9.999, 3, attempt_id(8)),
     ]
-    thoughts = loan.hear([batch[place] for place in places])
+    thoughts = loan.observe([batch[place] for place in places])
     scores = {places[at]: each.score for at, each in enumerate(thoughts) if each is not None}
     assert scores[2] == 0.5, "before the outcome"
     assert scores[1] < 0.5, "after it: at the same instant events come first"
@@ -154,29 +154,29 @@ def attempt_id(number: int) -> str:
 def test_a_prediction_is_scored_as_it_was_made_and_then_learnt() -> None:
     scored: list[ScoredPrediction] = []
     loan = JourneyLearner("loan", LEARNED, lambda _, each: scored.extend(each))
-    said = [thought for thought in loan.hear([seen("idle", 3, 3), seen("idle", 8, 8)]) if thought is not None]
+    said = [thought for thought in loan.observe([seen("idle", 3, 3), seen("idle", 8, 8)]) if thought is not None]
     assert [each.score for each in said] == [0.5, 0.5], "nothing has been learnt"
-    loan.hear([seen("active", 9, 9), seen("completed", 10)])
+    loan.observe([seen("active", 9, 9), seen("completed", 10)])
     told = [each for each in scored if each.question == "unfinished"]
-    assert [(each.score, each.outcome, each.situation.idle_ms) for each in told] == [
+    assert [(each.score, each.outcome, each.features.idle_ms) for each in told] == [
         (0.5, False, 3_000),
         (0.5, False, 8_000),
     ]
     assert loan.figures().quality[0].labels == 2
-    [again] = loan.hear([seen("idle", 13, 3, attempt_id(2))])
+    [again] = loan.observe([seen("idle", 13, 3, attempt_id(2))])
     assert again is not None
     assert again.score < 0.5, "now it has"
 
 
 def test_a_silence_is_settled_after_the_label_timeout_of_event_time() -> None:
     loan = JourneyLearner("loan", LEARNED)
-    loan.hear([seen("idle", 3, 3)])
+    loan.observe([seen("idle", 3, 3)])
     assert loan.figures().pending == 1
-    loan.hear([seen("started", 29, attempt=attempt_id(2))])
+    loan.observe([seen("started", 29, attempt=attempt_id(2))])
     assert loan.figures().pending == 1
-    loan.hear([seen("started", 31, attempt=attempt_id(2))])
+    loan.observe([seen("started", 31, attempt=attempt_id(2))])
     assert (loan.figures().pending, loan.figures().learnt) == (0, 1)
-    loan.hear([seen("completed", 40)])
+    loan.observe([seen("completed", 40)])
     assert loan.figures().learnt == 1, "too late: it has been settled"
 
 
@@ -190,7 +190,7 @@ def test_silences_heard_of_out_of_order_take_no_longer() -> None:
         loan = JourneyLearner("loan", patient)
         began = time.process_time()
         for each in ordered:
-            loan.hear(each)
+            loan.observe(each)
         assert loan.figures().pending == len(batch)
         return time.process_time() - began
 
@@ -200,7 +200,7 @@ def test_silences_heard_of_out_of_order_take_no_longer() -> None:
 def test_what_waits_is_bounded_and_what_is_dropped_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learner, "MOST_WAITING", 10)
     loan = JourneyLearner("loan", LEARNED)
-    loan.hear([seen("idle", 3, 3, attempt_id(number)) for number in range(25)])
+    loan.observe([seen("idle", 3, 3, attempt_id(number)) for number in range(25)])
     assert (len(loan.waiting), loan.figures().dropped, loan.figures().pending) == (10, 15, 10)
 
 
@@ -208,11 +208,11 @@ def test_what_was_learnt_is_taken_up_by_another() -> None:
     first, second = JourneyLearner("loan", LEARNED), JourneyLearner("loan", LEARNED)
     for number in range(60):
         at_s = 100 * number
-        first.hear([seen("idle", at_s + 3, 3, attempt_id(number)), seen("gone", at_s + 50, 0, attempt_id(number))])
+        first.observe([seen("idle", at_s + 3, 3, attempt_id(number)), seen("gone", at_s + 50, 0, attempt_id(number))])
     second.take_up(first.saved())
     assert second.saved() == first.saved()
     assert second.figures() == first.figures()
-    one, other = (each.hear([seen("idle", 9_000, 3, attempt_id(99))])[0] for each in (first, second))
+    one, other = (each.observe([seen("idle", 9_000, 3, attempt_id(99))])[0] for each in (first, second))
     assert one is not None
     assert other is not None
     assert one.score == other.score > 0.9

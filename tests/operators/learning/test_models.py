@@ -12,11 +12,11 @@ def test_the_lead_changes_only_for_a_clear_and_lasting_advantage() -> None:
     contenders = ChampionChallenger("linear")
     leaders: list[str] = []
     for _ in range(LEAST_LABELS):
-        contenders.seen("base", 0.9, 0.6, outcome=True)
+        contenders.compare("base", 0.9, 0.6, outcome=True)
         leaders.append(contenders.leader)
     assert leaders == ["linear"] * (LEAST_LABELS - 1) + ["base"]
     for number in range(2_000):
-        contenders.seen("linear", 0.501, 0.5, outcome=number % 2 == 0)
+        contenders.compare("linear", 0.501, 0.5, outcome=number % 2 == 0)
     assert contenders.leader == "base", "as good as equal"
 
 
@@ -34,7 +34,7 @@ def test_the_tree_leads_where_only_two_features_together_say_anything() -> None:
         settled(
             scorer, AttemptFeatures("pay", 30_000, age, bytes((dwell,))), (age == dwell) == (random.random() < 0.95), 0
         )
-    assert scorer.contenders.leader == "tree"
+    assert scorer.champion_challenger.leader == "tree"
     said = {
         (age, dwell): settled(scorer, AttemptFeatures("pay", 30_000, age, bytes((dwell,))), outcome=True, chance=1)
         for age in (4, 14)

@@ -29,7 +29,7 @@ moves = st.builds(
 
 def monitor() -> JourneyMonitor:
     made = JourneyMonitor(CATALOGUE.journeys, pain_thresholds(CATALOGUE), keeps_changes=True)
-    made.call("loan")
+    made.open("loan")
     return made
 
 
@@ -95,7 +95,7 @@ def test_an_hour_weighs_the_same_whether_it_waits_or_is_counted() -> None:
         assert shares.of("loss", "form") == counted[scope].of("loss", "form") != (0, 0)
         assert shares.ranges("form") == counted[scope].ranges("form")
     assert recent.waiting == len(given_moves)
-    assert sorted(recent.pop_moves("loan")) == sorted(given_moves)
+    assert sorted(recent.pop_transitions("loan")) == sorted(given_moves)
     assert recent.waiting == 0
 
 
@@ -112,7 +112,7 @@ def test_no_more_moves_wait_than_there_is_memory_for() -> None:
 def test_an_old_hour_is_told_of_as_one_pane_without_its_minutes() -> None:
     watching = monitor()
     watching.take([("loan", (MOVED, "form", "done"), BEGINS_MS + hour * HOUR_MS, "web\tother", 5) for hour in range(4)])
-    [told] = [each for each in watching.tell() if isinstance(each, MapChanged)]
+    [told] = [each for each in watching.pop_outputs() if isinstance(each, MapChanged)]
     spans = [key.partition(":")[0] for key in sorted(told.panes)]
     assert spans == [str(HOUR_MS)] * 2 + [str(MINUTE_MS)] * 2
     assert told.gone == ()

@@ -76,7 +76,7 @@ class Life:
 
     def __init__(self, seed: int = 1) -> None:
         self.monitor = JourneyMonitor(CATALOGUE.journeys, pain_thresholds(CATALOGUE), keeps_changes=True)
-        self.monitor.call("loan")
+        self.monitor.open("loan")
         self.words: list[PainPointChanged] = []
         self._random = Random(seed)
         self.hour = 0
@@ -85,7 +85,9 @@ class Life:
         for _ in range(days * 24):
             moves = sorted(moves_of(self.hour, chances, self._random), key=lambda move: move[2])
             self.monitor.take(moves)
-            self.words += [each for each in self.monitor.tell() if isinstance(each, PainPointChanged) and each.word]
+            self.words += [
+                each for each in self.monitor.pop_outputs() if isinstance(each, PainPointChanged) and each.word
+            ]
             self.hour += 1
 
     @property
@@ -208,7 +210,7 @@ def test_a_monitor_goes_on_after_a_restart_as_it_would_have() -> None:
     assert taken_up.watch.streams == lived.monitor.watch.streams
     assert taken_up.watch.points == lived.monitor.watch.points
     assert taken_up.map.panes.keys() == lived.monitor.map.panes.keys()
-    [told] = [each for each in taken_up.tell() if isinstance(each, MapChanged)]
+    [told] = [each for each in taken_up.pop_outputs() if isinstance(each, MapChanged)]
     assert set(told.panes) == {str(key) for key in taken_up.map.panes}
     whole = lived.monitor.rows(lived.monitor.all_keys())
     swept = JourneyMonitor(CATALOGUE.journeys, pain_thresholds(CATALOGUE))

@@ -159,7 +159,7 @@ def test_counts_say_what_was_late_and_what_was_disordered() -> None:
     assert (shard.counts.late, shard.counts.disordered) == (0, 1)
     act(shard, "Transaction Step Viewed", BEGIN_MS - 3_000, step="face")
     assert (shard.counts.late, shard.counts.disordered) == (1, 2)
-    assert [attempt.place.id for attempt in shard.customers["anna"].attempts()] == ["apply"]
+    assert [attempt.step.id for attempt in shard.customers["anna"].attempts()] == ["apply"]
 
 
 @pytest.mark.parametrize(

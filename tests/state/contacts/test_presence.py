@@ -49,7 +49,7 @@ async def on_line(url: str, *seats: Seat) -> None:
 
 
 def test_of_whom_nothing_is_known_a_desk_is_drawn(routes: Routes) -> None:
-    (telling,) = routes.tellings([make_hint()])
+    (telling,) = routes.placements([make_hint()])
     assert (telling.desk_id, telling.hint.branch) == (desk_of("anna", DESKS), None)
 
 
@@ -59,9 +59,9 @@ async def test_hints_go_to_the_owner_on_line_else_to_the_queue(
     belongs(client, Whereabouts("d7", "sh", "east"))
     belongs(client, Whereabouts("d8"), "bo")
     hints = [make_hint(), make_hint("h2", customer_id="bo"), make_hint("h3", customer_id="cy")]
-    assert [each.desk_id for each in routes.tellings(hints)][:2] == ["queue:sh", "queue:general"]
+    assert [each.desk_id for each in routes.placements(hints)][:2] == ["queue:sh", "queue:general"]
     await on_line(any_redis_url, Seat("d7"))
-    first, second, third = routes.tellings(hints)
+    first, second, third = routes.placements(hints)
     assert (first.desk_id, second.desk_id, third.desk_id) == ("d7", "queue:general", desk_of("cy", DESKS))
     assert (first.hint.branch, first.hint.region) == ("sh", "east")
     assert client.zrange(keys.AWAITED.of(), 0, -1, withscores=True) == [(b"h1", NOON_MS + 60_000)]
@@ -79,7 +79,7 @@ async def test_hints_go_to_the_desk_in_contact_and_those_told_before_follow(
     assert told(client, "desk:d9") == [("bundle.created", None), ("hint.created", "m-1")]
     assert client.hget(keys.HINT_RECORD.of("h1"), "desk") == b"d9"
     assert [client.zcard(keys.DESK_OPEN.of(desk)) for desk in ("desk-1", "d9")] == [0, 1]
-    (telling,) = routes.tellings([make_hint("h2")])
+    (telling,) = routes.placements([make_hint("h2")])
     assert telling.desk_id == "d9"
 
 
@@ -87,7 +87,7 @@ def test_a_contact_at_a_desk_where_nobody_sits_moves_nothing(routes: Routes, cli
     RedisHintWriter(client, lambda: NOON_MS).tell(make_hint(), "desk-1")
     RedisBundleWriter(client, lambda: NOON_MS + 10, HOUR_MS).write([bundle(agent="crm-17")])
     assert client.hget(keys.HINT_RECORD.of("h1"), "desk") == b"desk-1"
-    assert routes.tellings([make_hint("h2")])[0].desk_id == desk_of("anna", DESKS)
+    assert routes.placements([make_hint("h2")])[0].desk_id == desk_of("anna", DESKS)
 
 
 async def test_who_is_on_line_is_listed_until_it_falls_silent_or_goes(any_redis_url: str, client: redis.Redis) -> None:
@@ -118,15 +118,15 @@ async def test_of_all_who_take_a_hint_one_gets_it(any_redis_url: str, client: re
     assert told(client, "queue:sh") == [("hint.created", "m-1")]
     async with connect_async(any_redis_url) as asynchronous, connect_async(any_redis_url) as waiting:
         rerouting = HintHandover(asynchronous)
-        taken = [await rerouting.take("h1", desk, NOON_MS + 5) for desk in ("d1", "d2", "d1")]
+        taken = [await rerouting.hand_to("h1", desk, NOON_MS + 5) for desk in ("d1", "d2", "d1")]
         assert taken == ["d1", "d1", "d1"]
         assert told(client, "queue:sh")[1:] == [("hint.moved", "taken")]
         assert told(client, "desk:d1") == [("hint.created", "m-1")]
         board = RedisHintRepository(asynchronous, waiting)
         assert [each["hint_id"] for each in await board.desk_hints("d1", NOON_MS + 6)] == ["h1"]
         assert (await board.change_state("h1", "used", NOON_MS + 7)).changed
-        assert await rerouting.take("h1", "d2", NOON_MS + 8) == "d1"
-        assert await rerouting.take("nobody", "d2", NOON_MS + 8) is None
+        assert await rerouting.hand_to("h1", "d2", NOON_MS + 8) == "d1"
+        assert await rerouting.hand_to("nobody", "d2", NOON_MS + 8) is None
 
 
 async def test_what_became_of_a_hint_says_where_its_customer_belongs(any_redis_url: str, client: redis.Redis) -> None:
@@ -143,7 +143,7 @@ async def test_a_hint_whose_owner_stays_away_goes_to_the_queue(any_redis_url: st
     belongs(client, Whereabouts("d7", "sh"))
     await on_line(any_redis_url, Seat("d7"))
     store = RedisHintWriter(client, lambda: NOON_MS)
-    store.write(Routes(client, lambda: NOON_MS, DESKS).tellings([make_hint()]))
+    store.write(Routes(client, lambda: NOON_MS, DESKS).placements([make_hint()]))
     async with connect_async(any_redis_url) as asynchronous:
         rerouting = HintHandover(asynchronous)
         assert await rerouting.overdue(NOON_MS + 59_999) == []

@@ -38,7 +38,7 @@ def opened(kafka_servers: str, topic: str) -> Opened:
 
     def open_patiently(kept: bytes | None = None) -> IdempotentPartition:
         told = opened_on(kafka_servers, topic, kept)
-        insist(told.find)
+        insist(told.recover)
         return told
 
     return open_patiently
@@ -59,9 +59,9 @@ def documents(*numbers: int, size: int = 0) -> list[TopicDocument]:
 
 
 def tell(told: IdempotentPartition, *numbers: int) -> bytes:
-    told.take(documents(*numbers))
-    told.settle()
-    return told.place()
+    told.enqueue(documents(*numbers))
+    told.flush()
+    return told.position()
 
 
 def messages_on(servers: str, topic: str, partition: int = PARTITION) -> list[Any]:
@@ -211,18 +211,18 @@ def test_what_is_not_told_again_within_a_day_is_forgotten(opened: Opened, monkey
 
 def test_more_than_the_producer_holds_goes_in_pieces(kafka_servers: str, topic: str) -> None:
     told = opened_on(kafka_servers, topic, options=("queue.buffering.max.messages=10",))
-    told.take(documents(*range(200)))
+    told.enqueue(documents(*range(200)))
     settle(told)
     assert ids_on(kafka_servers, topic) == ids(*range(200))
 
 
 def test_what_the_producer_has_no_room_for_waits_here(kafka_broker: KafkaBroker, topic: str) -> None:
     told = opened_on(kafka_broker.servers, topic, options=("queue.buffering.max.messages=10",))
-    insist(told.find)
-    told.take(documents(0))
+    insist(told.recover)
+    told.enqueue(documents(0))
     settle(told)
     kafka_broker.kill()
-    told.take(documents(*range(1, 50)))
+    told.enqueue(documents(*range(1, 50)))
     with pytest.raises(KafkaUnavailable) as away:
         told.send()
     assert away.value.operation == f"telling on {topic}"
@@ -263,25 +263,25 @@ def test_a_broker_that_is_away_is_said_in_time_and_everything_comes_when_it_is_b
     told = opened()
     tell(told, 1)
     kafka_broker.kill()
-    told.take(documents(2, 3))
+    told.enqueue(documents(2, 3))
     began = time.monotonic()
     with pytest.raises(KafkaUnavailable):
-        told.settle()
+        told.flush()
     with pytest.raises(KafkaUnavailable) as away:
-        told.settle()
+        told.flush()
     assert time.monotonic() - began < 10
     assert str(away.value).startswith(f"telling on {topic}: Kafka at {kafka_broker.servers} is ")
     with pytest.raises(KafkaUnavailable) as away:
-        opened_on(kafka_broker.servers, topic).find()
+        opened_on(kafka_broker.servers, topic).recover()
     assert away.value.operation == f"reading back {topic}, partition 1"
     kafka_broker.start()
-    told.take(documents(4))
+    told.enqueue(documents(4))
     settle(told)
     assert ids_on(kafka_broker.servers, topic) == ids(1, 2, 3, 4)
 
 
 def settle(told: IdempotentPartition) -> None:
-    insist(told.settle)
+    insist(told.flush)
 
 
 def insist(operation: Callable[[], object]) -> None:
@@ -301,7 +301,7 @@ def test_a_broker_killed_in_the_middle_of_writing_has_each_once_and_in_order(
 ) -> None:
     told, seeded = opened(), random.Random(5)
     for start in range(0, 40_000, 4_000):
-        told.take(documents(*range(start, start + 4_000)))
+        told.enqueue(documents(*range(start, start + 4_000)))
         told.send()
         if start in {8_000, 20_000}:
             time.sleep(seeded.uniform(0, 0.05))
@@ -309,13 +309,13 @@ def test_a_broker_killed_in_the_middle_of_writing_has_each_once_and_in_order(
             kafka_broker.start()
     settle(told)
     assert ids_on(kafka_broker.servers, topic) == ids(*range(40_000))
-    assert msgspec.msgpack.decode(told.place(), type=TopicPosition).next == 40_000
+    assert msgspec.msgpack.decode(told.position(), type=TopicPosition).next == 40_000
 
 
 def test_a_batch_too_large_for_the_topic_goes_one_by_one(opened: Opened, kafka_broker: KafkaBroker, topic: str) -> None:
     alter(kafka_broker.servers, topic, "10000")
     told = opened()
-    told.take(documents(*range(40), size=1_000))
+    told.enqueue(documents(*range(40), size=1_000))
     settle(told)
     assert ids_on(kafka_broker.servers, topic) == ids(*range(40))
 
@@ -325,11 +325,11 @@ def test_a_document_too_large_for_the_topic_waits_until_it_may_come(
 ) -> None:
     alter(kafka_broker.servers, topic, "10000")
     told = opened()
-    told.take([*documents(1), *documents(2, size=20_000), *documents(3)])
+    told.enqueue([*documents(1), *documents(2, size=20_000), *documents(3)])
     with pytest.raises(KafkaUnavailable):
-        told.settle()
+        told.flush()
     with pytest.raises(KafkaUnavailable) as refused:
-        told.settle()
+        told.flush()
     assert str(refused.value) == (
         f"telling on {topic}: Kafka at {kafka_broker.servers} is refusing "
         f"(Broker: Message size too large, 20020 bytes); raise max.message.bytes of topic {topic}"
@@ -362,15 +362,15 @@ def test_whatever_dies_and_is_told_again_stands_there_once(
         count = safe
         for _ in range(seeded.randint(0, 4)):
             several = seeded.randint(0, 40)
-            told.take(documents(*range(count, count + several)))
+            told.enqueue(documents(*range(count, count + several)))
             told.send()
             count += several
             if seeded.random() < 0.5:
-                told.settle()
-                place = told.place()
+                told.flush()
+                place = told.position()
                 if seeded.random() < 0.7:
                     kept, safe = place, count
-        told.settle()
+        told.flush()
     tell(opened(kept), *range(safe, safe + 200))
     found = ids_on(kafka_servers, topic)
     assert sorted(found) == sorted(ids(*range(len(found))))

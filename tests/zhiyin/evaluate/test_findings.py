@@ -25,7 +25,7 @@ def test_predictions_stand_in_columns_in_the_order_of_their_outcomes() -> None:
     assert table.at_ms.tolist() == [BEGIN_MS + n * MINUTE_MS for n in range(5)]
     assert (table.settled_ms - table.at_ms).tolist() == [10 * MINUTE_MS] * 5
     first = dict(zip(FEATURES, table.features[0].tolist(), strict=True))
-    known = next(scored(1)).situation
+    known = next(scored(1)).features
     assert table.checkpoint_ms[0] == known.idle_ms
     assert (first["dwell_1_back"], first["dwell_2_back"]) == (known.trail[-1], -1)
     assert (first["hesitation"], first["step_failed"], first["steps_before"]) == (1, 0, 1)
