@@ -15,8 +15,8 @@ import redis
 
 from operators.hints.hint import Hint
 from operators.records.catalogue import Words
-from state.hints.store import RedisHintWriter
 from state.hints.transitions import PlaceHint, new_hint
+from state.hints.writer import RedisHintWriter
 from state.redis.connections import connect
 from tests.state.houses import HOUR_MS, make_hint
 

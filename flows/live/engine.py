@@ -71,16 +71,16 @@ def run_engine(settings: Settings, version: str = "") -> None:
             if stopping.begin():
                 LOG.info("engine runs: %s, journeys %d, shards %d", member, len(catalogue.journeys), settings.shards)
 
-        def insist(operation: Callable[[], object]) -> object:
+        def retry(operation: Callable[[], object]) -> object:
             return retry_while_unavailable(operation, stopping.is_set, stopping.wait, LOG)
 
-        out = live_sinks(settings, insist, OutputMetrics(metrics), version, begin)
+        out = live_sinks(settings, retry, OutputMetrics(metrics), version, begin)
         backlog = Backlog()
         rules = _rules(settings, catalogue, metrics, layout, _learns(models, metrics, backlog))
         flow = journey_flow(_source(bus, settings, metrics, stopping, backlog), catalogue, rules, out.sinks)
         with _ends_in_words(member, stopping):
-            insist(bus.ready)
-            insist(out.ready)
+            retry(bus.ready)
+            retry(out.ready)
             if meeting is None:
                 forget_stale(layout.folder)
             else:

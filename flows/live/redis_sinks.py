@@ -16,11 +16,9 @@ from operators.records.facts import Fact
 from state.contacts.presence import Routes
 from state.dead_letters.writer import RedisDeadLetterWriter
 from state.facts.stream import RedisFactStream
-from state.hints.store import RedisHintWriter
 from state.hints.transitions import HintOrder
-
-Patiently = Callable[[Callable[[], object]], object]
-"""Makes a call until it gets through."""
+from state.hints.writer import RedisHintWriter
+from state.redis.retry import Retry
 
 
 class RedisSinks:
@@ -30,12 +28,12 @@ class RedisSinks:
         self,
         stores: Callable[[], tuple[RedisFactStream, RedisHintWriter, RedisDeadLetterWriter]],
         routes: Callable[[], Routes],
-        insist: Patiently,
+        retry: Retry,
         counts: OutputMetrics,
     ) -> None:
         self._stores = stores
         self._routes = routes
-        self._insist = insist
+        self._retry = retry
         self._counts = counts
 
     def sinks(self) -> Sinks:
@@ -52,20 +50,20 @@ class RedisSinks:
         def write(facts: Sequence[Fact]) -> None:
             published = [fact for fact in facts if fact.kind in PUBLISHED]
             if published:
-                self._insist(lambda: stream.write(published))
+                self._retry(lambda: stream.write(published))
                 self._counts.facts(published)
 
         return write
 
     def _verdict_writer(self) -> Callable[[Sequence[Verdict]], None]:
         stream, hints, _ = self._stores()
-        desks = HintDesks(hints, self._routes(), self._insist)
+        desks = HintDesks(hints, self._routes(), self._retry)
 
         def write(verdicts: Sequence[Verdict]) -> None:
             desks.write(verdicts)
             told = [each for each in verdicts if isinstance(each, Hint | Retirement)]
             if told:
-                self._insist(lambda: stream.write(told))
+                self._retry(lambda: stream.write(told))
             self._counts.verdicts(verdicts)
 
         return write
@@ -74,7 +72,7 @@ class RedisSinks:
         _, _, dead_letters = self._stores()
 
         def write(letters: Sequence[DeadLetter]) -> None:
-            self._insist(lambda: dead_letters.write(letters))
+            self._retry(lambda: dead_letters.write(letters))
             self._counts.dead_letters(letters)
 
         return write
@@ -83,16 +81,16 @@ class RedisSinks:
 class HintDesks:
     """Hints on their way to desks and bots, which are reached by Redis whatever the bus is."""
 
-    def __init__(self, hints: RedisHintWriter, routes: Routes, insist: Patiently) -> None:
+    def __init__(self, hints: RedisHintWriter, routes: Routes, retry: Retry) -> None:
         self._hints = hints
         self._routes = routes
-        self._insist = insist
+        self._retry = retry
 
     def write(self, verdicts: Sequence[Verdict]) -> None:
         """What of ``verdicts`` is of any use to a desk or bot."""
         orders = [each for each in verdicts if not isinstance(each, HeldBack | WordingReward)]
         if orders:
-            self._insist(lambda: self._hints.write(self._routed(orders)))
+            self._retry(lambda: self._hints.write(self._routed(orders)))
 
     def _routed(self, orders: Sequence[HintOrder | Hint]) -> list[HintOrder]:
         """Hints with where they go, the rest as it is."""

@@ -13,7 +13,7 @@ import msgspec
 from config import Settings
 from flows.dataflow import Sinks
 from flows.live.kafka_sinks import KafkaSinks, Topics
-from flows.live.redis_sinks import HintDesks, Patiently, RedisSinks
+from flows.live.redis_sinks import HintDesks, RedisSinks
 from flows.sinks.output_metrics import OutputMetrics
 from flows.sinks.topic_sink import TopicOpening
 from flows.steps.bundles import bundle_sink
@@ -26,13 +26,14 @@ from state.contacts.presence import Routes
 from state.contacts.questions import RedisQuestionWriter
 from state.dead_letters.writer import RedisDeadLetterWriter
 from state.facts.stream import RedisFactStream
-from state.hints.store import RedisHintWriter
+from state.hints.writer import RedisHintWriter
 from state.kafka.producers import TopicProducers
 from state.kafka.topic_admin import KafkaTopics, WantedTopic
 from state.monitoring.journey_maps import JourneyMapWriter
 from state.monitoring.pain_points import PainPointWriter
-from state.outreach.store import OutreachWriter
+from state.outreach.writer import OutreachWriter
 from state.redis.connections import connect
+from state.redis.retry import Retry
 
 DAY_MS: Final = 86_400_000
 
@@ -48,17 +49,17 @@ class LiveSinks(NamedTuple):
 
 
 def live_sinks(
-    settings: Settings, insist: Patiently, counts: OutputMetrics, version: str, begin: Callable[[], None]
+    settings: Settings, retry: Retry, counts: OutputMetrics, version: str, begin: Callable[[], None]
 ) -> LiveSinks:
-    """The ways out. ``insist`` makes a call until it gets through; ``begin()`` is called as the dataflow begins."""
+    """The ways out. ``retry`` makes a call until it gets through; ``begin()`` is called as the dataflow begins."""
     if settings.bus == "redis":
-        live = LiveSinks(_redis(settings, insist, counts, version, begin).sinks(), lambda: None)
+        live = LiveSinks(_redis(settings, retry, counts, version, begin).sinks(), lambda: None)
     else:
-        live = _kafka(settings, insist, counts, version, begin)
-    outreach = outreach_sink(lambda: OutreachWriter(connect(settings.redis_url or ""), _now_ms), insist, counts)
-    bundles = bundle_sink(lambda: _bundle_store(settings), insist, counts)
-    questions = question_sink(lambda: _question_store(settings), insist)
-    monitor = monitor_sink(lambda: _monitor_stores(settings), insist, counts)
+        live = _kafka(settings, retry, counts, version, begin)
+    outreach = outreach_sink(lambda: OutreachWriter(connect(settings.redis_url or ""), _now_ms), retry, counts)
+    bundles = bundle_sink(lambda: _bundle_store(settings), retry, counts)
+    questions = question_sink(lambda: _question_store(settings), retry)
+    monitor = monitor_sink(lambda: _monitor_stores(settings), retry, counts)
     outlets = msgspec.structs.replace(
         live.sinks, outreach=outreach, bundles=bundles, questions=questions, monitor=monitor
     )
@@ -84,18 +85,18 @@ def _bundle_store(settings: Settings) -> RedisBundleWriter:
 
 
 def _redis(
-    settings: Settings, insist: Patiently, counts: OutputMetrics, version: str, begin: Callable[[], None]
+    settings: Settings, retry: Retry, counts: OutputMetrics, version: str, begin: Callable[[], None]
 ) -> RedisSinks:
     def stores() -> tuple[RedisFactStream, RedisHintWriter, RedisDeadLetterWriter]:
         begin()
         client = connect(settings.redis_url or "")
         return RedisFactStream(client), RedisHintWriter(client, _now_ms), RedisDeadLetterWriter(client, version)
 
-    return RedisSinks(stores, lambda: _routes(settings), insist, counts)
+    return RedisSinks(stores, lambda: _routes(settings), retry, counts)
 
 
 def _kafka(
-    settings: Settings, insist: Patiently, counts: OutputMetrics, version: str, begin: Callable[[], None]
+    settings: Settings, retry: Retry, counts: OutputMetrics, version: str, begin: Callable[[], None]
 ) -> LiveSinks:
     connection = kafka_connection(settings)
     topics = Topics(settings.kafka_facts_topic, settings.kafka_hints_topic, settings.kafka_dead_letters_topic)
@@ -107,9 +108,9 @@ def _kafka(
     ]
 
     def desks() -> HintDesks:
-        return HintDesks(RedisHintWriter(connect(settings.redis_url or ""), _now_ms), _routes(settings), insist)
+        return HintDesks(RedisHintWriter(connect(settings.redis_url or ""), _now_ms), _routes(settings), retry)
 
-    opening = TopicOpening(TopicProducers(connection), settings.bus_partitions, insist, begin)
+    opening = TopicOpening(TopicProducers(connection), settings.bus_partitions, retry, begin)
     outlets = KafkaSinks(opening, topics, desks, counts, version).sinks()
     return LiveSinks(outlets, KafkaTopics(connection, wanted).ensure)
 

@@ -16,6 +16,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from state.bus.protocol import partition_of
 from state.kafka.idempotent_topic import IdempotentPartition, TopicDocument
 from state.kafka.producers import TopicProducers
+from state.redis.retry import Retry
 
 LOG: Final = logging.getLogger("zhiyin.engine")
 
@@ -28,8 +29,6 @@ class _Concerns(Protocol):
 
 
 Item = TypeVar("Item", bound=_Concerns)
-Patiently = Callable[[Callable[[], object]], object]
-"""Makes a call until it gets through."""
 
 
 class TopicEncoder(Generic[Item]):
@@ -44,11 +43,11 @@ class TopicEncoder(Generic[Item]):
 
 
 class TopicOpening(msgspec.Struct, frozen=True):
-    """How topics are opened. ``insist``: makes a call until it gets through; ``begin()``: as the dataflow begins."""
+    """How topics are opened. ``retry``: makes a call until it gets through; ``begin()``: as the dataflow begins."""
 
     producers: TopicProducers
     partitions: int
-    insist: Patiently
+    retry: Retry
     begin: Callable[[], None]
     topic: str = ""
     content_type: str = ""
@@ -60,7 +59,7 @@ class TopicOpening(msgspec.Struct, frozen=True):
     def part(self, number: int, kept: bytes | None) -> IdempotentPartition:
         """One partition of it, once it is known what stands there."""
         told = IdempotentPartition(self.producers, self.topic, number, self.content_type, kept)
-        self.insist(told.recover)
+        self.retry(told.recover)
         if told.awaited:
             since = "its beginning" if kept is None else "the last snapshot"
             LOG.info("%s, partition %d: %d documents told since %s", self.topic, number, told.awaited, since)
@@ -103,25 +102,25 @@ class TopicSink(FixedPartitionedSink[list[Item], bytes], Generic[Item]):
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> "TopicPart[Item]":
         """One partition; Bytewax asks for it with its snapshot, or when there is a first thing to tell."""
         told = self._opening.part(int(for_part), resume_state)
-        return TopicPart(told, self._telling(), self._opening.insist)
+        return TopicPart(told, self._telling(), self._opening.retry)
 
 
 class TopicPart(StatefulSinkPartition[list[Item], bytes], Generic[Item]):
     """One partition: tells what comes; its snapshot says how far all is told."""
 
-    def __init__(self, told: IdempotentPartition, telling: TopicEncoder[Item], insist: Patiently) -> None:
+    def __init__(self, told: IdempotentPartition, telling: TopicEncoder[Item], retry: Retry) -> None:
         self._told = told
         self._telling = telling
-        self._insist = insist
+        self._retry = retry
 
     def write_batch(self, values: list[list[Item]]) -> None:
         """Hands over several lists at once; the brokers may not have them yet."""
         items = values[0] if len(values) == 1 else [each for some in values for each in some]
         self._telling.before_write(items)
         self._told.enqueue(self._telling.documents(items))
-        self._insist(self._told.send)
+        self._retry(self._told.send)
 
     def snapshot(self) -> bytes:
         """How far all is told, once it is."""
-        self._insist(self._told.flush)
+        self._retry(self._told.flush)
         return self._told.position()

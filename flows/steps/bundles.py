@@ -30,9 +30,7 @@ from operators.records.events import (
 from operators.records.facts import Fact, Interaction
 from operators.records.policies import Policy, Traits
 from state.contacts.bundles import RedisBundleWriter
-
-Patiently = Callable[[Callable[[], object]], object]
-"""Makes a call until it gets through."""
+from state.redis.retry import Retry
 
 _NOTHING: Final = Properties()
 _CONTACTS: Final = frozenset((CONTACT_STARTED, CONTACT_ENDED))
@@ -82,9 +80,7 @@ def _answer(given: Interaction, said: Properties) -> AnswerNews | None:
     return AnswerNews(given.customer_id, solved, given.at_ms, said.hint_id, said.question_id)
 
 
-def bundle_sink(
-    store: Callable[[], RedisBundleWriter], insist: Patiently, counts: OutputMetrics
-) -> ListSink[ContactOutput]:
+def bundle_sink(store: Callable[[], RedisBundleWriter], retry: Retry, counts: OutputMetrics) -> ListSink[ContactOutput]:
     """Bundles in Redis, whatever the bus is. ``store()``: opens the way there, once a worker."""
 
     def open_writer() -> Callable[[Sequence[ContactOutput]], None]:
@@ -93,7 +89,7 @@ def bundle_sink(
         def write(words: Sequence[ContactOutput]) -> None:
             told = [each for each in words if not isinstance(each, QuestionAsked | AnswerRated)]
             if told:
-                insist(lambda: opened.write(told))
+                retry(lambda: opened.write(told))
                 counts.bundles(told)
 
         return write

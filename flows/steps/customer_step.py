@@ -1,7 +1,7 @@
 """A step keyed by customer shard: what its decision makes of facts and of what happens around transactions.
 
-In: ``CustomerInputs`` lists, and a decision that understands some of what is in them. Out: lists of its words. Event time
-decides in a recording; live, the clock does, and wakes the decision when something is due.
+In: ``CustomerInputs`` lists, and a decision that understands some of what is in them. Out: lists of its words. Event
+time decides in a recording; live, the clock does, and wakes the decision when something is due.
 """
 
 from collections.abc import Callable, Iterable, Sequence

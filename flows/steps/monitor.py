@@ -34,6 +34,7 @@ from operators.tracking.segments import Segments
 from operators.tracking.transitions import Transition, fact_transitions
 from state.monitoring.journey_maps import JourneyMapWriter
 from state.monitoring.pain_points import PainPointWriter
+from state.redis.retry import Retry
 
 TELL_EVERY_MS: Final = 1_000
 _WORDS: Final[dict[str, PainPointAction]] = {each: each for each in get_args(PainPointAction)}
@@ -131,7 +132,7 @@ def monitored(
 
 def monitor_sink(
     stores: Callable[[], tuple[JourneyMapWriter, PainPointWriter]],
-    insist: Callable[[Callable[[], object]], object],
+    retry: Retry,
     counts: OutputMetrics,
 ) -> ListSink[MonitorOutput]:
     """Maps and pain points in Redis, whatever the bus is. ``stores()``: opens the way there, once a worker."""
@@ -143,9 +144,9 @@ def monitor_sink(
             panes = [each for each in words if isinstance(each, MapChanged | JourneyKnown)]
             changed = [each for each in words if isinstance(each, PainPointChanged)]
             if panes:
-                insist(lambda: maps.write(panes))
+                retry(lambda: maps.write(panes))
             if changed:
-                insist(lambda: points.write(changed))
+                retry(lambda: points.write(changed))
                 counts.pain_points(changed)
 
         return write

@@ -20,10 +20,8 @@ from operators.records.events import (
     OUTREACH_ENDED,
 )
 from operators.records.facts import Fact, Interaction
-from state.outreach.store import OutreachWriter
-
-Patiently = Callable[[Callable[[], object]], object]
-"""Makes a call until it gets through."""
+from state.outreach.writer import OutreachWriter
+from state.redis.retry import Retry
 
 
 def about_calling(given: Fact | Interaction) -> CallListInput | None:
@@ -43,9 +41,7 @@ def about_calling(given: Fact | Interaction) -> CallListInput | None:
     return None
 
 
-def outreach_sink(
-    store: Callable[[], OutreachWriter], insist: Patiently, counts: OutputMetrics
-) -> ListSink[CallListOutput]:
+def outreach_sink(store: Callable[[], OutreachWriter], retry: Retry, counts: OutputMetrics) -> ListSink[CallListOutput]:
     """The list in Redis, whatever the bus is. ``store()``: opens the way there, once a worker."""
 
     def open_writer() -> Callable[[Sequence[CallListOutput]], None]:
@@ -54,7 +50,7 @@ def outreach_sink(
         def write(words: Sequence[CallListOutput]) -> None:
             told = [each for each in words if not isinstance(each, NotListed)]
             if told:
-                insist(lambda: opened.write(told))
+                retry(lambda: opened.write(told))
             counts.outreach(words)
 
         return write

@@ -20,10 +20,9 @@ from operators.contacts.bundle import ContactOutput
 from operators.contacts.hot_questions import AnswerRated, HotList, HotQuestions, QuestionAsked
 from operators.records.catalogue import Catalogue
 from state.contacts.questions import RedisQuestionWriter
+from state.redis.retry import Retry
 
 BUCKETS: Final = 8
-Patiently = Callable[[Callable[[], object]], object]
-"""Makes a call until it gets through."""
 
 
 class QuestionInputs(msgspec.Struct, gc=False):
@@ -85,14 +84,14 @@ def hot_questions(
     return op.stateful_batch("questions", op.flat_map("asked", told, _by_bucket), learn)
 
 
-def question_sink(store: Callable[[], RedisQuestionWriter], insist: Patiently) -> ListSink[HotList]:
+def question_sink(store: Callable[[], RedisQuestionWriter], retry: Retry) -> ListSink[HotList]:
     """Hot questions in Redis, whatever the bus is. ``store()``: opens the way there, once a worker."""
 
     def open_writer() -> Callable[[Sequence[HotList]], None]:
         opened = store()
 
         def write(lists: Sequence[HotList]) -> None:
-            insist(lambda: opened.write(lists))
+            retry(lambda: opened.write(lists))
 
         return write
 

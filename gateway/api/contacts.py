@@ -1,12 +1,12 @@
 """The API of contacts: the bundle of a customer's contact, and the bundles of a desk.
 
 In: ``GET /v1/customers/{id}/bundle`` and ``GET /v1/bundles``, each with a token. Out: JSON, the wording picked by
-``Accept-Language`` beside both. Refused, as a ``HttpProblem``: no token, one of another role, a customer without a contact
-that is under way, or one whom the token may not see (both 404: who may not see him does not learn that he called).
+``Accept-Language`` beside both. Refused, as a ``HttpProblem``: no token, one of another role, a customer without a
+contact that is under way, or one whom the token may not see (both 404: who may not see him does not learn that he
+called).
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -23,8 +23,7 @@ from gateway.services.audit import Auditor
 from operators.records.events import CUSTOMER_ID_CHARS
 from state.audit.trail import BUNDLE
 from state.contacts.bundles import RedisBundleRepository
-
-Document = dict[str, Any]
+from state.hints.repository import Document
 
 
 class ContactApi:

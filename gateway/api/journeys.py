@@ -3,8 +3,8 @@
 In: ``GET /v1/journeys``, ``GET /v1/journeys/{journey}/map``, ``GET /v1/pain-points``, ``POST
 /v1/pain-points/{id}/states``, each with a token. Out: JSON. A report goes to the engine by the bus, which is the only
 one that changes a pain point: the answer is 202, the new state is seen a moment later.
-Refused, as a ``HttpProblem``: a token of another role, a journey, window or pain point there is not, a state that does not
-follow from the present one.
+Refused, as a ``HttpProblem``: a token of another role, a journey, window or pain point there is not, a state that does
+not follow from the present one.
 """
 
 from collections.abc import Callable
@@ -20,13 +20,12 @@ from gateway.auth.bearer import Bearers
 from gateway.auth.roles import SEE_JOURNEYS, WORK_PAIN_POINTS
 from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.http.request_body import read_body
-from gateway.services.hint_feedback import BusWriter
 from operators.monitoring.journey_map import WINDOWS
 from operators.monitoring.pain_points import MAY_BECOME, STATES
 from operators.records.events import PAIN_POINT_REPORTED, excerpt, wrong_type
 from operators.records.facts import stable_id
 from operators.support.timestamps import iso_text
-from state.bus.protocol import OutgoingEvent
+from state.bus.protocol import EventAppender, OutgoingEvent
 from state.monitoring.journey_maps import JourneyMaps
 from state.monitoring.pain_points import PainPoints
 
@@ -45,7 +44,7 @@ class JourneysApi:
     """The routes of journeys. ``clock_ms``: epoch ms."""
 
     def __init__(
-        self, maps: JourneyMaps, points: PainPoints, bus: BusWriter, bearers: Bearers, clock_ms: Callable[[], int]
+        self, maps: JourneyMaps, points: PainPoints, bus: EventAppender, bearers: Bearers, clock_ms: Callable[[], int]
     ) -> None:
         self._maps = maps
         self._points = points

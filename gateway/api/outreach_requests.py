@@ -1,7 +1,7 @@
 """Requests about the outreach list, read: journey, limit and cursor of a page; the outcome of a call.
 
-In: query parameters, a body. Out: records. Refused, as a ``HttpProblem``: a limit out of range, a cursor that is none of
-ours, a body that names no outcome.
+In: query parameters, a body. Out: records. Refused, as a ``HttpProblem``: a limit out of range, a cursor that is none
+of ours, a body that names no outcome.
 """
 
 import base64

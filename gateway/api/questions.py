@@ -22,11 +22,10 @@ from gateway.auth.tokens import Token
 from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.http.request_body import read_body
 from gateway.runtime.metrics import GatewayMetrics
-from gateway.services.hint_feedback import BusWriter
 from operators.records.events import ANSWER_RATED, CUSTOMER_ID_CHARS, excerpt, wrong_type
 from operators.records.routing import Whereabouts
 from operators.support.timestamps import iso_text
-from state.bus.protocol import OutgoingEvent
+from state.bus.protocol import EventAppender, OutgoingEvent
 from state.contacts.bundles import RedisBundleRepository
 from state.contacts.questions import RedisQuestionRepository
 from state.hints.repository import HintRepository
@@ -49,7 +48,7 @@ class QuestionApi:
         questions: RedisQuestionRepository,
         customers: RedisBundleRepository,
         hints: HintRepository,
-        bus: BusWriter,
+        bus: EventAppender,
         bearers: Bearers,
         clock_ms: Callable[[], int],
         metrics: GatewayMetrics,

@@ -1,8 +1,8 @@
 """The API of routing: the queue, taking a hint from it, and who is on line.
 
 In: ``GET /v1/queue``, ``POST /v1/hints/{id}/claims``, ``GET /v1/desks``, each with a token. Out: JSON. Refused, as a
-``HttpProblem``: no token, one of another role, a hint that somebody else has taken, that is over, or that the token may not
-see.
+``HttpProblem``: no token, one of another role, a hint that somebody else has taken, that is over, or that the token may
+not see.
 """
 
 from collections.abc import Callable

@@ -9,9 +9,9 @@ gather; they share the append after it. A lone request waits for nobody.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
-from state.bus.protocol import BusFull, OutgoingEvent
+from state.bus.protocol import BusFull, EventAppender, OutgoingEvent
 
 GROUP_EVENTS: Final = 2_500
 """Events after which a shared append takes no further request."""
@@ -31,13 +31,6 @@ class BatcherFull(BusFull):
             "send again later; if it stays so, see that Redis or Kafka keeps up, or run more gateways"
         )
         self.args = (told,)
-
-
-class EventAppender(Protocol):
-    """Where events are kept: all of one call, or none."""
-
-    async def append(self, events: Sequence[OutgoingEvent]) -> None:
-        """Keep the events. Raises BusFull or BusUnavailable."""
 
 
 class BusBatcher:

@@ -23,12 +23,11 @@ from gateway.http.problems import ErrorDetail, HttpProblem
 from gateway.http.request_body import read_body
 from gateway.http.store_errors import ERRORS, unavailable
 from gateway.ingest.batches import BATCH_BYTES, Batch, read_batch, read_write_key
-from gateway.ingest.bus_batcher import EventAppender
 from gateway.ingest.event_validation import NewId, RefusedEvent, RequestContext, ValidationResult, validate_all
 from gateway.ingest.write_keys import WriteKeys
 from gateway.runtime.metrics import GatewayMetrics
 from operators.records.events import Rejection
-from state.bus.protocol import OutgoingEvent
+from state.bus.protocol import EventAppender, OutgoingEvent
 
 SINGLE_TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")
 COLLECTOR_PATHS: Final = (*(f"/v1/{kind}" for kind in SINGLE_TYPES), "/v1/batch")

@@ -3,13 +3,10 @@
 In: how an operation is laid out (``gateway.openapi.document``). Out: paths. Refused: nothing.
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
+from gateway.openapi.openapi_types import Operation, OperationBuilder
 from operators.records.events import CUSTOMER_ID_CHARS
-
-Operation = dict[str, Any]
-Asked = Callable[[str, str, str, list[dict[str, Any]], tuple[int, ...]], Operation]
 
 _CUSTOMER: Final = {
     "name": "customer_id",
@@ -22,7 +19,7 @@ _CUSTOMER: Final = {
 _HINT: Final = {"name": "hint_id", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _rating(asked: Asked) -> Operation:
+def _rating(asked: OperationBuilder) -> Operation:
     question = {"name": "question_id", "in": "path", "required": True, "schema": {"type": "string"}}
     problems = (400, 401, 403, 408, 413, 503)
     operation = asked("rateAnswer", "Say whether an answer helped a customer", "Rating", [question], problems)
@@ -32,7 +29,7 @@ def _rating(asked: Asked) -> Operation:
     return {**operation, "requestBody": {"required": True, "content": body}}
 
 
-def contact_paths(asked: Asked, language: dict[str, Any]) -> dict[str, Any]:
+def contact_paths(asked: OperationBuilder, language: dict[str, Any]) -> dict[str, Any]:
     """The paths. ``asked``: lays out a GET with a token; ``language``: the parameter that picks the wording."""
     problems = (400, 401, 403, 404, 409, 503)
     return {

@@ -1,8 +1,8 @@
 """The shapes of contacts, questions and desks, for the OpenAPI document. Data only."""
 
-from typing import Any, Final
+from typing import Final
 
-Schema = dict[str, Any]
+from gateway.openapi.openapi_types import Schema
 
 _TIME: Final = {"type": "string", "format": "date-time"}
 _TEXT: Final = {"type": "string"}

@@ -19,10 +19,9 @@ from gateway.http.problems import KINDS, MEDIA_TYPE
 from gateway.ingest.collector import SINGLE_TYPES
 from gateway.openapi.contact_paths import contact_paths
 from gateway.openapi.journey_schemas import journey_paths
+from gateway.openapi.openapi_types import Operation
 from gateway.openapi.schemas import SCHEMAS, ref
 from operators.records.events import CUSTOMER_ID_CHARS
-
-Operation = dict[str, Any]
 
 SECURITY_SCHEMES: Final = {
     "writeKey": {"type": "http", "scheme": "basic", "description": "the write key as user name, no password"},

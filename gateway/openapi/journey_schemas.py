@@ -3,14 +3,11 @@
 In: how operations are laid out (``gateway.openapi.document``). Out: paths, and ``JOURNEY_SCHEMAS``. Refused: nothing.
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
+from gateway.openapi.openapi_types import OperationBuilder, Schema
 from operators.monitoring.journey_map import WINDOWS
 from operators.monitoring.pain_points import MAY_BECOME, STATES
-
-Schema = dict[str, Any]
-Asked = Callable[[str, str, str, list[Schema], tuple[int, ...]], Schema]
 
 _TIME: Final = {"type": "string", "format": "date-time"}
 _MAYBE_TIME: Final = {"type": ["string", "null"], "format": "date-time"}
@@ -169,7 +166,7 @@ JOURNEY_SCHEMAS: Final[Schema] = {
 }
 
 
-def journey_paths(asked: Asked) -> dict[str, Any]:
+def journey_paths(asked: OperationBuilder) -> dict[str, Any]:
     """The paths. ``asked``: lays out a GET with a token."""
     seen = (400, 401, 403, 404, 503)
     report = asked(

@@ -1,11 +1,10 @@
 """The shapes of the outreach list, for the OpenAPI document. Data only."""
 
-from typing import Any, Final
+from typing import Final
 
+from gateway.openapi.openapi_types import Schema
 from operators.outreach.call_list_entry import OUTCOMES
 from operators.records.events import CUSTOMER_ID_CHARS
-
-Schema = dict[str, Any]
 
 _TEXT: Final = {"type": "string"}
 _TEXT_OR_NONE: Final = {"type": ["string", "null"]}

@@ -1,16 +1,15 @@
 """The shapes of the HTTP interface, for its OpenAPI document. Data only."""
 
-from typing import Any, Final
+from typing import Final
 
 from gateway.ingest.batches import BATCH_EVENTS, CONTEXT_BYTES
 from gateway.ingest.event_validation import EVENT_BYTES
 from gateway.openapi.contact_schemas import CONTACT_SCHEMAS
 from gateway.openapi.journey_schemas import JOURNEY_SCHEMAS
+from gateway.openapi.openapi_types import Schema
 from gateway.openapi.outreach_schemas import OUTREACH_SCHEMAS
 from operators.hints.hint import OPEN_STATES
 from operators.records.events import CUSTOMER_ID_CHARS, MESSAGE_ID_CHARS, TYPES
-
-Schema = dict[str, Any]
 
 
 def _text(about: str, **more: object) -> Schema:

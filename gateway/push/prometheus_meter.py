@@ -9,7 +9,8 @@ from collections.abc import Callable
 from gateway.auth.tokens import Token
 from gateway.push.meter import PushMeter
 from gateway.runtime.metrics import GatewayMetrics
-from gateway.services.hint_feedback import BusWriter, Feedback, Opinion
+from gateway.services.hint_feedback import Feedback, Opinion
+from state.bus.protocol import EventAppender
 from state.hints.repository import HintRepository, StateChange
 
 
@@ -51,7 +52,7 @@ class CountedFeedback(Feedback):
     """Feedback whose reports are counted by state and by whether they changed anything."""
 
     def __init__(
-        self, board: HintRepository, bus: BusWriter, now_ms: Callable[[], int], metrics: GatewayMetrics
+        self, board: HintRepository, bus: EventAppender, now_ms: Callable[[], int], metrics: GatewayMetrics
     ) -> None:
         super().__init__(board, bus, now_ms)
         self._metrics = metrics

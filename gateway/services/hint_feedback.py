@@ -5,8 +5,8 @@ the bus, the event ``Hint Shown``, ``Hint Used`` or ``Hint Dismissed`` of that c
 nobody knows, one that is over in another way, one of another desk.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,7 @@ from gateway.auth.tokens import AGENT, Token
 from operators.records.events import HINT_DISMISSED, HINT_SHOWN, HINT_USED
 from operators.records.facts import stable_id
 from operators.support.timestamps import iso_text
-from state.bus.protocol import OutgoingEvent
+from state.bus.protocol import EventAppender, OutgoingEvent
 from state.hints.repository import HintRepository, StateChange
 
 EVENTS: Final = {"shown": HINT_SHOWN, "used": HINT_USED, "dismissed": HINT_DISMISSED}
@@ -28,13 +28,6 @@ class Opinion(NamedTuple):
 
 
 NO_OPINION: Final = Opinion()
-
-
-class BusWriter(Protocol):
-    """Where events go."""
-
-    async def append(self, events: Sequence[OutgoingEvent]) -> None:
-        """All of them or none; raises BusFull or BusUnavailable."""
 
 
 class FeedbackRefused(Exception):
@@ -51,7 +44,7 @@ class FeedbackRefused(Exception):
 class Feedback:
     """Takes reports. ``now_ms``: epoch milliseconds."""
 
-    def __init__(self, board: HintRepository, bus: BusWriter, now_ms: Callable[[], int]) -> None:
+    def __init__(self, board: HintRepository, bus: EventAppender, now_ms: Callable[[], int]) -> None:
         self._board = board
         self._bus = bus
         self._now_ms = now_ms

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.services.hint_feedback import BusWriter
 from operators.hints.quiet_hours import quiet_until
 from operators.records.catalogue import QuietHours
 from operators.records.events import (
@@ -25,7 +24,7 @@ from operators.records.events import (
 )
 from operators.records.facts import stable_id
 from operators.support.timestamps import iso_text
-from state.bus.protocol import OutgoingEvent
+from state.bus.protocol import EventAppender, OutgoingEvent
 from state.outreach.claims import Claim, Ending, EntryOwner, OutreachRepository
 
 UNKNOWN: Final = "unknown"
@@ -52,7 +51,7 @@ class OutreachClaims:
     Those that tell the engine may raise BusFull or BusUnavailable after the change: ask the same again.
     """
 
-    def __init__(self, board: OutreachRepository, bus: BusWriter, now_ms: Callable[[], int]) -> None:
+    def __init__(self, board: OutreachRepository, bus: EventAppender, now_ms: Callable[[], int]) -> None:
         self._board = board
         self._bus = bus
         self._now_ms = now_ms

@@ -2,8 +2,8 @@
 
 In: policies and traits as events tell of them, break-offs and their ends, contacts, of one customer shard in order of
 arrival. Out: a ``Bundle`` for each contact that begins, a ``BundleChanged`` when the customer struggles meanwhile, a
-``BundleEnd`` when it is over, ``CustomerWhereabouts`` when whose customer he is has changed, ``QuestionAsked`` and ``AnswerRated`` for the hot
-questions. Refused: saved state of another format (``StateUnreadable``).
+``BundleEnd`` when it is over, ``CustomerWhereabouts`` when whose customer he is has changed, ``QuestionAsked`` and
+``AnswerRated`` for the hot questions. Refused: saved state of another format (``StateUnreadable``).
 
 A bundle holds the open interruption, if there is one, with its reason and fix, what the customer has struggled with
 within the hour in a transaction that he has neither broken off nor ended (if a rule knows why), and at most N needs

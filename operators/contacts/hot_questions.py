@@ -1,7 +1,7 @@
 """Hot questions: what customers like this one got stuck on lately, and whether the answers helped.
 
-In: break-offs as questions asked (``QuestionAsked``) and ratings of answers (``AnswerRated``), by group. Out: ``HotList``s: a group's
-questions, the hottest first. Refused: saved state of another format (``StateUnreadable``).
+In: break-offs as questions asked (``QuestionAsked``) and ratings of answers (``AnswerRated``), by group. Out:
+``HotList``s: a group's questions, the hottest first. Refused: saved state of another format (``StateUnreadable``).
 
 A question is a reason in a journey. Groups are everybody (``all``), those of one journey (``journey:NAME``), and those
 whose trait ``group`` says so (``group:NAME``). Counts are halved every ``half_life_ms`` of event time (exponential

@@ -1,7 +1,7 @@
 """What one journey's silences teach: scores at checkpoints, when to tell an abandonment, outcomes that come late.
 
-In: the tracker's observations of one journey. Out: a ``CheckpointVerdict`` for each silence that reached a checkpoint; figures.
-Refused: saved state of another format (``StateUnreadable``).
+In: the tracker's observations of one journey. Out: a ``CheckpointVerdict`` for each silence that reached a checkpoint;
+figures. Refused: saved state of another format (``StateUnreadable``).
 
 Observations of a batch are taken in the order of event time, each attempt's own in their order of arrival: a batch
 brings an attempt's return before another's earlier silence, and what is learnt must not run ahead of what is predicted.

@@ -64,7 +64,7 @@ class Silence(msgspec.Struct, gc=False):
 
 
 class Prediction(msgspec.Struct, gc=False):
-    """What was said at a checkpoint, waiting for its outcome. ``checkpoint``: of the checkpoint; ``features``: of the look.
+    """One prediction that waits for its outcome. ``checkpoint``: its index; ``features``: of the look.
 
     ``counted``: where such outcomes are counted.
     """

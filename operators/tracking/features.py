@@ -1,7 +1,7 @@
 """What is known of a silent attempt at a checkpoint, what was predicted of it, and what came of it.
 
-In: an observation of the tracker (``idle``, ``silent``). Out: ``AttemptFeatures``, all of whose parts are binned, so that
-equal situations have equal scores. Nothing in it comes from later than the checkpoint. Refused: nothing.
+In: an observation of the tracker (``idle``, ``silent``). Out: ``AttemptFeatures``, all of whose parts are binned, so
+that equal situations have equal scores. Nothing in it comes from later than the checkpoint. Refused: nothing.
 """
 
 from typing import Final, Literal

@@ -37,7 +37,7 @@ class JourneyPlan:
     wants to know how the attempt came to where it is.
     """
 
-    __slots__ = ("segments", "lateness_ms", "learns", "name", "no_step", "patience_ms", "steps", "struggle")
+    __slots__ = ("lateness_ms", "learns", "name", "no_step", "patience_ms", "segments", "steps", "struggle")
 
     def __init__(
         self,

@@ -57,11 +57,15 @@ class BusFill(msgspec.Struct, frozen=True):
         return max(self.lengths, default=0) / self.limit
 
 
-class BusWriter(Protocol):
-    """The gateway's end."""
+class EventAppender(Protocol):
+    """Takes events for the bus."""
 
     async def append(self, events: Sequence[OutgoingEvent]) -> None:
         """Keep ``events``, each customer's in the order given. Raises BusFull (none was kept), BusUnavailable."""
+
+
+class BusWriter(EventAppender, Protocol):
+    """The gateway's end."""
 
     async def fill(self) -> BusFill:
         """How full the bus is now. Raises BusUnavailable."""

@@ -15,6 +15,7 @@ from operators.contacts.bundle import Bundle, BundleChanged, BundleEnd, BundleOu
 from operators.records.routing import NOWHERE, Whereabouts
 from state.contacts.handover import handover_call, handover_order
 from state.facts.cloud_events import bundle_changed_event, bundle_closed_event, bundle_created_event
+from state.hints.repository import Document
 from state.hints.script_calls import OWNER_FIELDS
 from state.redis import keys
 from state.redis.channels import KEPT_EVENTS, channel_keys, fresh_epoch
@@ -22,7 +23,6 @@ from state.redis.connections import AsyncClient, Client, answering
 from state.redis.idempotent_append import REMEMBERED_MS
 from state.redis.scripts import BUNDLE, BUNDLE_CHANGE, BUNDLE_END, Call, run
 
-Document = dict[str, Any]
 WHEREABOUTS_FIELDS: Final = ("owner", "branch", "region", "group")
 
 

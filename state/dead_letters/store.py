@@ -1,4 +1,4 @@
-"""Dead letters to look at and to redrive: what every place that keeps them can do, and the twin in memory.
+"""Dead letters to look at and to redrive: what every store that keeps them can do.
 
 In: a span of time, or one letter's id. Out: letters, each with its place as id and whether it was redriven; their
 events back on the bus, each letter once.
@@ -62,55 +62,6 @@ class Redriver(Protocol):
         Left out: what is marked already, a second copy of a letter, and what is no letter of ours. All of the others
         or none. Raises BusFull, StoreUnavailable.
         """
-
-
-class MemoryDeadLetterStore(DeadLetterStore, Redriver):
-    """The twin in memory: ``put`` letters in; ``bus`` holds what was redriven."""
-
-    def __init__(self) -> None:
-        self.bus: list[ReturningEvent] = []
-        self._letters: dict[str, ListedLetter] = {}
-        self._marks: dict[str, int] = {}
-        self._put = 0
-
-    def put(self, document: bytes, written_ms: int) -> str:
-        """Keeps one letter; its id."""
-        self._put += 1
-        letter = listed_letter(str(self._put), written_ms, document)
-        self._letters[letter.id] = letter
-        return letter.id
-
-    def drop(self, letter_id: str) -> None:
-        """Loses one letter, as a place does that keeps only the newest."""
-        del self._letters[letter_id]
-
-    def letters(self, span: TimeSpan, *, newest_first: bool = False) -> Iterator[ListedLetter]:
-        """The letters written in ``span`` that are there now, in order of writing; none that comes meanwhile."""
-        kept = list(self._letters.values())
-        wanted = [each for each in kept if span.since_ms <= each.written_ms < span.until_ms]
-        yield from self._marked(wanted[::-1] if newest_first else wanted)
-
-    def letter(self, letter_id: str) -> ListedLetter | None:
-        """One letter; None: there is none of this id, or no longer."""
-        found = self._letters.get(letter_id)
-        return None if found is None else self._marked([found])[0]
-
-    def forget_gone(self) -> int:
-        """Lets go of the marks of letters that are gone; how many."""
-        gone = self._marks.keys() - {mark_of(letter) for letter in self._letters.values()}
-        for mark in gone:
-            del self._marks[mark]
-        return len(gone)
-
-    async def redrive(self, letters: Sequence[ListedLetter], now_ms: int) -> int:
-        """Events of ``letters`` to the bus, in order, and the letters marked; how many went."""
-        going = returning(self._marked(letters))
-        self.bus += [event for _, event in going]
-        self._marks.update((mark_of(letter), now_ms) for letter, _ in going)
-        return len(going)
-
-    def _marked(self, letters: Sequence[ListedLetter]) -> list[ListedLetter]:
-        return marked(letters, [self._marks.get(mark_of(letter)) for letter in letters])
 
 
 def listed_letter(letter_id: str, written_ms: int, document: bytes) -> ListedLetter:

@@ -5,7 +5,7 @@ In: dead letters. Out: how many were new. Refused: the same bytes refused at the
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -22,21 +22,6 @@ class DeadLetterWriter(Protocol):
 
     def write(self, letters: Sequence[DeadLetter]) -> int:
         """Write what has not been written yet, in order; how many that were."""
-
-
-class MemoryDeadLetterWriter(DeadLetterWriter):
-    """The twin in memory: ``letters`` holds what was written."""
-
-    def __init__(self, version: str) -> None:
-        self.letters: dict[str, dict[str, Any]] = {}
-        self._version = version
-
-    def write(self, letters: Sequence[DeadLetter]) -> int:
-        """Write what has not been written yet, in order; how many that were."""
-        before = len(self.letters)
-        for letter in letters:
-            self.letters.setdefault(letter_id(letter), dead_letter_document(letter, self._version))
-        return len(self.letters) - before
 
 
 class RedisDeadLetterWriter(DeadLetterWriter):

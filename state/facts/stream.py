@@ -28,20 +28,6 @@ class FactStream(Protocol):
         """Write what has not been written yet, in order; how many that were."""
 
 
-class MemoryFactStream(FactStream):
-    """The twin in memory: ``events`` holds what was written, as JSON."""
-
-    def __init__(self) -> None:
-        self.events: dict[str, bytes] = {}
-
-    def write(self, facts: Sequence[PublicItem]) -> int:
-        """Write what has not been written yet, in order; how many that were."""
-        before = len(self.events)
-        for event in map(event_of, facts):
-            self.events.setdefault(event["id"], msgspec.json.encode(event))
-        return len(self.events) - before
-
-
 class RedisFactStream(FactStream):
     """Facts in a Redis stream, a list at a time."""
 

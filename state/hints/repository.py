@@ -32,8 +32,9 @@ from state.redis.channel_notifications import ChannelNotifications, Notification
 from state.redis.channels import KEPT_EVENTS, ChannelEntry, ChannelOffset, ChannelPosition, channel_keys, offset_of
 from state.redis.connections import LONGEST_BLOCK_MS, AsyncClient, answering
 from state.redis.scripts import run_async
-from tests.state.doubles import MOST_HINTS, HintMemory
 
+MOST_HINTS: Final = 3
+"""So many a chatbot is given at once."""
 ENTRIES_A_WAIT: Final = 500
 CHANNELS_A_QUESTION: Final = 200
 CHANNEL_PREFIX: Final = keys.CHANNEL.of()
@@ -100,80 +101,6 @@ class HintRepository(Protocol):
         """
 
 
-class MemoryHintRepository(HintRepository):
-    """The twin in memory; it sees what a ``MemoryHintWriter`` on the same memory writes."""
-
-    def __init__(self, memory: HintMemory) -> None:
-        self._memory = memory
-
-    async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
-        """A customer's open hints for ``surface``, best first, at most three."""
-        self._memory.drop_expired(customer_id, now_ms)
-        return [record.document() for record in self._memory.open_hints(customer_id, now_ms, surface)[:MOST_HINTS]]
-
-    async def desk_hints(self, desk_id: str, now_ms: int) -> list[Document]:
-        """All open hints of a desk, newest first."""
-        return _newest_first(
-            record.document()
-            for record in self._memory.records.values()
-            if record.card.owner.desk_id == desk_id and "desk" in record.card.owner.surfaces and record.open_at(now_ms)
-        )
-
-    async def hint(self, hint_id: str) -> Document | None:
-        """One hint, open or over; None: unknown."""
-        record = self._memory.records.get(hint_id)
-        return None if record is None else record.document()
-
-    async def owner(self, hint_id: str) -> HintOwner | None:
-        """Whose a hint is: its customer and desk; None: unknown."""
-        return self._memory.owner(hint_id)
-
-    async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
-        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and tell the channels."""
-        owner = self._memory.owner(hint_id)
-        if owner is None:
-            return UNKNOWN_HINT
-        changed = self._memory.move(state_transition(hint_id, state, now_ms, owner), now_ms)
-        return StateChange(changed, self._memory.records[hint_id].state, owner.customer_id, owner.desk_id)
-
-    async def deliver(self, hint_ids: Sequence[str]) -> int:
-        """Move hints from created to delivered, quietly; how many were created."""
-        return self._memory.deliver(hint_ids)
-
-    async def expire(self, now_ms: int) -> int:
-        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and tell the channels; how many."""
-        due = self._memory.due(now_ms)[:EXPIRED_AT_ONCE]
-        return sum([(await self.change_state(each, "expired", now_ms)).changed for each in due])
-
-    async def position(self, channel: str) -> ChannelPosition:
-        """Where a channel stands; a channel that never was begins."""
-        return self._memory.channel(channel).position()
-
-    async def positions(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
-        """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
-        positions = [await self.position(channel) for channel in channels]
-        return [(position.epoch, position.offset) for position in positions]
-
-    async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
-        """At most ``count`` entries of a channel after an offset, oldest first."""
-        return self._memory.channel(channel).after(after, count)
-
-    async def wait(
-        self, places: Mapping[str, ChannelOffset], block_ms: int, new: Collection[str] | None = None
-    ) -> dict[str, list[ChannelEntry]]:
-        """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
-
-        ``new``: those that were not waited for the last time (None: all); ``places`` may change meanwhile.
-        """
-        deadline = time.monotonic() + min(block_ms, LONGEST_BLOCK_MS) / 1000
-        while True:
-            found = {name: self._memory.channel(name).after(at.offset, ENTRIES_A_WAIT) for name, at in places.items()}
-            found = {name: entries for name, entries in found.items() if entries}
-            if found or time.monotonic() >= deadline:
-                return found
-            await asyncio.sleep(POLL_S)
-
-
 class RedisHintRepository(HintRepository):
     """Hints and channels in Redis. ``waiting``: a client made with ``WAIT_TIMEOUT_S``, for calls that block."""
 
@@ -201,7 +128,7 @@ class RedisHintRepository(HintRepository):
             await self._client.zremrangebyscore(key, "-inf", now_ms)
             ids: Any = await self._client.zrange(key, 0, -1)
             records = await self._records(ids)
-        return _newest_first(_open_documents(records, now_ms))
+        return newest_first(_open_documents(records, now_ms))
 
     async def hint(self, hint_id: str) -> Document | None:
         """One hint, open or over; None: unknown, or over for more than a day."""
@@ -350,7 +277,8 @@ def _open_documents(records: Iterable[Found], now_ms: int) -> list[Document]:
     return [document for document in documents if document is not None and document["state"] in OPEN_STATES]
 
 
-def _newest_first(documents: Iterable[Document]) -> list[Document]:
+def newest_first(documents: Iterable[Document]) -> list[Document]:
+    """Hint documents by the time they were made, the newest first."""
     return sorted(documents, key=lambda document: (document["created_at"], document["hint_id"]), reverse=True)
 
 

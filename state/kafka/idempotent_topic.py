@@ -60,7 +60,7 @@ _PLACE: Final = SnapshotCodec(TopicPosition, FORMAT)
 
 
 class IdempotentPartition:
-    """Partition ``number`` of a ``topic``; all calls from one thread. ``kept``: the last ``position``, if there is one."""
+    """Partition ``number`` of a ``topic``; all calls from one thread. ``kept``: the last ``position``, or None."""
 
     def __init__(
         self, producers: TopicProducers, topic: str, number: int, content_type: str, kept: bytes | None

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from state.outreach.store import end_call, list_keys
+from state.outreach.writer import end_call, list_keys
 from state.redis import keys
 from state.redis.connections import AsyncClient, answering
 from state.redis.scripts import OUTREACH_CLAIM, OUTREACH_OUTCOME, OUTREACH_RELEASE, Call, run_async

@@ -16,6 +16,9 @@ LONGEST_PAUSE_S: Final = 2.0
 
 Result = TypeVar("Result")
 
+Retry = Callable[[Callable[[], object]], object]
+"""Makes a call again and again until it gets through; gives its result."""
+
 
 def retry_while_unavailable(
     operation: Callable[[], Result],

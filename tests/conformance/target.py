@@ -19,8 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from gateway.auth.tokens import issue_token
-from state.hints.store import RedisHintWriter
 from state.hints.transitions import PlaceHint
+from state.hints.writer import RedisHintWriter
 from state.redis.connections import connect as connect_redis
 from tests.state.houses import HOUR_MS, make_hint
 

@@ -17,7 +17,7 @@ from operators.hints.hint import Hint, RetireCause, Retirement
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Evidence, RankedReason
 from state.bus.redis import RedisBusReader
-from state.hints.store import RedisHintWriter
+from state.hints.writer import RedisHintWriter
 from state.redis.connections import connect
 from tests.parts.machine import ROOT
 from tests.parts.redis_server import RedisServer, free_port

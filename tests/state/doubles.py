@@ -1,21 +1,43 @@
-"""The memory that the twins of the hint store and the hint board share: what Redis and its scripts do, in Python.
+"""Hints in memory for the contract suites: what Redis and its scripts do, in Python.
 
 In: cards, moves and the time in epoch milliseconds. Out: whether something changed, documents, channel
 entries. Refused: what is known or over already. Records are kept for ever here: it is for tests and short runs.
 """
 
+import asyncio
 import bisect
-from collections.abc import Sequence
-from typing import Any, Final
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from operators.hints.hint import OPEN_STATES
-from state.hints.transitions import HintOwner, NewHint, StateTransition
+from operators.hints.hint import OPEN_STATES, Speak
+from state.hints.repository import (
+    ENTRIES_A_WAIT,
+    EXPIRED_AT_ONCE,
+    MOST_HINTS,
+    POLL_S,
+    UNKNOWN_HINT,
+    Document,
+    HintRepository,
+    StateChange,
+    newest_first,
+)
+from state.hints.transitions import (
+    HintOrder,
+    HintOwner,
+    NewHint,
+    PlaceHint,
+    StateTransition,
+    new_hint,
+    retirement_transition,
+    state_transition,
+)
+from state.hints.writer import HintWriter
 from state.redis import keys
-from state.redis.channels import KEPT_EVENTS, ChannelEntry, ChannelPosition, fresh_epoch
-
-MOST_HINTS: Final = 3
+from state.redis.channels import KEPT_EVENTS, ChannelEntry, ChannelOffset, ChannelPosition, fresh_epoch
+from state.redis.connections import LONGEST_BLOCK_MS
 
 
 class Record(msgspec.Struct):
@@ -160,3 +182,97 @@ class HintMemory:
         hints = [msgspec.Raw(card.document) for card in best]
         document = msgspec.json.encode({"customer_id": customer_id, "hints": hints})
         self._chatbot[customer_id] = (max((card.expires_at_ms for card in best), default=0), document)
+
+
+class MemoryHintWriter(HintWriter):
+    """The twin in memory, for tests and for runs without Redis."""
+
+    def __init__(self, memory: HintMemory, now_ms: Callable[[], int]) -> None:
+        self._memory = memory
+        self._now_ms = now_ms
+
+    def write(self, orders: Sequence[HintOrder]) -> list[bool]:
+        """Carry out ``orders`` in their order; for each, whether it changed anything."""
+        return [self._carry_out(order, self._now_ms()) for order in orders]
+
+    def _carry_out(self, order: HintOrder, now_ms: int) -> bool:
+        if isinstance(order, PlaceHint):
+            return self._memory.put(new_hint(order, now_ms), now_ms)
+        if isinstance(order, Speak):
+            return self._memory.speak(order.hint_id, now_ms)
+        owner = self._memory.owner(order.hint_id)
+        return owner is not None and self._memory.move(retirement_transition(order, owner), now_ms)
+
+
+class MemoryHintRepository(HintRepository):
+    """The twin in memory; it sees what a ``MemoryHintWriter`` on the same memory writes."""
+
+    def __init__(self, memory: HintMemory) -> None:
+        self._memory = memory
+
+    async def next_hints(self, customer_id: str, now_ms: int, surface: str = "chatbot") -> list[Document]:
+        """A customer's open hints for ``surface``, best first, at most three."""
+        self._memory.drop_expired(customer_id, now_ms)
+        return [record.document() for record in self._memory.open_hints(customer_id, now_ms, surface)[:MOST_HINTS]]
+
+    async def desk_hints(self, desk_id: str, now_ms: int) -> list[Document]:
+        """All open hints of a desk, newest first."""
+        return newest_first(
+            record.document()
+            for record in self._memory.records.values()
+            if record.card.owner.desk_id == desk_id and "desk" in record.card.owner.surfaces and record.open_at(now_ms)
+        )
+
+    async def hint(self, hint_id: str) -> Document | None:
+        """One hint, open or over; None: unknown."""
+        record = self._memory.records.get(hint_id)
+        return None if record is None else record.document()
+
+    async def owner(self, hint_id: str) -> HintOwner | None:
+        """Whose a hint is: its customer and desk; None: unknown."""
+        return self._memory.owner(hint_id)
+
+    async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
+        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and tell the channels."""
+        owner = self._memory.owner(hint_id)
+        if owner is None:
+            return UNKNOWN_HINT
+        changed = self._memory.move(state_transition(hint_id, state, now_ms, owner), now_ms)
+        return StateChange(changed, self._memory.records[hint_id].state, owner.customer_id, owner.desk_id)
+
+    async def deliver(self, hint_ids: Sequence[str]) -> int:
+        """Move hints from created to delivered, quietly; how many were created."""
+        return self._memory.deliver(hint_ids)
+
+    async def expire(self, now_ms: int) -> int:
+        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and tell the channels; how many."""
+        due = self._memory.due(now_ms)[:EXPIRED_AT_ONCE]
+        return sum([(await self.change_state(each, "expired", now_ms)).changed for each in due])
+
+    async def position(self, channel: str) -> ChannelPosition:
+        """Where a channel stands; a channel that never was begins."""
+        return self._memory.channel(channel).position()
+
+    async def positions(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
+        """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
+        positions = [await self.position(channel) for channel in channels]
+        return [(position.epoch, position.offset) for position in positions]
+
+    async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
+        """At most ``count`` entries of a channel after an offset, oldest first."""
+        return self._memory.channel(channel).after(after, count)
+
+    async def wait(
+        self, places: Mapping[str, ChannelOffset], block_ms: int, new: Collection[str] | None = None
+    ) -> dict[str, list[ChannelEntry]]:
+        """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+
+        ``new``: those that were not waited for the last time (None: all); ``places`` may change meanwhile.
+        """
+        deadline = time.monotonic() + min(block_ms, LONGEST_BLOCK_MS) / 1000
+        while True:
+            found = {name: self._memory.channel(name).after(at.offset, ENTRIES_A_WAIT) for name, at in places.items()}
+            found = {name: entries for name, entries in found.items() if entries}
+            if found or time.monotonic() >= deadline:
+                return found
+            await asyncio.sleep(POLL_S)

@@ -9,12 +9,12 @@ import msgspec
 from operators.hints.hint import Hint, Speak
 from operators.records.catalogue import Article, Words
 from operators.records.facts import Evidence, RankedReason
-from state.hints.repository import HintRepository, MemoryHintRepository, RedisHintRepository
-from state.hints.store import HintWriter, MemoryHintWriter, RedisHintWriter
+from state.hints.repository import HintRepository, RedisHintRepository
+from state.hints.writer import HintWriter, RedisHintWriter
 from state.redis import keys
 from state.redis.channels import KEPT_EVENTS, ChannelEntry, ChannelOffset
 from state.redis.connections import WAIT_TIMEOUT_S, connect, connect_async
-from tests.state.doubles import HintMemory
+from tests.state.doubles import HintMemory, MemoryHintRepository, MemoryHintWriter
 
 NOON_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000

@@ -5,7 +5,7 @@ import msgspec
 from operators.outreach.call_list_entry import CallFirst, NoCall, NoCallCause, OutreachEntry, entry_of
 from operators.records.catalogue import QuietHours
 from state.outreach.claims import OutreachRepository
-from state.outreach.store import OutreachWriter
+from state.outreach.writer import OutreachWriter
 from state.redis.connections import connect, connect_async
 from tests.state.houses import HOUR_MS, NOON_MS, make_hint
 

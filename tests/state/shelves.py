@@ -17,12 +17,13 @@ from state.dead_letters.kafka import KafkaDeadLetterStore
 from state.dead_letters.redis import RedisDeadLetterStore, RedisRedriver
 from state.dead_letters.redrive import BusRedriver
 from state.dead_letters.redrive_log import RedriveLog
-from state.dead_letters.store import DeadLetterStore, ListedLetter, MemoryDeadLetterStore, Redriver, TimeSpan
+from state.dead_letters.store import DeadLetterStore, ListedLetter, Redriver, TimeSpan
 from state.kafka.connection import KafkaConnection
 from state.kafka.page_reader import KafkaPages
 from state.redis import keys
 from state.redis.connections import connect, connect_async
 from tests.state.houses import NOON_MS
+from tests.state.stream_doubles import MemoryDeadLetterStore
 
 PARTITIONS = 2
 LIMIT = 20

@@ -23,7 +23,7 @@ from operators.records.facts import Fact, FactKind
 from state.bus.protocol import partition_of
 from state.contacts.presence import Routes
 from state.facts.topic_documents import CLOUD_EVENT
-from state.hints.store import RedisHintWriter
+from state.hints.writer import RedisHintWriter
 from state.kafka.connection import KafkaConnection, KafkaUnavailable
 from state.kafka.producers import TopicProducers
 from state.redis.connections import connect

@@ -9,7 +9,7 @@ from gateway.auth.tokens import AGENT, issue_token
 from gateway.ingest.collector import wall_clock_ms
 from operators.hints.hint import Hint
 from operators.records.catalogue import Words
-from state.hints.store import RedisHintWriter
+from state.hints.writer import RedisHintWriter
 from state.redis.connections import connect
 from tests.gateway.fixtures import Started
 from tests.gateway.running import SECRET, RunningGateway, agent, chatbot

@@ -14,7 +14,7 @@ from gateway.openapi.outreach_schemas import OUTREACH_SCHEMAS
 from operators.outreach.call_list_entry import OUTCOMES, CallFirst, NoCall, OutreachEntry, outreach_document
 from operators.records.catalogue import QuietHours
 from operators.support.timestamps import iso_text
-from state.outreach.store import OutreachWriter
+from state.outreach.writer import OutreachWriter
 from state.redis.connections import connect
 from tests.gateway.fixtures import Started
 from tests.gateway.openapi.test_document import check

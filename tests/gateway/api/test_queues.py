@@ -17,7 +17,7 @@ from operators.contacts.bundle import CustomerWhereabouts
 from operators.records.routing import Whereabouts
 from state.contacts.bundles import RedisBundleWriter
 from state.contacts.presence import Routes
-from state.hints.store import RedisHintWriter
+from state.hints.writer import RedisHintWriter
 from state.redis.connections import connect
 from tests.gateway.api.test_hints import hint_now
 from tests.gateway.api.test_hints import tell as tell_at

@@ -11,7 +11,7 @@ import pytest
 from gateway.ingest.collector import wall_clock_ms
 from gateway.push.chatbot_webhook import conversation_url, intent
 from operators.hints.hint import Hint, Retirement, hint_document
-from state.hints.store import RedisHintWriter
+from state.hints.writer import RedisHintWriter
 from state.redis import keys
 from state.redis.connections import connect
 from tests.gateway.fixtures import Started

@@ -13,7 +13,7 @@ from gateway.auth.tokens import Token
 from gateway.services.audit import AGAIN_AFTER_MS, WAITING, Auditor
 from operators.support.masking import masked
 from state.audit.trail import AuditEntry, AuditTrail, AuditView, ShownItem, read_trail
-from state.hints.store import RedisHintWriter
+from state.hints.writer import RedisHintWriter
 from state.redis import keys
 from state.redis.connections import StoreUnavailable, connect, connect_async
 from tests.gateway.api.test_contacts import bundle_now

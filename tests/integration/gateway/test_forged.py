@@ -5,7 +5,7 @@ Ten thousand: `python -m tests.integration.gateway.forged HTTP_URL WS_URL 10000`
 
 import time
 
-from state.hints.store import RedisHintWriter
+from state.hints.writer import RedisHintWriter
 from state.redis.connections import connect
 from tests.gateway.running import RunningGateway, agent
 from tests.integration.gateway.forged import tried

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from config import load_catalogue
 from operators.outreach.call_list_entry import CallFirst, NoCall, OutreachEntry, entry_of
 from operators.records.catalogue import Catalogue, QuietHours
-from state.outreach.store import OutreachWriter
+from state.outreach.writer import OutreachWriter
 from state.redis import keys
 from tests.gateway.page_house import CATALOGUE, HOUR_MS, PageHouse, catalogue_hint, now_ms, open_page_house
 from tests.parts.browser import PageWatch

@@ -23,7 +23,7 @@ from state.bus.redis import RedisBusReader, RedisBusWriter
 from state.dead_letters.writer import RedisDeadLetterWriter
 from state.facts.stream import RedisFactStream
 from state.hints.repository import RedisHintRepository
-from state.hints.store import RedisHintWriter
+from state.hints.writer import RedisHintWriter
 from state.redis.channels import ChannelOffset
 from state.redis.connections import WAIT_TIMEOUT_S, StoreUnavailable, address_of, connect, connect_async
 from tests.parts.processes import stop_still

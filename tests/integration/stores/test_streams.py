@@ -12,12 +12,13 @@ from operators.hints.hint import Retirement
 from operators.records.dead_letters import DeadLetter, letter_id
 from operators.records.events import Rejection
 from operators.records.facts import Fact
-from state.dead_letters.writer import DeadLetterWriter, MemoryDeadLetterWriter, RedisDeadLetterWriter
-from state.facts.stream import FactStream, MemoryFactStream, PublicItem, RedisFactStream, event_of
+from state.dead_letters.writer import DeadLetterWriter, RedisDeadLetterWriter
+from state.facts.stream import FactStream, PublicItem, RedisFactStream, event_of
 from state.redis import keys
 from state.redis.connections import Client, connect
 from state.redis.idempotent_append import DOCUMENTS_A_CALL
 from tests.state.houses import NOON_MS, make_hint
+from tests.state.stream_doubles import MemoryDeadLetterWriter, MemoryFactStream
 
 DAY_MS = 86_400_000
 

@@ -13,7 +13,7 @@ from state.contacts.bundles import RedisBundleWriter
 from state.contacts.handover import HintHandover
 from state.contacts.presence import ON_LINE_MS, SEATS_A_CALL, Presence, Routes, Seat
 from state.hints.repository import RedisHintRepository
-from state.hints.store import RedisHintWriter
+from state.hints.writer import RedisHintWriter
 from state.redis import keys
 from state.redis.connections import connect, connect_async
 from tests.state.contacts.test_bundles import bundle

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from operators.hints.hint import Retirement
-from state.hints.store import RedisHintWriter
+from state.hints.writer import RedisHintWriter
 from state.redis.connections import StoreUnavailable, connect
 from state.redis.retry import LONGEST_PAUSE_S, retry_while_unavailable
 from tests.parts.redis_server import RedisServer

@@ -17,7 +17,6 @@ from state.redis import keys
 from state.redis.channels import KEPT_EVENTS
 from state.redis.connections import Client, answering
 from state.redis.scripts import Call, run
-from tests.state.doubles import HintMemory
 
 ORDERS_A_ROUND: Final = 500
 """Some tenths of a second of work for Redis: well within the time an answer may take."""
@@ -40,26 +39,6 @@ class HintWriter(Protocol):
     def retire(self, retirement: Retirement) -> bool:
         """End a hint everywhere. False: unknown or over already."""
         return self.write((retirement,))[0]
-
-
-class MemoryHintWriter(HintWriter):
-    """The twin in memory, for tests and for runs without Redis."""
-
-    def __init__(self, memory: HintMemory, now_ms: Callable[[], int]) -> None:
-        self._memory = memory
-        self._now_ms = now_ms
-
-    def write(self, orders: Sequence[HintOrder]) -> list[bool]:
-        """Carry out ``orders`` in their order; for each, whether it changed anything."""
-        return [self._carry_out(order, self._now_ms()) for order in orders]
-
-    def _carry_out(self, order: HintOrder, now_ms: int) -> bool:
-        if isinstance(order, PlaceHint):
-            return self._memory.put(new_hint(order, now_ms), now_ms)
-        if isinstance(order, Speak):
-            return self._memory.speak(order.hint_id, now_ms)
-        owner = self._memory.owner(order.hint_id)
-        return owner is not None and self._memory.move(retirement_transition(order, owner), now_ms)
 
 
 class RedisHintWriter(HintWriter):
