@@ -65,7 +65,9 @@ class House:
 
     def __init__(self, catalogue: Catalogue) -> None:
         reasons, rules = ReasonRules(catalogue), pain_thresholds(catalogue)
-        self._shard = ShardTracker(journey_plans(catalogue, checkpoints=False), say_struggles=False, keeps_moves=True)
+        self._shard = ShardTracker(
+            journey_plans(catalogue, checkpoints=False), reports_struggles=False, keeps_transitions=True
+        )
         self._decision = FixedDecision(reasons)
         self.monitors = {name: JourneyMonitor(catalogue.journeys, rules) for name in catalogue.journeys}
         for name, monitor in self.monitors.items():

@@ -121,9 +121,9 @@ def _track(
         shard = ShardTracker(
             plans,
             memory_ms,
-            say_struggles=rules.struggles,
+            reports_struggles=rules.struggles,
             keeps_changes=keeps,
-            keeps_moves=outlets is not None and outlets.monitor is not None,
+            keeps_transitions=outlets is not None and outlets.monitor is not None,
             phase_ms=next(begun) * FAR_MS // rules.shards % FAR_MS,
         )
         remembering = JournaledState(shard, rules.journals, resumed)

@@ -17,12 +17,6 @@ from operators.tracking.plan import JourneyPlan, StepPlan
 from operators.tracking.struggle_signals import StruggleState
 from operators.tracking.transitions import FAILED, STUMBLED, UNKNOWN_DWELL, Transition
 
-HAS_FAILED: Final = 1
-"""Of an attempt's ``marks``: it failed since it came to its step."""
-HAS_BROKEN_OFF: Final = 2
-"""Of an attempt's ``marks``: one of its silences counted as broken off."""
-CLOSED: Final = -1
-"""The ``rung`` of an attempt that is over."""
 NO_TIMER: Final = -1
 """The ``timer_ms`` of a customer whom no timer waits to forget: open attempts hold him."""
 
@@ -37,9 +31,9 @@ class Attempt:
 
     ``digest``: its id as eight bytes, which take half of the room of its text.
     ``timer_ms``: what its timer waits for, ``due_ms`` and the journey's patience, or earlier.
-    ``segment``: of the journey map; ``entered_ms``: when it came to its step; ``marks``: bits, see ``HAS_FAILED`` and
-    ``HAS_BROKEN_OFF``.
-    Where the journey learns, ``trail`` has one byte for each of the last steps left behind (``situations.time_bin`` of
+    ``segment``: of the journey map; ``entered_ms``: when it came to its step. ``has_failed``: since it came to
+    its step; ``has_broken_off``: one of its silences counted as broken off.
+    Where the journey learns, ``trail`` has one byte for each of the last steps left behind (``features.time_bin`` of
     the time spent there), and ``stepped_ms`` is when it last went to another step.
     """
 
@@ -55,14 +49,16 @@ class Attempt:
     digest: bytes
     segment: str = ""
     entered_ms: int = 0
-    marks: int = 0
+    has_failed: bool = False
+    has_broken_off: bool = False
     started_ms: int = 0
     stepped_ms: int = 0
     trail: bytes = b""
+    is_closed: bool = False
 
     @property
     def due_ms(self) -> int:
-        """When its next rung is reached."""
+        """When its next checkpoint is reached."""
         return self.last_seen_ms + self.step.checkpoints_ms[self.checkpoint]
 
     @property
@@ -78,7 +74,7 @@ class Attempt:
         signals: tuple[Signal, ...] = (),
         broken_off: bool = False,
     ) -> Observation:
-        """What is to be said of it."""
+        """One observation of it."""
         return Observation(
             kind,
             at_ms,
@@ -101,27 +97,27 @@ class Attempt:
         self.trail = self.trail[1 - TRAIL_STEPS :] + _ONE_BYTE[time_bin(at_ms - self.stepped_ms)]
         self.stepped_ms = at_ms
 
-    def stay(self, place: StepPlan, at_ms: int, moves: list[Transition]) -> None:
+    def stay(self, step: StepPlan, at_ms: int, transitions: list[Transition]) -> None:
         """Notes an event at ``step``: another step, or the same after a silence.
 
         A silence that counts as broken off is no time spent at a step: the dwell is not known.
         """
-        here, was_away = self.step, self.is_away
-        if place is not here:
+        step_before, was_away = self.step, self.is_away
+        if step is not step_before:
             dwell_ms = UNKNOWN_DWELL if was_away else at_ms - self.entered_ms
-            moves.append((self.plan.name, here.transitions[place.id], at_ms, self.segment, dwell_ms))
+            transitions.append((self.plan.name, step_before.transitions[step.id], at_ms, self.segment, dwell_ms))
         elif not was_away:
             return
         self.entered_ms = at_ms
-        self.marks &= ~HAS_FAILED
+        self.has_failed = False
 
-    def fail(self, code: str, at_ms: int, moves: list[Transition]) -> None:
+    def fail(self, code: str, at_ms: int, transitions: list[Transition]) -> None:
         """Notes a failure at the step, and the first since it was entered."""
         step = self.step.id or ""
-        moves.append((self.plan.name, (FAILED, step, code), at_ms, self.segment, UNKNOWN_DWELL))
-        if not self.marks & HAS_FAILED:
-            self.marks |= HAS_FAILED
-            moves.append((self.plan.name, (STUMBLED, step, ""), at_ms, self.segment, UNKNOWN_DWELL))
+        transitions.append((self.plan.name, (FAILED, step, code), at_ms, self.segment, UNKNOWN_DWELL))
+        if not self.has_failed:
+            self.has_failed = True
+            transitions.append((self.plan.name, (STUMBLED, step, ""), at_ms, self.segment, UNKNOWN_DWELL))
 
 
 @dataclass(slots=True, eq=False)
@@ -143,11 +139,11 @@ class Customer:
 
     def add_attempt(self, attempt: Attempt) -> None:
         """Another open attempt."""
-        before = self.latest
-        if before is not None:
+        latest = self.latest
+        if latest is not None:
             if self.others is None:
                 self.others = {}
-            self.others[before.plan.name, before.transaction_id] = before
+            self.others[latest.plan.name, latest.transaction_id] = latest
         self.latest = attempt
 
     def remove_attempt(self, attempt: Attempt) -> None:
@@ -172,26 +168,25 @@ class Customer:
 
 
 def new_attempt(
-    customer: Customer, plan: JourneyPlan, transaction_id: str | None, place: StepPlan, event: Event, at_ms: int
+    customer: Customer, plan: JourneyPlan, transaction_id: str | None, step: StepPlan, event: Event, at_ms: int
 ) -> Attempt:
     """A new attempt, at its first event."""
     about = f"{customer.id}\0{plan.name}\0{transaction_id or ''}\0{at_ms}"
     return Attempt(
         plan,
         transaction_id,
-        place,
+        step,
         at_ms,
         0,
         event.message_id,
         None,
-        at_ms + place.checkpoints_ms[0] + plan.patience_ms,
+        at_ms + step.checkpoints_ms[0] + plan.patience_ms,
         customer,
         xxh3_64_digest(about.encode()),
         plan.segments.of(event.context),
         at_ms,
-        0,
-        at_ms,
-        at_ms,
+        started_ms=at_ms,
+        stepped_ms=at_ms,
     )
 
 

@@ -44,7 +44,7 @@ class CheckpointFeatures(msgspec.Struct, frozen=True, array_like=True, gc=False)
 class ScoredPrediction(msgspec.Struct, frozen=True, gc=False):
     """One prediction whose outcome is known now; made before it was learnt, and before any later one was.
 
-    ``score``: P(yes) as told (by ``leader``, the model that led then); ``baseline``: the base rate of step and
+    ``score``: P(yes) as published (by ``leader``, the model that led then); ``baseline``: the base rate of step and
     checkpoint at that time; ``at_ms``: of the checkpoint; ``settled_ms``: when the outcome was known.
     """
 
@@ -69,24 +69,25 @@ class AttemptFeatures(msgspec.Struct, frozen=True, array_like=True, gc=False):
     struggle: tuple[str, ...] = ()
 
 
-def attempt_features(seen: Observation) -> AttemptFeatures:
-    """What is known at ``seen``, an ``idle`` or ``silent`` observation."""
-    idle_ms = seen.idle_ms
-    age = time_bin(seen.at_ms - idle_ms - seen.started_ms)
-    return AttemptFeatures(seen.step, idle_ms, age, seen.trail, _struggle(seen.signals) if seen.signals else ())
+def attempt_features(observation: Observation) -> AttemptFeatures:
+    """What is known at ``observation``, an ``idle`` or ``silent`` one."""
+    idle_ms = observation.idle_ms
+    age = time_bin(observation.at_ms - idle_ms - observation.started_ms)
+    struggle = _struggle(observation.signals) if observation.signals else ()
+    return AttemptFeatures(observation.step, idle_ms, age, observation.trail, struggle)
 
 
-def checkpoint_features(known: AttemptFeatures, at_ms: int) -> CheckpointFeatures:
-    """``known`` at the instant ``at_ms``, with the hour and weekday of the last event."""
-    hours = (at_ms - known.idle_ms) // _HOUR_MS
+def checkpoint_features(features: AttemptFeatures, at_ms: int) -> CheckpointFeatures:
+    """``features`` at the instant ``at_ms``, with the hour and weekday of the last event."""
+    hours = (at_ms - features.idle_ms) // _HOUR_MS
     return CheckpointFeatures(
-        known.step,
-        known.idle_ms,
-        known.age,
+        features.step,
+        features.idle_ms,
+        features.age,
         hours % _DAY_HOURS,
         (hours // _DAY_HOURS + _EPOCH_WEEKDAY) % _WEEK_DAYS,
-        known.trail,
-        known.struggle,
+        features.trail,
+        features.struggle,
     )
 
 
@@ -109,6 +110,6 @@ def bin_begins_ms(number: int) -> int:
 
 def _struggle(signals: tuple[Signal, ...]) -> tuple[str, ...]:
     counts: dict[str, int] = {}
-    for each in signals:
-        counts[each.kind] = counts.get(each.kind, 0) + each.count
+    for signal in signals:
+        counts[signal.kind] = counts.get(signal.kind, 0) + signal.count
     return tuple(f"{kind}{min(count, _MANY)}" for kind, count in sorted(counts.items()))

@@ -1,6 +1,6 @@
-"""One journey of the catalogue, worked out once for the tracker: steps by id, and when silence speaks.
+"""One journey of the catalogue, prepared once for the tracker: its steps by id, and the checkpoints of a silence.
 
-``rungs`` of a step: the silences, in ms after the last event, at which something is said,
+``checkpoints_ms`` of a step: the silences, in ms after the last event, at which the tracker makes an observation,
 rising: the idle checkpoints below ``idle_after``, then ``idle_after`` itself (silent), then
 ``forget_after`` beyond it (gone).
 """
@@ -19,7 +19,8 @@ from operators.tracking.transitions import MOVED, TransitionKey
 class StepPlan(msgspec.Struct, frozen=True, gc=False):
     """One step (``id`` None: no step seen yet) as the tracker needs it.
 
-    ``index``: its place, -1 for none; ``transitions``: what is counted of who goes from here to a step, by its id.
+    ``index``: its position in the journey, -1 for none; ``transitions``: the key under which a change from here to a
+    step is counted, by the id of that step.
     """
 
     id: str | None
@@ -56,38 +57,37 @@ class JourneyPlan:
         self.patience_ms = lateness_ms - least_lateness_ms
         self.no_step = _step_plan(journey, None, checkpoints_ms, -1)
         self.steps: dict[str | None, StepPlan | None] = {None: None, "": None}
-        for order, step in enumerate(journey.steps):
-            self.steps[step.id] = _step_plan(journey, step, checkpoints_ms, order)
-        places = (self.no_step, *filter(None, self.steps.values()))
-        for here in places:
-            here.transitions.update({there.id: (MOVED, here.id or "", there.id or "") for there in places})
+        for index, step in enumerate(journey.steps):
+            self.steps[step.id] = _step_plan(journey, step, checkpoints_ms, index)
+        steps = (self.no_step, *filter(None, self.steps.values()))
+        for from_step in steps:
+            from_id = from_step.id or ""
+            from_step.transitions.update({to_step.id: (MOVED, from_id, to_step.id or "") for to_step in steps})
 
 
-def _step_plan(journey: Journey, step: Step | None, checkpoints_ms: Sequence[int], order: int) -> StepPlan:
+def _step_plan(journey: Journey, step: Step | None, checkpoints_ms: Sequence[int], index: int) -> StepPlan:
     idle_after_ms = journey.idle_after_ms(step)
-    rungs = (
-        *(each for each in sorted(set(checkpoints_ms)) if each < idle_after_ms),
+    silences_ms = (
+        *(checkpoint_ms for checkpoint_ms in sorted(set(checkpoints_ms)) if checkpoint_ms < idle_after_ms),
         idle_after_ms,
         idle_after_ms + journey.forget_after_ms,
     )
-    is_final = step is not None and step.final
-    return StepPlan(
-        id=step.id if step is not None else None, final=is_final, checkpoints_ms=rungs, index=order, transitions={}
-    )
+    step_id, is_final = (None, False) if step is None else (step.id, step.final)
+    return StepPlan(id=step_id, final=is_final, checkpoints_ms=silences_ms, index=index, transitions={})
 
 
 def journey_plans(catalogue: Catalogue, *, checkpoints: bool = True) -> dict[str, JourneyPlan]:
-    """The plans of all journeys by name; ``checkpoints=False`` leaves the idle ladder out where nothing is learnt."""
+    """The plans of all journeys by name; ``checkpoints=False``: no idle ones where nothing is learnt."""
     latenesses_ms = {name: catalogue.lateness_ms_of(journey) for name, journey in catalogue.journeys.items()}
     least_ms = min(latenesses_ms.values())
-    cells = Segments(catalogue.monitoring.channels, catalogue.monitoring.groups)
+    segments = Segments(catalogue.monitoring.channels, catalogue.monitoring.groups)
     plans = {}
     for name, journey in catalogue.journeys.items():
         learns = catalogue.learns(journey, checkpoints=checkpoints)
-        ladder = catalogue.checkpoints_ms(journey) if checkpoints or learns else ()
+        checkpoints_ms = catalogue.checkpoints_ms(journey) if checkpoints or learns else ()
         struggle = StruggleRules(catalogue.struggle, journey)
-        plans[name] = JourneyPlan(name, journey, ladder, struggle, latenesses_ms[name], least_ms)
-        plans[name].learns, plans[name].segments = learns, cells
+        plans[name] = JourneyPlan(name, journey, checkpoints_ms, struggle, latenesses_ms[name], least_ms)
+        plans[name].learns, plans[name].segments = learns, segments
     return plans
 
 

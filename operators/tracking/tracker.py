@@ -8,7 +8,7 @@ Refused, as a ``Rejection``: unknown journeys and steps, instants out of range.
 An attempt's own order of arrival decides; the shard's watermark (highest timestamp less
 lateness) only says how soon silence is noticed. So the observations do not depend on how
 customers are spread over shards, nor on batch sizes, as long as nobody is later than his journey's
-``lateness``. Silence is told when the next event is *after* the deadline, or the watermark has passed it.
+``lateness``. Silence is observed when the next event is *after* the deadline, or the watermark has passed it.
 """
 
 from collections import defaultdict
@@ -33,18 +33,10 @@ from operators.records.events import (
 from operators.records.facts import Interaction, Observation, ObservationKind
 from operators.support.snapshot_codec import ALL
 from operators.support.timer_wheel import BUCKET_BITS, TimerWheel
-from operators.tracking.attempt import CLOSED, HAS_BROKEN_OFF, NO_TIMER, Attempt, Customer, TrackerCounts, new_attempt
+from operators.tracking.attempt import NO_TIMER, Attempt, Customer, TrackerCounts, new_attempt
 from operators.tracking.plan import JourneyPlan, StepPlan, not_in_plans
 from operators.tracking.struggle_signals import SIGNS, signals
-from operators.tracking.tracker_snapshot import (
-    FORMAT,
-    Changes,
-    ShardHead,
-    pack_customers,
-    pack_head,
-    restored,
-    unpack_head,
-)
+from operators.tracking.tracker_snapshot import Changes, pack_customers, pack_head, restored, unpack_head
 from operators.tracking.transitions import FAILURES, Transition, failure_code
 
 REMEMBERED_MESSAGES: Final = 64
@@ -52,8 +44,8 @@ _DIGEST_BYTES: Final = 8
 _MEMORY_BYTES: Final = REMEMBERED_MESSAGES * _DIGEST_BYTES
 _REACHES_STEP: Final = frozenset((STEP_VIEWED, STEP_COMPLETED))
 _NO_PROPERTIES: Final = Properties()
-_SILENT_BEFORE_LAST: Final = 2
-"""Silence counts as broken off at the last rung but one; at the last the attempt is gone."""
+_BREAKS_OFF_BEFORE_LAST: Final = 2
+"""Silence counts as broken off at the last checkpoint but one; at the last the attempt is gone."""
 END_OF_TIME: Final = 1 << 62
 
 
@@ -62,8 +54,8 @@ class ShardTracker:
 
     A batch: ``take`` its events in order of arrival, then ``settle``; ``collect`` and ``collect_interactions`` hand
     over what has been observed since. ``keeps_changes``: whether what changes is noted for ``changes``;
-    ``keeps_moves``: whether steps changed and failures are noted for ``collect_transitions``; ``phase_ms``: another for
-    each shard of a process (``TimerWheel``).
+    ``keeps_transitions``: whether steps changed and failures are noted for ``collect_transitions``;
+    ``phase_ms``: another for each shard of a process (``TimerWheel``).
     """
 
     def __init__(
@@ -71,20 +63,20 @@ class ShardTracker:
         plans: Mapping[str, JourneyPlan],
         duplicate_memory_ms: int = 600_000,
         *,
-        say_struggles: bool = True,
+        reports_struggles: bool = True,
         keeps_changes: bool = False,
-        keeps_moves: bool = False,
+        keeps_transitions: bool = False,
         phase_ms: int = 0,
     ) -> None:
         self._plans: dict[str | None, JourneyPlan] = dict(plans.items())
         self._lateness_ms = min((plan.lateness_ms for plan in plans.values()), default=0)
         self._duplicate_memory_ms = duplicate_memory_ms
-        self._say_struggles = say_struggles
+        self._reports_struggles = reports_struggles
         self._changes = Changes(keeps_changes)
         self._wheel: TimerWheel[Attempt | Customer] = TimerWheel(phase_ms)
-        self._observed: list[Observation] = []
-        self._around: list[Interaction] = []
-        self._moves: defaultdict[str, list[Transition]] | None = defaultdict(list) if keeps_moves else None
+        self._observations: list[Observation] = []
+        self._interactions: list[Interaction] = []
+        self._transitions: defaultdict[str, list[Transition]] | None = defaultdict(list) if keeps_transitions else None
         self.customers: dict[str, Customer] = {}
         self.open_attempts = 0
         self.counts = TrackerCounts()
@@ -103,16 +95,16 @@ class ShardTracker:
         refused: list[tuple[int, Rejection]] = []
         if not times_ms:
             return refused
-        self._hear(times_ms, arrived_ms)
+        self._note_newest(times_ms, arrived_ms)
         plans = self._plans
         late_ms = self.watermark_ms if min(times_ms) < self.watermark_ms else -END_OF_TIME
         for index, (event, at_ms) in enumerate(zip(events, times_ms, strict=True)):
             properties = event.properties or _NO_PROPERTIES
-            plan = place = None
+            plan = step = None
             if event.event in ACTIVITY:
                 try:
                     plan = plans[properties.journey]
-                    place = plan.steps[properties.step]
+                    step = plan.steps[properties.step]
                 except KeyError:
                     refused.append((index, not_in_plans(properties, self._plans)))
                     continue
@@ -122,14 +114,14 @@ class ShardTracker:
             if customer is None:
                 continue
             if plan is None:
-                self._look_around(event, customer, at_ms)
+                self._take_interaction(event, customer, at_ms)
             else:
-                self._act(plan, place, event, properties, customer, at_ms)
+                self._take_activity(plan, step, event, properties, customer, at_ms)
         self.counts.events += len(events) - len(refused)
         return refused
 
     def settle(self, now_ms: int | None = None) -> None:
-        """Ends a batch: moves the watermark and tells the silences it has passed.
+        """Ends a batch: moves the watermark and observes the silences it has passed.
 
         ``now_ms``: the clock, given only when the source is live and has been read to its end.
         The watermark then goes on from the newest event as the clock has since it arrived, so
@@ -148,24 +140,24 @@ class ShardTracker:
 
     def collect(self) -> list[Observation]:
         """What has been observed since the last call."""
-        observed, self._observed = self._observed, []
-        return observed
+        observations, self._observations = self._observations, []
+        return observations
 
     def collect_interactions(self) -> list[Interaction]:
         """What has happened around transactions since the last call."""
-        around, self._around = self._around, []
-        return around
+        interactions, self._interactions = self._interactions, []
+        return interactions
 
     def collect_transitions(self) -> dict[str, list[Transition]]:
         """The steps changed and the failures since the last call, by journey; none unless they are kept."""
-        if not self._moves:
+        if not self._transitions:
             return {}
-        moves, self._moves = self._moves, defaultdict(list)
-        return moves
+        transitions, self._transitions = self._transitions, defaultdict(list)
+        return transitions
 
     def head(self) -> bytes:
         """What a snapshot holds beside the customers: where event time stands."""
-        return pack_head(ShardHead(FORMAT, self.watermark_ms, self.newest_ms, self.newest_arrived_ms))
+        return pack_head(self.watermark_ms, self.newest_ms, self.newest_arrived_ms)
 
     @property
     def waiting(self) -> int:
@@ -200,13 +192,13 @@ class ShardTracker:
             if not attempts:
                 self._remember(customer, last_seen_ms)
 
-    def _hear(self, times_ms: Sequence[int], arrived_ms: Sequence[int] | None) -> None:
+    def _note_newest(self, times_ms: Sequence[int], arrived_ms: Sequence[int] | None) -> None:
         """Remembers the newest timestamp, and when it came."""
-        seen_ms = times_ms if arrived_ms is None else list(map(min, times_ms, arrived_ms))
-        newest_ms = max(seen_ms)
+        times_seen_ms = times_ms if arrived_ms is None else list(map(min, times_ms, arrived_ms))
+        newest_ms = max(times_seen_ms)
         if newest_ms > self.newest_ms:
             self.newest_ms = newest_ms
-            self.newest_arrived_ms = None if arrived_ms is None else arrived_ms[seen_ms.index(newest_ms)]
+            self.newest_arrived_ms = None if arrived_ms is None else arrived_ms[times_seen_ms.index(newest_ms)]
 
     def _customer_of_new(self, event: Event) -> Customer | None:
         """The event's customer; None when his last messages hold it. An event without an id is always new."""
@@ -225,19 +217,19 @@ class ShardTracker:
             customer.recent = recent + digest if len(recent) < _MEMORY_BYTES else recent[_DIGEST_BYTES:] + digest
         return customer
 
-    def _look_around(self, event: Event, customer: Customer, at_ms: int) -> None:
+    def _take_interaction(self, event: Event, customer: Customer, at_ms: int) -> None:
         if event.event == CUSTOMER_ERASED:
             self._erase(event, customer, at_ms)
             return
         if event.event in SURROUNDINGS or event.type == IDENTIFY:
-            self._around.append(Interaction(event, customer.id, at_ms))
+            self._interactions.append(Interaction(event, customer.id, at_ms))
         else:
             self.counts.ignored += 1
         self._remember(customer, at_ms)
 
     def _erase(self, event: Event, customer: Customer, at_ms: int) -> None:
-        """Forgets a customer whole; of his open attempts only that they are gone is said, for those who wait."""
-        self._around.append(Interaction(event, customer.id, at_ms))
+        """Forgets a customer whole; their open attempts give one last observation, for those who wait."""
+        self._interactions.append(Interaction(event, customer.id, at_ms))
         del self.customers[customer.id]
         self._changes.forget(customer)
         for attempt in list(customer.attempts()):
@@ -252,10 +244,10 @@ class ShardTracker:
             customer.timer_ms = customer.due_ms
             self._wheel.add(customer, customer.due_ms)
 
-    def _act(
+    def _take_activity(
         self,
         plan: JourneyPlan,
-        place: StepPlan | None,
+        step: StepPlan | None,
         event: Event,
         properties: Properties,
         customer: Customer,
@@ -267,49 +259,49 @@ class ShardTracker:
         if attempt is None or attempt.plan is not plan or attempt.transaction_id != transaction_id:
             attempt = None if customer.others is None else customer.others.get((plan.name, transaction_id))
         if attempt is not None and attempt.last_seen_ms + attempt.step.checkpoints_ms[attempt.checkpoint] < at_ms:
-            attempt = self._caught_up(attempt, at_ms)
+            attempt = self._advanced(attempt, at_ms)
         if attempt is None:
-            attempt = self._start(plan, place or plan.no_step, transaction_id, event, customer, at_ms)
+            attempt = self._start(plan, step or plan.no_step, transaction_id, event, customer, at_ms)
             if name in SIGNS:
-                self._notice(attempt, event, at_ms, None, None)
+                self._note_signals(attempt, event, at_ms, None, None)
         else:
-            before, last_seen_ms = attempt.step, attempt.last_seen_ms
-            self._go_on(attempt, place, event, at_ms)
-            gone_back = place is not None and place.index < before.index
+            step_before, last_seen_ms = attempt.step, attempt.last_seen_ms
+            self._go_on(attempt, step, event, at_ms)
+            gone_back = step is not None and step.index < step_before.index
             if gone_back or name in SIGNS or at_ms - last_seen_ms > plan.struggle.least_pause_ms:
-                self._notice(attempt, event, at_ms, before.id, last_seen_ms)
-        if name == COMPLETED or (place is not None and place.final and name in _REACHES_STEP):
+                self._note_signals(attempt, event, at_ms, step_before.id, last_seen_ms)
+        if name == COMPLETED or (step is not None and step.final and name in _REACHES_STEP):
             self._close("completed", attempt, at_ms)
         elif name == CANCELLED:
             self._close("cancelled", attempt, at_ms)
 
-    def _caught_up(self, attempt: Attempt, at_ms: int) -> Attempt | None:
+    def _advanced(self, attempt: Attempt, at_ms: int) -> Attempt | None:
         """The attempt after the silences before ``at_ms``; None when they have ended it."""
         self._advance(attempt, at_ms)
-        return None if attempt.checkpoint == CLOSED else attempt
+        return None if attempt.is_closed else attempt
 
-    def _notice(
+    def _note_signals(
         self, attempt: Attempt, event: Event, at_ms: int, step_before: str | None, last_seen_ms: int | None
     ) -> None:
-        if self._moves is not None and event.event in FAILURES:
-            attempt.fail(failure_code(event), at_ms, self._moves[attempt.plan.name])
+        if self._transitions is not None and event.event in FAILURES:
+            attempt.fail(failure_code(event), at_ms, self._transitions[attempt.plan.name])
         rules = attempt.plan.struggle
         attempt.struggle, crossed = rules.notice(attempt.struggle, event, at_ms, step_before, last_seen_ms)
-        if crossed is not None and self._say_struggles:
-            self._observed.append(attempt.observation("struggled", at_ms, 0, (*signals(attempt.struggle), crossed)))
+        if crossed is not None and self._reports_struggles:
+            self._observations.append(attempt.observation("struggled", at_ms, 0, (*signals(attempt.struggle), crossed)))
 
     def _start(
         self,
         plan: JourneyPlan,
-        place: StepPlan,
+        step: StepPlan,
         transaction_id: str | None,
         event: Event,
         customer: Customer,
         at_ms: int,
     ) -> Attempt:
-        attempt = new_attempt(customer, plan, transaction_id, place, event, at_ms)
+        attempt = new_attempt(customer, plan, transaction_id, step, event, at_ms)
         self._open(attempt)
-        self._observed.append(attempt.observation("started", at_ms))
+        self._observations.append(attempt.observation("started", at_ms))
         return attempt
 
     def _open(self, attempt: Attempt) -> None:
@@ -317,26 +309,26 @@ class ShardTracker:
         self.open_attempts += 1
         self._wheel.add(attempt, attempt.timer_ms)
 
-    def _go_on(self, attempt: Attempt, place: StepPlan | None, event: Event, at_ms: int) -> None:
+    def _go_on(self, attempt: Attempt, step: StepPlan | None, event: Event, at_ms: int) -> None:
         pause_ms = at_ms - attempt.last_seen_ms
         if pause_ms < 0:
             self.counts.disordered += 1
             return
-        here = attempt.step
-        place = place or here
-        if place is not here and attempt.plan.learns:
+        before = attempt.step
+        step = step or before
+        if step is not before and attempt.plan.learns:
             attempt.leave_behind(at_ms)
-        if self._moves is not None and (place is not here or attempt.checkpoint > 0):
-            attempt.stay(place, at_ms, self._moves[attempt.plan.name])
-        attempt.step = place
+        if self._transitions is not None and (step is not before or attempt.checkpoint > 0):
+            attempt.stay(step, at_ms, self._transitions[attempt.plan.name])
+        attempt.step = step
         attempt.last_seen_ms = at_ms
         attempt.cause = event.message_id
-        if attempt.checkpoint > 0 or place.checkpoints_ms[0] < here.checkpoints_ms[0]:
-            self._wait_less(attempt, at_ms + place.checkpoints_ms[0] + attempt.plan.patience_ms)
+        if attempt.checkpoint > 0 or step.checkpoints_ms[0] < before.checkpoints_ms[0]:
+            self._wait_less(attempt, at_ms + step.checkpoints_ms[0] + attempt.plan.patience_ms)
         if attempt.checkpoint > 0:
-            was_away = attempt.checkpoint == len(here.checkpoints_ms) - 1
+            was_away = attempt.checkpoint == len(before.checkpoints_ms) - 1
             attempt.checkpoint = 0
-            self._observed.append(attempt.observation("active", at_ms, pause_ms, (), was_away))
+            self._observations.append(attempt.observation("active", at_ms, pause_ms, (), was_away))
 
     def _wait_less(self, attempt: Attempt, timer_ms: int) -> None:
         """The deadline may come sooner than the timer, which never waits for longer than it has to."""
@@ -345,26 +337,26 @@ class ShardTracker:
             self._wheel.add(attempt, timer_ms)
 
     def _advance(self, attempt: Attempt, until_ms: int) -> None:
-        """Says every rung the attempt has passed strictly before ``until_ms``."""
-        rungs = attempt.step.checkpoints_ms
+        """Observes every checkpoint that the attempt has passed strictly before ``until_ms``."""
+        checkpoints_ms = attempt.step.checkpoints_ms
         while (due_ms := attempt.due_ms) < until_ms:
-            idle_ms = rungs[attempt.checkpoint]
-            beyond = len(rungs) - attempt.checkpoint
-            if beyond == 1:
+            idle_ms = checkpoints_ms[attempt.checkpoint]
+            left = len(checkpoints_ms) - attempt.checkpoint
+            if left == 1:
                 self._close("gone", attempt, due_ms)
                 return
             kind: ObservationKind = "idle"
-            if beyond == _SILENT_BEFORE_LAST:
+            if left == _BREAKS_OFF_BEFORE_LAST:
                 kind = "silent"
-                attempt.marks |= HAS_BROKEN_OFF
-            self._observed.append(attempt.observation(kind, due_ms, idle_ms, signals(attempt.struggle)))
+                attempt.has_broken_off = True
+            self._observations.append(attempt.observation(kind, due_ms, idle_ms, signals(attempt.struggle)))
             attempt.checkpoint += 1
             if not attempt.customer.changed:
                 self._changes.note(attempt.customer)
 
     def _close(self, kind: ObservationKind, attempt: Attempt, at_ms: int) -> None:
-        self._observed.append(attempt.observation(kind, at_ms, 0, (), attempt.marks & HAS_BROKEN_OFF != 0))
-        attempt.checkpoint = CLOSED
+        self._observations.append(attempt.observation(kind, at_ms, 0, (), attempt.has_broken_off))
+        attempt.is_closed = True
         attempt.struggle = None
         self.open_attempts -= 1
         customer = attempt.customer
@@ -387,11 +379,11 @@ class ShardTracker:
                     self._wheel.add(item, timer_ms)
 
     def _attempt_timer(self, attempt: Attempt, until_ms: int) -> int | None:
-        """Says what the timer has passed, and when it is due again; None when the attempt is over."""
-        if attempt.checkpoint == CLOSED:
+        """Observes what the timer has passed; returns when it is due again, None when the attempt is over."""
+        if attempt.is_closed:
             return None
         patience_ms = attempt.plan.patience_ms
-        still_open = self._caught_up(attempt, until_ms - patience_ms)
+        still_open = self._advanced(attempt, until_ms - patience_ms)
         return None if still_open is None else attempt.due_ms + patience_ms
 
     def _forget(self, customer: Customer, until_ms: int) -> int | None:

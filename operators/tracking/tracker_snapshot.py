@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from operators.support.snapshot_codec import SnapshotCodec
-from operators.tracking.attempt import HAS_BROKEN_OFF, HAS_FAILED, NO_TIMER, Attempt, Customer
+from operators.tracking.attempt import NO_TIMER, Attempt, Customer
 from operators.tracking.plan import JourneyPlan, StepPlan
 from operators.tracking.struggle_signals import StruggleState
 
@@ -20,7 +20,7 @@ FORMAT: Final = "zhiyin-shard-2"
 
 
 class AttemptRow(msgspec.Struct, array_like=True, gc=False):
-    """One open attempt, stored. ``away``: told as silent, and silent still; ``broken_off``: ever told so."""
+    """One open attempt, stored. ``away``: its silence counts as broken off, and lasts; ``broken_off``: one ever did."""
 
     journey: str
     transaction_id: str | None
@@ -64,9 +64,9 @@ _HEAD: Final = SnapshotCodec(ShardHead, FORMAT)
 _ROWS: Final = SnapshotCodec(TrackedCustomerRow, FORMAT)
 
 
-def pack_head(head: ShardHead) -> bytes:
-    """The head as bytes."""
-    return _ENCODER.encode(head)
+def pack_head(watermark_ms: int, newest_ms: int, newest_arrived_ms: int | None) -> bytes:
+    """A ``ShardHead`` as bytes."""
+    return _ENCODER.encode(ShardHead(FORMAT, watermark_ms, newest_ms, newest_arrived_ms))
 
 
 def unpack_head(packed: bytes) -> ShardHead:
@@ -100,12 +100,12 @@ def _row(attempt: Attempt) -> tuple[object, ...]:
         attempt.struggle,
         attempt.segment,
         attempt.entered_ms,
-        attempt.marks & HAS_FAILED != 0,
+        attempt.has_failed,
         attempt.started_ms,
         attempt.stepped_ms,
         attempt.trail,
         attempt.is_away,
-        attempt.marks & HAS_BROKEN_OFF != 0,
+        attempt.has_broken_off,
     )
 
 
@@ -142,8 +142,8 @@ class Changes:
         forgotten, self._forgotten = self._forgotten, []
         for customer in changed:
             customer.changed = False
-        here = [customer for customer in changed if customers.get(customer.id) is customer]
-        return len(here) + len(forgotten), pack_customers(here, forgotten)
+        remembered = [customer for customer in changed if customers.get(customer.id) is customer]
+        return len(remembered) + len(forgotten), pack_customers(remembered, forgotten)
 
 
 def latest_rows(packed: Iterable[bytes]) -> Iterable[TrackedCustomerRow]:
@@ -174,44 +174,44 @@ def restored(
 
 def _attempt(customer: Customer, plan: JourneyPlan, row: AttemptRow) -> Attempt:
     """A stored attempt under today's catalogue, which may have changed since."""
-    place = plan.steps.get(row.step) or plan.no_step
-    rung = next_checkpoint(place, row)
+    step = plan.steps.get(row.step) or plan.no_step
+    checkpoint = next_checkpoint(step, row)
     return Attempt(
         plan,
         row.transaction_id,
-        place,
+        step,
         row.last_seen_ms,
-        rung,
+        checkpoint,
         row.cause,
         row.struggle,
-        row.last_seen_ms + place.checkpoints_ms[rung] + plan.patience_ms,
+        row.last_seen_ms + step.checkpoints_ms[checkpoint] + plan.patience_ms,
         customer,
         bytes.fromhex(row.id),
         row.segment or plan.segments.of(None),
         row.entered_ms or row.last_seen_ms,
-        HAS_FAILED * row.has_failed | HAS_BROKEN_OFF * row.broken_off,
+        row.has_failed,
+        row.broken_off,
         row.started_ms or row.last_seen_ms,
         row.stepped_ms or row.last_seen_ms,
         row.trail,
     )
 
 
-def next_checkpoint(place: StepPlan, row: AttemptRow) -> int:
-    """The index of the rung a stored attempt waits for under today's catalogue.
+def next_checkpoint(step: StepPlan, row: AttemptRow) -> int:
+    """The index of the checkpoint a stored attempt waits for under today's catalogue.
 
-    With an unchanged catalogue that is the stored one. After a change it is the first rung not
-    sooner than the one that was waited for, so that nothing told is told again; of one that is away, the last.
+    With an unchanged catalogue that is the stored one. After a change it is the first checkpoint not
+    sooner than the one that was waited for, so that nothing is observed twice; of one that is away, the last.
     """
     if row.away:
-        return len(place.checkpoints_ms) - 1
+        return len(step.checkpoints_ms) - 1
     if (
-        row.checkpoint < len(place.checkpoints_ms)
-        and row.due_ms == row.last_seen_ms + place.checkpoints_ms[row.checkpoint]
+        row.checkpoint < len(step.checkpoints_ms)
+        and row.due_ms == row.last_seen_ms + step.checkpoints_ms[row.checkpoint]
     ):
         return row.checkpoint
     if row.checkpoint == 0:
         return 0
     waited_ms = row.due_ms - row.last_seen_ms
-    return next(
-        (index for index, rung in enumerate(place.checkpoints_ms) if rung >= waited_ms), len(place.checkpoints_ms) - 1
-    )
+    not_sooner = (index for index, silence_ms in enumerate(step.checkpoints_ms) if silence_ms >= waited_ms)
+    return next(not_sooner, len(step.checkpoints_ms) - 1)

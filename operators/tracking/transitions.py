@@ -14,7 +14,7 @@ from operators.records.facts import LIFE_CYCLE, Fact
 TransitionKey = tuple[str, str, str]
 """What is counted: kind, step, other (the step gone to, the code of a failure)."""
 Transition = tuple[str, TransitionKey, int, str, int]
-"""Journey, what is counted, epoch ms, cell, dwell in ms."""
+"""Journey, what is counted, epoch ms, segment, dwell in ms."""
 
 MOVED: Final = "moved"
 FAILED: Final = "failed"
@@ -37,7 +37,7 @@ def failure_code(event: Event) -> str:
 
 
 def fact_transitions(facts: Iterable[Fact]) -> list[Transition]:
-    """Facts as moves: ``started abandoned returned completed cancelled expired`` at a step."""
+    """Facts as transitions: ``started abandoned returned completed cancelled expired`` at a step."""
     return [
         (fact.journey, (fact.kind, fact.step or "", ""), fact.at_ms, fact.segment, UNKNOWN_DWELL)
         for fact in facts
