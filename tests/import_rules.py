@@ -1,12 +1,13 @@
-"""Which room may use what, as tables, and the reader of imports that holds them.
+"""The tables of rooms, packages and libraries, and the reader of imports that keeps them.
 
-In: the source of one first-party module and the room (top folder) it stands in.
-Out: one sentence for each thing the room may not do. Nothing is imported or run.
+In: the path and the source of one first-party module.
+Out: one sentence for each rule that it breaks. Nothing is imported or run.
 """
 
 import ast
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Final, NamedTuple
 
 PRODUCT: Final = frozenset({"operators", "config", "state", "flows", "gateway", "zhiyin"})
@@ -21,6 +22,96 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "tests": ROOMS,
     "bench": ROOMS,
 }
+PACKAGE_MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
+    "operators/support": frozenset(),
+    "operators/records": frozenset({"operators/support"}),
+    "operators/tracking": frozenset({"operators/records", "operators/support"}),
+    "operators/reasons": frozenset({"operators/records", "operators/tracking"}),
+    "operators/hints": frozenset({"operators/reasons", "operators/records", "operators/support"}),
+    "operators/outreach": frozenset({"operators/hints", "operators/records", "operators/support"}),
+    "operators/contacts": frozenset({"operators/hints", "operators/reasons", "operators/records", "operators/support"}),
+    "operators/monitoring": frozenset({"operators/records", "operators/support", "operators/tracking"}),
+    "operators/learning": frozenset(
+        {
+            "operators/hints",
+            "operators/outreach",
+            "operators/reasons",
+            "operators/records",
+            "operators/support",
+            "operators/tracking",
+        }
+    ),
+    "config/documents": frozenset(),
+    "config/loader": frozenset({"config/documents"}),
+    "config/settings": frozenset({"config/documents"}),
+    "config": frozenset({"config/documents", "config/loader", "config/settings"}),
+    "state/redis": frozenset(),
+    "state/snapshots": frozenset(),
+    "state/bus": frozenset({"state/redis"}),
+    "state/kafka": frozenset({"state/bus"}),
+    "state/audit": frozenset({"state/redis"}),
+    "state/facts": frozenset({"state/kafka", "state/redis"}),
+    "state/outreach": frozenset({"state/redis"}),
+    "state/hints": frozenset({"state/facts", "state/redis"}),
+    "state/contacts": frozenset({"state/facts", "state/hints", "state/redis"}),
+    "state/monitoring": frozenset({"state/facts", "state/redis"}),
+    "state/dead_letters": frozenset({"state/bus", "state/kafka", "state/redis"}),
+    "state": frozenset({"state/bus", "state/kafka", "state/redis"}),
+    "flows/metrics": frozenset(),
+    "flows/cluster": frozenset(),
+    "flows/sinks": frozenset({"flows/metrics"}),
+    "flows/steps": frozenset({"flows/sinks"}),
+    "flows/sources": frozenset({"flows/steps"}),
+    "flows": frozenset({"flows/steps"}),
+    "flows/live": frozenset({"flows", "flows/cluster", "flows/metrics", "flows/sinks", "flows/sources", "flows/steps"}),
+    "flows/replay": frozenset({"flows", "flows/live", "flows/sinks", "flows/sources", "flows/steps"}),
+    "gateway/runtime": frozenset(),
+    "gateway/http": frozenset({"gateway/runtime"}),
+    "gateway/auth": frozenset({"gateway/http", "gateway/runtime"}),
+    "gateway/services": frozenset({"gateway/auth", "gateway/runtime"}),
+    "gateway/ingest": frozenset({"gateway/http", "gateway/runtime"}),
+    "gateway/api": frozenset({"gateway/auth", "gateway/http", "gateway/runtime", "gateway/services"}),
+    "gateway/push": frozenset({"gateway/auth", "gateway/http", "gateway/runtime", "gateway/services"}),
+    "gateway/pages": frozenset({"gateway/push"}),
+    "gateway/openapi": frozenset({"gateway/api", "gateway/http", "gateway/ingest"}),
+    "gateway": frozenset(
+        {
+            "gateway/api",
+            "gateway/auth",
+            "gateway/http",
+            "gateway/ingest",
+            "gateway/openapi",
+            "gateway/pages",
+            "gateway/push",
+            "gateway/runtime",
+            "gateway/services",
+        }
+    ),
+    "zhiyin/console": frozenset(),
+    "zhiyin/dashboards": frozenset(),
+    "zhiyin/processes": frozenset({"zhiyin/console"}),
+    "zhiyin/simulate": frozenset({"zhiyin/console", "zhiyin/processes"}),
+    "zhiyin/up": frozenset({"zhiyin/console", "zhiyin/processes", "zhiyin/simulate"}),
+    "zhiyin/admin": frozenset({"zhiyin/console", "zhiyin/processes"}),
+    "zhiyin/evaluate": frozenset({"zhiyin/admin", "zhiyin/console"}),
+    "zhiyin/cli": frozenset(
+        {
+            "zhiyin/admin",
+            "zhiyin/console",
+            "zhiyin/evaluate",
+            "zhiyin/processes",
+            "zhiyin/simulate",
+            "zhiyin/up",
+        }
+    ),
+    "zhiyin": frozenset({"zhiyin/cli", "zhiyin/console"}),
+}
+"""Inside a room: package -> packages of the same room it may import. A room's own name stands for its top.
+
+Between rooms ``MAY_IMPORT`` decides. Folders inside a package (``state/redis/scripts``) belong to it.
+"""
+MOST_MODULES: Final = 15
+"""So many modules a package has at most, beside its ``__init__``."""
 USED_IN: Final[Mapping[str, frozenset[str]]] = {
     "bytewax": frozenset({"flows"}),
     "cel": frozenset({"operators"}),
@@ -62,6 +153,7 @@ IMPURE_MODULES: Final = frozenset(
 CLOCKS: Final = frozenset({"now", "utcnow", "today"})
 ENVIRONMENT: Final = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})
 LONGEST_MODULE_LINES: Final = 400
+_ROOM_AND_MODULE: Final = 2
 
 
 class Import(NamedTuple):
@@ -71,15 +163,28 @@ class Import(NamedTuple):
     module: str
 
 
-def breaches(room: str, source: str) -> list[str]:
-    """Return ``line N: ...`` for each rule that a module of ``room`` breaks."""
-    tree = ast.parse(source)
+def breaches(path: PurePath, source: str) -> list[str]:
+    """Return ``line N: ...`` for each rule that the module at ``path`` (from the project's root) breaks."""
+    room, tree = path.parts[0], ast.parse(source)
     found = [*_too_long(source), *_wrong_arrows(room, tree), *_wrong_libraries(room, tree)]
+    found += _wrong_package_arrows(package_of(path), tree)
     if room == "operators":
         found += _impurities(tree)
     if room not in FREE | {"config"}:
         found += _environment(tree)
     return found
+
+
+def package_of(path: PurePath) -> str:
+    """The package of a module: room and subject, or the room alone for what stands at its top."""
+    return "/".join(path.parts[:2]) if len(path.parts) > _ROOM_AND_MODULE else path.parts[0]
+
+
+def package_arrows(path: PurePath, source: str) -> set[tuple[str, str]]:
+    """The arrows from the package of a module to other packages of its room."""
+    package = package_of(path)
+    targets = {_package_in_room(package, module) for _, module in _imports(ast.parse(source))}
+    return {(package, target) for target in targets if target is not None and target != package}
 
 
 def _imports(tree: ast.Module) -> Iterator[Import]:
@@ -100,6 +205,30 @@ def _wrong_arrows(room: str, tree: ast.Module) -> Iterator[str]:
         elif top in ROOMS and top != room and top not in MAY_IMPORT[room]:
             allowed = ", ".join(sorted(MAY_IMPORT[room])) or "nothing of ours"
             yield f"line {line}: {room} imports {module}; it may import {allowed}"
+
+
+def _wrong_package_arrows(package: str, tree: ast.Module) -> Iterator[str]:
+    if package.partition("/")[0] not in PRODUCT:
+        return
+    allowed = PACKAGE_MAY_IMPORT.get(package)
+    for line, module in _imports(tree):
+        target = _package_in_room(package, module)
+        if target is None or target == package:
+            continue
+        if allowed is None:
+            yield f"line {line}: {package} is not in the table of packages; add its row"
+        elif target not in allowed:
+            names = ", ".join(sorted(allowed)) or "no other package of its room"
+            yield f"line {line}: {package} -> {target} ({module}); it may import {names}"
+
+
+def _package_in_room(package: str, module: str) -> str | None:
+    """The package that ``module`` belongs to, where that is of the same room as ``package``; else None."""
+    room, *rest = module.split(".")
+    if room != package.partition("/")[0]:
+        return None
+    inside = f"{room}/{rest[0]}" if rest else room
+    return inside if inside in PACKAGE_MAY_IMPORT else room
 
 
 def _wrong_libraries(room: str, tree: ast.Module) -> Iterator[str]:

@@ -1,8 +1,19 @@
-from pathlib import Path
+from collections import Counter
+from graphlib import TopologicalSorter
+from pathlib import Path, PurePath
 
 import pytest
 
-from tests.import_rules import LONGEST_MODULE_LINES, PRODUCT, ROOMS, breaches
+from tests.import_rules import (
+    LONGEST_MODULE_LINES,
+    MOST_MODULES,
+    PACKAGE_MAY_IMPORT,
+    PRODUCT,
+    ROOMS,
+    breaches,
+    package_arrows,
+    package_of,
+)
 from tests.parts.machine import ROOT
 
 MODULES = sorted(file for room in ROOMS for file in (ROOT / room).rglob("*.py"))
@@ -19,7 +30,7 @@ def test_every_module_keeps_the_rules_of_its_room() -> None:
     found = [
         f"{file.relative_to(ROOT)} {breach}"
         for file in MODULES
-        for breach in breaches(file.relative_to(ROOT).parts[0], file.read_text("utf-8"))
+        for breach in breaches(file.relative_to(ROOT), file.read_text("utf-8"))
     ]
     assert not found, "\n".join(found)
 
@@ -71,7 +82,7 @@ def test_no_page_or_script_is_longer_than_a_module_may_be() -> None:
     ],
 )
 def test_a_planted_breach_is_found(room: str, source: str, expected: str) -> None:
-    found = breaches(room, source)
+    found = breaches(PurePath(room, "module.py"), source)
     assert len(found) == 1
     assert expected in found[0]
 
@@ -79,7 +90,7 @@ def test_a_planted_breach_is_found(room: str, source: str, expected: str) -> Non
 @pytest.mark.parametrize(
     ("room", "source"),
     [
-        ("operators", "import msgspec, zlib\nfrom operators.records.events import Event"),
+        ("operators/tracking", "import msgspec, zlib\nfrom operators.records.events import Event"),
         ("config", "import os, yaml\nos.environ.get('REDIS_URL')"),
         ("state", "import redis\nfrom config.settings.load import Settings"),
         ("flows", "import bytewax.operators\nimport state.bus.protocol"),
@@ -89,7 +100,47 @@ def test_a_planted_breach_is_found(room: str, source: str, expected: str) -> Non
     ],
 )
 def test_what_a_room_may_do_is_left_alone(room: str, source: str) -> None:
-    assert breaches(room, source) == []
+    assert breaches(PurePath(room, "module.py"), source) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "expected"),
+    [
+        (
+            "operators/records/facts.py",
+            "\nfrom operators.hints.hint import Hint",
+            "line 2: operators/records -> operators/hints (operators.hints.hint); it may import operators/support",
+        ),
+        ("state/redis/scripts/__init__.py", "from state.bus import redis", "state/redis -> state/bus"),
+        ("gateway/http/app.py", "import gateway.server", "gateway/http -> gateway (gateway.server)"),
+        ("config/loader/load.py", "from config import Settings", "config/loader -> config (config)"),
+        (
+            "flows/newly_made/one.py",
+            "from flows.steps import track",
+            "flows/newly_made is not in the table of packages",
+        ),
+    ],
+)
+def test_a_planted_arrow_between_packages_is_found(path: str, source: str, expected: str) -> None:
+    [found] = breaches(PurePath(path), source)
+    assert expected in found
+
+
+def test_no_package_of_a_room_depends_on_itself_by_others() -> None:
+    assert len(list(TopologicalSorter(PACKAGE_MAY_IMPORT).static_order())) == len(PACKAGE_MAY_IMPORT)
+
+
+def test_every_arrow_of_the_table_is_used() -> None:
+    drawn = {arrow for file in MODULES for arrow in package_arrows(file.relative_to(ROOT), file.read_text("utf-8"))}
+    allowed = {(package, target) for package, targets in PACKAGE_MAY_IMPORT.items() for target in targets}
+    assert allowed - drawn == set()
+
+
+def test_every_package_is_in_the_table_and_small_enough() -> None:
+    files = [file.relative_to(ROOT) for file in MODULES if file.name != "__init__.py"]
+    counts = Counter(package_of(path) for path in files if path.parts[0] in PRODUCT)
+    assert counts.keys() - {"operators"} == PACKAGE_MAY_IMPORT.keys()
+    assert {package: count for package, count in counts.items() if count > MOST_MODULES} == {}
 
 
 def test_the_rules_know_every_product_room() -> None:

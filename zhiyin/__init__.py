@@ -1,3 +1,1 @@
 """The door: the command line, and the supervisor of everything on one machine. No decisions here."""
-
-__version__ = "0.1.0"

@@ -18,11 +18,11 @@ from flows.replay.two_stage_replay import TwoStageReplay
 from flows.replay.worker_process import ReplayProcessLost
 from flows.sources.recording import RecordingUnreadable
 from operators.records.catalogue import Catalogue
-from zhiyin import __version__
 from zhiyin.console.errors import CommandFailure
 from zhiyin.console.output_file import opened_for_writing
 from zhiyin.console.progress import Progress
 from zhiyin.console.terminal import say
+from zhiyin.console.version import VERSION
 
 
 def run_replay(catalogue: Catalogue, chosen: argparse.Namespace) -> ReplayReport:
@@ -44,9 +44,9 @@ def _replay(
     workers: int, catalogue: Catalogue, out: IO[bytes], kinds: Sequence[str], dead_letters: IO[bytes] | None
 ) -> Replay | SharedReplay:
     if workers > 1 and is_shareable(catalogue, kinds):
-        return SharedReplay(catalogue, out, kinds, dead_letters, version=__version__, workers=workers)
+        return SharedReplay(catalogue, out, kinds, dead_letters, version=VERSION, workers=workers)
     replay = Replay if workers == 1 else TwoStageReplay
-    return replay(catalogue, out, kinds, dead_letters, version=__version__)
+    return replay(catalogue, out, kinds, dead_letters, version=VERSION)
 
 
 def wanted_kinds(emit: str | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from zhiyin import __version__
+from zhiyin.console.version import VERSION
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _REQUIREMENT: Final = re.compile(r"([A-Za-z0-9._-]+)\s*([^;]*)(;.*)?")
@@ -44,7 +44,7 @@ def suits(version: str, wanted: str) -> bool:
 
 def version_lines() -> str:
     """``zhiyin 0.1.0``, Python, and each library, one a line."""
-    lines = [f"zhiyin {__version__}", f"Python {platform.python_version()} on {platform.platform()}"]
+    lines = [f"zhiyin {VERSION}", f"Python {platform.python_version()} on {platform.platform()}"]
     lines += [f"{name} {installed_version(name) or 'missing'}" for name in required_libraries()]
     return "\n".join(lines) + "\n"
 

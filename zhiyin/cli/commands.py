@@ -14,10 +14,10 @@ from typing import Final
 
 from config import ConfigurationError, Problem, Settings, load_catalogue, load_settings
 from config.settings.load import variable_of
-from zhiyin import __version__
 from zhiyin.console.errors import CommandFailure
 from zhiyin.console.logs import log_to_stderr
 from zhiyin.console.terminal import say
+from zhiyin.console.version import VERSION
 
 DEMO_SPEED: Final = 30.0
 DEMO_HOURS: Final = 10
@@ -56,7 +56,7 @@ def engine(chosen: argparse.Namespace) -> int:
 
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     log_to_stderr(settings)
-    run_engine(settings, __version__)
+    run_engine(settings, VERSION)
     return 0
 
 
@@ -78,7 +78,7 @@ def gateway(chosen: argparse.Namespace) -> int:
     from gateway.server import run_gateway
 
     log_to_stderr(settings)
-    return run_gateway(settings, version=__version__)
+    return run_gateway(settings, version=VERSION)
 
 
 def replay(chosen: argparse.Namespace) -> int:

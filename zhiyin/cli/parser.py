@@ -10,9 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from zhiyin import __version__
 from zhiyin.cli import dead_letters_parser, evaluate_parser, models_parser
 from zhiyin.console.argument_types import addresses, count, duration, port, positive, whole
+from zhiyin.console.version import VERSION
 
 WIDTH: Final = 100
 
@@ -31,7 +31,7 @@ def command_parser() -> argparse.ArgumentParser:
         "docs/reference/settings.md lists them. 'zhiyin COMMAND --help' says more about one command.",
         formatter_class=_wide,
     )
-    parser.add_argument("--version", action="version", version=f"zhiyin {__version__}")
+    parser.add_argument("--version", action="version", version=f"zhiyin {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in _COMMANDS:
         add(commands)

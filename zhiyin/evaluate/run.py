@@ -23,11 +23,11 @@ from operators.learning.interfaces import Learning
 from operators.records.catalogue import Catalogue
 from operators.records.facts import Fact, FactKind
 from operators.tracking.features import PredictionQuestion, ScoredPrediction
-from zhiyin import __version__
 from zhiyin.admin.replay import total_bytes
 from zhiyin.console.errors import CommandFailure
 from zhiyin.console.progress import Progress
 from zhiyin.console.terminal import say
+from zhiyin.console.version import VERSION
 from zhiyin.evaluate.batch_model import BatchModelMissing, batch_scores
 from zhiyin.evaluate.catalogues import looks_ms, shortest_ms, with_shortest_timeout, with_target
 from zhiyin.evaluate.findings import Compared, findings, reliability_of
@@ -98,7 +98,7 @@ def evaluated(
     notes: list[str] = []
     compared = list(_compared(witness.predictions, notes))
     return EvaluationReport(
-        program=__version__,
+        program=VERSION,
         recordings=tuple(recordings),
         events=replayed.events,
         seconds=replayed.seconds,

@@ -14,11 +14,11 @@ from config import Settings
 from gateway.auth.tokens import TokenReader, read_token
 from tests.parts.machine import ROOT
 from tests.zhiyin.up.house_up import QUICK, clean_environment
-from zhiyin import __version__
 from zhiyin.cli import commands
 from zhiyin.cli.main import main
 from zhiyin.console.errors import CommandFailure
 from zhiyin.console.logs import log_to_stderr
+from zhiyin.console.version import VERSION
 from zhiyin.up.secrets import Secrets
 
 
@@ -45,7 +45,7 @@ def test_the_module_is_the_command() -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "zhiyin", "--version"], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert answer.stdout == f"zhiyin {__version__}\n"
+    assert answer.stdout == f"zhiyin {VERSION}\n"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_recording_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.C
 def test_version_names_what_it_stands_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"zhiyin {__version__}\nPython 3.")
+    assert out.startswith(f"zhiyin {VERSION}\nPython 3.")
     assert "bytewax 0." in out
     assert "missing" not in out
 
