@@ -1,6 +1,6 @@
-"""Champion and challengers: which model's word is told.
+"""Champion and challengers: which model's prediction is published.
 
-In: what each model said of the same outcome, before it was learnt. Out: the name of the one that leads.
+In: what each model predicted of the same outcome, before it was learnt. Out: the name of the one that leads.
 Refused: nothing.
 
 The mean log loss decides, older outcomes counting less; who leads keeps the lead until another is better by
@@ -41,14 +41,14 @@ class ChampionChallenger:
         self.leader: ModelName = leader
         self.duels: dict[ModelName, Comparison] = duels or {}
 
-    def compare(self, challenger: ModelName, probability: float, leaders: float, outcome: bool) -> None:
-        """What a challenger and the leader said of an outcome; the lead may change hands."""
+    def compare(self, challenger: ModelName, probability: float, leader_probability: float, outcome: bool) -> None:
+        """What a challenger and the leader predicted of an outcome; the lead may change hands."""
         duel = self.duels.setdefault(challenger, Comparison())
         if duel.labels >= WINDOW:
             duel.labels, duel.loss, duel.leader_loss = duel.labels / 2, duel.loss / 2, duel.leader_loss / 2
         duel.labels += 1.0
         duel.loss += log_loss(probability, outcome)
-        duel.leader_loss += log_loss(leaders, outcome)
+        duel.leader_loss += log_loss(leader_probability, outcome)
         if duel.is_won:
             self.leader = challenger
             self.duels = {}

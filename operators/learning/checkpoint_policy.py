@@ -1,17 +1,17 @@
-"""How long a silence must last to be told as an abandonment: the shortest that keeps the target precision.
+"""How long a silence must last to be published as an abandonment: the shortest that keeps the target precision.
 
-In: silences as they end (how long they were, or that nothing came any more), and whether each abandonment told was
-right. Out: for a silence of a kind, at which of its checkpoints it is to be told; P(stays away) at each.
+In: silences as they end (how long they were, or that nothing came any more), and whether each published
+abandonment was right. Out: for a silence of a kind, at which of its checkpoints it is published; P(stays away) at each.
 Refused: saved state of another shape (by its reader).
 
 Silences are of the same *kind* when they are at the same step after about the same time at the step before. Of each
-kind it is counted how many reached each checkpoint, and how many stayed away. Telling at checkpoint k costs, for all of
-the kind together::
+kind it is counted how many reached each checkpoint, and how many stayed away. To publish at checkpoint k costs, for all
+of the kind together::
 
     reached[k] * checkpoint[k] + price * (reached[k] - away)
 
 seconds of delay, and a price for each that comes back after all; the cheapest checkpoint is taken. ``price`` (seconds
-of delay a wrong telling is worth) is steered: each wrong one raises it, each right one lowers it a little, so that in
+of delay a wrong verdict is worth) is steered: each wrong one raises it, each right one lowers it a little, so that in
 the long run just the wanted share is wrong, whatever the customers do (Gibbs and Candes, "Adaptive conformal inference
 under distribution shift", 2021). A threshold on P(stays away) alone would wait longer for the same precision: what
 counts is how many still come back *between* this checkpoint and the next.
@@ -25,13 +25,13 @@ from typing import Final
 import msgspec
 
 STEER: Final = 0.15
-"""How far the log of the price moves for a wrong telling, at most."""
+"""How far the log of the price moves for a wrong verdict, at most."""
 AIMS_ABOVE: Final = 0.05
-"""Of the wrong tellings allowed, this share is kept in hand."""
+"""Of the wrong verdicts allowed, this share is kept in hand."""
 FIRST_PRICE: Final = 4.0
 """Of the longest ``idle_after``."""
 LEAST_SILENCES: Final = 100
-"""Before a step has seen so many it is told at ``idle_after``."""
+"""Before a step has seen so many, its abandonments are published at ``idle_after``."""
 MEMORY: Final = 1_000
 """About so many silences of a kind are remembered: customers change with the season."""
 KIND_WEIGHT: Final = 5.0
@@ -56,25 +56,25 @@ class SilenceKindCounts(msgspec.Struct, array_like=True, gc=False):
     total: float = 0.0
     unit: float = 1.0
 
-    def add(self, place: int | None) -> None:
-        """One silence that ended after the checkpoint at ``place``; None: nothing came any more."""
+    def add(self, index: int | None) -> None:
+        """One silence that ended after the checkpoint at ``index``; None: nothing came any more."""
         if self.total >= MEMORY * self.unit:
             self.unit /= _KEPT
             if self.unit > _UNIT_MOST:
                 self._begin_units_anew()
         self.total += self.unit
-        if place is None:
+        if index is None:
             self.away += self.unit
         else:
-            self.ended[place] += self.unit
+            self.ended[index] += self.unit
 
     def reached(self) -> list[float]:
         """How many reached each checkpoint."""
-        summed = [*accumulate(reversed(self.ended), initial=self.away)]
-        return [each / self.unit for each in reversed(summed[1:])]
+        sums = [*accumulate(reversed(self.ended), initial=self.away)]
+        return [count / self.unit for count in reversed(sums[1:])]
 
     def _begin_units_anew(self) -> None:
-        self.ended = [each / self.unit for each in self.ended]
+        self.ended = [count / self.unit for count in self.ended]
         self.away, self.total, self.unit = self.away / self.unit, self.total / self.unit, 1.0
 
 
@@ -87,7 +87,7 @@ class SilenceKind(msgspec.Struct, frozen=True, gc=False):
 
 
 class CheckpointPolicyState(msgspec.Struct, array_like=True, gc=False):
-    """What a ladder has learnt. ``price``: the natural log of it, in s; None: not steered yet."""
+    """What a checkpoint policy has learnt. ``price``: the natural log of it, in s; None: not steered yet."""
 
     price: float | None = None
     kinds: dict[str, SilenceKindCounts] = {}
@@ -104,11 +104,12 @@ class CheckpointVerdicts(msgspec.Struct, gc=False):
 
 
 class CheckpointPolicy:
-    """The ladder of one journey. ``checkpoints_ms``: by step, rising, the last being its ``idle_after``."""
+    """The checkpoint policy of one journey. ``checkpoints_ms``: by step, rising, the last being its ``idle_after``."""
 
     def __init__(self, checkpoints_ms: dict[str, tuple[int, ...]], target_precision: float) -> None:
         self._checkpoints_s = {
-            step: tuple(each / 1000 for each in checkpoints) for step, checkpoints in checkpoints_ms.items()
+            step: tuple(checkpoint_ms / 1000 for checkpoint_ms in checkpoints)
+            for step, checkpoints in checkpoints_ms.items()
         }
         self._wrong_share = (1.0 - target_precision) * (1.0 - AIMS_ABOVE)
         longest_s = max(checkpoints[-1] for checkpoints in self._checkpoints_s.values())
@@ -125,38 +126,38 @@ class CheckpointPolicy:
 
     def verdicts(self, kind: str) -> CheckpointVerdicts:
         """What holds for a kind of silence now."""
-        found = self._verdicts.get(kind)
-        if found is None or found.version != self._version:
-            found = self._verdicts[kind] = self._judge(kind)
-        return found
+        verdicts = self._verdicts.get(kind)
+        if verdicts is None or verdicts.version != self._version:
+            verdicts = self._verdicts[kind] = self._compute_verdicts(kind)
+        return verdicts
 
     def record_silence(self, kind: str, silence_ms: int | None) -> None:
         """A silence that had reached a checkpoint is over; None: nothing came any more."""
-        found = self._kind(kind)
-        place = None if silence_ms is None else bisect_left(found.checkpoints_s, silence_ms / 1000) - 1
-        if place is None or place >= 0:
-            found.of_step.add(place)
-            found.own.add(place)
+        silence_kind = self._kind(kind)
+        index = None if silence_ms is None else bisect_left(silence_kind.checkpoints_s, silence_ms / 1000) - 1
+        if index is None or index >= 0:
+            silence_kind.of_step.add(index)
+            silence_kind.own.add(index)
         self._count_down()
 
     def record_verdict(self, *, wrong: bool) -> None:
-        """An abandonment was told, and what came of it."""
+        """An abandonment was published, and what came of it."""
         state = self.state
         state.told += 1
         state.wrong += wrong
-        before = self._first_price if state.price is None else state.price
-        moved = before + STEER * (wrong - self._wrong_share)
-        state.price = min(max(moved, self._first_price - 4.0), self._first_price + 4.0)
+        price = self._first_price if state.price is None else state.price
+        steered_price = price + STEER * (wrong - self._wrong_share)
+        state.price = min(max(steered_price, self._first_price - 4.0), self._first_price + 4.0)
         self._count_down()
 
     def restore(self, state: CheckpointPolicyState) -> None:
         """Goes on from what was saved; steps and checkpoints that have changed begin anew."""
-        known = {
+        kinds = {
             kind: counts
             for kind, counts in state.kinds.items()
             if len(counts.ended) == len(self._checkpoints_s.get(step_of(kind), ()))
         }
-        self.state = msgspec.structs.replace(state, kinds=known)
+        self.state = msgspec.structs.replace(state, kinds=kinds)
         self._kinds.clear()
         self._version += 1
 
@@ -168,31 +169,31 @@ class CheckpointPolicy:
             self._version += 1
 
     def _kind(self, name: str) -> SilenceKind:
-        found = self._kinds.get(name)
-        if found is None:
+        kind = self._kinds.get(name)
+        if kind is None:
             step = step_of(name)
-            found = SilenceKind(self._counts(name, step), self._counts(f"{step}|all", step), self._checkpoints_s[step])
-            self._kinds[name] = found
-        return found
+            kind = SilenceKind(self._counts(name, step), self._counts(f"{step}|all", step), self._checkpoints_s[step])
+            self._kinds[name] = kind
+        return kind
 
     def _counts(self, name: str, step: str) -> SilenceKindCounts:
-        found = self.state.kinds.get(name)
-        if found is None:
-            found = self.state.kinds[name] = SilenceKindCounts([0.0] * len(self._checkpoints_s[step]))
-        return found
+        counts = self.state.kinds.get(name)
+        if counts is None:
+            counts = self.state.kinds[name] = SilenceKindCounts([0.0] * len(self._checkpoints_s[step]))
+        return counts
 
-    def _judge(self, name: str) -> CheckpointVerdicts:
+    def _compute_verdicts(self, name: str) -> CheckpointVerdicts:
         kind = self._kind(name)
         of_step, own = kind.of_step.reached(), kind.own.reached()
         scale = KIND_WEIGHT / max(of_step[0], 1.0)
-        reached = [mine + scale * theirs for mine, theirs in zip(own, of_step, strict=True)]
+        reached = [own_count + scale * step_count for own_count, step_count in zip(own, of_step, strict=True)]
         away = kind.own.away / kind.own.unit + scale * kind.of_step.away / kind.of_step.unit
         price = math.exp(self._first_price if self.state.price is None else self.state.price)
-        costs = [many * at_s + price * (many - away) for many, at_s in zip(reached, kind.checkpoints_s, strict=True)]
-        known = of_step[0] >= LEAST_SILENCES
-        tell_at = min(range(len(costs)), key=costs.__getitem__) if known else len(costs) - 1
-        stays_away = tuple((away + 0.5) / (many + 1.0) for many in reached)
-        return CheckpointVerdicts(self._version, tell_at, stays_away)
+        costs = [count * at_s + price * (count - away) for count, at_s in zip(reached, kind.checkpoints_s, strict=True)]
+        is_known = of_step[0] >= LEAST_SILENCES
+        index = min(range(len(costs)), key=costs.__getitem__) if is_known else len(costs) - 1
+        stays_away = tuple((away + 0.5) / (count + 1.0) for count in reached)
+        return CheckpointVerdicts(self._version, index, stays_away)
 
 
 def step_of(kind: str) -> str:

@@ -27,12 +27,12 @@ class DriftWatch:
         self._labels = 0
         self._error = self._age = self._steps = 0.0
 
-    def see(self, error: float, known: AttemptFeatures) -> list[str]:
+    def see(self, error: float, features: AttemptFeatures) -> list[str]:
         """One label: how far off the score was, and what was known; the names of what has drifted."""
         self._labels += 1
         self._error += error
-        self._age += known.age
-        self._steps += len(known.trail)
+        self._age += features.age
+        self._steps += len(features.trail)
         if self._labels < MICRO_BATCH:
             return []
         means = dict(zip(WATCHED, (self._error, self._age, self._steps), strict=True))

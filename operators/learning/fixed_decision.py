@@ -1,7 +1,7 @@
 """The fixed decision: a silence is an abandonment once ``idle_after`` has passed, and why.
 
-In: the tracker's observations. Out: the public facts. It remembers nothing: what the tracker saw of an attempt says
-whether it had been told as broken off. So each shard of customers decides for itself, whatever the journey.
+In: the tracker's observations. Out: the public facts. It remembers nothing: the tracker's observation of an
+attempt holds whether it counted as broken off. So each shard of customers decides for itself, whatever the journey.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ ENDS: Final[dict[ObservationKind, FactKind]] = {"completed": "completed", "cance
 
 
 class FixedDecision:
-    """What is told of attempts whose journey does not learn."""
+    """The facts about attempts whose journey does not learn."""
 
     def __init__(self, reasons: ReasonRules) -> None:
         self._reasons = reasons
@@ -23,46 +23,46 @@ class FixedDecision:
     def decide(self, observations: Iterable[Observation]) -> list[Fact]:
         """The facts that follow, in the order of the observations."""
         facts: list[Fact] = []
-        for seen in observations:
-            kind = seen.kind
+        for observation in observations:
+            kind = observation.kind
             if kind in PLAIN:
-                facts.append(fact_of(PLAIN[kind], seen))
+                facts.append(fact_of(PLAIN[kind], observation))
             elif kind in ENDS:
-                facts.append(fact_of(ENDS[kind], seen, recovered=seen.broken_off))
+                facts.append(fact_of(ENDS[kind], observation, recovered=observation.broken_off))
             elif kind == "silent":
-                reasons = self._reasons.rank(seen.signals, seen.step, seen.journey)
-                facts.append(fact_of("abandoned", seen, reasons=reasons))
-            elif seen.broken_off and kind == "active":
-                facts.append(fact_of("returned", seen))
+                reasons = self._reasons.rank(observation.signals, observation.step, observation.journey)
+                facts.append(fact_of("abandoned", observation, reasons=reasons))
+            elif observation.broken_off and kind == "active":
+                facts.append(fact_of("returned", observation))
         return facts
 
 
 def fact_of(
     kind: FactKind,
-    seen: Observation,
+    observation: Observation,
     *,
     score: float | None = None,
     recovered: bool = False,
     reasons: tuple[RankedReason, ...] = (),
-    moved: tuple[FeatureEffect, ...] = (),
+    effects: tuple[FeatureEffect, ...] = (),
     drifting: bool = False,
 ) -> Fact:
-    """What was seen, as it is told."""
+    """The public fact of an observation."""
     return Fact(
         kind,
-        seen.at_ms,
-        seen.attempt_id,
-        seen.customer_id,
-        seen.journey,
-        seen.transaction_id,
-        seen.step,
-        seen.cause,
-        seen.idle_ms,
+        observation.at_ms,
+        observation.attempt_id,
+        observation.customer_id,
+        observation.journey,
+        observation.transaction_id,
+        observation.step,
+        observation.cause,
+        observation.idle_ms,
         score,
         recovered,
         reasons,
-        seen.signals,
-        seen.segment,
-        moved,
+        observation.signals,
+        observation.segment,
+        effects,
         drifting,
     )

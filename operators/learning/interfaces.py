@@ -1,4 +1,4 @@
-"""What others may ask of a journey's learning: to save it, to take it up, to watch it, to see its figures.
+"""What others need of a journey's learning: to save it, to take it up, to watch it, to see its figures.
 
 ``operators/learning/learner.py`` does it; the model store, ``zhiyin evaluate`` and the metrics need no more than this.
 """
@@ -37,7 +37,7 @@ class Quality(msgspec.Struct, frozen=True):
 
 
 def quality_of(question: PredictionQuestion | BreakOffQuestion, model: str, figures: Prequential) -> Quality:
-    """The quality of what was told, by ``model`` that leads now."""
+    """The quality of the published predictions, by ``model`` that leads now."""
     return Quality(
         question,
         model,

@@ -1,10 +1,10 @@
 """The decision of one journey that learns: is this silence an abandonment, and why.
 
 In: the tracker's observations of one journey. Out: the public facts, in which every idle checkpoint is scored. With
-``decision: learned`` a break-off is told at a checkpoint already, when the journey's learning says so, and at
+``decision: learned`` a break-off is published at a checkpoint already, by the verdict of the journey's learning, and at
 ``idle_after`` at the latest; with ``fixed`` at ``idle_after``, as where nothing is learnt (``fixed_decision.py``).
 
-It remembers the attempts told before ``idle_after``; of those told then the tracker knows.
+It remembers the attempts published before ``idle_after``; the tracker knows those published then.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -39,8 +39,8 @@ class DecisionHead(msgspec.Struct, array_like=True, gc=False):
 class AwayRow(msgspec.Struct, array_like=True, gc=False):
     """One attempt, stored. None of all: it is over.
 
-    ``away``: told early as abandoned, and away still (None: not told so); ``waiting``: for its outcome; ``asked``: what
-    was asked of its break-off.
+    ``away``: published early as abandoned, and away still (None: not published); ``waiting``: for its outcome;
+    ``asked``: its break-off, which waits for its outcomes.
     """
 
     attempt_id: str
@@ -56,9 +56,9 @@ _ROWS: Final = SnapshotCodec(AwayRow, FORMAT)
 class LearnedDecision:
     """The decisions about one journey's attempts.
 
-    ``away``: attempts told as abandoned before ``idle_after``, and whether they are still away. It holds as many as
-    are not yet over. ``keeps_changes``: whether what changes is noted for ``changes``. Of a journey that has learnt and
-    does not any more (``learning`` None), nothing is kept.
+    ``away``: attempts published as abandoned before ``idle_after``, and whether they are still away. It holds as many
+    as are not yet over. ``keeps_changes``: whether what changes is noted for ``changes``. Of a journey that has learnt
+    and does not any more (``learning`` None), nothing is kept.
     """
 
     def __init__(self, reasons: ReasonRules, learning_of: LearningOf, *, keeps_changes: bool = False) -> None:
@@ -89,22 +89,24 @@ class LearnedDecision:
             return []
         self.begin(observations[0].journey)
         learning = self.learnt
-        thoughts = learning.observe(observations)
+        verdicts = learning.observe(observations)
         self._changed |= learning.take_changed()
         facts: list[Fact] = []
-        for seen, thought in zip(observations, thoughts, strict=True):
-            if seen.kind in PLAIN:
-                facts.append(fact_of(PLAIN[seen.kind], seen, score=None if thought is None else thought.score))
-            if thought is not None and thought.tell:
-                self._tell(seen, thought, facts)
-            elif seen.kind not in PLAIN:
-                self._heard_of(seen, facts)
+        for observation, verdict in zip(observations, verdicts, strict=True):
+            if observation.kind in PLAIN:
+                facts.append(
+                    fact_of(PLAIN[observation.kind], observation, score=None if verdict is None else verdict.score)
+                )
+            if verdict is not None and verdict.tell:
+                self._abandon(observation, verdict, facts)
+            elif observation.kind not in PLAIN:
+                self._continue_or_end(observation, facts)
         if learning.breakoff_outcomes.waiting:
-            learning.breakoff_outcomes.settle_batch(max(seen.at_ms for seen in observations))
+            learning.breakoff_outcomes.settle_batch(max(observation.at_ms for observation in observations))
         return facts
 
     def observe(self, outcomes: Sequence[BreakoffOutcome]) -> None:
-        """What happened around transactions: what was thought of break-offs is held against it."""
+        """Interactions of customers and agents: the outcomes of the predictions about break-offs."""
         self.learnt.breakoff_outcomes.observe(outcomes)
 
     def head(self) -> bytes:
@@ -123,7 +125,7 @@ class LearnedDecision:
         return len(rows), msgspec.msgpack.encode(rows)
 
     def all_keys(self) -> list[str]:
-        """The attempts told early and not over, and those that wait for their outcome."""
+        """The attempts published early and not over, and those that wait for their outcome."""
         learning = self.learning
         if learning is None:
             return []
@@ -141,22 +143,22 @@ class LearnedDecision:
             self.begin(stored.journey)
         if self.learning is None:
             return
-        waiting: dict[str, PendingAttemptRow] = {}
-        asked: dict[str, PendingOutcome] = {}
+        pending_attempts: dict[str, PendingAttemptRow] = {}
+        pending_outcomes: dict[str, PendingOutcome] = {}
         for row in _ROWS.decode_rows(packed):
-            waiting.pop(row.attempt_id, None)
+            pending_attempts.pop(row.attempt_id, None)
             self.away.pop(row.attempt_id, None)
-            asked.pop(row.attempt_id, None)
+            pending_outcomes.pop(row.attempt_id, None)
             if row.asked is not None:
-                asked[row.attempt_id] = row.asked
+                pending_outcomes[row.attempt_id] = row.asked
             if row.away is not None:
                 self.away[row.attempt_id] = row.away
             if row.waiting is not None:
-                waiting[row.attempt_id] = row.waiting
+                pending_attempts[row.attempt_id] = row.waiting
         if stored.learning is not None:
             self.learning.put_head(stored.learning)
-            self.learning.put_rows(waiting.items())
-            self.learning.breakoff_outcomes.put_rows(asked.items())
+            self.learning.put_rows(pending_attempts.items())
+            self.learning.breakoff_outcomes.put_rows(pending_outcomes.items())
 
     def _row(self, attempt_id: str) -> AwayRow:
         learning, away = self.learnt, self.away.get(attempt_id)
@@ -167,46 +169,46 @@ class LearnedDecision:
         if self._keeps_changes:
             self._changed.add(attempt_id)
 
-    def _is_over(self, attempt_id: str) -> bool:
-        """Forgets the attempt; whether it had been told early."""
+    def _forget(self, attempt_id: str) -> bool:
+        """Forgets the attempt; whether it had been published early."""
         if self.away.pop(attempt_id, None) is None:
             return False
         if self._keeps_changes:
             self._changed.add(attempt_id)
         return True
 
-    def _heard_of(self, seen: Observation, facts: list[Fact]) -> None:
-        """The attempt goes on, is over, or is forgotten without a word."""
-        if seen.kind == "erased":
-            self._is_over(seen.attempt_id)
-        elif seen.kind != "active":
-            recovered = self._is_over(seen.attempt_id) or seen.broken_off
-            fact = fact_of(ENDS[seen.kind], seen, recovered=recovered)
+    def _continue_or_end(self, observation: Observation, facts: list[Fact]) -> None:
+        """The attempt goes on, is over, or is forgotten without a fact."""
+        if observation.kind == "erased":
+            self._forget(observation.attempt_id)
+        elif observation.kind != "active":
+            recovered = self._forget(observation.attempt_id) or observation.broken_off
+            fact = fact_of(ENDS[observation.kind], observation, recovered=recovered)
             facts.append(fact)
             self.learnt.breakoff_outcomes.ended(fact)
         else:
-            told_early = self.away.get(seen.attempt_id)
-            if told_early:
-                self._set_away(seen.attempt_id, away=False)
-            if told_early or seen.broken_off:
-                facts.append(fact_of("returned", seen))
+            was_away = self.away.get(observation.attempt_id)
+            if was_away:
+                self._set_away(observation.attempt_id, away=False)
+            if was_away or observation.broken_off:
+                facts.append(fact_of("returned", observation))
 
-    def _tell(self, seen: Observation, thought: CheckpointVerdict, facts: list[Fact]) -> None:
-        """The attempt is abandoned, unless this silence has been told already."""
-        if self.away.get(seen.attempt_id):
+    def _abandon(self, observation: Observation, verdict: CheckpointVerdict, facts: list[Fact]) -> None:
+        """The attempt is abandoned, unless this silence has been published already."""
+        if self.away.get(observation.attempt_id):
             return
-        if seen.kind != "silent":
-            self._set_away(seen.attempt_id, away=True)
-        facts.append(self._abandoned(seen, thought))
+        if observation.kind != "silent":
+            self._set_away(observation.attempt_id, away=True)
+        facts.append(self._abandonment(observation, verdict))
 
-    def _abandoned(self, seen: Observation, thought: CheckpointVerdict) -> Fact:
+    def _abandonment(self, observation: Observation, verdict: CheckpointVerdict) -> Fact:
         learning = self.learnt
         fact = fact_of(
             "abandoned",
-            seen,
-            score=thought.score,
-            reasons=self._reasons.rank(seen.signals, seen.step, seen.journey),
-            moved=what_moved(learning.effects(thought.silence)),
-            drifting=thought.drifting,
+            observation,
+            score=verdict.score,
+            reasons=self._reasons.rank(observation.signals, observation.step, observation.journey),
+            effects=what_moved(learning.effects(verdict.silence)),
+            drifting=verdict.drifting,
         )
-        return learning.breakoff_outcomes.predict(fact, attempt_features(seen))
+        return learning.breakoff_outcomes.predict(fact, attempt_features(observation))

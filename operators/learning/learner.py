@@ -1,4 +1,4 @@
-"""What one journey's silences teach: scores at checkpoints, when to tell an abandonment, outcomes that come late.
+"""What one journey's silences teach: scores at checkpoints, when to publish an abandonment, outcomes that come late.
 
 In: the tracker's observations of one journey. Out: a ``CheckpointVerdict`` for each silence that reached a checkpoint;
 figures. Refused: saved state of another format (``StateUnreadable``).
@@ -43,15 +43,15 @@ from operators.tracking.features import (
 
 MOST_WAITING: Final = 100_000
 AWAY_ONE_IN: Final = 8
-"""Of so many attempts, beyond the first labels, the ladder's word is scored."""
+"""Of so many attempts, beyond the first labels, the checkpoint policy's prediction is scored."""
 DRIFT_NOTED_MS: Final = 86_400_000
-"""So long after a drift of the error, facts say so."""
+"""So long after a drift of the error, facts are marked."""
 _CHANCE_HEX: Final = 8
 _MODEL: Final = SnapshotCodec(LearningState, MODEL_FORMAT)
 
 
 class CheckpointVerdict(msgspec.Struct, frozen=True, gc=False):
-    """What is thought of a silence at a checkpoint. ``score``: P(does not complete); ``tell``: it is an abandonment.
+    """The verdict on a silence at a checkpoint. ``score``: P(does not complete); ``tell``: it is an abandonment.
 
     ``drifting``: the scores' error has changed lately.
     """
@@ -66,10 +66,10 @@ class PendingAttempt:
     """One attempt whose outcome is not known yet.
 
     ``chance``: a stable hash of it. ``due_ms``: when its silence is long enough to be settled (None: it goes on).
-    ``kind``, ``verdicts``, ``silence``: of the present silence as ladder and scorer see it; ``reached``: how many
-    checkpoints it has reached; ``told``: whether it was told as an abandonment. ``past``: the steps of the silences
-    before, with the checkpoints they reached. ``shown``: every prediction, where somebody watches; ``predictions``:
-    those to be scored and learnt, whoever watches.
+    ``kind``, ``verdicts``, ``silence``: of the present silence as checkpoint policy and scorer see it; ``reached``: how
+    many checkpoints it has reached; ``told``: whether it was published as an abandonment. ``past``: the steps of the
+    silences before, with the checkpoints they reached. ``shown``: every prediction, where somebody watches;
+    ``predictions``: those to be scored and learnt, whoever watches.
     """
 
     __slots__ = ("chance", "due_ms", "kind", "past", "predictions", "reached", "shown", "silence", "told", "verdicts")
@@ -94,23 +94,26 @@ class JourneyLearner:
         self, name: str, catalogue: Catalogue, watch_scored: WatchScored | None = None, *, keeps_changes: bool = False
     ) -> None:
         journey = catalogue.journeys[name]
-        ladder_ms = catalogue.checkpoints_ms(journey)
+        checkpoints_ms = catalogue.checkpoints_ms(journey)
         idle_after_ms = {"": journey.idle_after_ms(None)}
         idle_after_ms |= {step.id: journey.idle_after_ms(step) for step in journey.steps}
         self.name = name
-        self.scorer = Scorer((*ladder_ms, max(idle_after_ms.values())))
+        self.scorer = Scorer((*checkpoints_ms, max(idle_after_ms.values())))
         self.away_figures = Prequential()
         self.checkpoint_policy = CheckpointPolicy(
-            {step: (*(each for each in ladder_ms if each < limit), limit) for step, limit in idle_after_ms.items()},
+            {
+                step: (*(checkpoint_ms for checkpoint_ms in checkpoints_ms if checkpoint_ms < limit_ms), limit_ms)
+                for step, limit_ms in idle_after_ms.items()
+            },
             catalogue.precision_of(journey),
         )
         self.breakoff_outcomes = BreakoffOutcomes(catalogue, DRIFT_NOTED_MS, keeps_changes=keeps_changes)
         self.waiting: dict[str, PendingAttempt] = {}
         self.dropped = 0
         self._changed: set[str] = set()
-        self._ladder_ms = ladder_ms
-        self._last = len(ladder_ms)
-        self._places = {each: place for place, each in enumerate(ladder_ms)}
+        self._checkpoints_ms = checkpoints_ms
+        self._last_index = len(checkpoints_ms)
+        self._index_by_idle_ms = {checkpoint_ms: index for index, checkpoint_ms in enumerate(checkpoints_ms)}
         self._decides = catalogue.is_learned(journey)
         self._patience_ms = max(duration_ms(catalogue.label_timeout), *idle_after_ms.values())
         self._due: list[tuple[int, str]] = []
@@ -123,26 +126,26 @@ class JourneyLearner:
         self._keeps_changes = keeps_changes
 
     def observe(self, observations: Sequence[Observation]) -> list[CheckpointVerdict | None]:
-        """What is thought of each, in their order; None where there is nothing to think."""
-        thoughts: list[CheckpointVerdict | None] = [None] * len(observations)
+        """The verdict on each, in their order; None where there is none."""
+        verdicts: list[CheckpointVerdict | None] = [None] * len(observations)
         due = self._due
-        for at_ms, place in _in_order(observations):
+        for at_ms, index in _in_order(observations):
             if due and due[0][0] < at_ms:
                 self._time_out(at_ms)
-            seen = observations[place]
-            kind = seen.kind
+            observation = observations[index]
+            kind = observation.kind
             if kind in _SILENCES:
-                thoughts[place] = self._silent(seen, is_last=kind == "silent")
+                verdicts[index] = self._observe_silence(observation, is_last=kind == "silent")
             elif kind != "erased":
-                self._heard_of(seen)
-            elif self.waiting.pop(seen.attempt_id, None) is not None:
-                self._note(seen.attempt_id)
+                self._continue_or_end(observation)
+            elif self.waiting.pop(observation.attempt_id, None) is not None:
+                self._mark_changed(observation.attempt_id)
         if observations:
-            self._time_out(max(seen.at_ms for seen in observations))
+            self._time_out(max(observation.at_ms for observation in observations))
         if self._scored and self._watch_scored is not None:
             scored, self._scored = self._scored, []
             self._watch_scored(self.name, scored)
-        return thoughts
+        return verdicts
 
     def hurry(self, *, hurries: bool) -> None:
         """Whether the stream is ahead: then less is learnt of it, and all is predicted."""
@@ -169,7 +172,7 @@ class JourneyLearner:
             scorer.learnt + break_offs.learnt,
             scorer.sampled_out,
             self.dropped + break_offs.dropped,
-            sum(len(each.predictions) for each in self.waiting.values()) + break_offs.pending,
+            sum(len(attempt.predictions) for attempt in self.waiting.values()) + break_offs.pending,
             scorer.drifts | break_offs.drifts,
             self._first_ms,
             self._last_ms,
@@ -177,7 +180,7 @@ class JourneyLearner:
         )
 
     def saved(self) -> bytes:
-        """The models, the ladder and their figures."""
+        """The models, the checkpoint policy and their figures."""
         return msgspec.msgpack.encode(self._state())
 
     def take_up(self, saved: bytes) -> None:
@@ -195,18 +198,18 @@ class JourneyLearner:
 
     def row(self, attempt_id: str) -> PendingAttemptRow | None:
         """One waiting attempt, for the journal; None: it does not wait."""
-        found = self.waiting.get(attempt_id)
-        return None if found is None else pending_attempt_row(found)
+        attempt = self.waiting.get(attempt_id)
+        return None if attempt is None else pending_attempt_row(attempt)
 
     def put_rows(self, rows: Iterable[tuple[str, PendingAttemptRow]]) -> None:
         """Takes up attempts that waited."""
         for attempt_id, row in rows:
-            waiting = self.waiting[attempt_id] = PendingAttempt(int(attempt_id[:_CHANCE_HEX], 16))
-            pending_attempt(row, waiting, self.scorer)
-            if waiting.kind is not None and self._decides:
-                waiting.verdicts = self.checkpoint_policy.verdicts(waiting.kind)
-            if waiting.due_ms is not None:
-                self._due.append((waiting.due_ms, attempt_id))
+            attempt = self.waiting[attempt_id] = PendingAttempt(int(attempt_id[:_CHANCE_HEX], 16))
+            pending_attempt(row, attempt, self.scorer)
+            if attempt.kind is not None and self._decides:
+                attempt.verdicts = self.checkpoint_policy.verdicts(attempt.kind)
+            if attempt.due_ms is not None:
+                self._due.append((attempt.due_ms, attempt_id))
         self._due.sort()
 
     def _state(self) -> LearningState:
@@ -228,159 +231,167 @@ class JourneyLearner:
         self.dropped, self._first_ms, self._last_ms = state.dropped, state.first_ms, state.last_ms
         self.breakoff_outcomes.put(state.breakoff_outcomes)
 
-    def _silent(self, seen: Observation, *, is_last: bool) -> CheckpointVerdict:
+    def _observe_silence(self, observation: Observation, *, is_last: bool) -> CheckpointVerdict:
         """A silence has reached a checkpoint, or ``idle_after``."""
-        attempt_id, at_ms = seen.attempt_id, seen.at_ms
-        waiting = self.waiting.get(attempt_id)
-        if waiting is None or waiting.kind is None:
-            waiting = self._begin_silence(seen, waiting)
+        attempt_id, at_ms = observation.attempt_id, observation.at_ms
+        attempt = self.waiting.get(attempt_id)
+        if attempt is None or attempt.kind is None:
+            attempt = self._begin_silence(observation, attempt)
         if self._keeps_changes:
             self._changed.add(attempt_id)
         self._now_ms = at_ms
-        place = self._last if is_last else self._places[seen.idle_ms]
-        silence = waiting.silence
+        index = self._last_index if is_last else self._index_by_idle_ms[observation.idle_ms]
+        silence = attempt.silence
         if silence is None:
-            silence = waiting.silence = self.scorer.silence(attempt_features(seen))
-        score = self.scorer.score(silence, place)
-        tell = is_last
+            silence = attempt.silence = self.scorer.silence(attempt_features(observation))
+        score = self.scorer.score(silence, index)
+        is_abandoned = is_last
         if not is_last:
-            waiting.reached = place + 1
-            if place < LOOKS and self.scorer.keeps(place, waiting.chance):
-                waiting.predictions.append(self.scorer.prediction(silence, place, at_ms, score))
+            attempt.reached = index + 1
+            if index < LOOKS and self.scorer.keeps(index, attempt.chance):
+                attempt.predictions.append(self.scorer.prediction(silence, index, at_ms, score))
             if self._watch_scored is not None:
-                waiting.shown.append(self.scorer.prediction(silence, place, at_ms, score))
-            verdicts = waiting.verdicts
-            tell = verdicts is not None and place >= verdicts.tell_at
-        if tell:
-            waiting.told = True
-        return CheckpointVerdict(silence, score, tell, at_ms < self._drift_until_ms)
+                attempt.shown.append(self.scorer.prediction(silence, index, at_ms, score))
+            verdicts = attempt.verdicts
+            is_abandoned = verdicts is not None and index >= verdicts.tell_at
+        if is_abandoned:
+            attempt.told = True
+        return CheckpointVerdict(silence, score, is_abandoned, at_ms < self._drift_until_ms)
 
-    def _begin_silence(self, seen: Observation, waiting: PendingAttempt | None) -> PendingAttempt:
+    def _begin_silence(self, observation: Observation, attempt: PendingAttempt | None) -> PendingAttempt:
         """The first checkpoint of a silence."""
-        waiting = waiting or self._await(seen.attempt_id)
-        waiting.kind = kind = self.checkpoint_policy.kind(seen.step or "", seen.trail)
-        waiting.verdicts = self.checkpoint_policy.verdicts(kind) if self._decides else None
-        waiting.due_ms = due_ms = seen.at_ms - seen.idle_ms + self._patience_ms
-        heapq.heappush(self._due, (due_ms, seen.attempt_id))
-        return waiting
+        attempt = attempt or self._add_pending(observation.attempt_id)
+        attempt.kind = kind = self.checkpoint_policy.kind(observation.step or "", observation.trail)
+        attempt.verdicts = self.checkpoint_policy.verdicts(kind) if self._decides else None
+        attempt.due_ms = due_ms = observation.at_ms - observation.idle_ms + self._patience_ms
+        heapq.heappush(self._due, (due_ms, observation.attempt_id))
+        return attempt
 
-    def _heard_of(self, seen: Observation) -> None:
+    def _continue_or_end(self, observation: Observation) -> None:
         """An attempt goes on, or is over."""
-        waiting = self.waiting.get(seen.attempt_id)
-        if waiting is None:
+        attempt = self.waiting.get(observation.attempt_id)
+        if attempt is None:
             return
-        self._now_ms = max(self._now_ms, seen.at_ms)
-        if waiting.kind is not None:
-            self._end_silence(waiting, waiting.kind, seen.idle_ms if seen.kind == "active" else None, seen.at_ms)
-        if seen.kind == "active":
-            self._note(seen.attempt_id)
+        self._now_ms = max(self._now_ms, observation.at_ms)
+        if attempt.kind is not None:
+            silence_ms = observation.idle_ms if observation.kind == "active" else None
+            self._end_silence(attempt, attempt.kind, silence_ms, observation.at_ms)
+        if observation.kind == "active":
+            self._mark_changed(observation.attempt_id)
         else:
-            self._settle(seen.attempt_id, waiting, outcome=seen.kind != "completed", now_ms=seen.at_ms)
+            self._settle(
+                observation.attempt_id, attempt, outcome=observation.kind != "completed", now_ms=observation.at_ms
+            )
 
-    def _end_silence(self, waiting: PendingAttempt, kind: str, silence_ms: int | None, now_ms: int) -> None:
+    def _end_silence(self, attempt: PendingAttempt, kind: str, silence_ms: int | None, now_ms: int) -> None:
         """A silence is over (``silence_ms``: how long it was), or counts as one for good (None)."""
-        stayed = silence_ms is None
-        if waiting.verdicts is not None:
-            self._score_away(waiting, waiting.verdicts, stayed, now_ms)
+        stayed_away = silence_ms is None
+        if attempt.verdicts is not None:
+            self._score_away(attempt, attempt.verdicts, stayed_away, now_ms)
             self.checkpoint_policy.record_silence(kind, silence_ms)
-            if waiting.told:
-                self.checkpoint_policy.record_verdict(wrong=not stayed)
-        waiting.past.append((step_of(kind), waiting.reached))
-        waiting.kind = waiting.due_ms = waiting.verdicts = waiting.silence = None
-        waiting.reached, waiting.told = 0, False
+            if attempt.told:
+                self.checkpoint_policy.record_verdict(wrong=not stayed_away)
+        attempt.past.append((step_of(kind), attempt.reached))
+        attempt.kind = attempt.due_ms = attempt.verdicts = attempt.silence = None
+        attempt.reached, attempt.told = 0, False
 
-    def _score_away(self, waiting: PendingAttempt, verdicts: CheckpointVerdicts, stayed: bool, now_ms: int) -> None:
-        """What the ladder said of a silence that is over: of all of it, for long ones end otherwise than short ones."""
-        if self.away_figures.state.labels < ALL_LEARNT or waiting.chance % AWAY_ONE_IN == 0:
-            for probability in verdicts.stays_away[: waiting.reached]:
-                self.away_figures.score(probability, probability, stayed)
-        if self._watch_scored is not None and waiting.silence is not None and waiting.due_ms is not None:
-            last_ms = waiting.due_ms - self._patience_ms
-            for place in range(waiting.reached):
-                known = self._known_at(waiting.silence.known, place)
-                at_ms = last_ms + self._ladder_ms[place]
-                scores = verdicts.stays_away[place], verdicts.stays_away[place]
-                self._show("away", known, at_ms, scores, stayed, now_ms, "ladder")
+    def _score_away(
+        self, attempt: PendingAttempt, verdicts: CheckpointVerdicts, stayed_away: bool, now_ms: int
+    ) -> None:
+        """Scores the checkpoint policy on all of a silence that is over: long ones end otherwise than short ones."""
+        if self.away_figures.state.labels < ALL_LEARNT or attempt.chance % AWAY_ONE_IN == 0:
+            for probability in verdicts.stays_away[: attempt.reached]:
+                self.away_figures.score(probability, probability, stayed_away)
+        if self._watch_scored is not None and attempt.silence is not None and attempt.due_ms is not None:
+            last_ms = attempt.due_ms - self._patience_ms
+            for index in range(attempt.reached):
+                features = self._features_at(attempt.silence.known, index)
+                at_ms = last_ms + self._checkpoints_ms[index]
+                scores = verdicts.stays_away[index], verdicts.stays_away[index]
+                self._record_scored("away", features, at_ms, scores, stayed_away, now_ms, "ladder")
 
-    def _settle(self, attempt_id: str, waiting: PendingAttempt, *, outcome: bool, now_ms: int) -> None:
+    def _settle(self, attempt_id: str, attempt: PendingAttempt, *, outcome: bool, now_ms: int) -> None:
         """The outcome of all that was predicted of an attempt."""
         del self.waiting[attempt_id]
-        self._note(attempt_id)
+        self._mark_changed(attempt_id)
         if self._first_ms is None:
             self._first_ms = now_ms
         self._last_ms = now_ms
         if self._watch_scored is not None:
-            for each in waiting.shown:
-                known, scores = self._known_at(each.features.known, each.checkpoint), (each.score, each.base_rate)
-                self._show("unfinished", known, each.at_ms, scores, outcome, now_ms, each.leader)
-        drifted = self.scorer.settle(waiting.predictions, outcome, waiting.chance)
-        for step, reached in waiting.past:
+            for prediction in attempt.shown:
+                features = self._features_at(prediction.features.known, prediction.checkpoint)
+                scores = prediction.score, prediction.base_rate
+                self._record_scored(
+                    "unfinished", features, prediction.at_ms, scores, outcome, now_ms, prediction.leader
+                )
+        drifted = self.scorer.settle(attempt.predictions, outcome, attempt.chance)
+        for step, reached in attempt.past:
             count_each(self.scorer.rates.of(step), reached, outcome)
         if "error" in drifted:
             self._drift_until_ms = now_ms + DRIFT_NOTED_MS
 
-    def _known_at(self, known: AttemptFeatures, place: int) -> AttemptFeatures:
-        return msgspec.structs.replace(known, idle_ms=self._ladder_ms[place])
+    def _features_at(self, features: AttemptFeatures, index: int) -> AttemptFeatures:
+        return msgspec.structs.replace(features, idle_ms=self._checkpoints_ms[index])
 
-    def _show(
+    def _record_scored(
         self,
         question: PredictionQuestion,
-        known: AttemptFeatures,
+        features: AttemptFeatures,
         at_ms: int,
         scores: tuple[float, float],
         outcome: bool,
         now_ms: int,
         leader: str,
     ) -> None:
-        told = checkpoint_features(known, at_ms)
-        self._scored.append(ScoredPrediction(question, self.name, told, *scores, outcome, at_ms, now_ms, leader))
+        checkpoint = checkpoint_features(features, at_ms)
+        self._scored.append(ScoredPrediction(question, self.name, checkpoint, *scores, outcome, at_ms, now_ms, leader))
 
     def _time_out(self, now_ms: int) -> None:
         """Attempts that have been silent for so long that they count as given up."""
         while self._due and self._due[0][0] < now_ms:
             due_ms, attempt_id = heapq.heappop(self._due)
-            waiting = self.waiting.get(attempt_id)
-            if waiting is not None and waiting.due_ms == due_ms and waiting.kind is not None:
-                self._end_silence(waiting, waiting.kind, None, due_ms)
-                self._settle(attempt_id, waiting, outcome=True, now_ms=due_ms)
+            attempt = self.waiting.get(attempt_id)
+            if attempt is not None and attempt.due_ms == due_ms and attempt.kind is not None:
+                self._end_silence(attempt, attempt.kind, None, due_ms)
+                self._settle(attempt_id, attempt, outcome=True, now_ms=due_ms)
 
-    def _await(self, attempt_id: str) -> PendingAttempt:
+    def _add_pending(self, attempt_id: str) -> PendingAttempt:
         """An attempt's first silence; the oldest makes room where there is none."""
         if len(self.waiting) >= MOST_WAITING:
             oldest = next(iter(self.waiting))
             self.dropped += len(self.waiting.pop(oldest).predictions)
-            self._note(oldest)
-        waiting = self.waiting[attempt_id] = PendingAttempt(int(attempt_id[:_CHANCE_HEX], 16))
-        return waiting
+            self._mark_changed(oldest)
+        attempt = self.waiting[attempt_id] = PendingAttempt(int(attempt_id[:_CHANCE_HEX], 16))
+        return attempt
 
-    def _note(self, attempt_id: str) -> None:
+    def _mark_changed(self, attempt_id: str) -> None:
         if self._keeps_changes:
             self._changed.add(attempt_id)
 
 
 _SILENCES: Final = frozenset(("idle", "silent"))
-_UNHEARD: Final = frozenset(("started", "struggled"))
+_IGNORED: Final = frozenset(("started", "struggled"))
 _BY_TIME: Final = frozenset(("idle", "silent", "gone"))
 """What time alone brings."""
 
 
 def _in_order(observations: Sequence[Observation]) -> list[tuple[int, int]]:
-    """Instant and place of those that are heard, by event time; an attempt's own stay in order, however late one came.
+    """Instant and index of those that count, by event time; an attempt's own stay in order, however late one came.
 
     At the same instant events come before silences, as they do where the watermark decides; then by attempt.
     """
     newest: dict[str, int] = {}
     order: list[tuple[int, str, int]] = []
-    for place, seen in enumerate(observations):
-        kind = seen.kind
-        if kind in _UNHEARD:
+    for index, observation in enumerate(observations):
+        kind = observation.kind
+        if kind in _IGNORED:
             continue
-        attempt_id = seen.attempt_id
-        instant = 2 * seen.at_ms + (kind in _BY_TIME)
+        attempt_id = observation.attempt_id
+        instant = 2 * observation.at_ms + (kind in _BY_TIME)
         before = newest.get(attempt_id, instant)
         if before > instant:  # noqa: PLR1730 - ``max`` is a call, an observation each
             instant = before
         newest[attempt_id] = instant
-        order.append((instant, attempt_id, place))
+        order.append((instant, attempt_id, index))
     order.sort()
-    return [(instant >> 1, place) for instant, _, place in order]
+    return [(instant >> 1, index) for instant, _, index in order]

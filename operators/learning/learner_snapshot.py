@@ -73,27 +73,34 @@ class PendingAttemptRecord(Protocol):
     silence: Silence | None
 
 
-def pending_attempt_row(waiting: PendingAttemptRecord) -> PendingAttemptRow:
+def pending_attempt_row(attempt: PendingAttemptRecord) -> PendingAttemptRow:
     """For the journal."""
     predictions = [
-        PredictionRow(each.features.known, each.checkpoint, each.at_ms, each.score, each.base_rate, each.leader)
-        for each in waiting.predictions
+        PredictionRow(
+            prediction.features.known,
+            prediction.checkpoint,
+            prediction.at_ms,
+            prediction.score,
+            prediction.base_rate,
+            prediction.leader,
+        )
+        for prediction in attempt.predictions
     ]
-    silence = waiting.silence
-    known, factor = (None, 1.0) if silence is None else (silence.known, silence.factor)
-    state = waiting.due_ms, waiting.kind, waiting.told
-    return PendingAttemptRow(*state, predictions, list(waiting.past), waiting.reached, known, factor)
+    silence = attempt.silence
+    features, factor = (None, 1.0) if silence is None else (silence.known, silence.factor)
+    state = attempt.due_ms, attempt.kind, attempt.told
+    return PendingAttemptRow(*state, predictions, list(attempt.past), attempt.reached, features, factor)
 
 
-def pending_attempt(row: PendingAttemptRow, waiting: PendingAttemptRecord, scorer: Scorer) -> None:
-    """Fills ``waiting`` from the journal; predictions at checkpoints there are no more are left out."""
-    waiting.due_ms, waiting.kind, waiting.told = row.due_ms, row.kind, row.told
-    waiting.past, waiting.reached = list(row.past), row.reached
-    for each in row.predictions:
-        counts = scorer.rates.of(each.known.step or "")
-        if each.checkpoint < scorer.rates.places:
-            prediction = features_of(each.known), counts[each.checkpoint], each.checkpoint, each.at_ms, each.score
-            waiting.predictions.append(Prediction(*prediction, each.base_rate, each.leader))
+def pending_attempt(row: PendingAttemptRow, attempt: PendingAttemptRecord, scorer: Scorer) -> None:
+    """Fills ``attempt`` from the journal; predictions at checkpoints there are no more are left out."""
+    attempt.due_ms, attempt.kind, attempt.told = row.due_ms, row.kind, row.told
+    attempt.past, attempt.reached = list(row.past), row.reached
+    for stored in row.predictions:
+        counts = scorer.rates.of(stored.known.step or "")
+        if stored.checkpoint < scorer.rates.checkpoint_count:
+            values = features_of(stored.known), counts[stored.checkpoint], stored.checkpoint, stored.at_ms, stored.score
+            attempt.predictions.append(Prediction(*values, stored.base_rate, stored.leader))
     if row.known is not None:
-        waiting.silence = scorer.silence(row.known)
-        waiting.silence.factor = row.factor
+        attempt.silence = scorer.silence(row.known)
+        attempt.silence.factor = row.factor

@@ -25,13 +25,13 @@ LEARNING_RATE: Final = 0.01
 BASE_RATE_MEMORY: Final = 2_000
 """About so many outcomes of a step and checkpoint make its base rate."""
 LEAST: Final = 0.005
-"""No probability is told nearer to 0 or 1 than this."""
+"""No probability is published nearer to 0 or 1 than this."""
 MOST: Final = 1.0 - LEAST
 _ANCHOR: Final = "base"
 _OLDEST_STEPS: Final = 3
 _BINS: Final = 256
 _AGES: Final = tuple(f"age{number}" for number in range(_BINS))
-_DWELLS: Final = tuple(tuple(f"dwell{place}_{number}" for number in range(_BINS)) for place in range(_OLDEST_STEPS))
+_DWELLS: Final = tuple(tuple(f"dwell{index}_{number}" for number in range(_BINS)) for index in range(_OLDEST_STEPS))
 FARTHEST: Final = math.log((1.0 - LEAST) / LEAST)
 _KEPT: Final = 1.0 - 1.0 / BASE_RATE_MEMORY
 
@@ -46,33 +46,39 @@ class Features(msgspec.Struct, gc=False):
     tokens: dict[str, float]
 
 
-def features_of(known: AttemptFeatures) -> Features:
+def features_of(attempt_features: AttemptFeatures) -> Features:
     """The features of what is known at a checkpoint."""
-    step = known.step or ""
-    parts = (_AGES[known.age], *_dwells(known.trail), *known.struggle)
+    step = attempt_features.step or ""
+    parts = (_AGES[attempt_features.age], *_dwells(attempt_features.trail), *attempt_features.struggle)
     tokens = dict.fromkeys(map(_names(step).__getitem__, parts), 1.0)
-    tokens.update(dict.fromkeys(map(_names(f"{step}|{known.idle_ms}").__getitem__, parts), 1.0))
+    tokens.update(dict.fromkeys(map(_names(f"{step}|{attempt_features.idle_ms}").__getitem__, parts), 1.0))
     tokens[_ANCHOR] = 0.0
-    return Features(known, tokens)
+    return Features(attempt_features, tokens)
 
 
-def numbers_of(known: AttemptFeatures) -> dict[str, float]:
+def numbers_of(attempt_features: AttemptFeatures) -> dict[str, float]:
     """The same as numbers, for a tree."""
-    numbers = {"age": float(known.age), "idle": known.idle_ms / 1000, "steps": float(len(known.trail))}
-    numbers |= {f"dwell{place}": float(each) for place, each in enumerate(reversed(known.trail[-_OLDEST_STEPS:]))}
-    numbers |= dict.fromkeys(known.struggle, 1.0)
-    numbers[f"step:{known.step or ''}"] = 1.0
+    numbers = {
+        "age": float(attempt_features.age),
+        "idle": attempt_features.idle_ms / 1000,
+        "steps": float(len(attempt_features.trail)),
+    }
+    numbers |= {
+        f"dwell{index}": float(dwell) for index, dwell in enumerate(reversed(attempt_features.trail[-_OLDEST_STEPS:]))
+    }
+    numbers |= dict.fromkeys(attempt_features.struggle, 1.0)
+    numbers[f"step:{attempt_features.step or ''}"] = 1.0
     return numbers
 
 
 class _Names(dict[str, str]):
-    """The tokens of one place by their parts, each made once: a look has a dozen, and the same come again."""
+    """The tokens of one prefix by their parts, each made once: a look has a dozen, and the same come again."""
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
 
     def __missing__(self, part: str) -> str:
-        token = self[part] = f"{self._where}|{part}"
+        token = self[part] = f"{self._prefix}|{part}"
         return token
 
 
@@ -84,7 +90,7 @@ def _dwells(trail: bytes) -> list[str]:
     """The time spent at the last steps, the latest first; ``dwell0_none`` where no step was left behind."""
     if not trail:
         return ["dwell0_none"]
-    return [names[each] for names, each in zip(_DWELLS, reversed(trail), strict=False)]
+    return [names[dwell] for names, dwell in zip(_DWELLS, reversed(trail), strict=False)]
 
 
 def log_odds(probability: float) -> float:
@@ -98,46 +104,46 @@ def probability_of(odds: float) -> float:
 
 
 class BaseRates:
-    """The outcomes of each step at each of ``places`` checkpoints. ``steps``: by step, then by checkpoint."""
+    """The outcomes of each step at each of ``checkpoint_count`` checkpoints. ``steps``: by step, then by checkpoint."""
 
-    def __init__(self, places: int) -> None:
-        self.places = places
+    def __init__(self, checkpoint_count: int) -> None:
+        self.checkpoint_count = checkpoint_count
         self.steps: dict[str, list[OutcomeCounts]] = {}
 
     def of(self, step: str) -> list[OutcomeCounts]:
         """A step's counts, to be looked at (``rate``) and added to (``count``)."""
-        found = self.steps.get(step)
-        if found is None:
-            found = self.steps[step] = [[0.0, 0.0] for _ in range(self.places)]
-        return found
+        counts = self.steps.get(step)
+        if counts is None:
+            counts = self.steps[step] = [[0.0, 0.0] for _ in range(self.checkpoint_count)]
+        return counts
 
     def put(self, steps: dict[str, list[OutcomeCounts]]) -> None:
         """Goes on from saved counts; those of other checkpoints are no use."""
-        self.steps = {step: counts for step, counts in steps.items() if len(counts) == self.places}
+        self.steps = {step: counts for step, counts in steps.items() if len(counts) == self.checkpoint_count}
 
 
-def rate(counted: OutcomeCounts) -> float:
+def rate(counts: OutcomeCounts) -> float:
     """P(yes), a half where nothing is known."""
-    return (counted[1] + 0.5) / (counted[0] + 1.0)
+    return (counts[1] + 0.5) / (counts[0] + 1.0)
 
 
-def count(counted: OutcomeCounts, outcome: bool) -> None:
+def count(counts: OutcomeCounts, outcome: bool) -> None:
     """Adds one outcome."""
-    if counted[0] >= BASE_RATE_MEMORY:
-        counted[0] *= _KEPT
-        counted[1] *= _KEPT
-    counted[0] += 1.0
-    counted[1] += outcome
+    if counts[0] >= BASE_RATE_MEMORY:
+        counts[0] *= _KEPT
+        counts[1] *= _KEPT
+    counts[0] += 1.0
+    counts[1] += outcome
 
 
-def count_each(counts: Sequence[OutcomeCounts], many: int, outcome: bool) -> None:
-    """Adds one outcome to each of the first ``many``."""
-    for counted in counts[:many]:
-        if counted[0] >= BASE_RATE_MEMORY:
-            counted[0] *= _KEPT
-            counted[1] *= _KEPT
-        counted[0] += 1.0
-        counted[1] += outcome
+def count_each(counts: Sequence[OutcomeCounts], limit: int, outcome: bool) -> None:
+    """Adds one outcome to each of the first ``limit``."""
+    for checkpoint_counts in counts[:limit]:
+        if checkpoint_counts[0] >= BASE_RATE_MEMORY:
+            checkpoint_counts[0] *= _KEPT
+            checkpoint_counts[1] *= _KEPT
+        checkpoint_counts[0] += 1.0
+        checkpoint_counts[1] += outcome
 
 
 def import_river() -> None:
@@ -189,18 +195,18 @@ class LinearModel:
 
 
 class TreeModel:
-    """River's Hoeffding adaptive tree: slow to learn, but it finds what no single feature says. Never saved."""
+    """River's Hoeffding adaptive tree: slow to learn, but it finds what no single feature shows. Never saved."""
 
     def __init__(self) -> None:
         from river import tree
 
         self._river: Any = tree.HoeffdingAdaptiveTreeClassifier(grace_period=100, seed=1)
 
-    def predict(self, known: AttemptFeatures, base_odds: float) -> float:
+    def predict(self, attempt_features: AttemptFeatures, base_odds: float) -> float:
         """Log-odds of yes; those of the base rate before it has learnt anything."""
-        found = self._river.predict_proba_one(numbers_of(known)).get(True)
-        return base_odds if found is None else log_odds(min(max(found, LEAST), 1.0 - LEAST))
+        probability = self._river.predict_proba_one(numbers_of(attempt_features)).get(True)
+        return base_odds if probability is None else log_odds(min(max(probability, LEAST), 1.0 - LEAST))
 
-    def learn(self, known: AttemptFeatures, outcome: bool) -> None:
+    def learn(self, attempt_features: AttemptFeatures, outcome: bool) -> None:
         """Grows by one example."""
-        self._river.learn_one(numbers_of(known), outcome)
+        self._river.learn_one(numbers_of(attempt_features), outcome)

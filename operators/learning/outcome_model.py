@@ -1,10 +1,10 @@
-"""One yes-or-no question about break-offs: what is thought before anything is learnt, and what outcomes teach.
+"""One yes-or-no question about break-offs: what is predicted before anything is learnt, and what outcomes teach.
 
 In: tokens of what is known at a break-off with the probability of the base (a rule, or a base rate); later the
-outcome. Out: what was said, its figures, what has drifted. Refused: saved state of another shape (by its reader).
+outcome. Out: predictions, their figures, what has drifted. Refused: saved state of another shape (by its reader).
 
 The base leads until the regression, anchored at it, is better in log loss by the margin of ``contenders``; the lead
-can be lost again. Both are scored with what they had said at the break-off, whatever was learnt since. Outcomes are
+can be lost again. Both are scored with what they predicted at the break-off, whatever was learnt since. Outcomes are
 few here, hundreds where silences are hundreds of thousands: the regression learns faster, and there is no tree.
 """
 
@@ -25,7 +25,7 @@ LEARNING_RATE: Final = 0.02
 
 
 class OutcomePrediction(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What was said of one question at a break-off. ``told``: what was shown, by whichever model led."""
+    """The predictions of one question at a break-off. ``told``: what was published, by whichever model led."""
 
     base: float
     linear: float
@@ -57,25 +57,27 @@ class OutcomeModel:
 
     @property
     def leads(self) -> bool:
-        """Whether the regression has earned that its word is told."""
+        """Whether the regression leads, and its prediction is published."""
         return self._contenders.leader == "linear"
 
     def predict(self, tokens: Sequence[str], base: float) -> OutcomePrediction:
-        """What base and regression think now; ``base`` is kept within what any model may say."""
+        """What base and regression predict now; ``base`` is kept within what any model may predict."""
         base = min(max(base, LEAST), 1.0 - LEAST)
         linear = probability_of(self._linear.predict(_features(tokens), log_odds(base)))
         return OutcomePrediction(base, linear, linear if self.leads else base)
 
-    def learn(self, tokens: Sequence[str], known: AttemptFeatures, said: OutcomePrediction, outcome: bool) -> bool:
-        """The outcome of what was said: scored, then learnt. Whether the error has drifted."""
-        self._figures.score(said.told, said.base, outcome)
+    def learn(
+        self, tokens: Sequence[str], features: AttemptFeatures, prediction: OutcomePrediction, outcome: bool
+    ) -> bool:
+        """The outcome of a prediction: scored, then learnt. Whether the error has drifted."""
+        self._figures.score(prediction.told, prediction.base, outcome)
         if self.leads:
-            self._contenders.compare("base", said.base, said.linear, outcome)
+            self._contenders.compare("base", prediction.base, prediction.linear, outcome)
         else:
-            self._contenders.compare("linear", said.linear, said.base, outcome)
-        self._linear.learn(_features(tokens, known), log_odds(said.base), outcome)
+            self._contenders.compare("linear", prediction.linear, prediction.base, outcome)
+        self._linear.learn(_features(tokens, features), log_odds(prediction.base), outcome)
         self.learnt += 1
-        if "error" not in self._watch.see(abs(outcome - said.told), known):
+        if "error" not in self._watch.see(abs(outcome - prediction.told), features):
             return False
         self._drifted()
         return True
@@ -85,7 +87,7 @@ class OutcomeModel:
         return self._linear.moved(_features(tokens)) if self.leads else ()
 
     def quality(self) -> Quality:
-        """How good what was told has been."""
+        """How good the published predictions have been."""
         return quality_of(self.question, self._contenders.leader, self._figures)
 
     def state(self) -> OutcomeModelState:
@@ -109,15 +111,15 @@ class OutcomeModel:
         self.learnt, self.drifts = state.learnt, state.drifts
 
     def _drifted(self) -> None:
-        """Counted; what happened before says nothing of the duel any more, and a challenger begins anew."""
+        """Counted; what happened before counts no more in the duel, and a challenger begins anew."""
         self.drifts += 1
         self._contenders.forget("base" if self.leads else "linear")
         if not self.leads:
             self._linear = LinearModel(LEARNING_RATE)
 
 
-_NOTHING: Final = AttemptFeatures(None, 0, 0, b"")
+_NO_FEATURES: Final = AttemptFeatures(None, 0, 0, b"")
 
 
-def _features(tokens: Sequence[str], known: AttemptFeatures = _NOTHING) -> Features:
-    return Features(known, dict.fromkeys(tokens, 1.0))
+def _features(tokens: Sequence[str], features: AttemptFeatures = _NO_FEATURES) -> Features:
+    return Features(features, dict.fromkeys(tokens, 1.0))

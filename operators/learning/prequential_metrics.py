@@ -1,4 +1,4 @@
-"""How good predictions are, told by their outcomes as they come: log loss, Brier, calibration and AUC.
+"""How good predictions are, measured by their outcomes as they come: log loss, Brier, calibration and AUC.
 
 In: probabilities with outcomes, one after the other. Out: figures in which older outcomes count less.
 Refused: nothing.
@@ -40,19 +40,19 @@ class Prequential:
         self.state = state or PrequentialState()
 
     def score(self, probability: float, base_rate: float, outcome: bool) -> None:
-        """One prediction with its outcome, and what the base rate had said. Probabilities exclusive of 0 and 1."""
+        """One prediction with its outcome, and what the base rate had predicted. Probabilities exclusive of 0 and 1."""
         state = self.state
         state.labels += 1
         state.until_halved -= 1
-        place = int(probability * BINS)
-        state.scores[place // _BINS_A_CALIBRATION_BIN] += probability
+        index = int(probability * BINS)
+        state.scores[index // _BINS_A_CALIBRATION_BIN] += probability
         if outcome:
-            state.yes[place] += 1.0
+            state.yes[index] += 1.0
             state.log_loss -= math.log(probability)
             state.base_log_loss -= math.log(base_rate)
             state.brier += (1.0 - probability) ** 2
         else:
-            state.no[place] += 1.0
+            state.no[index] += 1.0
             state.log_loss -= math.log(1.0 - probability)
             state.base_log_loss -= math.log(1.0 - base_rate)
             state.brier += probability * probability
@@ -63,8 +63,8 @@ class Prequential:
         state = self.state
         state.until_halved = WINDOW
         state.log_loss, state.base_log_loss, state.brier = state.log_loss / 2, state.base_log_loss / 2, state.brier / 2
-        for counted in (state.scores, state.no, state.yes):
-            counted[:] = [each / 2 for each in counted]
+        for values in (state.scores, state.no, state.yes):
+            values[:] = [value / 2 for value in values]
 
     @property
     def weight(self) -> float:
@@ -91,7 +91,7 @@ class Prequential:
         """Expected calibration error: mean distance of score and share of yes over ten equal bins, by their weight."""
         weight = self.weight or 1.0
         yes, no = _tenths(self.state.yes), _tenths(self.state.no)
-        return sum(abs(score - came) for score, came, _ in zip(self.state.scores, yes, no, strict=True)) / weight
+        return sum(abs(score - count) for score, count, _ in zip(self.state.scores, yes, no, strict=True)) / weight
 
     @property
     def auc(self) -> float:
@@ -104,6 +104,6 @@ class Prequential:
         return ranked / pairs if pairs else 0.5
 
 
-def _tenths(counted: Sequence[float]) -> list[float]:
+def _tenths(values: Sequence[float]) -> list[float]:
     size = _BINS_A_CALIBRATION_BIN
-    return [sum(counted[first : first + size]) for first in range(0, BINS, size)]
+    return [sum(values[first : first + size]) for first in range(0, BINS, size)]

@@ -3,7 +3,7 @@
 In: what is known at a checkpoint; later the outcome. Out: scores, figures, what has drifted.
 Refused: saved state of another format (``StateUnreadable``, by its reader).
 
-The models look at a silence at its first ``LOOKS`` checkpoints. After that its features say nothing new, and only the
+The models look at a silence at its first ``LOOKS`` checkpoints. After that its features add nothing new, and only the
 base rate moves: the score is the base rate of the checkpoint, shifted by what the features added at the last look.
 
 Every outcome is scored first, then learnt. What the first ``ALL_LEARNT`` looks turned out to be is all learnt; then it
@@ -53,7 +53,7 @@ REMEMBERED: Final = 20_000
 class Silence(msgspec.Struct, gc=False):
     """One silence under way. ``known``: at its first checkpoint; ``rates``: of its step, by checkpoint.
 
-    ``looks``: its features at the first checkpoints, as far as they have been asked for. ``factor``: what the features
+    ``looks``: its features at the first checkpoints, as far as they have been needed. ``factor``: what the features
     of the last look make of the base rate's odds.
     """
 
@@ -93,7 +93,7 @@ class ScorerState(msgspec.Struct, array_like=True, gc=False):
 
 
 class Scorer:
-    """The models of one question. ``checkpoints_ms``: the silences at which something is said, rising."""
+    """The models of one question. ``checkpoints_ms``: the silences that are scored, rising."""
 
     def __init__(self, checkpoints_ms: Sequence[int]) -> None:
         self.figures = Prequential()
@@ -110,62 +110,62 @@ class Scorer:
         self._looks: dict[AttemptFeatures, list[Features]] = {}
         self._looks_ms = tuple(checkpoints_ms[:LOOKS])
 
-    def silence(self, known: AttemptFeatures) -> Silence:
+    def silence(self, attempt_features: AttemptFeatures) -> Silence:
         """A silence at its first checkpoint."""
-        looks = self._looks.get(known)
+        looks = self._looks.get(attempt_features)
         if looks is None:
             if len(self._looks) >= REMEMBERED:
                 self._looks.clear()
-            looks = self._looks[known] = []
-        return Silence(known, self.rates.of(known.step or ""), looks)
+            looks = self._looks[attempt_features] = []
+        return Silence(attempt_features, self.rates.of(attempt_features.step or ""), looks)
 
-    def features(self, silence: Silence, place: int) -> Features:
+    def features(self, silence: Silence, index: int) -> Features:
         """Those of the look at a checkpoint, or the last before it."""
         looks = silence.looks
-        if place >= len(looks):
-            place = min(place, len(self._looks_ms) - 1)
+        if index >= len(looks):
+            index = min(index, len(self._looks_ms) - 1)
             step, _, *rest = msgspec.structs.astuple(silence.known)
-            while place >= len(looks):
+            while index >= len(looks):
                 looks.append(features_of(AttemptFeatures(step, self._looks_ms[len(looks)], *rest)))
-        return looks[place]
+        return looks[index]
 
-    def score(self, silence: Silence, place: int) -> float:
+    def score(self, silence: Silence, index: int) -> float:
         """P(yes) for a silence that has reached a checkpoint."""
-        counted = silence.rates[place]
-        yes = counted[1] + 0.5
-        base = yes / (counted[0] + 1.0 - yes)
-        if place < LOOKS:
+        counts = silence.rates[index]
+        yes = counts[1] + 0.5
+        base = yes / (counts[0] + 1.0 - yes)
+        if index < LOOKS:
             base_odds = math.log(base)
-            moved = self._odds(self.champion_challenger.leader, self.features(silence, place), base_odds) - base_odds
-            silence.factor = math.exp(min(max(moved, -FARTHEST), FARTHEST))
+            effect = self._odds(self.champion_challenger.leader, self.features(silence, index), base_odds) - base_odds
+            silence.factor = math.exp(min(max(effect, -FARTHEST), FARTHEST))
         odds = base * silence.factor
         score = odds / (1.0 + odds)
         return score if LEAST <= score <= MOST else min(max(score, LEAST), MOST)
 
-    def keeps(self, place: int, chance: int) -> bool:
+    def keeps(self, index: int, chance: int) -> bool:
         """Whether the prediction of a look is to be scored and learnt; if not, it is counted as sampled out.
 
         ``chance``: a stable hash of the attempt.
         """
-        if self._learns(place, chance):
+        if self._learns(index, chance):
             return True
         self.sampled_out += 1
         return False
 
-    def prediction(self, silence: Silence, place: int, at_ms: int, score: float) -> Prediction:
+    def prediction(self, silence: Silence, index: int, at_ms: int, score: float) -> Prediction:
         """A score that waits for its outcome."""
-        counted = silence.rates[place]
-        features, base_rate = self.features(silence, place), rate(counted)
-        return Prediction(features, counted, place, at_ms, score, base_rate, self.champion_challenger.leader)
+        counts = silence.rates[index]
+        features, base_rate = self.features(silence, index), rate(counts)
+        return Prediction(features, counts, index, at_ms, score, base_rate, self.champion_challenger.leader)
 
     def settle(self, predictions: Sequence[Prediction], outcome: bool, chance: int) -> list[str]:
         """The outcome of one attempt's predictions: scored, then learnt. Names what has drifted."""
-        for each in predictions:
-            self.figures.score(each.score, each.base_rate, outcome)
+        for prediction in predictions:
+            self.figures.score(prediction.score, prediction.base_rate, outcome)
         drifted: list[str] = []
-        for each in predictions:
-            if each.checkpoint < LOOKS and self._learns(each.checkpoint, chance):
-                drifted += self._learn(each, outcome, chance)
+        for prediction in predictions:
+            if prediction.checkpoint < LOOKS and self._learns(prediction.checkpoint, chance):
+                drifted += self._learn(prediction, outcome, chance)
             elif self.hurries:
                 self.sampled_out += 1
         return drifted
@@ -198,10 +198,10 @@ class Scorer:
         self._learn_all_until = state.learn_all_until
         self.drifts = state.drifts
 
-    def _learns(self, place: int, chance: int) -> bool:
+    def _learns(self, index: int, chance: int) -> bool:
         if self.hurries and (chance >> _HURRIED_BITS) % HURRIED_ONE_IN:
             return False
-        return self.learnt < self._learn_all_until or _is_picked(place, chance)
+        return self.learnt < self._learn_all_until or _is_picked(index, chance)
 
     def _odds(self, name: ModelName, features: Features, base_odds: float) -> float:
         if name == "linear":
@@ -223,12 +223,12 @@ class Scorer:
         return self._notice(self._watch.see(abs(outcome - prediction.score), features.known))
 
     def _compare(self, challenger: ModelName, features: Features, base_odds: float, outcome: bool) -> None:
-        """A challenger and the leader say what they think, before either has learnt this outcome."""
+        """A challenger and the leader predict, before either has learnt this outcome."""
         leader = self.champion_challenger.leader
         if challenger != leader:
-            leaders = probability_of(self._odds(leader, features, base_odds))
-            said = probability_of(self._odds(challenger, features, base_odds))
-            self.champion_challenger.compare(challenger, said, leaders, outcome)
+            leader_probability = probability_of(self._odds(leader, features, base_odds))
+            probability = probability_of(self._odds(challenger, features, base_odds))
+            self.champion_challenger.compare(challenger, probability, leader_probability, outcome)
 
     def _notice(self, drifted: list[str]) -> list[str]:
         """A drift: counted; if it is the error's, the challenger begins anew, and all is learnt for a while."""
@@ -246,6 +246,6 @@ _HURRIED_BITS: Final = 16
 """Of the hash, above those that other samples are drawn by."""
 
 
-def _is_picked(place: int, chance: int) -> bool:
+def _is_picked(index: int, chance: int) -> bool:
     """Whether a look is among those learnt: every one of the last, half of those before it, a quarter ..."""
-    return chance % (1 << (LOOKS - 1 - place)) == 0
+    return chance % (1 << (LOOKS - 1 - index)) == 0
