@@ -1,4 +1,4 @@
-"""Why a score is what it is: the few features that moved it most, in words an agent reads.
+"""Why a score is what it is: the few features that moved it most, in text that an agent reads.
 
 In: what each feature adds to the log-odds of not completing. Out: the few largest, those of one meaning put together;
 sentences in both languages. Refused: nothing; what is too small to matter is left out.
@@ -16,7 +16,7 @@ MOST: Final = 3
 LEAST_EFFECT: Final = 0.15
 """Log-odds below this are not worth a sentence: less than four points of a hundred at best."""
 _MINUTE_MS: Final = 60_000
-_WAYS: Final = {
+_DIRECTIONS: Final = {
     "": (Words("更可能不再继续", "less likely to finish"), Words("更可能继续完成", "more likely to finish")),
     "contact": (
         Words("更可能主动联系我们", "more likely to contact us"),
@@ -31,10 +31,10 @@ _WAYS: Final = {
         Words("不太像是这个原因", "this reason is less likely"),
     ),
 }
-"""By question: what speaks for yes, what for no."""
+"""By question: the text of an effect towards yes, and towards no."""
 Titles = Mapping[str, Words]
 _UNTITLED: Final[Titles] = {}
-_NAMED: Final = {"because": Words("原因：", "Because:"), "at": Words("停在：", "Stopped at:")}
+_PREFIXES: Final = {"because": Words("原因：", "Because:"), "at": Words("停在：", "Stopped at:")}
 
 
 def what_moved(effects: Iterable[tuple[str, float]]) -> tuple[FeatureEffect, ...]:
@@ -48,42 +48,42 @@ def what_moved(effects: Iterable[tuple[str, float]]) -> tuple[FeatureEffect, ...
     return tuple(FeatureEffect(feature, round(effect, 3)) for feature, effect in large[:MOST])
 
 
-def explained(moved: FeatureEffect, reasons: Titles = _UNTITLED, steps: Titles = _UNTITLED) -> Words:
+def explained(contribution: FeatureEffect, reasons: Titles = _UNTITLED, steps: Titles = _UNTITLED) -> Words:
     """``整个办理用时约 3 分钟：更可能不再继续``, ``About 3 minutes into it: less likely to finish``.
 
     ``reasons``, ``steps``: titles by code and id.
     """
-    question, _, feature = moved.feature.rpartition(":")
-    up, down = _WAYS[question]
-    what, way = _feature(feature, reasons, steps), up if moved.effect > 0 else down
-    return Words(f"{what.zh}：{way.zh}", f"{what.en}: {way.en}")
+    question, _, feature = contribution.feature.rpartition(":")
+    more, less = _DIRECTIONS[question]
+    text, direction = _feature_text(feature, reasons, steps), more if contribution.effect > 0 else less
+    return Words(f"{text.zh}：{direction.zh}", f"{text.en}: {direction.en}")
 
 
-def _feature(feature: str, reasons: Titles, steps: Titles) -> Words:
+def _feature_text(feature: str, reasons: Titles, steps: Titles) -> Words:
     if feature == "confirmed":
         return Words("坐席过往的反馈", "What agents said in such cases")
-    name, _, named = feature.partition("=")
-    if name in _NAMED:
+    name, _, value = feature.partition("=")
+    if name in _PREFIXES:
         titles = reasons if name == "because" else steps
-        before_it, title = _NAMED[name], titles.get(named, Words(named, named))
-        return Words(f"{before_it.zh}{title.zh}", f"{before_it.en} {title.en}")
+        prefix, title = _PREFIXES[name], titles.get(value, Words(value, value))
+        return Words(f"{prefix.zh}{title.zh}", f"{prefix.en} {title.en}")
     if feature == "dwell0_none":
         return Words("刚开始办理", "Just begun")
     if feature.startswith("age"):
-        time = _about(int(feature.removeprefix("age")))
-        return Words(f"办理已用时约 {time.zh}", f"About {time.en} into it")
+        duration = _duration_text(int(feature.removeprefix("age")))
+        return Words(f"办理已用时约 {duration.zh}", f"About {duration.en} into it")
     if feature.startswith("dwell"):
-        place, _, number = feature.removeprefix("dwell").partition("_")
-        time = _about(int(number))
-        before = int(place) + 1
-        zh = "上一步" if before == 1 else f"前第 {before} 步"
-        en = "the step before" if before == 1 else f"the step {before} before"
-        return Words(f"在{zh}用时约 {time.zh}", f"About {time.en} at {en}")
+        index, _, number = feature.removeprefix("dwell").partition("_")
+        duration = _duration_text(int(number))
+        distance = int(index) + 1
+        zh = "上一步" if distance == 1 else f"前第 {distance} 步"
+        en = "the step before" if distance == 1 else f"the step {distance} before"
+        return Words(f"在{zh}用时约 {duration.zh}", f"About {duration.en} at {en}")
     kind, count = feature[:-1], int(feature[-1])
     return in_words(kind, None, None, None, count)
 
 
-def _about(number: int) -> Words:
+def _duration_text(number: int) -> Words:
     """The length of a bin, roughly."""
     begins_ms = bin_begins_ms(number)
     if begins_ms < _MINUTE_MS:

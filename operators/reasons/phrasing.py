@@ -1,4 +1,4 @@
-"""The words of a hint: what to say first, and the evidence in plain language.
+"""The texts of a hint: what to say first, and the evidence in plain language.
 
 In: texts and titles from the catalogue, evidence from the reasons. Out: ``Words`` (zh, en).
 Refused: nothing; a brace in a text that is not ``{journey}`` or ``{step}`` stays as it is.
@@ -13,7 +13,7 @@ from operators.records.facts import Evidence, Signal
 EXPLANATIONS: Final = 5
 """How many pieces of evidence a hint explains: what a person reads at a glance."""
 
-_SOME_STEP: Final = Words("这一步", "this step")
+_UNNAMED_STEP: Final = Words("这一步", "this step")
 
 _FAILED: Final = Words("失败", "failed")
 _EVENTS: Final = {
@@ -31,44 +31,44 @@ _EVENTS: Final = {
 
 def say(text: Words, journey: Words, step: Words | None) -> Words:
     """``text`` with ``{journey}`` and ``{step}`` filled in (no step: "this step")."""
-    step = step or _SOME_STEP
-    return Words(_filled(text.zh, journey.zh, step.zh), _filled(text.en, _inside(journey.en), step.en))
+    step = step or _UNNAMED_STEP
+    return Words(_filled(text.zh, journey.zh, step.zh), _filled(text.en, _in_sentence(journey.en), step.en))
 
 
-def explanation(found: Iterable[Evidence | Signal], steps: Mapping[str, Words]) -> tuple[Words, ...]:
-    """The first few pieces of evidence, or of mere signals, in words. ``steps``: titles by id."""
-    return tuple(words for words, _ in zip(_each(found, steps), range(EXPLANATIONS), strict=False))
+def explanation(evidence: Iterable[Evidence | Signal], steps: Mapping[str, Words]) -> tuple[Words, ...]:
+    """The first few pieces of evidence, or of mere signals, as text. ``steps``: titles by id."""
+    return tuple(text for text, _ in zip(_evidence_texts(evidence, steps), range(EXPLANATIONS), strict=False))
 
 
-def _each(found: Iterable[Evidence | Signal], steps: Mapping[str, Words]) -> Iterable[Words]:
-    for each in found:
-        kind = each.signal if isinstance(each, Evidence) else each.kind
-        yield in_words(kind, _title(each.step, steps), each.code, each.field, each.count)
+def _evidence_texts(evidence: Iterable[Evidence | Signal], steps: Mapping[str, Words]) -> Iterable[Words]:
+    for item in evidence:
+        kind = item.signal if isinstance(item, Evidence) else item.kind
+        yield in_words(kind, _title(item.step, steps), item.code, item.field, item.count)
 
 
 def in_words(kind: str, step: Words | None, code: str | None, field: str | None, count: int) -> Words:
     """One signal: ``人脸识别：失败 3 次（face_mismatch）``, ``Face check: failed 3 times (face_mismatch)``."""
     if kind == "at_step":
-        event = Words("在此中断", "stopped here")
+        text = Words("在此中断", "stopped here")
     else:
         name = _EVENTS.get(kind, Words(kind, kind))
-        event = Words(f"{name.zh} {count} 次", f"{name.en} {_times(count)}")
+        text = Words(f"{name.zh} {count} 次", f"{name.en} {_times_text(count)}")
         if field is not None:
-            event = Words(f"{field} {event.zh}", f"{field} {event.en}")
+            text = Words(f"{field} {text.zh}", f"{field} {text.en}")
         if code is not None:
-            event = Words(f"{event.zh}（{code}）", f"{event.en} ({code})")
-    return event if step is None else Words(f"{step.zh}：{event.zh}", f"{step.en}: {event.en}")
+            text = Words(f"{text.zh}（{code}）", f"{text.en} ({code})")
+    return text if step is None else Words(f"{step.zh}：{text.zh}", f"{step.en}: {text.en}")
 
 
 def _title(step: str | None, steps: Mapping[str, Words]) -> Words | None:
     return None if step is None else steps.get(step, Words(step, step))
 
 
-def _times(count: int) -> str:
+def _times_text(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-def _inside(title: str) -> str:
+def _in_sentence(title: str) -> str:
     """An English title in the middle of a sentence: a small first letter, but in abbreviations."""
     return title[0].lower() + title[1:] if title[1:2].islower() else title
 

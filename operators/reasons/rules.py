@@ -27,7 +27,7 @@ PRIOR: Final = 1.0
 EARLIER_STEP: Final = 0.5
 """What a signal at an earlier step is worth."""
 
-_NOT_WHY: Final = frozenset(("rage_click", "at_step"))
+_NO_EXPLANATION: Final = frozenset(("rage_click", "at_step"))
 """Annoyance and whereabouts: no rage click counts unless something else speaks beside them."""
 
 _DECIMALS: Final = 10_000
@@ -36,7 +36,7 @@ _REMEMBERED_RANKINGS: Final = 4_096
 
 
 class Rule(msgspec.Struct, frozen=True, gc=False):
-    """One ``Speaks`` of one reason, ready to be asked. ``prefixes``: codes that ended in ``*``."""
+    """One ``Speaks`` of one reason, ready to be matched. ``prefixes``: codes that ended in ``*``."""
 
     reason: str
     weight: float
@@ -121,19 +121,19 @@ def _evidence(
     order: Mapping[str, int] | None,
 ) -> dict[str, list[Evidence]]:
     """What speaks for each reason."""
-    found: dict[str, list[Evidence]] = {}
+    by_reason: dict[str, list[Evidence]] = {}
     for signal in signals:
         factor = _repeated(signal.count) * (EARLIER_STEP if _is_earlier(signal.step, step, order) else 1.0)
-        for reason, weight in _spoken_for(rules.get(signal.kind, ()), signal.step, signal.code, signal.field):
+        for reason, weight in _weights_by_reason(rules.get(signal.kind, ()), signal.step, signal.code, signal.field):
             evidence = Evidence(signal.kind, signal.step, signal.code, signal.field, signal.count, weight * factor)
-            found.setdefault(reason, []).append(evidence)
+            by_reason.setdefault(reason, []).append(evidence)
     if step is not None:
-        for reason, weight in _spoken_for(rules.get("at_step", ()), step, None, None):
-            found.setdefault(reason, []).append(Evidence("at_step", step, None, None, 1, weight))
-    return found
+        for reason, weight in _weights_by_reason(rules.get("at_step", ()), step, None, None):
+            by_reason.setdefault(reason, []).append(Evidence("at_step", step, None, None, 1, weight))
+    return by_reason
 
 
-def _spoken_for(
+def _weights_by_reason(
     rules: Iterable[Rule], step: str | None, code: str | None, field: str | None
 ) -> Iterable[tuple[str, float]]:
     """The reasons that a signal speaks for, each with the weight of its heaviest rule."""
@@ -160,8 +160,8 @@ def _is_earlier(signal_step: str | None, step: str | None, order: Mapping[str, i
 def _ranked(
     evidence: Mapping[str, list[Evidence]], priority: Mapping[str, int], min_confidence: float
 ) -> tuple[RankedReason, ...]:
-    evidence = {reason: counted for reason, found in evidence.items() if (counted := _counted(found))}
-    scores = {reason: math.fsum(each.weight for each in counted) for reason, counted in evidence.items()}
+    evidence = {reason: kept for reason, items in evidence.items() if (kept := _without_lone_rage_clicks(items))}
+    scores = {reason: math.fsum(item.weight for item in kept) for reason, kept in evidence.items()}
     total = math.fsum(scores.values()) + PRIOR
     best_first = sorted(scores, key=lambda reason: (-scores[reason], -priority.get(reason, 0), reason))
     ranked = [
@@ -175,11 +175,11 @@ def _ranked(
     return tuple(ranked)
 
 
-def _counted(found: list[Evidence]) -> list[Evidence]:
+def _without_lone_rage_clicks(evidence: list[Evidence]) -> list[Evidence]:
     """Without the rage clicks where they are the only thing the customer did."""
-    if any(each.signal not in _NOT_WHY for each in found):
-        return found
-    return [each for each in found if each.signal != "rage_click"]
+    if any(item.signal not in _NO_EXPLANATION for item in evidence):
+        return evidence
+    return [item for item in evidence if item.signal != "rage_click"]
 
 
 def _strongest_first(evidence: Evidence) -> tuple[float, str, str, str, str]:
