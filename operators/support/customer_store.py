@@ -54,7 +54,10 @@ class CustomerStore(Generic[Row]):
 
     def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many customers may have changed since the last call, and they packed; an empty row is forgotten."""
-        rows = [self._customers.get(each) or self._empty(each) for each in pop_up_to(self._changed, most)]
+        rows = [
+            self._customers.get(customer_id) or self._empty(customer_id)
+            for customer_id in pop_up_to(self._changed, most)
+        ]
         return len(rows), msgspec.msgpack.encode(rows)
 
     def all_keys(self) -> list[str]:

@@ -25,7 +25,7 @@ _EDGES_S: Final = (
     *(1, 1.5, 2, 3, 4.5, 7, 10, 15, 22, 34, 50, 75, 115, 170, 260, 390, 580, 870, 1_300, 2_000),
     *(3_000, 4_400, 6_600, 10_000),
 )
-EDGES_MS: Final = tuple(round(each * 1000) for each in _EDGES_S)
+EDGES_MS: Final = tuple(round(edge_s * 1000) for edge_s in _EDGES_S)
 """Each half as long again as the one before."""
 
 
@@ -98,7 +98,7 @@ class Dwell:
             return
         ordered = sorted(self.pending)
         below = [0, *(bisect_left(ordered, edge) for edge in EDGES_MS), len(ordered)]
-        self.ranges = [number + below[place + 1] - below[place] for place, number in enumerate(self.ranges)]
+        self.ranges = [number + below[index + 1] - below[index] for index, number in enumerate(self.ranges)]
 
 
 def stored_dwell(row: DwellRow) -> Dwell:
@@ -107,6 +107,6 @@ def stored_dwell(row: DwellRow) -> Dwell:
         sketch = kll_floats_sketch.deserialize(row.sketch)
         return Dwell(row.ranges, None if sketch.is_empty() else sketch)
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
-        found = f"{len(row.sketch)} bytes that hold none ({error})"
-        message = f"sketch of dwell times: found {found}, expected one that was stored"
+        description = f"{len(row.sketch)} bytes that hold none ({error})"
+        message = f"sketch of dwell times: found {description}, expected one that was stored"
         raise ValueError(message) from error

@@ -43,9 +43,9 @@ class ProportionDifference(NamedTuple):
     interval: Interval
 
 
-def wilson_interval(of: Proportion, z: float = Z_95) -> Interval:
+def wilson_interval(proportion: Proportion, z: float = Z_95) -> Interval:
     """The score interval of a share (Wilson 1927); 0 to 1 without a trial. Raises ValueError."""
-    successes, trials = of
+    successes, trials = proportion
     if not 0 <= successes <= trials:
         message = f"proportion: found {successes} successes of {trials}, expected 0 to as many as there are trials"
         raise ValueError(message)

@@ -14,8 +14,8 @@ _PERSON: Final = b"zhiyin-mask"
 
 def masked(customer_id: str, key: bytes) -> str:
     """The mask of one customer; ``key``: of any length."""
-    short = hashlib.blake2b(key, digest_size=32).digest()
+    short_key = hashlib.blake2b(key, digest_size=32).digest()
     digest = hashlib.blake2b(
-        customer_id.encode("utf-8", "surrogatepass"), digest_size=_BYTES, key=short, person=_PERSON
+        customer_id.encode("utf-8", "surrogatepass"), digest_size=_BYTES, key=short_key, person=_PERSON
     ).hexdigest()
     return f"{PREFIX}{digest}"

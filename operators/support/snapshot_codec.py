@@ -1,4 +1,4 @@
-"""Stored state coming back: rows in packs, and what is said when they are not ours."""
+"""Stored state coming back: rows in packs, and the error when they are not ours."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, Generic, TypeVar
@@ -9,7 +9,7 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 class StateUnreadable(Exception):
-    """Saved state that is not of our format. ``found``, ``expected``: the format words."""
+    """Saved state that is not of our format. ``found``, ``expected``: the format names."""
 
     def __init__(self, found: str, expected: str) -> None:
         self.found = found
@@ -54,11 +54,11 @@ class SnapshotCodec(Generic[Record]):
     def decode(self, packed: bytes) -> Record:
         """One record whose first field is its format. Raises StateUnreadable unless it is ours."""
         try:
-            found = _OUTLINE.decode(packed).format
+            stored_format = _OUTLINE.decode(packed).format
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StateUnreadable("nothing we know", self._format) from error
-        if found != self._format:
-            raise StateUnreadable(repr(found), self._format)
+        if stored_format != self._format:
+            raise StateUnreadable(repr(stored_format), self._format)
         try:
             return self._one.decode(packed)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -59,14 +59,14 @@ class TimerWheel(Generic[Item]):
             buckets, heap, bucket = self._near, self._near_heap, at_ms >> BUCKET_BITS
         else:
             buckets, heap, bucket = self._far, self._far_heap, (at_ms + self._phase_ms) >> FAR_BITS
-        waiting = buckets.get(bucket)
-        if waiting is None:
+        stored = buckets.get(bucket)
+        if stored is None:
             buckets[bucket] = item
             heapq.heappush(heap, bucket)
-        elif isinstance(waiting, list):
-            waiting.append(item)
+        elif isinstance(stored, list):
+            stored.append(item)
         else:
-            buckets[bucket] = [waiting, item]
+            buckets[bucket] = [stored, item]
 
     def due(self, before_ms: int) -> Iterator[tuple[int, list[Item]]]:
         """Takes out what waits for an instant strictly before ``before_ms``, oldest bucket first.
@@ -94,8 +94,8 @@ class TimerWheel(Generic[Item]):
                 self.add(item, item.timer_ms)
 
     def __len__(self) -> int:
-        return sum(len(_listed(each)) for buckets in (self._near, self._far) for each in buckets.values())
+        return sum(len(_listed(stored)) for buckets in (self._near, self._far) for stored in buckets.values())
 
 
-def _listed(waiting: Item | list[Item]) -> list[Item]:
-    return waiting if isinstance(waiting, list) else [waiting]
+def _listed(stored: Item | list[Item]) -> list[Item]:
+    return stored if isinstance(stored, list) else [stored]

@@ -1,7 +1,7 @@
 """Instants and durations: whole milliseconds inside, ISO 8601 UTC outside.
 
 In: aware or naive datetimes (naive is read as UTC), epoch milliseconds, duration
-words such as ``300s``. Out: integers in milliseconds, or text for the wire.
+texts such as ``300s``. Out: integers in milliseconds, or text for the wire.
 Refused: a duration without a unit, named with what is expected.
 """
 
@@ -30,7 +30,7 @@ def to_ms(moment: datetime) -> int:
 
 def all_to_ms(moments: Iterable[datetime]) -> list[int]:
     """``to_ms`` of each, without a call for each."""
-    return [round(each.timestamp() * 1000) if each.tzinfo is not None else to_ms(each) for each in moments]
+    return [round(moment.timestamp() * 1000) if moment.tzinfo is not None else to_ms(moment) for moment in moments]
 
 
 @lru_cache(maxsize=16_384)
@@ -49,12 +49,12 @@ def iso_text(at_ms: int) -> str:
 
 
 def duration_ms(text: str) -> int:
-    """Milliseconds of a duration word: ``500ms``, ``2s``, ``5m``, ``24h``, ``7d``.
+    """Milliseconds of a duration text: ``500ms``, ``2s``, ``5m``, ``24h``, ``7d``.
 
     Raises ValueError for anything else.
     """
-    found = _DURATION.fullmatch(text)
-    if found is None:
+    match = _DURATION.fullmatch(text)
+    if match is None:
         message = f"duration: found {text!r}, expected a number and a unit such as 500ms, 2s, 5m, 24h or 7d"
         raise ValueError(message)
-    return round(float(found[1]) * MILLISECONDS[found[2]])
+    return round(float(match[1]) * MILLISECONDS[match[2]])
