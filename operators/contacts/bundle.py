@@ -1,4 +1,4 @@
-"""The bundle an agent is told as a contact begins, and what it is made of: records and their document.
+"""The bundle an agent gets as a contact begins, and what it is made of: records and their document.
 
 In: what events tell of contacts, policies and traits, as records. Out: the ``Bundle``, its end, whose customer
 somebody is, and the bundle as a dictionary ready to be written as JSON. Refused: nothing.
@@ -124,8 +124,8 @@ def bundle_document(bundle: Bundle) -> dict[str, Any]:
     document["expires_at"] = iso_text(document.pop("expires_at_ms"))
     for need in document["needs"]:
         need["text"] = need.pop("say")
-    document["interruption"] = _said(bundle.interruption)
-    document["struggling"] = _said(bundle.struggling)
+    document["interruption"] = _optional_hint_document(bundle.interruption)
+    document["struggling"] = _optional_hint_document(bundle.struggling)
     return document
 
 
@@ -135,9 +135,9 @@ def change_document(change: BundleChanged) -> dict[str, Any]:
         "bundle_id": change.bundle_id,
         "customer_id": change.customer_id,
         "at": iso_text(change.at_ms),
-        "struggling": _said(change.struggling),
+        "struggling": _optional_hint_document(change.struggling),
     }
 
 
-def _said(hint: Hint | None) -> dict[str, Any] | None:
+def _optional_hint_document(hint: Hint | None) -> dict[str, Any] | None:
     return None if hint is None else hint_document(hint)

@@ -1,4 +1,4 @@
-"""The decision of bundles: everything a customer needs, told once to the agent whose contact with the customer begins.
+"""The decision of bundles: everything a customer needs, once, for the agent whose contact with the customer begins.
 
 In: policies and traits as events tell of them, break-offs and their ends, contacts, of one customer shard in order of
 arrival. Out: a ``Bundle`` for each contact that begins, a ``BundleChanged`` when the customer struggles meanwhile, a
@@ -9,10 +9,10 @@ A bundle holds the open interruption, if there is one, with its reason and fix, 
 within the hour in a transaction that he has neither broken off nor ended (if a rule knows why), and at most N needs
 read from the policies, the most important first; ``more`` says how many there are beyond. Customers of the control
 group get their needs, and nothing of their transactions. The id of a bundle is a hash of customer, conversation and
-instant: the same contact told twice is one bundle.
+instant: the same contact received twice is one bundle.
 
 An older state of a policy never replaces a newer one; one that has ended calls for nothing. A policy is forgotten when
-nothing was heard of it for ``keep_ms``, and of more than 50 a customer the one heard of longest ago.
+nothing was received of it for ``keep_ms``, and of more than 50 a customer the one received longest ago.
 """
 
 import heapq
@@ -50,7 +50,7 @@ FORMAT: Final = "zhiyin-bundles-1"
 POLICIES_A_CUSTOMER: Final = 50
 QUESTIONS_A_CUSTOMER: Final = 8
 RATED_WITHIN_MS: Final = 86_400_000
-"""A word on an answer counts within a day of the question."""
+"""A rating of an answer counts within a day of the question."""
 CHANNELS: Final = frozenset(("phone", "counter", "chat"))
 _BEGINS: Final = frozenset(("abandoned", "struggled"))
 
@@ -74,7 +74,7 @@ class OpenBundle(msgspec.Struct, array_like=True, gc=False):
 
 
 class OfferedAnswer(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What a customer broke off for: so that a word on the hint is one on the answer."""
+    """What a customer broke off for: so that a rating of the hint is one of the answer."""
 
     hint_id: str
     question_id: str
@@ -100,7 +100,7 @@ _ROWS: Final = SnapshotCodec(ContactRow, FORMAT)
 
 
 class BundleDecision(CustomerStore[ContactRow]):
-    """The bundles of one shard's customers. ``keep_ms``: how long a policy is remembered after the last word of it.
+    """The bundles of one shard's customers. ``keep_ms``: how long a policy is remembered after its last event.
 
     ``keeps_changes``: whether what changes is noted for ``changes``.
     """
@@ -116,19 +116,19 @@ class BundleDecision(CustomerStore[ContactRow]):
 
     def decide(self, inputs: Sequence[ContactInput], now_ms: int) -> list[ContactOutput]:
         """What follows from ``inputs``, in their order; then what is past is forgotten."""
-        told: list[ContactOutput] = []
-        for given in inputs:
-            row = self._customers.get(given.customer_id)
+        outputs: list[ContactOutput] = []
+        for item in inputs:
+            row = self._customers.get(item.customer_id)
             if row is None:
-                if isinstance(given, Fact) and given.kind not in _BEGINS:
+                if isinstance(item, Fact) and item.kind not in _BEGINS:
                     continue
-                row = self._customers[given.customer_id] = ContactRow(given.customer_id)
-            told += self._take(row, given, now_ms)
+                row = self._customers[item.customer_id] = ContactRow(item.customer_id)
+            outputs += self._take(row, item, now_ms)
             self._note(row, now_ms)
-        return told + self.due(now_ms)
+        return outputs + self.due(now_ms)
 
     def due(self, now_ms: int) -> list[ContactOutput]:
-        """Forgets what time has passed over; nothing is told of it."""
+        """Forgets what time has passed over; there are no outputs."""
         while self._wakes and self._wakes[0][0] <= now_ms:
             wake_ms, customer_id = heapq.heappop(self._wakes)
             row = self._customers.get(customer_id)
@@ -154,25 +154,25 @@ class BundleDecision(CustomerStore[ContactRow]):
         self._wakes = [(row.wake_ms, row.customer_id) for row in self._customers.values() if row.wake_ms is not None]
         heapq.heapify(self._wakes)
 
-    def _take(self, row: ContactRow, given: ContactInput, now_ms: int) -> list[ContactOutput]:
-        if isinstance(given, Fact):
-            return self._transaction(row, given, now_ms)
-        if isinstance(given, AnswerNews):
-            return _rated(row, given)
-        if isinstance(given, Attendance):
-            return self._contact(row, given, now_ms)
+    def _take(self, row: ContactRow, item: ContactInput, now_ms: int) -> list[ContactOutput]:
+        if isinstance(item, Fact):
+            return self._transaction(row, item, now_ms)
+        if isinstance(item, AnswerNews):
+            return _rated(row, item)
+        if isinstance(item, Attendance):
+            return self._contact(row, item, now_ms)
         before = whereabouts(row)
-        if isinstance(given, PolicyNews):
-            _learn_policy(row, given)
-        elif given.at_ms >= row.traits_at_ms:
-            row.traits, row.traits_at_ms = _joined(row.traits, given.traits), given.at_ms
+        if isinstance(item, PolicyNews):
+            _learn_policy(row, item)
+        elif item.at_ms >= row.traits_at_ms:
+            row.traits, row.traits_at_ms = _merged_traits(row.traits, item.traits), item.at_ms
         known = whereabouts(row)
         return [] if known == before else [CustomerWhereabouts(row.customer_id, known)]
 
     def _transaction(self, row: ContactRow, fact: Fact, now_ms: int) -> list[ContactOutput]:
         if fact.kind == "struggled":
             return self._struggled(row, fact, now_ms)
-        row.breaks = [each for each in row.breaks if each.attempt_id != fact.attempt_id]
+        row.breaks = [break_off for break_off in row.breaks if break_off.attempt_id != fact.attempt_id]
         if fact.kind == "abandoned":
             return self._broken_off(row, fact)
         ended = None if row.struggling is None else row.struggling.ended_by(fact)
@@ -182,30 +182,34 @@ class BundleDecision(CustomerStore[ContactRow]):
         return self._changed_since(row, ended.over_ms - 1, now_ms)
 
     def _struggled(self, row: ContactRow, fact: Fact, now_ms: int) -> list[ContactOutput]:
-        """The latest struggle is remembered, unless nobody knows what it is about; who talks to him is told."""
-        *so_far, _ = fact.signals
-        reasons = self._reasons.rank(so_far, fact.step, fact.journey)
+        """The latest struggle is remembered, unless nobody knows what it is about; who talks to him sees it."""
+        *earlier_signals, _ = fact.signals
+        reasons = self._reasons.rank(earlier_signals, fact.step, fact.journey)
         if reasons[0].code == UNKNOWN or (row.struggling is not None and row.struggling.fact.at_ms > fact.at_ms):
             return []
         row.struggling = Struggling(msgspec.structs.replace(fact, reasons=reasons))
         return self._changed_since(row, fact.at_ms - 1, now_ms)
 
     def _changed_since(self, row: ContactRow, at_ms: int, now_ms: int) -> list[ContactOutput]:
-        """What the agent in contact is told of it; nothing when nobody is, or nobody knows at which desk."""
+        """The changes for the agent in contact; nothing when nobody is, or nobody knows at which desk."""
         contact = row.contact
         if contact is None or contact.agent_id is None or row.struggling is None or self._is_control(row):
             return []
-        told: list[ContactOutput] = []
+        changes: list[ContactOutput] = []
         for change in row.struggling.since(at_ms):
-            shown = None if change.struggle is None else self._hints.make(change.struggle, now_ms, None)
-            about = contact.bundle_id, row.customer_id, contact.agent_id, change.cause, change.at_ms
-            told.append(BundleChanged(*about, shown, contact.branch, contact.region))
-        return told
+            hint = None if change.struggle is None else self._hints.make(change.struggle, now_ms, None)
+            fields = contact.bundle_id, row.customer_id, contact.agent_id, change.cause, change.at_ms
+            changes.append(BundleChanged(*fields, hint, contact.branch, contact.region))
+        return changes
 
-    def _trouble(self, row: ContactRow, at_ms: int) -> Hint | None:
+    def _struggle_hint(self, row: ContactRow, at_ms: int) -> Hint | None:
         """What went wrong at an instant in a transaction under way, as the hint would say it."""
         fact = None if row.struggling is None else row.struggling.struggle_at(at_ms)
-        if fact is None or self._is_control(row) or any(each.attempt_id == fact.attempt_id for each in row.breaks):
+        if (
+            fact is None
+            or self._is_control(row)
+            or any(break_off.attempt_id == fact.attempt_id for break_off in row.breaks)
+        ):
             return None
         return self._hints.make(fact, at_ms, None)
 
@@ -218,43 +222,52 @@ class BundleDecision(CustomerStore[ContactRow]):
         reason = top_reason(fact).code
         if reason == UNKNOWN:
             return []
-        asked = OfferedAnswer(hint_id(fact), question_id(fact.journey, reason), fact.at_ms)
-        row.questions = [*row.questions[1 - QUESTIONS_A_CUSTOMER :], asked]
-        return [QuestionAsked(groups_of(fact.journey, row.traits.group), asked.question_id, fact.at_ms)]
+        answer = OfferedAnswer(hint_id(fact), question_id(fact.journey, reason), fact.at_ms)
+        row.questions = [*row.questions[1 - QUESTIONS_A_CUSTOMER :], answer]
+        return [QuestionAsked(groups_of(fact.journey, row.traits.group), answer.question_id, fact.at_ms)]
 
-    def _contact(self, row: ContactRow, given: Attendance, now_ms: int) -> list[ContactOutput]:
-        under_way = row.contact
-        if under_way is not None and given.at_ms < under_way.at_ms:
+    def _contact(self, row: ContactRow, attendance: Attendance, now_ms: int) -> list[ContactOutput]:
+        open_bundle = row.contact
+        if open_bundle is not None and attendance.at_ms < open_bundle.at_ms:
             return []
-        if not given.started:
-            if under_way is None or not _is_of(under_way, given):
+        if not attendance.started:
+            if open_bundle is None or not _is_of(open_bundle, attendance):
                 return []
             row.contact = None
-            return [_end(row, under_way, given.at_ms)]
-        if under_way is not None and _is_told(under_way, given):
+            return [_end(row, open_bundle, attendance.at_ms)]
+        if open_bundle is not None and _is_reported(open_bundle, attendance):
             return []
-        bundle = self._bundle(row, given)
+        bundle = self._bundle(row, attendance)
         row.contact = OpenBundle(
-            bundle.bundle_id, bundle.agent_id, given.conversation_id, given.at_ms, bundle.branch, bundle.region
+            bundle.bundle_id,
+            bundle.agent_id,
+            attendance.conversation_id,
+            attendance.at_ms,
+            bundle.branch,
+            bundle.region,
         )
-        since = self._changed_since(row, given.at_ms, now_ms)
-        return [bundle, *since] if under_way is None else [_end(row, under_way, given.at_ms), bundle, *since]
+        changes = self._changed_since(row, attendance.at_ms, now_ms)
+        return (
+            [bundle, *changes] if open_bundle is None else [_end(row, open_bundle, attendance.at_ms), bundle, *changes]
+        )
 
-    def _bundle(self, row: ContactRow, given: Attendance) -> Bundle:
-        channel: Any = given.channel if given.channel in CHANNELS else None
-        policies = [each.policy for each in row.policies.values() if each.policy.status not in ENDED]
-        needs = self._rules.needs(policies, channel, given.at_ms)
+    def _bundle(self, row: ContactRow, attendance: Attendance) -> Bundle:
+        channel: Any = attendance.channel if attendance.channel in CHANNELS else None
+        policies = [stored.policy for stored in row.policies.values() if stored.policy.status not in ENDED]
+        needs = self._rules.needs(policies, channel, attendance.at_ms)
         known = whereabouts(row)
         return Bundle(
-            bundle_id=stable_id("bundle", given.customer_id, given.conversation_id or "", str(given.at_ms)),
-            customer_id=given.customer_id,
-            agent_id=given.agent_id or None,
-            channel=given.channel,
-            conversation_id=given.conversation_id,
-            at_ms=given.at_ms,
-            expires_at_ms=given.at_ms + CONTACT_ENDS_AFTER_MS,
-            interruption=self._interruption(row, given.at_ms),
-            struggling=self._trouble(row, given.at_ms),
+            bundle_id=stable_id(
+                "bundle", attendance.customer_id, attendance.conversation_id or "", str(attendance.at_ms)
+            ),
+            customer_id=attendance.customer_id,
+            agent_id=attendance.agent_id or None,
+            channel=attendance.channel,
+            conversation_id=attendance.conversation_id,
+            at_ms=attendance.at_ms,
+            expires_at_ms=attendance.at_ms + CONTACT_ENDS_AFTER_MS,
+            interruption=self._interruption(row, attendance.at_ms),
+            struggling=self._struggle_hint(row, attendance.at_ms),
             needs=needs.found[: self._at_most],
             more=max(0, len(needs.found) - self._at_most),
             branch=known.branch,
@@ -272,12 +285,12 @@ class BundleDecision(CustomerStore[ContactRow]):
         """Forgets what is past, and the customer when nothing is left of him; puts him down for the next time."""
         self._mark(row.customer_id)
         kept_ms = now_ms - self._keep_ms
-        if any(each.at_ms <= kept_ms for each in row.policies.values()):
-            row.policies = {name: each for name, each in row.policies.items() if each.at_ms > kept_ms}
-        row.breaks = [each for each in row.breaks if each.at_ms > kept_ms]
+        if any(known.at_ms <= kept_ms for known in row.policies.values()):
+            row.policies = {name: known for name, known in row.policies.items() if known.at_ms > kept_ms}
+        row.breaks = [break_off for break_off in row.breaks if break_off.at_ms > kept_ms]
         if row.struggling is not None and row.struggling.until_ms <= now_ms:
             row.struggling = None
-        row.questions = [each for each in row.questions if each.at_ms + RATED_WITHIN_MS > now_ms]
+        row.questions = [question for question in row.questions if question.at_ms + RATED_WITHIN_MS > now_ms]
         if row.traits_at_ms <= kept_ms:
             row.traits, row.traits_at_ms = Traits(), 0
         if row.contact is not None and row.contact.at_ms + CONTACT_ENDS_AFTER_MS <= now_ms:
@@ -290,9 +303,9 @@ class BundleDecision(CustomerStore[ContactRow]):
             heapq.heappush(self._wakes, (wake_ms, row.customer_id))
 
     def _wake_ms(self, row: ContactRow) -> int | None:
-        ends_ms = [each.at_ms + self._keep_ms for each in row.policies.values()]
-        ends_ms += [each.at_ms + self._keep_ms for each in row.breaks]
-        ends_ms += [each.at_ms + RATED_WITHIN_MS for each in row.questions]
+        ends_ms = [known.at_ms + self._keep_ms for known in row.policies.values()]
+        ends_ms += [break_off.at_ms + self._keep_ms for break_off in row.breaks]
+        ends_ms += [question.at_ms + RATED_WITHIN_MS for question in row.questions]
         if row.struggling is not None:
             ends_ms.append(row.struggling.until_ms)
         if not row.traits.is_empty:
@@ -304,13 +317,13 @@ class BundleDecision(CustomerStore[ContactRow]):
 
 def whereabouts(row: ContactRow) -> Whereabouts:
     """Whose a customer is: his traits say it, else the newest policy that does."""
-    said: list[Traits | Policy] = [
+    sources: list[Traits | Policy] = [
         row.traits,
-        *(each.policy for each in sorted(row.policies.values(), key=_since, reverse=True)),
+        *(known.policy for known in sorted(row.policies.values(), key=_since, reverse=True)),
     ]
-    owner = next((each.owner_agent_id for each in said if each.owner_agent_id), None)
-    branch = next((each.branch for each in said if each.branch), None)
-    region = next((each.region for each in said if each.region), None)
+    owner = next((source.owner_agent_id for source in sources if source.owner_agent_id), None)
+    branch = next((source.branch for source in sources if source.branch), None)
+    region = next((source.region for source in sources if source.region), None)
     return Whereabouts(owner, branch, region, row.traits.group)
 
 
@@ -321,34 +334,38 @@ def _learn_policy(row: ContactRow, news: PolicyNews) -> None:
         return
     row.policies[name] = KnownPolicy(news.at_ms, news.policy)
     if len(row.policies) > POLICIES_A_CUSTOMER:
-        del row.policies[min(row.policies, key=lambda each: (row.policies[each].at_ms, each))]
+        del row.policies[min(row.policies, key=lambda policy_id: (row.policies[policy_id].at_ms, policy_id))]
 
 
-def _rated(row: ContactRow, given: AnswerNews) -> list[ContactOutput]:
+def _rated(row: ContactRow, rating: AnswerNews) -> list[ContactOutput]:
     """The rating of an answer, where it is known which question it answered."""
-    of_hint = next((each.question_id for each in row.questions if each.hint_id == given.hint_id), None)
-    rated = given.question_id or of_hint
-    if rated is None:
+    hint_question_id = next(
+        (question.question_id for question in row.questions if question.hint_id == rating.hint_id), None
+    )
+    rated_id = rating.question_id or hint_question_id
+    if rated_id is None:
         return []
-    groups = groups_of(rated.rpartition(".")[0], row.traits.group)
-    return [AnswerRated(groups, rated, given.solved, given.at_ms)]
+    groups = groups_of(rated_id.rpartition(".")[0], row.traits.group)
+    return [AnswerRated(groups, rated_id, rating.solved, rating.at_ms)]
 
 
-def _joined(known: Traits, said: Traits) -> Traits:
+def _merged_traits(known: Traits, newer: Traits) -> Traits:
     """What was not said stays as it was."""
-    changes = {name: value for name, value in msgspec.structs.asdict(said).items() if value is not None}
+    changes = {name: value for name, value in msgspec.structs.asdict(newer).items() if value is not None}
     return msgspec.structs.replace(known, **changes)
 
 
-def _is_told(under_way: OpenBundle, given: Attendance) -> bool:
-    """Whether the same agent has been told of this conversation already."""
-    same = given.conversation_id and under_way.conversation_id == given.conversation_id
-    return bool(same) and under_way.agent_id == given.agent_id
+def _is_reported(open_bundle: OpenBundle, attendance: Attendance) -> bool:
+    """Whether this conversation is reported to the same agent already."""
+    same = attendance.conversation_id and open_bundle.conversation_id == attendance.conversation_id
+    return bool(same) and open_bundle.agent_id == attendance.agent_id
 
 
-def _is_of(under_way: OpenBundle, end: Attendance) -> bool:
+def _is_of(open_bundle: OpenBundle, end: Attendance) -> bool:
     """Whether the end is that of this contact: an end that names no conversation ends any."""
-    return not end.conversation_id or not under_way.conversation_id or end.conversation_id == under_way.conversation_id
+    return (
+        not end.conversation_id or not open_bundle.conversation_id or end.conversation_id == open_bundle.conversation_id
+    )
 
 
 def _end(row: ContactRow, contact: OpenBundle, at_ms: int) -> BundleEnd:

@@ -26,7 +26,7 @@ from operators.support.timestamps import iso_text
 FORMAT: Final = "zhiyin-questions-1"
 EVERYBODY: Final = "all"
 TOLD: Final = 5
-"""So many questions a list tells: what a chat window shows at once."""
+"""So many questions a list holds: what a chat window shows at once."""
 QUESTIONS_A_GROUP: Final = 64
 GROUPS: Final = 500
 COLD: Final = 0.01
@@ -133,8 +133,8 @@ class HotQuestions:
         self._catalogue = catalogue
         self._half_life_ms = half_life_ms
         self._groups: dict[str, dict[str, Heat]] = {}
-        self._untold: set[str] = set()
-        self._tell_at_ms: int | None = None
+        self._unsent: set[str] = set()
+        self._due_at_ms: int | None = None
         self._keeps_changes = keeps_changes
         self._changed: set[str] = set()
 
@@ -143,39 +143,39 @@ class HotQuestions:
 
     @property
     def next_due_ms(self) -> int | None:
-        """When the lists that have changed are to be told."""
-        return self._tell_at_ms
+        """When the lists that have changed are to be sent."""
+        return self._due_at_ms
 
-    def learn(self, group: str, given: QuestionAsked | AnswerRated, now_ms: int) -> None:
+    def learn(self, group: str, item: QuestionAsked | AnswerRated, now_ms: int) -> None:
         """Counts one question or rating for one group."""
-        solved = isinstance(given, AnswerRated) and given.solved
-        unsolved = isinstance(given, AnswerRated) and not given.solved
-        heat = Heat(float(isinstance(given, QuestionAsked)), float(solved), float(unsolved), given.at_ms)
+        solved = isinstance(item, AnswerRated) and item.solved
+        unsolved = isinstance(item, AnswerRated) and not item.solved
+        heat = Heat(float(isinstance(item, QuestionAsked)), float(solved), float(unsolved), item.at_ms)
         questions = self._groups.setdefault(group, {})
-        known = questions.get(given.question_id)
-        questions[given.question_id] = heat if known is None else merged(known, heat, self._half_life_ms)
+        known = questions.get(item.question_id)
+        questions[item.question_id] = heat if known is None else merged(known, heat, self._half_life_ms)
         if len(questions) > QUESTIONS_A_GROUP:
-            del questions[min(questions, key=lambda each: (self._now(questions[each], now_ms).asked, each))]
+            del questions[min(questions, key=lambda name: (self._now(questions[name], now_ms).asked, name))]
         self._keep_hottest(now_ms)
-        self._untold.add(group)
+        self._unsent.add(group)
         self._changed |= {group} if self._keeps_changes else set()
-        if self._tell_at_ms is None:
-            self._tell_at_ms = now_ms + TELL_AFTER_MS
+        if self._due_at_ms is None:
+            self._due_at_ms = now_ms + TELL_AFTER_MS
 
     def due(self, now_ms: int) -> list[HotList]:
         """The lists that have changed, at most once a second."""
-        if self._tell_at_ms is None or now_ms < self._tell_at_ms:
+        if self._due_at_ms is None or now_ms < self._due_at_ms:
             return []
-        untold, self._untold, self._tell_at_ms = sorted(self._untold), set(), None
-        return [self.hot_list(group, now_ms) for group in untold if group in self._groups]
+        unsent, self._unsent, self._due_at_ms = sorted(self._unsent), set(), None
+        return [self.hot_list(group, now_ms) for group in unsent if group in self._groups]
 
     def hot_list(self, group: str, now_ms: int) -> HotList:
         """What a group asks, the hottest first; questions that the catalogue no longer has are left out."""
         warm = [(name, self._now(heat, now_ms)) for name, heat in self._groups.get(group, {}).items()]
         warm = [(name, heat) for name, heat in warm if heat.asked >= COLD]
-        warm.sort(key=lambda each: (-each[1].score, each[0]))
-        told = (self._question(name, heat) for name, heat in warm)
-        return HotList(group, tuple(each for each in told if each is not None)[:TOLD], now_ms)
+        warm.sort(key=lambda item: (-item[1].score, item[0]))
+        questions = (self._question(name, heat) for name, heat in warm)
+        return HotList(group, tuple(question for question in questions if question is not None)[:TOLD], now_ms)
 
     def head(self) -> bytes:
         """Nothing beside the groups but the format's name."""
@@ -189,7 +189,7 @@ class HotQuestions:
     def changes(self, most: int = ALL) -> tuple[int, bytes]:
         """How many groups have changed since the last call, and they packed; an empty row is forgotten."""
         changed = pop_up_to(self._changed, most)
-        rows = [GroupRow(each, self._groups.get(each, {})) for each in changed]
+        rows = [GroupRow(group, self._groups.get(group, {})) for group in changed]
         return len(rows), msgspec.msgpack.encode(rows)
 
     def all_keys(self) -> list[str]:
@@ -242,9 +242,9 @@ class HotQuestions:
         )
 
 
-def hot_document(hot: HotList) -> dict[str, Any]:
+def hot_document(hot_list: HotList) -> dict[str, Any]:
     """The list as chatbots and the API see it."""
-    document: dict[str, Any] = msgspec.to_builtins(hot)
+    document: dict[str, Any] = msgspec.to_builtins(hot_list)
     document["at"] = iso_text(document.pop("at_ms"))
     return document
 

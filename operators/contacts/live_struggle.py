@@ -1,7 +1,7 @@
 """What a customer struggles with in a transaction under way, as far as the agent who talks to him should know.
 
 In: ``struggled`` facts whose reasons are known, the end of their attempt. Out: what was wrong at an instant, and what
-has changed since then, so that an agent is told right however late the contact is heard of. Refused: nothing.
+has changed since then, so that what an agent sees is right however late the contact arrives. Refused: nothing.
 
 It is trouble until that transaction is completed, cancelled or expired, and for an hour at the most.
 """
@@ -53,4 +53,4 @@ class Struggling(msgspec.Struct, array_like=True, frozen=True, gc=False):
         changes = [Change(self.fact.id, self.fact.at_ms, self.fact)]
         if self.over_id is not None:
             changes.append(Change(self.over_id, self.over_ms, None))
-        return [each for each in changes if each.at_ms > at_ms]
+        return [change for change in changes if change.at_ms > at_ms]

@@ -68,23 +68,23 @@ class NeedRules:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._zone = ZoneInfo(catalogue.bundles.zone)
-        ranked = sorted(catalogue.needs.items(), key=lambda each: (-each[1].priority, each[0]))
+        ranked = sorted(catalogue.needs.items(), key=lambda item: (-item[1].priority, item[0]))
         self._rules = [_Rule(code, rule, compiled(rule.when)) for code, rule in ranked]
 
     def needs(self, policies: Sequence[Policy], channel: ContactChannel | None, now_ms: int) -> Needs:
         """What ``policies`` call for now, the most important first; ``channel`` None: whatever the channel."""
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
-        around = {"now": now, "today": _midnight(now.astimezone(self._zone).date())}
-        seen = [(policy.policy_id, {"policy": as_variable(policy), **around}) for policy in policies]
-        found, failures = [], dict[str, int]()
-        for each in self._rules:
-            if channel is None or channel in each.rule.channels:
-                concerned, failed = _concerned(each.program, seen)
+        instants = {"now": now, "today": _midnight(now.astimezone(self._zone).date())}
+        inputs = [(policy.policy_id, {"policy": as_variable(policy), **instants}) for policy in policies]
+        needs, failures = [], dict[str, int]()
+        for entry in self._rules:
+            if channel is None or channel in entry.rule.channels:
+                concerned, failed = _concerned(entry.program, inputs)
                 if concerned:
-                    found.append(_need(each, concerned))
+                    needs.append(_need(entry, concerned))
                 if failed:
-                    failures[each.code] = failed
-        return Needs(tuple(found), failures)
+                    failures[entry.code] = failed
+        return Needs(tuple(needs), failures)
 
 
 def compiled(expression: str) -> "cel.Program":
@@ -111,10 +111,10 @@ def as_variable(policy: Policy) -> dict[str, Any]:
     return {name: _value(getattr(policy, name)) for name in FIELDS}
 
 
-def _concerned(program: "cel.Program", seen: Iterable[tuple[str, dict[str, Any]]]) -> tuple[list[str], int]:
+def _concerned(program: "cel.Program", inputs: Iterable[tuple[str, dict[str, Any]]]) -> tuple[list[str], int]:
     """The policies the rule applies to, and how many it could not be held against."""
     concerned, failed = [], 0
-    for policy_id, variables in seen:
+    for policy_id, variables in inputs:
         try:
             applies = program.execute(variables)
         except (ValueError, TypeError, KeyError, RuntimeError, OverflowError, ArithmeticError):
@@ -125,9 +125,9 @@ def _concerned(program: "cel.Program", seen: Iterable[tuple[str, dict[str, Any]]
     return concerned, failed
 
 
-def _need(each: _Rule, policies: Iterable[str]) -> Need:
-    rule = each.rule
-    return Need(each.code, rule.title, rule.say, rule.article, rule.priority, tuple(policies))
+def _need(entry: _Rule, policies: Iterable[str]) -> Need:
+    rule = entry.rule
+    return Need(entry.code, rule.title, rule.say, rule.article, rule.priority, tuple(policies))
 
 
 def _try_on(program: "cel.Program", expression: str, policy: Policy) -> None:
@@ -146,9 +146,9 @@ def _midnight(day: date) -> datetime:
 
 
 def _first_line(error: Exception) -> str:
-    """What CEL said, without the drawing of the place below it."""
-    said = str(error.args[0]) if error.args else str(error)
-    return f"no such field: {said}" if isinstance(error, KeyError) else said.splitlines()[0]
+    """What CEL said, without the drawing of the position below it."""
+    text = str(error.args[0]) if error.args else str(error)
+    return f"no such field: {text}" if isinstance(error, KeyError) else text.splitlines()[0]
 
 
 _EMPTY: Final = Policy("p")
