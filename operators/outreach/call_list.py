@@ -1,12 +1,12 @@
 """Whom an agent calls first: customers who broke off, did not come back for a while, and were helped by nobody.
 
 In: facts, contacts, outcomes of calls and do-not-call wishes of one customer shard, a reading at a time, and the
-instant it is now. Out: words: ``CallFirst`` when a customer goes on the list, ``NoCall`` when the entry is of no more
+instant it is now. Out: outputs: ``CallFirst`` when a customer goes on the list, ``NoCall`` when the entry is of no more
 use, ``NotListed`` for an abandonment that is not called about. Refused: saved state of another format
 (``StateUnreadable``).
 
 An abandonment waits for ``outreach.after``; what happens until then (a return, an end, a contact) forgets it without
-a word. A customer is on the list at most once, with the case of the greatest need; the others wait behind it. Asked
+an output. A customer is on the list at most once, with the case of the greatest need; the others wait behind it. Asked
 in this order, the first that applies keeps a customer off the list: ``do_not_call``, ``control`` (the group that is
 never helped first), ``contact`` (since the customer fell silent), ``cool_off``, ``quiet_hours``. What ends before
 the case does only puts it off.
@@ -83,31 +83,31 @@ class CallList(CustomerStore[CallMemory]):
     def decide(self, inputs: Sequence[CallListInput], now_ms: int) -> list[CallListOutput]:
         """What follows from ``inputs``, each taken when it happened, and from what is due by now.
 
-        What was due before one of them is listed before it is heard: after a crash the same entry is told again and
+        What was due before one of them is listed before it is taken: after a crash the same entry comes again and
         then ended, for the list may have it from before.
         """
-        words: list[CallListOutput] = []
-        for given in sorted(inputs, key=_HAPPENED_MS):
-            at_ms = min(given.at_ms, now_ms)
-            words += self.due(at_ms)
-            memory = self._customers.get(given.customer_id)
+        outputs: list[CallListOutput] = []
+        for item in sorted(inputs, key=_HAPPENED_MS):
+            at_ms = min(item.at_ms, now_ms)
+            outputs += self.due(at_ms)
+            memory = self._customers.get(item.customer_id)
             if memory is None:
-                if isinstance(given, Fact) and given.kind != "abandoned":
+                if isinstance(item, Fact) and item.kind != "abandoned":
                     continue
-                memory = CallMemory(given.customer_id)
-            words += self._take(memory, given, at_ms)
-            words += self._settle(memory, at_ms)
-        return words + self.due(now_ms)
+                memory = CallMemory(item.customer_id)
+            outputs += self._take(memory, item, at_ms)
+            outputs += self._settle(memory, at_ms)
+        return outputs + self.due(now_ms)
 
     def due(self, now_ms: int) -> list[CallListOutput]:
-        """What time alone brings, one instant after the other: cases whose time has come or is over are told."""
-        words: list[CallListOutput] = []
+        """What time alone brings, one instant after the other: the outputs for cases whose time has come or is over."""
+        outputs: list[CallListOutput] = []
         while self._wakes and self._wakes[0][0] <= now_ms:
             wake_ms, customer_id = heapq.heappop(self._wakes)
             memory = self._customers.get(customer_id)
             if memory is not None and memory.wake_ms == wake_ms:
-                words += self._settle(memory, wake_ms)
-        return words
+                outputs += self._settle(memory, wake_ms)
+        return outputs
 
     def forget(self, customer_id: str, now_ms: int) -> list[CallListOutput]:
         """Forgets a customer whole, his wish not to be called too; what is listed of him goes from the list."""
@@ -124,17 +124,17 @@ class CallList(CustomerStore[CallMemory]):
             memory.wake_ms = None
             self._remember(memory)
 
-    def _take(self, memory: CallMemory, given: CallListInput, now_ms: int) -> list[CallListOutput]:
-        if isinstance(given, Contact):
-            return self._contacted(memory, given, now_ms)
-        if isinstance(given, CallOutcome):
-            return self._called(memory, given, now_ms)
-        if isinstance(given, DoNotCall):
-            return self._wished(memory, given.wanted, given.at_ms, now_ms)
-        if given.kind == "abandoned":
-            return self._abandoned(memory, given, now_ms)
-        over = [each for each in memory.cases if each.attempt_id == given.attempt_id]
-        return self._end(memory, over, _ENDS[given.kind], now_ms)
+    def _take(self, memory: CallMemory, item: CallListInput, now_ms: int) -> list[CallListOutput]:
+        if isinstance(item, Contact):
+            return self._contacted(memory, item, now_ms)
+        if isinstance(item, CallOutcome):
+            return self._called(memory, item, now_ms)
+        if isinstance(item, DoNotCall):
+            return self._wished(memory, item.wanted, item.at_ms, now_ms)
+        if item.kind == "abandoned":
+            return self._abandoned(memory, item, now_ms)
+        ended = [case for case in memory.cases if case.attempt_id == item.attempt_id]
+        return self._end(memory, ended, _ENDS[item.kind], now_ms)
 
     def _abandoned(self, memory: CallMemory, fact: Fact, now_ms: int) -> list[CallListOutput]:
         silent_since_ms = fact.at_ms - fact.idle_ms
@@ -146,34 +146,34 @@ class CallList(CustomerStore[CallMemory]):
             return [NotListed(fact.attempt_id, fact.customer_id, fact.journey, "contact", now_ms)]
         expires_at_ms = fact.at_ms + self._forget_ms.get(fact.journey, 0)
         packed = msgspec.msgpack.encode(fact)
-        before = [each for each in memory.cases if each.attempt_id == fact.attempt_id]
-        words = self._end(memory, before, "returned", now_ms)
+        earlier = [case for case in memory.cases if case.attempt_id == fact.attempt_id]
+        outputs = self._end(memory, earlier, "returned", now_ms)
         memory.cases.append(Case(fact.attempt_id, silent_since_ms, fact.at_ms + self._after_ms, expires_at_ms, packed))
-        return words
+        return outputs
 
     def _contacted(self, memory: CallMemory, contact: Contact, now_ms: int) -> list[CallListOutput]:
         """Whoever talked to the customer had the hint in front of them: nobody need call."""
         if not contact.started:
             return []
         memory.contact_at_ms = max(memory.contact_at_ms, contact.at_ms)
-        over = [each for each in memory.cases if each.silent_since_ms < contact.at_ms]
-        return self._end(memory, over, "helped" if contact.channel == HELPED else "contact", now_ms)
+        ended = [case for case in memory.cases if case.silent_since_ms < contact.at_ms]
+        return self._end(memory, ended, "helped" if contact.channel == HELPED else "contact", now_ms)
 
     def _called(self, memory: CallMemory, outcome: CallOutcome, now_ms: int) -> list[CallListOutput]:
         if outcome.outcome == "do_not_call":
             return self._wished(memory, True, outcome.at_ms, now_ms)
-        listed = [each for each in memory.cases if each.outreach_id]
-        again = outcome.outcome == "no_answer" and memory.no_answers + 1 < self._tries
-        words = self._end(memory, listed, "called", now_ms)
-        if again:
-            memory.cases += [_waiting_again(each) for each in listed]
-        memory.no_answers = memory.no_answers + 1 if again else 0
-        until_ms = outcome.at_ms + (self._no_answer_ms if again else self._cool_off_ms)
+        listed = [case for case in memory.cases if case.outreach_id]
+        tries_again = outcome.outcome == "no_answer" and memory.no_answers + 1 < self._tries
+        outputs = self._end(memory, listed, "called", now_ms)
+        if tries_again:
+            memory.cases += [_waiting_again(case) for case in listed]
+        memory.no_answers = memory.no_answers + 1 if tries_again else 0
+        until_ms = outcome.at_ms + (self._no_answer_ms if tries_again else self._cool_off_ms)
         memory.cool_off_until_ms = max(memory.cool_off_until_ms, until_ms)
-        return words
+        return outputs
 
     def _wished(self, memory: CallMemory, wanted: bool, at_ms: int, now_ms: int) -> list[CallListOutput]:
-        """The later word counts, whatever the order they arrive in; at the same instant the customer's no."""
+        """The later wish counts, whatever the order they arrive in; at the same instant the customer's no."""
         if not wanted:
             if at_ms > memory.do_not_call_at_ms:
                 memory.do_not_call_at_ms = 0
@@ -181,14 +181,14 @@ class CallList(CustomerStore[CallMemory]):
         memory.do_not_call_at_ms = max(memory.do_not_call_at_ms, at_ms, 1)
         return self._end(memory, memory.cases, "do_not_call", now_ms)
 
-    def _end(self, memory: CallMemory, over: list[Case], cause: NoCallCause, now_ms: int) -> list[CallListOutput]:
-        """Forgets cases; those on the list go from it, aloud."""
-        gone = {each.attempt_id for each in over}
-        memory.cases = [each for each in memory.cases if each.attempt_id not in gone]
+    def _end(self, memory: CallMemory, ended: list[Case], cause: NoCallCause, now_ms: int) -> list[CallListOutput]:
+        """Forgets cases; those on the list go from it, with an output."""
+        attempt_ids = {case.attempt_id for case in ended}
+        memory.cases = [case for case in memory.cases if case.attempt_id not in attempt_ids]
         return [
-            NoCall(each.outreach_id, memory.customer_id, _FACT.decode(each.fact).journey, cause, now_ms)
-            for each in over
-            if each.outreach_id
+            NoCall(case.outreach_id, memory.customer_id, _FACT.decode(case.fact).journey, cause, now_ms)
+            for case in ended
+            if case.outreach_id
         ]
 
     def _settle(self, memory: CallMemory, now_ms: int) -> list[CallListOutput]:
@@ -197,27 +197,27 @@ class CallList(CustomerStore[CallMemory]):
             memory.contact_at_ms = 0
         if memory.cool_off_until_ms <= now_ms:
             memory.cool_off_until_ms = 0
-        words = self._end(memory, [each for each in memory.cases if each.expires_at_ms <= now_ms], "expired", now_ms)
-        if not any(each.outreach_id for each in memory.cases):
-            words += self._list_best(memory, now_ms)
+        outputs = self._end(memory, [case for case in memory.cases if case.expires_at_ms <= now_ms], "expired", now_ms)
+        if not any(case.outreach_id for case in memory.cases):
+            outputs += self._list_best(memory, now_ms)
         self._remember(memory)
-        return words
+        return outputs
 
     def _list_best(self, memory: CallMemory, now_ms: int) -> list[CallListOutput]:
-        words: list[CallListOutput] = []
+        outputs: list[CallListOutput] = []
         may_call: list[tuple[OutreachEntry, Case]] = []
-        for case in [each for each in memory.cases if each.due_ms <= now_ms]:
+        for case in [case for case in memory.cases if case.due_ms <= now_ms]:
             held_back = self._held_back(memory, case, now_ms)
             if held_back is not None:
-                words.append(held_back)
+                outputs.append(held_back)
                 memory.cases.remove(case)
             elif case.due_ms <= now_ms:
                 may_call.append((self._entry(memory, case, now_ms), case))
         if may_call:
             entry, case = max(may_call, key=_need)
             case.outreach_id = entry.outreach_id
-            words.append(CallFirst(entry))
-        return words
+            outputs.append(CallFirst(entry))
+        return outputs
 
     def _held_back(self, memory: CallMemory, case: Case, now_ms: int) -> NotListed | None:
         """Why the case is never to be listed; what ends in time puts it off instead."""

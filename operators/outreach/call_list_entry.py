@@ -1,6 +1,6 @@
-"""What is said of customers to be called first: entries of the list, the end of each, why somebody is not on it.
+"""The records of customers to be called first: entries of the list, the end of each, why somebody is not on it.
 
-In: a hint as it would be told, and what the catalogue says of calling. Out: frozen records with times in
+In: a hint as it would be made, and what the catalogue says of calling. Out: frozen records with times in
 epoch milliseconds, and the document that agents see. Refused: nothing.
 """
 
@@ -81,7 +81,7 @@ CallListOutput = CallFirst | NoCall | NotListed
 
 
 def outreach_id(attempt_id: str, abandoned_at_ms: int, tries: int) -> str:
-    """One id an abandonment and try: the same entry told twice is one entry."""
+    """One id an abandonment and try: the same entry made twice is one entry."""
     return stable_id("outreach", attempt_id, str(abandoned_at_ms), str(tries))
 
 

@@ -61,9 +61,9 @@ class CallMemory(msgspec.Struct, array_like=True, gc=False):
 
 def next_look_ms(memory: CallMemory) -> int | None:
     """The next instant at which something of the customer changes by itself."""
-    is_listed = any(each.outreach_id for each in memory.cases)
-    instants = [each.expires_at_ms for each in memory.cases]
-    instants += [each.due_ms for each in memory.cases if not is_listed]
+    is_listed = any(case.outreach_id for case in memory.cases)
+    instants = [case.expires_at_ms for case in memory.cases]
+    instants += [case.due_ms for case in memory.cases if not is_listed]
     if memory.cool_off_until_ms:
         instants.append(memory.cool_off_until_ms)
     if memory.contact_at_ms:
