@@ -69,7 +69,7 @@ class HintFeedback(msgspec.Struct, frozen=True):
 
 
 Verdict = Hint | Retirement | Speak | HeldBack | WordingReward
-"""The last is said by the wordings alone, in the place where the others pass."""
+"""Only the wordings give the last; it goes where the others go."""
 
 ArbitrationInput = Fact | Contact | HintFeedback
 
@@ -117,23 +117,23 @@ class Arbitration(CustomerStore[CustomerMemory]):
         self._speaks = "chatbot" in catalogue.hints.surfaces
 
     def decide(self, inputs: Sequence[ArbitrationInput], now_ms: int) -> list[Verdict]:
-        """The verdicts on ``inputs``, in their order, then on what is due: nobody speaks into a contact just heard of.
+        """The verdicts on ``inputs``, in their order, then on what is due: nobody speaks into a contact just received.
 
         An attempt that returned to its end has its hint retired for the end: that says more.
         """
         verdicts: list[Verdict] = []
         to_their_end = _returns_to_their_end(inputs)
-        for given in inputs:
-            self._mark(given.customer_id)
-        for place, given in enumerate(inputs):
-            if isinstance(given, Contact):
-                self._remember_contact(given)
-            elif isinstance(given, HintFeedback):
-                self._remember_feedback(given)
-            elif given.kind == "abandoned":
-                verdicts += self._abandoned(given, now_ms)
-            elif given.kind in _RETIRES and place not in to_their_end:
-                verdicts += self._over(given, now_ms)
+        for item in inputs:
+            self._mark(item.customer_id)
+        for index, item in enumerate(inputs):
+            if isinstance(item, Contact):
+                self._remember_contact(item)
+            elif isinstance(item, HintFeedback):
+                self._remember_feedback(item)
+            elif item.kind == "abandoned":
+                verdicts += self._abandoned(item, now_ms)
+            elif item.kind in _RETIRES and index not in to_their_end:
+                verdicts += self._over(item, now_ms)
         return verdicts + self.due(now_ms)
 
     def due(self, now_ms: int) -> list[Verdict]:
@@ -212,7 +212,7 @@ class Arbitration(CustomerStore[CustomerMemory]):
         return [Retirement(hint.hint_id, fact.customer_id, cause, now_ms, hint.journey) for hint in over]
 
     def _remember_contact(self, contact: Contact) -> None:
-        """The latest word on the contact counts, whatever the order it arrives in."""
+        """The latest event of the contact counts, whatever the order it arrives in."""
         memory = self._memory(contact.customer_id)
         if memory.contact_at_ms is None or contact.at_ms >= memory.contact_at_ms:
             memory.contact_at_ms = contact.at_ms
@@ -226,7 +226,7 @@ class Arbitration(CustomerStore[CustomerMemory]):
             memory.open_hints = [hint for hint in memory.open_hints if hint.hint_id != feedback.hint_id]
 
     def _speak_after_ms(self, now_ms: int) -> int | None:
-        """When a bot may open with a hint told now; None: not at all."""
+        """When a bot may open with a hint made now; None: not at all."""
         if not self._speaks:
             return None
         until_ms = quiet_until(self._quiet, now_ms) if self._quiet is not None else None
@@ -258,7 +258,7 @@ class Arbitration(CustomerStore[CustomerMemory]):
         """Drops the hints that have run out and what the window no longer counts."""
         window_began_ms = now_ms - self._window_ms
         if memory.told_at_ms:
-            memory.told_at_ms = [told_ms for told_ms in memory.told_at_ms if told_ms > window_began_ms]
+            memory.told_at_ms = [at_ms for at_ms in memory.told_at_ms if at_ms > window_began_ms]
         if memory.open_hints:
             memory.open_hints = [hint for hint in memory.open_hints if hint.expires_at_ms > now_ms]
         if memory.contact_at_ms is not None and memory.contact_at_ms + CONTACT_ENDS_AFTER_MS <= now_ms:
@@ -278,26 +278,26 @@ class Arbitration(CustomerStore[CustomerMemory]):
         if speaks_ms:
             return min(speaks_ms)
         ends_ms = [hint.expires_at_ms for hint in memory.open_hints]
-        ends_ms += [told_ms + self._window_ms for told_ms in memory.told_at_ms]
+        ends_ms += [at_ms + self._window_ms for at_ms in memory.told_at_ms]
         if memory.contact_at_ms is not None:
             ends_ms.append(memory.contact_at_ms + CONTACT_ENDS_AFTER_MS)
         return max(ends_ms, default=None)
 
 
 def _returns_to_their_end(inputs: Sequence[ArbitrationInput]) -> set[int]:
-    """The places of those ``returned`` from which the attempt went on to its end without another break-off."""
-    places: set[int] = set()
+    """The indexes of those ``returned`` from which the attempt went on to its end without another break-off."""
+    indexes: set[int] = set()
     ends: set[str] = set()
-    for place in range(len(inputs) - 1, -1, -1):
-        given = inputs[place]
-        if isinstance(given, Fact):
-            if given.kind in _ENDS:
-                ends.add(given.attempt_id)
-            elif given.kind == "abandoned":
-                ends.discard(given.attempt_id)
-            elif given.kind == "returned" and given.attempt_id in ends:
-                places.add(place)
-    return places
+    for index in range(len(inputs) - 1, -1, -1):
+        item = inputs[index]
+        if isinstance(item, Fact):
+            if item.kind in _ENDS:
+                ends.add(item.attempt_id)
+            elif item.kind == "abandoned":
+                ends.discard(item.attempt_id)
+            elif item.kind == "returned" and item.attempt_id in ends:
+                indexes.add(index)
+    return indexes
 
 
 def in_control_group(customer_id: str, salt: str, share: float) -> bool:

@@ -1,8 +1,8 @@
-"""One abandonment made into a hint: reason, words, need, priority, expiry.
+"""One abandonment made into a hint: reason, text, need, priority, expiry.
 
-In: an ``abandoned`` fact, the instant it is told and when a bot may open with it. Out: a ``Hint``.
+In: an ``abandoned`` fact, the instant the hint is made and when a bot may open with it. Out: a ``Hint``.
 Refused: nothing; a journey or reason that the catalogue no longer has gets its own name as title
-and the words of ``unknown``.
+and the text of ``unknown``.
 
 Need, 0 to 1: the learnt one where the fact has it; else the reason's own need, as far as we are sure of the reason,
 and more the more the customer has struggled::
@@ -48,7 +48,7 @@ class HintMaker:
         self.lifetime_ms = duration_ms(catalogue.hints.lifetime)
 
     def make(self, fact: Fact, now_ms: int, speak_after_ms: int | None) -> Hint:
-        """The hint for an abandonment told at ``now_ms``."""
+        """The hint for an abandonment, made at ``now_ms``."""
         ranked = top_reason(fact)
         reason = self._reasons.get(ranked.code, self._unknown)
         steps = self._steps.get(fact.journey, {})
@@ -77,7 +77,7 @@ class HintMaker:
             speak_after_ms=speak_after_ms,
             explanation=(
                 *explanation(ranked.evidence or _most_frequent_first(fact.signals), steps),
-                *(explained(each, self._titles, steps) for each in fact.effects),
+                *(explained(effect, self._titles, steps) for effect in fact.effects),
             ),
             step_titles=_titles((*ranked.evidence, *fact.signals), steps),
             other_reasons=tuple(self._others(fact)),
@@ -105,13 +105,13 @@ class HintMaker:
         return min(100, max(0, round(own + reason.priority + NEED_IN_PRIORITY * need)))
 
 
-def _titles(named: Iterable[Evidence | Signal], steps: Mapping[str, Words]) -> dict[str, Words]:
+def _titles(items: Iterable[Evidence | Signal], steps: Mapping[str, Words]) -> dict[str, Words]:
     """The titles of the steps that evidence and signals name."""
-    return {each.step: steps[each.step] for each in named if each.step is not None and each.step in steps}
+    return {item.step: steps[item.step] for item in items if item.step is not None and item.step in steps}
 
 
 def hint_id(fact: Fact) -> str:
-    """One hint an abandonment, however early it was noticed: the same fact told twice is the same hint."""
+    """One hint an abandonment, however early it was noticed: the same fact taken twice is the same hint."""
     return stable_id("hint", fact.attempt_id, str(fact.at_ms - fact.idle_ms))
 
 
@@ -123,7 +123,7 @@ def top_reason(fact: Fact) -> RankedReason:
 def need_score(reason: Reason, unknown: Reason, confidence: float, signals: Iterable[Signal]) -> float:
     """How much the customer needs a person, 0 to 1; the formula is the module's."""
     sure = unknown.need + confidence * (reason.need - unknown.need)
-    count = sum(each.count for each in signals if each.kind != "page_hidden")
+    count = sum(signal.count for signal in signals if signal.kind != "page_hidden")
     struggle = count / (count + HALF_STRUGGLE_SIGNALS)
     return round(sure + (1.0 - sure) * STRUGGLE_IN_NEED * struggle, 4)
 

@@ -37,12 +37,12 @@ def inverse_propensity(log: Iterable[WordingReward], variant: int) -> Estimate:
 
     Horvitz and Thompson, "A generalization of sampling without replacement from a finite universe", JASA 47, 1952.
     """
-    worths = [each.reward / each.propensity if each.variant == variant else 0.0 for each in log]
+    worths = [entry.reward / entry.propensity if entry.variant == variant else 0.0 for entry in log]
     count = len(worths)
     if count == 0:
         return Estimate(math.nan, math.nan, 0)
     mean = math.fsum(worths) / count
-    variance = math.fsum((each - mean) ** 2 for each in worths) / max(1, count - 1)
+    variance = math.fsum((worth - mean) ** 2 for worth in worths) / max(1, count - 1)
     return Estimate(mean, math.sqrt(variance / count), count)
 
 

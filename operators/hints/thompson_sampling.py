@@ -1,12 +1,12 @@
 """Which wording gets customers to finish: Thompson sampling over the wordings of one journey's reasons.
 
-In: hints as they are told, and how their attempts ended (completed: 1; cancelled or expired: 0). Out: the hint in the
+In: hints as they are made, and how their attempts ended (completed: 1; cancelled or expired: 0). Out: the hint in the
 wording chosen, with the propensity of that choice, and a ``WordingReward`` an outcome. Refused: saved state of another
 format (``StateUnreadable``).
 
 The share of a wording is the probability that it is the best one, as far as is known, moved a little towards
 equal shares so that none is ever given up, nor any propensity is so small that an estimate from the log is worth
-nothing. A hash of the hint's id draws from the shares: the same hint told again has the same words. Posteriors
+nothing. A hash of the hint's id draws from the shares: the same hint made again has the same text. Posteriors
 are Beta distributions; River's ``ThompsonSampling`` holds and updates them. It draws from a random state of its
 own and does not know the propensity, so the draw is made here.
 
@@ -48,14 +48,14 @@ class WordingPolicy(bandit.ThompsonSampling):
         """The propensity of each of ``arms``, in their order; they sum to 1."""
         known = self._shares.get(tuple(arms))
         if known is None:
-            known = self._shares[tuple(arms)] = self._worked_out(arms)
+            known = self._shares[tuple(arms)] = self._computed_shares(arms)
         return known
 
-    def _worked_out(self, arms: Sequence[str]) -> list[float]:
+    def _computed_shares(self, arms: Sequence[str]) -> list[float]:
         below = [self._distribution(arm) for arm in arms]
-        best = [_probability_best(place, below) for place in range(len(arms))]
-        whole = math.fsum(best)
-        return [(1 - EXPLORATION) * each / whole + EXPLORATION / len(arms) for each in best]
+        best = [_probability_best(index, below) for index in range(len(arms))]
+        total = math.fsum(best)
+        return [(1 - EXPLORATION) * probability / total + EXPLORATION / len(arms) for probability in best]
 
     def choose(self, arms: Sequence[str], draw: float) -> Choice:
         """The arm on which ``draw`` (0 to 1) falls."""
@@ -82,14 +82,14 @@ class WordingPolicy(bandit.ThompsonSampling):
 
     def posterior(self, arm: str) -> tuple[int, int]:
         """Alpha and beta of an arm."""
-        known = self._beta(arm)
-        return known.alpha, known.beta
+        posterior = self._beta(arm)
+        return posterior.alpha, posterior.beta
 
     def recall(self, arm: str, alpha: int, beta: int) -> None:
         """Takes up an arm as it was."""
         self._changes(arm)
-        known = self._beta(arm)
-        known.alpha, known.beta = alpha, beta
+        posterior = self._beta(arm)
+        posterior.alpha, posterior.beta = alpha, beta
 
     def _changes(self, arm: str) -> None:
         self._below.pop(arm, None)
@@ -99,22 +99,22 @@ class WordingPolicy(bandit.ThompsonSampling):
         """How probable it is that the arm is worth less than each edge of a cell."""
         below = self._below.get(arm)
         if below is None:
-            known = self._beta(arm)
-            below = self._below[arm] = [known.cdf(cell / CELLS) for cell in range(CELLS + 1)]
+            posterior = self._beta(arm)
+            below = self._below[arm] = [posterior.cdf(cell / CELLS) for cell in range(CELLS + 1)]
         return below
 
     def _beta(self, arm: str) -> proba.Beta:
         return cast("proba.Beta", self._rewards[arm])
 
 
-def _probability_best(place: int, below: Sequence[Sequence[float]]) -> float:
+def _probability_best(index: int, below: Sequence[Sequence[float]]) -> float:
     """The integral of one density times the others' distributions, by cells."""
-    own = below[place]
+    own = below[index]
     total = 0.0
     for cell in range(CELLS):
         mass = own[cell + 1] - own[cell]
         for other, distribution in enumerate(below):
-            if other != place:
+            if other != index:
                 mass *= (distribution[cell] + distribution[cell + 1]) / 2
         total += mass
     return total

@@ -113,22 +113,22 @@ class Uplift:
     def __len__(self) -> int:
         return len(self._units)
 
-    def learn(self, given: Sequence[Fact | Hint]) -> bool:
+    def learn(self, inputs: Sequence[Fact | Hint]) -> bool:
         """Takes facts and hints in order of arrival; whether the counts have changed."""
         before = self.counts
         fresh: list[UnitRow] = []
         shards: set[int] = set()
-        for each in given:
-            if isinstance(each, Hint):
-                self._hinted(each)
+        for item in inputs:
+            if isinstance(item, Hint):
+                self._hinted(item)
                 continue
-            shard = self._shard_of(each.customer_id)
+            shard = self._shard_of(item.customer_id)
             shards.add(shard)
-            self._now_ms[shard] = max(self._now_ms.get(shard, 0), each.at_ms)
-            if each.kind == "abandoned":
-                fresh += self._broken_off(each, shard)
-            elif each.kind == "completed":
-                self._completed(each)
+            self._now_ms[shard] = max(self._now_ms.get(shard, 0), item.at_ms)
+            if item.kind == "abandoned":
+                fresh += self._broken_off(item, shard)
+            elif item.kind == "completed":
+                self._completed(item)
         for shard in shards:
             self._count_past(shard)
         for unit in fresh:

@@ -1,4 +1,4 @@
-"""The wordings of one journey's hints: chosen as they are told, learnt from as their attempts end.
+"""The wordings of one journey's hints: chosen as they are made, learnt from as their attempts end.
 
 In: hints, and the facts that end attempts. Out: each hint in its wording (with what was chosen and how probable it
 was), and a reward for each hint of an attempt that has ended. Refused: saved state of another format
@@ -31,7 +31,7 @@ ATTEMPT: Final = "attempt"
 MOST_OVERTAKING: Final = 1_000
 """Ends held for hints that are still on their way; they are not part of what is stored."""
 
-_BETWEEN: Final = "\0"
+_SEPARATOR: Final = "\0"
 
 
 class ChosenWording(msgspec.Struct, array_like=True, gc=False):
@@ -90,7 +90,7 @@ class WordingSelection:
         if wordings is None:
             return hint
         choice = self._policy(hint.reason.code).choose([arm for arm, _ in wordings], drawn(hint.hint_id))
-        variant = next(place for place, (arm, _) in enumerate(wordings) if arm == choice.arm)
+        variant = next(index for index, (arm, _) in enumerate(wordings) if arm == choice.arm)
         self._note(
             hint,
             ChosenWording(hint.hint_id, hint.reason.code, choice.arm, variant, choice.propensity, hint.created_at_ms),
@@ -108,10 +108,10 @@ class WordingSelection:
         chosen = self._chosen.pop(fact.attempt_id)
         self._has_changed(ATTEMPT, fact.attempt_id)
         finished = fact.kind == "completed"
-        for each in chosen:
-            self._policy(each.reason).learn(each.arm, finished)
-            self._has_changed(ARM, each.reason, each.arm)
-        return [_reward(each, fact, finished) for each in chosen]
+        for choice in chosen:
+            self._policy(choice.reason).learn(choice.arm, finished)
+            self._has_changed(ARM, choice.reason, choice.arm)
+        return [_reward(choice, fact, finished) for choice in chosen]
 
     def ended_before(self, hint: Hint) -> list[WordingReward]:
         """What a hint just worded was worth, where the end of its attempt has overtaken it on the way here."""
@@ -186,14 +186,14 @@ class WordingSelection:
             self._changed.add(_key(kind, name, arm))
 
     def _row(self, key: str) -> WordingRow:
-        kind, name, arm = key.split(_BETWEEN)
+        kind, name, arm = key.split(_SEPARATOR)
         if kind == ATTEMPT:
             return WordingRow(kind, name, chosen=self._chosen.get(name, []))
         return WordingRow(kind, name, arm, *self._policy(name).posterior(arm))
 
 
 def _key(kind: str, name: str, arm: str) -> str:
-    return _BETWEEN.join((kind, name, arm))
+    return _SEPARATOR.join((kind, name, arm))
 
 
 def _reward(chosen: ChosenWording, fact: Fact, finished: bool) -> WordingReward:
