@@ -53,10 +53,10 @@ def verdict(before: Side, after: Side, since_ms: int) -> FixVerdict:
 
     ``worked``: it fell, with 95 % confidence, to near what is usual; ``better``: it fell, not that far.
     """
-    found = effect(before, after)
-    if found is None or since_ms < LEAST_MS or after.trials < LEAST_TRIALS:
+    difference = effect(before, after)
+    if difference is None or since_ms < LEAST_MS or after.trials < LEAST_TRIALS:
         return "waiting"
-    if found.interval.high >= 0:
+    if difference.interval.high >= 0:
         return "unproven"
     usual_share = after.usual_share or 0.0
     return "worked" if wilson_interval(after.proportion).low <= NEAR_USUAL * usual_share else "better"

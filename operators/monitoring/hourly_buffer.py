@@ -1,9 +1,9 @@
-"""Moves of the last hours that no pane of the journey map counts yet.
+"""Transitions of the last hours that no pane of the journey map counts yet.
 
-In: moves, in any order of time. Out: what an hour counts so far, and the moves themselves once somebody wants them by
-the minute. Refused: nothing. Nobody looks at the minutes of a recording while it is read, and counting in minutes what
-is then merged into hours costs more than all the rest of monitoring: so moves wait here, sixteen bytes each, until
-their hour is old or somebody looks. The caller sees to it that no more wait than he has memory for.
+In: transitions, in any order of time. Out: what an hour counts so far, and the transitions themselves once somebody
+wants them by the minute. Refused: nothing. Nobody looks at the minutes of a recording while it is read, and counting in
+minutes what is then merged into hours costs more than all the rest of monitoring: so transitions wait here, sixteen
+bytes each, until their hour is old or somebody looks. The caller sees to it that no more wait than he has memory for.
 """
 
 from array import array
@@ -16,49 +16,49 @@ from operators.monitoring.journey_map import HOUR_MS, Pane, StepTally
 from operators.tracking.transitions import Transition, TransitionKey
 
 _int64s: Final = partial(array, "q")
-_of_a_cell: Final[Callable[[], defaultdict[TransitionKey, "array[int]"]]] = partial(defaultdict, _int64s)
+_times_by_key: Final[Callable[[], defaultdict[TransitionKey, "array[int]"]]] = partial(defaultdict, _int64s)
 TransitionTimes = defaultdict[str, defaultdict[TransitionKey, "array[int]"]]
-"""By cell and what is counted: epoch ms and dwell in ms by turns."""
+"""By segment and what is counted: epoch ms and dwell in ms by turns."""
 
 
 class BufferedHour:
-    """One hour's moves."""
+    """One hour's transitions."""
 
-    __slots__ = ("_pane", "_pane_holds", "alike")
+    __slots__ = ("_pane", "_pane_count", "alike")
 
     def __init__(self) -> None:
-        self.alike: TransitionTimes = defaultdict(_of_a_cell)
+        self.alike: TransitionTimes = defaultdict(_times_by_key)
         self._pane: Pane = {}
-        self._pane_holds = 0
+        self._pane_count = 0
 
     @property
     def how_many(self) -> int:
-        """How many moves."""
-        return sum(len(times) for cell in self.alike.values() for times in cell.values()) // 2
+        """How many transitions."""
+        return sum(len(times) for times_by_key in self.alike.values() for times in times_by_key.values()) // 2
 
     def counted(self) -> Pane:
-        """All its moves, counted; they are counted anew only if more have come."""
-        if self._pane_holds != self.how_many:
-            self._pane, self._pane_holds = {}, self.how_many
-            for cell, of_cell in self.alike.items():
-                tally = self._pane[cell] = StepTally()
-                for counted, times in of_cell.items():
-                    tally.take(counted, times[1::2])
+        """All its transitions, counted; they are counted anew only if more have come."""
+        if self._pane_count != self.how_many:
+            self._pane, self._pane_count = {}, self.how_many
+            for segment, times_by_key in self.alike.items():
+                tally = self._pane[segment] = StepTally()
+                for key, times in times_by_key.items():
+                    tally.take(key, times[1::2])
         return self._pane
 
     def transitions(self, journey: str) -> Iterator[Transition]:
         """As they came, but for their order."""
-        for cell, of_cell in self.alike.items():
-            for counted, times in of_cell.items():
+        for segment, times_by_key in self.alike.items():
+            for key, times in times_by_key.items():
                 for at_ms, dwell_ms in zip(times[::2], times[1::2], strict=True):
-                    yield journey, counted, at_ms, cell, dwell_ms
+                    yield journey, key, at_ms, segment, dwell_ms
 
 
 _NONE: Final = BufferedHour().alike
 
 
 class HourlyBuffer:
-    """One journey's moves by the hour they are of.
+    """One journey's transitions by the hour they are of.
 
     ``newest_ms``: of all that ever came, -1 before; ``waiting``: how many wait.
     """
@@ -68,21 +68,21 @@ class HourlyBuffer:
         self.newest_ms = -1
         self.waiting = 0
 
-    def add(self, moves: Sequence[Transition]) -> None:
-        """More moves."""
+    def add(self, transitions: Sequence[Transition]) -> None:
+        """More transitions."""
         start_ms, end_ms, newest_ms = 0, 0, self.newest_ms
         alike = _NONE
-        for _, counted, at_ms, cell, dwell_ms in moves:
+        for _, key, at_ms, segment, dwell_ms in transitions:
             if not start_ms <= at_ms < end_ms:
                 start_ms = at_ms // HOUR_MS * HOUR_MS
                 end_ms, alike = start_ms + HOUR_MS, self._hour(start_ms).alike
-            if at_ms > newest_ms:  # noqa: PLR1730 - three times as fast as max, and met by every move
+            if at_ms > newest_ms:  # noqa: PLR1730 - three times as fast as max, and met by every transition
                 newest_ms = at_ms
-            times = alike[cell][counted]
+            times = alike[segment][key]
             times.append(at_ms)
             times.append(dwell_ms)
         self.newest_ms = newest_ms
-        self.waiting += len(moves)
+        self.waiting += len(transitions)
 
     def between(self, start_ms: int, end_ms: int) -> Iterator[Pane]:
         """What the hours that lie in a span have counted."""
@@ -95,8 +95,10 @@ class HourlyBuffer:
                 yield start_ms, self._pop(start_ms)
 
     def pop_transitions(self, journey: str) -> list[Transition]:
-        """Takes out all moves that wait."""
-        return [move for start_ms in sorted(self.hours) for move in self._pop(start_ms).transitions(journey)]
+        """Takes out all transitions that wait."""
+        return [
+            transition for start_ms in sorted(self.hours) for transition in self._pop(start_ms).transitions(journey)
+        ]
 
     def _hour(self, start_ms: int) -> BufferedHour:
         hour = self.hours.get(start_ms)

@@ -1,11 +1,11 @@
 """The map of one journey: how many went which way, by channel and customer group, in rolling windows.
 
-In: moves (steps changed, failures, facts, answers) in any order of time. Out: exact counts and sketches of dwell
+In: transitions (steps changed, failures, facts, answers) in any order of time. Out: exact counts and sketches of dwell
 times over the last 5 minutes, hour, day and 28 days. Refused: what happened before the oldest day kept (counted
 in ``too_old``).
 
 Time is cut into panes: minutes of this hour and the last, hours of today and yesterday, days of the last four
-weeks (UTC). A pane that has grown too old for its kind is merged into the next larger one, so each move is counted in
+weeks (UTC). A pane that has grown too old for its kind is merged into the next larger one, so each transition counts in
 exactly one pane, and one that comes late goes where its time is kept by then. A window ends with the newest pane and is
 as many panes long as it says: 5 or 60 minutes, 24 hours, 28 days, the last of them still filling.
 """
@@ -25,7 +25,7 @@ HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
 DAYS_KEPT: Final = 28
 MOST_CODES: Final = 64
-"""Codes told apart in a cell of a pane: a sender that makes up a new one each time cannot fill the memory."""
+"""Codes told apart in a segment of a pane: a sender that makes up a new one each time cannot fill the memory."""
 OTHER_CODE: Final = "other"
 
 
@@ -47,13 +47,13 @@ class Window(NamedTuple):
     panes: int
 
     def start_ms(self, newest_ms: int) -> int:
-        """Where it begins when the newest move is at ``newest_ms``."""
+        """Where it begins when the newest transition is at ``newest_ms``."""
         return newest_ms // self.pane_ms * self.pane_ms - (self.panes - 1) * self.pane_ms
 
 
 WINDOWS: Final = {
-    each.name: each
-    for each in (
+    window.name: window
+    for window in (
         Window("5m", MINUTE_MS, 5),
         Window("1h", MINUTE_MS, 60),
         Window("1d", HOUR_MS, 24),
@@ -63,58 +63,56 @@ WINDOWS: Final = {
 
 
 class StepTally:
-    """Counts and dwell times of one cell."""
+    """Counts and dwell times of one segment."""
 
     __slots__ = ("_codes", "counts", "dwells")
 
     def __init__(self, counts: dict[TransitionKey, int] | None = None) -> None:
         self.counts: dict[TransitionKey, int] = counts or {}
-        self._codes = sum(each[0] == FAILED for each in self.counts)
+        self._codes = sum(key[0] == FAILED for key in self.counts)
         self.dwells: dict[str, Dwell] = {}
 
-    def take(self, counted: TransitionKey, dwells_ms: Sequence[int]) -> None:
-        """Moves that differ in their dwell only."""
-        self.count(counted, len(dwells_ms))
-        known = [dwell_ms for dwell_ms in dwells_ms if dwell_ms != UNKNOWN_DWELL]
-        if known:
-            dwell = self.dwells.get(counted[1])
+    def take(self, key: TransitionKey, dwells_ms: Sequence[int]) -> None:
+        """Transitions that differ in their dwell only."""
+        self.count(key, len(dwells_ms))
+        known_ms = [dwell_ms for dwell_ms in dwells_ms if dwell_ms != UNKNOWN_DWELL]
+        if known_ms:
+            dwell = self.dwells.get(key[1])
             if dwell is None:
-                dwell = self.dwells[counted[1]] = Dwell()
-            dwell.add(known)
+                dwell = self.dwells[key[1]] = Dwell()
+            dwell.add(known_ms)
 
     def merge(self, other: "StepTally") -> None:
         """All that ``other`` has counted."""
-        for counted, number in other.counts.items():
-            self.count(counted, number)
+        for key, number in other.counts.items():
+            self.count(key, number)
         for step, dwell in other.dwells.items():
-            mine = self.dwells.get(step)
-            if mine is None:
-                mine = self.dwells[step] = Dwell()
-            mine.merge(dwell)
+            own = self.dwells.get(step)
+            if own is None:
+                own = self.dwells[step] = Dwell()
+            own.merge(dwell)
 
     def total(self, kind: str, step: str | None = None) -> int:
         """How many of a kind there were, at one step or at all."""
-        return sum(
-            number for counted, number in self.counts.items() if counted[0] == kind and step in (None, counted[1])
-        )
+        return sum(number for key, number in self.counts.items() if key[0] == kind and step in (None, key[1]))
 
-    def count(self, counted: TransitionKey, number: int) -> None:
+    def count(self, key: TransitionKey, number: int) -> None:
         """So many of it; a code too many counts as another."""
-        before = self.counts.get(counted)
-        if before is None and counted[0] == FAILED:
+        before = self.counts.get(key)
+        if before is None and key[0] == FAILED:
             if self._codes >= MOST_CODES:
-                counted = (FAILED, counted[1], OTHER_CODE)
-                before = self.counts.get(counted)
+                key = (FAILED, key[1], OTHER_CODE)
+                before = self.counts.get(key)
             self._codes += before is None
-        self.counts[counted] = (before or 0) + number
+        self.counts[key] = (before or 0) + number
 
 
 Pane = dict[str, StepTally]
-"""The tallies of one pane, by cell."""
+"""The tallies of one pane, by segment."""
 
 
 class SegmentRow(msgspec.Struct, array_like=True):
-    """One cell of a pane, stored."""
+    """One segment of a pane, stored."""
 
     segment: str
     counts: list[tuple[str, str, str, int]]
@@ -138,31 +136,31 @@ class JourneyMap:
         self.changed: set[PaneKey] = set()
         self.gone: set[PaneKey] = set()
 
-    def take(self, moves: Sequence[Transition]) -> None:
-        """Counts moves of this journey. Many at once cost less: what is old by the newest goes to a large pane."""
-        if not moves:
+    def take(self, transitions: Sequence[Transition]) -> None:
+        """Counts transitions of this journey. Many at once cost less: what is old by the newest goes to large panes."""
+        if not transitions:
             return
-        self.goes_on(max(map(at_ms_of, moves)))
+        self.goes_on(max(map(at_ms_of, transitions)))
         minutes: defaultdict[int, list[Transition]] = defaultdict(list)
-        for move in moves:
-            minutes[move[2] // MINUTE_MS].append(move)
+        for transition in transitions:
+            minutes[transition[2] // MINUTE_MS].append(transition)
         panes: defaultdict[PaneKey, list[Transition]] = defaultdict(list)
-        for minute, of_minute in minutes.items():
+        for minute, minute_batch in minutes.items():
             key = pane_key(minute * MINUTE_MS, self.newest_ms)
             if key is None:
-                self.too_old += len(of_minute)
+                self.too_old += len(minute_batch)
             else:
-                panes[key] += of_minute
-        for key, of_pane in panes.items():
-            count_transitions(self._pane(key), of_pane)
+                panes[key] += minute_batch
+        for key, pane_batch in panes.items():
+            count_transitions(self._pane(key), pane_batch)
 
-    def take_hour(self, start_ms: int, counted: Pane, moves: int) -> None:
-        """Merges so many ``moves`` of one hour, counted already; of an hour that is no longer kept by minutes."""
+    def take_hour(self, start_ms: int, pane: Pane, count: int) -> None:
+        """Merges ``pane``: ``count`` transitions, counted already, of one hour that is no longer kept by minutes."""
         key = pane_key(start_ms, self.newest_ms)
         if key is None:
-            self.too_old += moves
+            self.too_old += count
         else:
-            merge_panes(self._pane(key), counted)
+            merge_panes(self._pane(key), pane)
 
     def goes_on(self, newest_ms: int) -> None:
         """Something has happened at ``newest_ms``: panes too old for their kind are merged into larger ones."""
@@ -187,14 +185,14 @@ class JourneyMap:
 
     def _age(self) -> None:
         for key in sorted(self.panes):
-            now_in = pane_key(key.start_ms, self.newest_ms)
-            if now_in == key:
+            current_key = pane_key(key.start_ms, self.newest_ms)
+            if current_key == key:
                 continue
-            old = self.panes.pop(key)
+            pane = self.panes.pop(key)
             self.changed.discard(key)
             self.gone.add(key)
-            if now_in is not None:
-                merge_panes(self._pane(now_in), old)
+            if current_key is not None:
+                merge_panes(self._pane(current_key), pane)
 
 
 def pane_key(at_ms: int, newest_ms: int) -> PaneKey | None:
@@ -224,33 +222,33 @@ def over(panes: Iterable[Mapping[str, StepTally]], channel: str | None = None, g
     """All panes together, of one channel and one group where these are given."""
     total = StepTally()
     for pane in panes:
-        for cell, tally in pane.items():
-            if channel in (None, channel_of(cell)) and group in (None, group_of(cell)):
+        for segment, tally in pane.items():
+            if channel in (None, channel_of(segment)) and group in (None, group_of(segment)):
                 total.merge(tally)
     return total
 
 
-def count_transitions(pane: Pane, moves: Iterable[Transition]) -> None:
-    """Counts moves in one pane: gathered by what is counted first, for most of them are alike."""
+def count_transitions(pane: Pane, transitions: Iterable[Transition]) -> None:
+    """Counts transitions in one pane: gathered by what is counted first, for most of them are alike."""
     dwells_ms: defaultdict[tuple[str, TransitionKey], list[int]] = defaultdict(list)
-    for _, counted, _, cell, dwell_ms in moves:
-        dwells_ms[cell, counted].append(dwell_ms)
-    for (cell, counted), found in dwells_ms.items():
-        tally = pane.get(cell)
+    for _, key, _, segment, dwell_ms in transitions:
+        dwells_ms[segment, key].append(dwell_ms)
+    for (segment, key), values in dwells_ms.items():
+        tally = pane.get(segment)
         if tally is None:
-            tally = pane[cell] = StepTally()
-        tally.take(counted, found)
+            tally = pane[segment] = StepTally()
+        tally.take(key, values)
 
 
 def merge_panes(into: Pane, other: Mapping[str, StepTally]) -> None:
-    """All that ``other`` has counted, cell by cell."""
-    for cell, tally in other.items():
-        into.setdefault(cell, StepTally()).merge(tally)
+    """All that ``other`` has counted, segment by segment."""
+    for segment, tally in other.items():
+        into.setdefault(segment, StepTally()).merge(tally)
 
 
 def pack_pane(pane: Mapping[str, StepTally]) -> bytes:
     """A pane as bytes."""
-    return msgspec.msgpack.encode([_row(cell, tally) for cell, tally in pane.items()])
+    return msgspec.msgpack.encode([_row(segment, tally) for segment, tally in pane.items()])
 
 
 def unpack_pane(packed: bytes) -> Pane:
@@ -263,9 +261,9 @@ def unpack_pane(packed: bytes) -> Pane:
     return {row.segment: _tally(row) for row in rows}
 
 
-def _row(cell: str, tally: StepTally) -> SegmentRow:
-    counts = [(*counted, number) for counted, number in tally.counts.items()]
-    return SegmentRow(cell, counts, [(step, dwell.row()) for step, dwell in tally.dwells.items()])
+def _row(segment: str, tally: StepTally) -> SegmentRow:
+    counts = [(*key, number) for key, number in tally.counts.items()]
+    return SegmentRow(segment, counts, [(step, dwell.row()) for step, dwell in tally.dwells.items()])
 
 
 def _tally(row: SegmentRow) -> StepTally:

@@ -1,9 +1,10 @@
 """All that is remembered of how one journey goes: its map, what is usual, its pain points.
 
-In: moves of the journey and reports on its pain points. Out: words for whoever shows them: panes of the map that have
-changed, pain points and what happened to them. Refused: nothing; a report that fits no pain point is left alone.
+In: transitions of the journey and reports on its pain points. Out: outputs for whoever shows them: panes of the map
+that have changed, pain points and what happened to them. Refused: nothing; a report that fits no pain point is left
+alone.
 
-An hour is judged once the newest move is five minutes past its end; what comes later still counts in the map.
+An hour is judged once the newest transition is five minutes past its end; what comes later still counts in the map.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ GRACE_MS: Final = 5 * 60_000
 NEIGHBOURS_DAYS: Final = 7
 _HOURS_BY_MINUTES: Final = 2
 MOST_WAITING: Final = 100_000
-"""Moves that wait to be counted: some two megabytes."""
+"""Transitions that wait to be counted: some two megabytes."""
 
 
 class MapChanged(msgspec.Struct, frozen=True):
@@ -80,37 +81,39 @@ _ROWS: Final = SnapshotCodec(MonitorRow, FORMAT)
 class JourneyMonitor:
     """One journey of ``journeys`` under watch, which ``open`` names.
 
-    ``take`` and ``report`` what happens; ``pop_outputs`` says what changed since the last call.
+    ``take`` and ``report`` what happens; ``pop_outputs`` gives what changed since the last call.
     """
 
-    def __init__(self, journeys: Mapping[str, Journey], rules: PainThresholds, *, keeps_changes: bool = False) -> None:
+    def __init__(
+        self, journeys: Mapping[str, Journey], thresholds: PainThresholds, *, keeps_changes: bool = False
+    ) -> None:
         self.name = ""
         self.map = JourneyMap()
         self._recent = HourlyBuffer()
-        self.watch = JourneyWatch("", None, rules)
+        self.watch = JourneyWatch("", None, thresholds)
         self._journeys = journeys
-        self._rules = rules
+        self._thresholds = thresholds
         self._is_known = True
         self._keeps_changes = keeps_changes
         self._next_hour_ms: int | None = None
         self._unwritten: set[str] = set()
-        self._untold_panes: set[PaneKey] = set()
+        self._unsent_panes: set[PaneKey] = set()
         self._gone_panes: set[PaneKey] = set()
-        self._words: list[PainPointChanged] = []
-        self._moved: set[str] = set()
+        self._point_changes: list[PainPointChanged] = []
+        self._updated_points: set[str] = set()
 
     def open(self, name: str) -> None:
         """Which journey it watches; the same for ever."""
         if name != self.name:
             self.name = name
             self._is_known = False
-            self.watch = JourneyWatch(name, self._journeys.get(name), self._rules)
+            self.watch = JourneyWatch(name, self._journeys.get(name), self._thresholds)
 
-    def take(self, moves: Sequence[Transition]) -> None:
-        """Takes moves, then judges the hours that are over. Counted they are once that is cheap, or ``settle`` asks."""
-        if not moves:
+    def take(self, transitions: Sequence[Transition]) -> None:
+        """Takes transitions, then judges the hours that are over. They count once that is cheap, or by ``settle``."""
+        if not transitions:
             return
-        self._recent.add(moves)
+        self._recent.add(transitions)
         newest_ms = self._recent.newest_ms
         if self._next_hour_ms is None:
             self._next_hour_ms = newest_ms // HOUR_MS * HOUR_MS + HOUR_MS
@@ -133,37 +136,37 @@ class JourneyMonitor:
 
     def report(self, report: PainPointUpdate) -> bool:
         """What a person says became of a pain point; False when it fits none, or not its state."""
-        point = next((each for each in self.watch.points.values() if each.id == report.pain_point_id), None)
-        if point is None or any(each.at_ms == report.at_ms and each.word == report.word for each in point.history):
+        point = next((point for point in self.watch.points.values() if point.id == report.pain_point_id), None)
+        if point is None or any(event.at_ms == report.at_ms and event.word == report.word for event in point.history):
             return False
-        word = reported(point, report)
-        if word is None:
+        action = reported(point, report)
+        if action is None:
             return False
-        if word in ("fixed", "dismissed"):
+        if action in ("fixed", "dismissed"):
             self.watch.start_again(point, report.at_ms)
         self.watch.changed.add(point.step)
         self._note_watch()
-        self._say(point, word, report.at_ms)
+        self._record(point, action, report.at_ms)
         return True
 
     def pop_outputs(self) -> list[MonitorOutput]:
         """What has changed since the last call."""
         self.settle()
-        words: list[MonitorOutput] = []
+        outputs: list[MonitorOutput] = []
         journey = self._journeys.get(self.name)
         if journey is not None and not self._is_known:
             self._is_known = True
-            words.append(JourneyKnown(self.name, journey_document(self.name, journey)))
-        if self._untold_panes or self._gone_panes:
-            panes = {str(key): pack_pane(self.map.panes[key]) for key in sorted(self._untold_panes)}
-            words.append(MapChanged(self.name, self.map.newest_ms, panes, tuple(map(str, sorted(self._gone_panes)))))
-        said = {each.point.step for each in self._words}
-        words += self._words
-        for step in sorted(self._moved - said):
+            outputs.append(JourneyKnown(self.name, journey_document(self.name, journey)))
+        if self._unsent_panes or self._gone_panes:
+            panes = {str(key): pack_pane(self.map.panes[key]) for key in sorted(self._unsent_panes)}
+            outputs.append(MapChanged(self.name, self.map.newest_ms, panes, tuple(map(str, sorted(self._gone_panes)))))
+        recorded = {change.point.step for change in self._point_changes}
+        outputs += self._point_changes
+        for step in sorted(self._updated_points - recorded):
             point = self.watch.points[step]
-            words.append(PainPointChanged(_copy(point), None, point.seen_ms))
-        self._untold_panes, self._gone_panes, self._words, self._moved = set(), set(), [], set()
-        return words
+            outputs.append(PainPointChanged(_copy(point), None, point.seen_ms))
+        self._unsent_panes, self._gone_panes, self._point_changes, self._updated_points = set(), set(), [], set()
+        return outputs
 
     def head(self) -> bytes:
         """What a snapshot holds beside the rows."""
@@ -198,7 +201,7 @@ class JourneyMonitor:
     def restore(self, head: bytes, packed: Iterable[bytes]) -> None:
         """Takes up what ``head``, ``changes`` and ``rows`` gave; later rows hold. Raises StateUnreadable.
 
-        All panes and pain points count as untold: what was on its way when the process ended is told again.
+        All panes and pain points count as unsent: what was on its way when the process ended is sent again.
         """
         stored = _HEAD.decode(head)
         self.open(stored.journey)
@@ -213,8 +216,8 @@ class JourneyMonitor:
             elif kind == "pane":
                 self._gone_panes.add(parse_key(name))
         self.map.changed.clear()
-        self._untold_panes = set(self.map.panes)
-        self._moved = set(self.watch.points)
+        self._unsent_panes = set(self.map.panes)
+        self._updated_points = set(self.watch.points)
 
     def _take_up(self, kind: str, name: str, packed: bytes) -> None:
         if kind == "pane":
@@ -243,12 +246,12 @@ class JourneyMonitor:
     def _judge(self, start_ms: int) -> None:
         end_ms = start_ms + HOUR_MS
         shares = by_scope(self._panes(start_ms, end_ms))
-        told = self.watch.see_hour(start_ms, shares) if shares else []
+        outputs = self.watch.see_hour(start_ms, shares) if shares else []
         if end_ms % DAY_MS == 0:
-            told += self.watch.see_week(end_ms, by_scope(self._panes(end_ms - NEIGHBOURS_DAYS * DAY_MS, end_ms)))
+            outputs += self.watch.see_week(end_ms, by_scope(self._panes(end_ms - NEIGHBOURS_DAYS * DAY_MS, end_ms)))
         self._note_watch()
-        for point, word in told:
-            self._say(point, word, start_ms + HOUR_MS)
+        for point, action in outputs:
+            self._record(point, action, start_ms + HOUR_MS)
 
     def _panes(self, start_ms: int, end_ms: int) -> Iterator[Pane]:
         """All that lies in a span."""
@@ -257,12 +260,12 @@ class JourneyMonitor:
                 yield pane
         yield from self._recent.between(start_ms, end_ms)
 
-    def _say(self, point: PainPoint, word: PainPointAction, at_ms: int) -> None:
-        self._words.append(PainPointChanged(_copy(point), word, at_ms))
+    def _record(self, point: PainPoint, action: PainPointAction, at_ms: int) -> None:
+        self._point_changes.append(PainPointChanged(_copy(point), action, at_ms))
 
     def _note_panes(self) -> None:
         changed, gone = self.map.changed, self.map.gone
-        self._untold_panes = (self._untold_panes | changed) - gone
+        self._unsent_panes = (self._unsent_panes | changed) - gone
         self._gone_panes = (self._gone_panes | gone) - changed
         if self._keeps_changes:
             self._unwritten.update(f"pane\n{key}" for key in changed | gone)
@@ -270,14 +273,14 @@ class JourneyMonitor:
 
     def _note_watch(self) -> None:
         changed, self.watch.changed = self.watch.changed, set()
-        self._moved.update(key for key in changed if isinstance(key, str) and key in self.watch.points)
+        self._updated_points.update(key for key in changed if isinstance(key, str) and key in self.watch.points)
         if self._keeps_changes:
             self._unwritten.update(
                 f"step\n{key}" if isinstance(key, str) else "\n".join(("stream", *key)) for key in changed
             )
 
 
-_METRICS: Final[dict[str, PainMetric]] = {each: each for each in get_args(PainMetric)}
+_METRICS: Final[dict[str, PainMetric]] = {metric: metric for metric in get_args(PainMetric)}
 _WATCH: Final = msgspec.msgpack.Decoder(Watch)
 _STEP: Final = msgspec.msgpack.Decoder(tuple[Slowness | None, PainPoint | None])
 _POINT: Final = msgspec.msgpack.Decoder(PainPoint)

@@ -1,6 +1,6 @@
 """The watch over one journey's steps: each hour against its past, each channel against the others.
 
-In: an hour's shares by scope, a week's. Out: pain points with the word for what happened to them. Refused: nothing;
+In: an hour's shares by scope, a week's. Out: pain points with the action that happened to them. Refused: nothing;
 an hour without customers changes nothing.
 
 Watched are, of each step but final ones, three shares, each over everybody, by channel and by customer group:
@@ -85,10 +85,10 @@ class JourneyWatch:
     ``changed``: keys of what has changed since this was cleared.
     """
 
-    def __init__(self, name: str, journey: Journey | None, rules: PainThresholds) -> None:
+    def __init__(self, name: str, journey: Journey | None, thresholds: PainThresholds) -> None:
         self._name = name
         self._boundaries = {} if journey is None else boundaries(journey)
-        self._rules = rules
+        self._thresholds = thresholds
         self.streams: dict[StreamKey, Watch] = {}
         self.slowness: dict[str, Slowness] = {}
         self.points: dict[str, PainPoint] = {}
@@ -101,19 +101,19 @@ class JourneyWatch:
 
     def see_hour(self, start_ms: int, shares: Mapping[str, Shares]) -> list[PainPointStep]:
         """Weighs one hour that is over; its shares by scope."""
-        told: list[PainPointStep] = []
+        outputs: list[PainPointStep] = []
         for step in self.steps:
             self._learn_slowness(step, shares)
             hours = dict(self._hours(step, start_ms, shares))
             for key, hour in hours.items():
                 self._stream(key, start_ms).see(hour)
-            told += self._judge(step, start_ms + HOUR_MS, hours)
+            outputs += self._judge(step, start_ms + HOUR_MS, hours)
             self._learn(step, hours)
-        return told
+        return outputs
 
     def see_week(self, now_ms: int, shares: Mapping[str, Shares]) -> list[PainPointStep]:
         """Compares each channel and group with all others over the last days; their shares by scope."""
-        told: list[PainPointStep] = []
+        outputs: list[PainPointStep] = []
         for kind in ("channel:", "group:"):
             names = [scope for scope in shares if scope.startswith(kind)]
             for name in names if len(names) > 1 else ():
@@ -121,8 +121,8 @@ class JourneyWatch:
                 for other in names:
                     if other != name:
                         others.merge(shares[other])
-                told += self._beside(now_ms, name, shares[name], others)
-        return told
+                outputs += self._beside(now_ms, name, shares[name], others)
+        return outputs
 
     def start_again(self, point: PainPoint, from_ms: int) -> None:
         """After a report: only hours from ``from_ms`` on may speak against the step; dismissed, it is learned anew."""
@@ -130,7 +130,7 @@ class JourneyWatch:
         for key in keys:
             if point.state == "dismissed":
                 self.streams[key] = new_watch()
-                self.streams[key].start_again(from_ms + self._rules.learn_ms)
+                self.streams[key].start_again(from_ms + self._thresholds.learn_ms)
             else:
                 self.streams[key].start_again(from_ms)
             self.changed.add(key)
@@ -140,24 +140,30 @@ class JourneyWatch:
         edge = slowness.edge if slowness is not None else None
         for scope, share in shares.items():
             for metric in METRICS:
-                found = share.slow(step, edge) if metric == "slow" else share.of(metric, step)
-                if found.trials:
-                    yield (step, metric, scope), Hour(start_ms, *found)
+                proportion = share.slow(step, edge) if metric == "slow" else share.of(metric, step)
+                if proportion.trials:
+                    yield (step, metric, scope), Hour(start_ms, *proportion)
 
     def _judge(self, step: str, now_ms: int, hours: Mapping[StreamKey, Hour]) -> Iterable[PainPointStep]:
         point = self.points.get(step)
         if point is not None:
             self._measure(point, now_ms, hours)
-            word = verify(point, now_ms)
-            if word is not None:
-                yield point, word
+            action = verify(point, now_ms)
+            if action is not None:
+                yield point, action
         for key in hours:
             watch = self.streams[key]
-            if watch.log_evidence >= self._rules.limit:
-                found = watch.excursion
-                share = found.expected / found.trials
+            if watch.log_evidence >= self._thresholds.limit:
+                excursion = watch.excursion
+                share = excursion.expected / excursion.trials
                 symptom = Symptom(
-                    key[1], key[2], "past", found.cases / found.trials, share, found.trials, found.since_ms
+                    key[1],
+                    key[2],
+                    "past",
+                    excursion.cases / excursion.trials,
+                    share,
+                    excursion.trials,
+                    excursion.since_ms,
                 )
                 yield from self._raise(symptom, step, now_ms)
         if point is not None and point.is_active:
@@ -168,19 +174,21 @@ class JourneyWatch:
         point = self.points.get(step)
         self.changed.add(step)
         if point is not None and point.is_active:
-            others = [each for each in point.symptoms if (each.metric, each.scope) != (symptom.metric, symptom.scope)]
+            others = [
+                other for other in point.symptoms if (other.metric, other.scope) != (symptom.metric, symptom.scope)
+            ]
             is_first = len(others) < len(point.symptoms) and point.symptoms[0] not in others
             point.symptoms = [symptom, *others] if is_first else [*others, symptom]
             return
         if point is None:
             point = self.points[step] = opened(self._name, step, self._boundaries[step], symptom, now_ms)
-            word: PainPointAction = "opened"
+            action: PainPointAction = "opened"
         else:
             reopen(point, symptom, now_ms)
-            word = "reopened"
+            action = "reopened"
         self._look_back(point)
         self._narrow(point)
-        yield point, word
+        yield point, action
 
     def _look_back(self, point: PainPoint) -> None:
         """What was lost, and how it was, before it was noticed."""
@@ -220,13 +228,13 @@ class JourneyWatch:
         """It is one channel's or group's when that alone shows it."""
         metric = point.symptoms[0].metric
         for kind in ("channel:", "group:"):
-            found = {key[2]: watch for key, watch in self.streams.items() if key[:2] == (point.step, metric)}
-            known = [scope for scope in found if scope.startswith(kind)]
-            hot = [scope for scope in known if found[scope].log_evidence >= _HOT]
+            watches = {key[2]: watch for key, watch in self.streams.items() if key[:2] == (point.step, metric)}
+            known = [scope for scope in watches if scope.startswith(kind)]
+            hot = [scope for scope in known if watches[scope].log_evidence >= _HOT]
             if len(known) > 1 and len(hot) == 1:
                 point.scope = hot[0]
                 return
-        scopes = {each.scope for each in point.symptoms}
+        scopes = {symptom.scope for symptom in point.symptoms}
         point.scope = scopes.pop() if len(scopes) == 1 else ALL
 
     def _learn(self, step: str, hours: Mapping[StreamKey, Hour]) -> None:
@@ -236,7 +244,7 @@ class JourneyWatch:
             return
         for key, hour in hours.items():
             watch = self.streams[key]
-            if watch.log_evidence < self._rules.limit / 2:
+            if watch.log_evidence < self._thresholds.limit / 2:
                 watch.baseline.learn(hour)
 
     def _learn_slowness(self, step: str, shares: Mapping[str, Shares]) -> None:
@@ -250,7 +258,7 @@ class JourneyWatch:
         watch = self.streams.get(key)
         if watch is None:
             watch = self.streams[key] = new_watch()
-            watch.from_ms = start_ms + self._rules.learn_ms
+            watch.from_ms = start_ms + self._thresholds.learn_ms
         self.changed.add(key)
         return watch
 
@@ -260,16 +268,16 @@ class JourneyWatch:
             if point is not None:
                 continue
             for metric in ("loss", "failure"):
-                found, usual = own.of(metric, step), others.of(metric, step)
-                if is_beyond(found, usual, self._rules.neighbours_z):
-                    share = (found.share or 0.0, usual.share or 0.0)
-                    symptom = Symptom(metric, scope, "neighbours", *share, found.trials, now_ms - 7 * DAY_MS)
+                proportion, usual = own.of(metric, step), others.of(metric, step)
+                if is_beyond(proportion, usual, self._thresholds.neighbours_z):
+                    share = (proportion.share or 0.0, usual.share or 0.0)
+                    symptom = Symptom(metric, scope, "neighbours", *share, proportion.trials, now_ms - 7 * DAY_MS)
                     yield from self._raise(symptom, step, now_ms)
                     break
 
 
-def is_beyond(found: Proportion, neighbours: Proportion, z: float) -> bool:
+def is_beyond(proportion: Proportion, neighbours: Proportion, z: float) -> bool:
     """Whether a share is surely more than half as much again as its neighbours': their intervals at ``z`` say so."""
-    if min(found.trials, neighbours.trials) < _NEIGHBOURS_TRIALS:
+    if min(proportion.trials, neighbours.trials) < _NEIGHBOURS_TRIALS:
         return False
-    return wilson_interval(found, z).low > NEIGHBOURS_TIMES * wilson_interval(neighbours, z).high
+    return wilson_interval(proportion, z).low > NEIGHBOURS_TIMES * wilson_interval(neighbours, z).high

@@ -1,7 +1,7 @@
 """Pain points: the steps where customers are lost beyond what is usual, who answers for them, and what became of it.
 
 In: symptoms found at a step, hours counted since, what people report (assigned, fixed, dismissed). Out: frozen
-``PainPoint`` documents and the words for what has happened to them. Refused, as ``None``: a report that does not
+``PainPoint`` documents and the actions that have happened to them. Refused, as ``None``: a report that does not
 fit the state a pain point is in.
 
 There is one pain point a step at most: what comes back where something was fixed reopens the old one. States: ``open
@@ -32,7 +32,7 @@ MAY_BECOME: Final[dict[str, frozenset[str]]] = {
 }
 """What people may report, and in which states."""
 HISTORY_KEPT: Final = 30
-_BRINGS: Final[dict[PainPointAction, PainPointState]] = {
+_STATE_AFTER: Final[dict[PainPointAction, PainPointState]] = {
     "opened": "open",
     "reopened": "open",
     "assigned": "assigned",
@@ -59,7 +59,7 @@ class Symptom(msgspec.Struct, array_like=True, frozen=True):
 
 
 class PainPointEvent(msgspec.Struct, array_like=True, frozen=True):
-    """One word of its history."""
+    """One event of its history."""
 
     word: PainPointAction
     at_ms: int
@@ -107,10 +107,10 @@ class PainPoint(msgspec.Struct, array_like=True):
         hurting_ms = (self.fixed_ms or self.seen_ms) - self.since_ms
         return max(0.0, self.lost) / max(1.0, hurting_ms / _WEEK_MS)
 
-    def happens(self, word: PainPointAction, at_ms: int, by: str) -> None:
-        """Takes the state that a word brings, and writes it down."""
-        self.state = _BRINGS[word]
-        self.history = [*self.history[-HISTORY_KEPT + 1 :], PainPointEvent(word, at_ms, by)]
+    def happens(self, action: PainPointAction, at_ms: int, by: str) -> None:
+        """Takes the state that an action brings, and records it."""
+        self.state = _STATE_AFTER[action]
+        self.history = [*self.history[-HISTORY_KEPT + 1 :], PainPointEvent(action, at_ms, by)]
 
 
 class PainPointUpdate(msgspec.Struct, frozen=True):
@@ -175,18 +175,20 @@ def verify(point: PainPoint, now_ms: int) -> PainPointAction | None:
 
 def boundaries(journey: Journey) -> dict[str, Boundary]:
     """What changes between each step but final ones and the one before it, in the catalogue's order."""
-    befores = (None, *journey.steps)
+    steps_before = (None, *journey.steps)
     return {
-        step.id: _boundary(before, step) for before, step in zip(befores, journey.steps, strict=False) if not step.final
+        step.id: _boundary(before, step)
+        for before, step in zip(steps_before, journey.steps, strict=False)
+        if not step.final
     }
 
 
 def _boundary(before: Step | None, step: Step) -> Boundary:
-    one, other = (before.owner if before is not None else None), step.owner
+    owner_before, owner = (before.owner if before is not None else None), step.owner
     kind: Literal["step", "system", "department"] = "step"
-    if one is not None and other is not None and one != other:
-        kind = "department" if one.department != other.department else "system"
-    return Boundary(kind, before.id if before is not None else None, one, other)
+    if owner_before is not None and owner is not None and owner_before != owner:
+        kind = "department" if owner_before.department != owner.department else "system"
+    return Boundary(kind, before.id if before is not None else None, owner_before, owner)
 
 
 def pain_point_document(point: PainPoint) -> dict[str, Any]:
@@ -208,9 +210,9 @@ def pain_point_document(point: PainPoint) -> dict[str, Any]:
         "lost": round(max(0.0, point.lost), 1),
         "lost_a_week": round(point.lost_a_week, 1),
         "times_reopened": point.times_reopened,
-        "symptoms": [_symptom_document(each) for each in point.symptoms],
+        "symptoms": [_symptom_document(symptom) for symptom in point.symptoms],
         "fix": _fix_document(point),
-        "history": [{"word": each.word, "at": iso_text(each.at_ms), "by": each.by} for each in point.history],
+        "history": [{"word": event.word, "at": iso_text(event.at_ms), "by": event.by} for event in point.history],
     }
 
 
@@ -239,14 +241,14 @@ def _fix_document(point: PainPoint) -> dict[str, Any] | None:
     """Before and after, once it is said to be fixed: shares with their 95 % intervals, and their difference."""
     if point.fixed_ms is None:
         return None
-    found = effect(point.before, point.after)
+    difference = effect(point.before, point.after)
     return {
         "metric": point.symptoms[0].metric,
         "before": _side_document(point.before),
         "after": _side_document(point.after),
-        "difference": None if found is None else round(found.share, 4),
-        "low": None if found is None else round(found.interval.low, 4),
-        "high": None if found is None else round(found.interval.high, 4),
+        "difference": None if difference is None else round(difference.share, 4),
+        "low": None if difference is None else round(difference.interval.low, 4),
+        "high": None if difference is None else round(difference.interval.high, 4),
         "verdict": verdict(point.before, point.after, point.seen_ms - point.fixed_ms),
     }
 

@@ -1,7 +1,7 @@
 """What customers say of it: survey answers, thumbs and solved or not, counted beside how often they are interrupted.
 
-In: events around transactions; a tally of the journey map. Out: moves of the map, and the figures of a tally with
-their 95 % intervals. Refused, as no move: an answer without a journey, a score that is none of 1 to 5.
+In: interactions; a tally of the journey map. Out: transitions of the map, and the figures of a tally with
+their 95 % intervals. Refused, as no transition: an answer without a journey, a score that is none of 1 to 5.
 """
 
 from collections.abc import Collection, Iterable
@@ -24,26 +24,28 @@ _ANSWERS: Final = frozenset((SURVEY_SENT, HINT_USED, ANSWER_RATED))
 _NO_PROPERTIES: Final = Properties()
 
 
-def answer_transitions(around: Iterable[Interaction], cells: Segments, journeys: Collection[str]) -> list[Transition]:
-    """The answers among what happens around transactions. A survey's own ``channel`` goes before its context's."""
-    moves = []
-    for each in around:
-        if each.event.event not in _ANSWERS:
+def answer_transitions(
+    interactions: Iterable[Interaction], segments: Segments, journeys: Collection[str]
+) -> list[Transition]:
+    """The answers among interactions. A survey's own ``channel`` goes before its context's."""
+    transitions = []
+    for interaction in interactions:
+        if interaction.event.event not in _ANSWERS:
             continue
-        properties = each.event.properties or _NO_PROPERTIES
-        answer = _answer(each, properties)
+        properties = interaction.event.properties or _NO_PROPERTIES
+        answer = _answer(interaction, properties)
         journey = properties.journey
         if answer is not None and journey is not None and journey in journeys:
-            context = each.event.context
+            context = interaction.event.context
             channel = properties.channel or (context.channel if context is not None else None)
-            cell = cells.named(channel, context.group_id if context is not None else None)
-            moves.append((journey, (*answer, ""), each.at_ms, cell, UNKNOWN_DWELL))
-    return moves
+            segment = segments.named(channel, context.group_id if context is not None else None)
+            transitions.append((journey, (*answer, ""), interaction.at_ms, segment, UNKNOWN_DWELL))
+    return transitions
 
 
-def _answer(around: Interaction, properties: Properties) -> tuple[str, str] | None:
+def _answer(interaction: Interaction, properties: Properties) -> tuple[str, str] | None:
     """What was answered and how; None: nothing."""
-    name = around.event.event
+    name = interaction.event.event
     if name == SURVEY_SENT and properties.score in SCORES:
         return SCORED, f"{properties.score:.0f}"
     if name == HINT_USED and properties.helpful is not None:

@@ -11,7 +11,7 @@ The test: each hour gives the ratio of the likelihood under worse odds (half as 
 five times; their mean) to that under usual odds with a tenth added. Its expectation is at most 1 while nothing is
 worse, so it is an e-value, and the Shiryaev-Roberts sum of their products, R = (R + 1) x ratio, is an e-detector: the
 expected number of hours until it first reaches a limit c is at least c, however the hours are chosen. One such sum
-hears every hour, others those of a part of the week only (``PARTS``): what is bad in the evening only is worn down by
+sees every hour, others those of a part of the week only (``PARTS``): what is bad in the evening only is worn down by
 the good hours of the day in the first, not in its own. A weighted mean of e-detectors is one itself, so that the
 promise holds of the mean. With S streams and c = 168 S / f, at most f false alarms a week are expected in all.
 
@@ -34,7 +34,7 @@ MOST_STRENGTH: Final = 500.0
 """However much is known of an hour, the next of its kind differs from it as two draws of 500 do."""
 TOLERATED_ODDS: Final = 1.1
 WORSE_ODDS: Final = (1.5, 2.5, 5.0)
-_NOTHING: Final = -math.inf
+_LOG_ZERO: Final = -math.inf
 _DAYS_OFF: Final = (2, 3)
 """Saturday and Sunday, counted from a Thursday."""
 _WINDOW: Final = 6
@@ -42,7 +42,7 @@ _WINDOWS_BEGIN: Final = range(0, 24, 3)
 
 
 def _parts() -> tuple[tuple[float, frozenset[int]], ...]:
-    """Half the weight hears all; a quarter six hours of a day, from every third hour on; a quarter days off, or not."""
+    """Half the weight sees all; a quarter six hours of a day, from every third hour on; a quarter days off, or not."""
     slots = range(HOURS_A_WEEK)
     windows = [frozenset(slot for slot in slots if (slot - begin) % 24 < _WINDOW) for begin in _WINDOWS_BEGIN]
     off = frozenset(slot for slot in slots if slot // 24 in _DAYS_OFF)
@@ -55,9 +55,9 @@ def _parts() -> tuple[tuple[float, frozenset[int]], ...]:
 
 
 PARTS: Final = _parts()
-"""The weight of each detector, and the hours of the week it hears."""
+"""The weight of each detector, and the hours of the week it sees."""
 _WEIGHTS: Final = tuple(weight for weight, _ in PARTS)
-_HEARD_BY: Final = tuple(
+_PARTS_BY_SLOT: Final = tuple(
     tuple(part for part, (_, slots) in enumerate(PARTS) if slot in slots) for slot in range(HOURS_A_WEEK)
 )
 
@@ -120,12 +120,12 @@ class Excursion(msgspec.Struct, array_like=True):
 class Watch(msgspec.Struct, array_like=True):
     """One stream under watch. ``from_ms``: hours before count for nothing.
 
-    ``log_evidence``: of the mean of all detectors; ``log_sums``: of each, as in ``PARTS`` (empty: nothing heard yet).
+    ``log_evidence``: of the mean of all detectors; ``log_sums``: of each, as in ``PARTS`` (empty: nothing seen yet).
     """
 
     baseline: Baseline
     excursion: Excursion
-    log_evidence: float = _NOTHING
+    log_evidence: float = _LOG_ZERO
     from_ms: int = 0
     log_sums: list[float] = []
 
@@ -134,20 +134,20 @@ class Watch(msgspec.Struct, array_like=True):
         if hour.trials and hour.start_ms >= self.from_ms:
             usual = self.baseline.usual(hour.start_ms)
             log_ratio = log_e_value(hour, usual)
-            self._hear(slot_of(hour.start_ms), log_ratio)
+            self._observe(slot_of(hour.start_ms), log_ratio)
             self._note(hour, usual, log_ratio)
 
     def start_again(self, from_ms: int) -> None:
         """Forgets the evidence: only hours from ``from_ms`` on count, and none that did not count before."""
         self.from_ms, self.excursion = max(from_ms, self.from_ms), Excursion()
-        self.log_evidence, self.log_sums = _NOTHING, []
+        self.log_evidence, self.log_sums = _LOG_ZERO, []
 
-    def _hear(self, slot: int, log_ratio: float) -> None:
-        sums = self.log_sums or [self.log_evidence, *(_NOTHING for _ in _WEIGHTS[1:])]
-        for part in _HEARD_BY[slot]:
+    def _observe(self, slot: int, log_ratio: float) -> None:
+        sums = self.log_sums or [self.log_evidence, *(_LOG_ZERO for _ in _WEIGHTS[1:])]
+        for part in _PARTS_BY_SLOT[slot]:
             sums[part] = log_ratio + math.log1p(math.exp(min(700.0, sums[part])))
         highest = max(sums)
-        mean = sum(weight * math.exp(each - highest) for weight, each in zip(_WEIGHTS, sums, strict=True))
+        mean = sum(weight * math.exp(log_sum - highest) for weight, log_sum in zip(_WEIGHTS, sums, strict=True))
         self.log_sums, self.log_evidence = sums, highest + math.log(mean)
 
     def _note(self, hour: Hour, usual: Usual, log_ratio: float) -> None:
@@ -176,13 +176,13 @@ def log_limit(streams: int, false_alarms_a_week: float) -> float:
 
 def log_e_value(hour: Hour, usual: Usual) -> float:
     """The log of how much likelier the hour is under worse odds than under usual ones."""
-    nothing_new = _log_likelihood(hour, _with_odds(usual.share, TOLERATED_ODDS), usual.strength)
+    usual_likelihood = _log_likelihood(hour, _with_odds(usual.share, TOLERATED_ODDS), usual.strength)
     ratios = [
-        _log_likelihood(hour, _with_odds(usual.share, TOLERATED_ODDS * odds), usual.strength) - nothing_new
+        _log_likelihood(hour, _with_odds(usual.share, TOLERATED_ODDS * odds), usual.strength) - usual_likelihood
         for odds in WORSE_ODDS
     ]
     highest = max(ratios)
-    return highest + math.log(sum(math.exp(each - highest) for each in ratios) / len(ratios))
+    return highest + math.log(sum(math.exp(ratio - highest) for ratio in ratios) / len(ratios))
 
 
 def _with_odds(share: float, factor: float) -> float:
@@ -192,9 +192,9 @@ def _with_odds(share: float, factor: float) -> float:
 
 def _log_likelihood(hour: Hour, share: float, strength: float) -> float:
     """Beta-binomial, but for the number of ways, which is the same under all odds."""
-    for_, against = share * strength, (1 - share) * strength
-    return _log_beta(hour.cases + for_, hour.trials - hour.cases + against) - _log_beta(for_, against)
+    alpha, beta = share * strength, (1 - share) * strength
+    return _log_beta(hour.cases + alpha, hour.trials - hour.cases + beta) - _log_beta(alpha, beta)
 
 
-def _log_beta(one: float, other: float) -> float:
-    return math.lgamma(one) + math.lgamma(other) - math.lgamma(one + other)
+def _log_beta(alpha: float, beta: float) -> float:
+    return math.lgamma(alpha) + math.lgamma(beta) - math.lgamma(alpha + beta)

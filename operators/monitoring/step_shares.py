@@ -1,6 +1,6 @@
 """The shares of each step that are watched, out of what the journey map has counted.
 
-In: tallies of cells. Out: ``loss``, ``failure`` and ``slow`` as proportions, by step. Refused: nothing.
+In: tallies of segments. Out: ``loss``, ``failure`` and ``slow`` as proportions, by step. Refused: nothing.
 """
 
 from collections import defaultdict
@@ -72,20 +72,20 @@ class Shares:
         return self.by_range.get(step)
 
     def _add_ranges(self, step: str, ranges: Sequence[int]) -> None:
-        mine = self.by_range.get(step)
-        self.by_range[step] = list(ranges) if mine is None else list(map(add, mine, ranges))
+        own = self.by_range.get(step)
+        self.by_range[step] = list(ranges) if own is None else list(map(add, own, ranges))
 
 
 def by_scope(panes: Iterable[Pane]) -> dict[str, Shares]:
     """Everybody, each channel, and each group where there is more than ``other``."""
-    cells: defaultdict[str, Shares] = defaultdict(Shares)
+    segments: defaultdict[str, Shares] = defaultdict(Shares)
     for pane in panes:
-        for cell, tally in pane.items():
-            cells[cell].count(tally)
-    found: defaultdict[str, Shares] = defaultdict(Shares)
-    for cell, shares in cells.items():
-        for scope in (ALL, f"channel:{channel_of(cell)}", f"group:{group_of(cell)}"):
-            found[scope].merge(shares)
-    if [scope for scope in found if scope.startswith("group:")] == [f"group:{OTHER}"]:
-        del found[f"group:{OTHER}"]
-    return dict(found)
+        for segment, tally in pane.items():
+            segments[segment].count(tally)
+    scopes: defaultdict[str, Shares] = defaultdict(Shares)
+    for segment, shares in segments.items():
+        for scope in (ALL, f"channel:{channel_of(segment)}", f"group:{group_of(segment)}"):
+            scopes[scope].merge(shares)
+    if [scope for scope in scopes if scope.startswith("group:")] == [f"group:{OTHER}"]:
+        del scopes[f"group:{OTHER}"]
+    return dict(scopes)
