@@ -262,12 +262,12 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (journey.decision or self.decision) == "learned"
 
     def learns(self, journey: Journey, *, checkpoints: bool) -> bool:
-        """Whether the journey's silences are scored and learnt from; ``checkpoints``: somebody hears the scores."""
+        """Whether the journey's silences are scored and learnt from; ``checkpoints``: somebody receives the scores."""
         return self.is_learned(journey) or (self.learning and checkpoints)
 
     def learning_journeys(self, *, checkpoints: bool) -> list[str]:
         """The names of the journeys that do."""
-        return [name for name, each in self.journeys.items() if self.learns(each, checkpoints=checkpoints)]
+        return [name for name, journey in self.journeys.items() if self.learns(journey, checkpoints=checkpoints)]
 
     def checkpoints_ms(self, journey: Journey) -> tuple[int, ...]:
         """The silences at which the journey's attempts are looked at, in ms."""
@@ -343,7 +343,7 @@ def _step_sped_up(step: Step, speed: float) -> Step:
 
 
 def _all_shorter(durations: tuple[Duration, ...], speed: float) -> tuple[Duration, ...]:
-    return tuple(dict.fromkeys(_shorter(each, speed) for each in durations))
+    return tuple(dict.fromkeys(_shorter(duration, speed) for duration in durations))
 
 
 def _shorter(duration: Duration, speed: float) -> Duration:

@@ -87,13 +87,13 @@ class StoredLetter(msgspec.Struct, frozen=True):
     @property
     def stable_id(self) -> str:
         """The letter's id, the same wherever it is written."""
-        arrived = self.failure.timestamp
-        return self.id or _id_of(self.raw, None if arrived is None else to_ms(arrived))
+        arrived_at = self.failure.timestamp
+        return self.id or _id_of(self.raw, None if arrived_at is None else to_ms(arrived_at))
 
     def event(self) -> ReturningEvent:
         """The event for the bus; what the letter does not say of it, the event itself does, as far as it can."""
-        own = read_event(self.raw)
-        customer_id, moment = (own.customer_id, own.timestamp) if isinstance(own, Event) else (None, None)
+        event = read_event(self.raw)
+        customer_id, moment = (event.customer_id, event.timestamp) if isinstance(event, Event) else (None, None)
         moment = self.payload.time or moment or self.failure.timestamp
         return ReturningEvent(
             self.payload.customer_id or customer_id or "", 0 if moment is None else to_ms(moment), self.raw
@@ -124,7 +124,8 @@ def dead_letter_document(letter: DeadLetter, version: str) -> dict[str, Any]:
             "timestamp": None if letter.at_ms is None else iso_text(letter.at_ms),
             "kind": letter.rejections[0].kind,
             "messages": [
-                {"path": each.path, "found": each.found, "expected": each.expected} for each in letter.rejections
+                {"path": rejection.path, "found": rejection.found, "expected": rejection.expected}
+                for rejection in letter.rejections
             ],
         },
         "payload": {

@@ -14,15 +14,15 @@ from operators.records.events import POLICY_UPDATED, Context, Event, Properties
 from operators.records.policies import FIELDS, TRAITS
 
 
-def _written_names(record: type[msgspec.Struct]) -> frozenset[str]:
+def _encoded_names(record: type[msgspec.Struct]) -> frozenset[str]:
     return frozenset(field.encode_name for field in msgspec.structs.fields(record))
 
 
 _PARTS: Final = frozenset(("properties", "context"))
-_EVENT: Final = _written_names(Event) - _PARTS
-_CONTEXT: Final = _written_names(Context)
-_PROPERTIES: Final = _written_names(Properties)
-_OF_A_POLICY: Final = _PROPERTIES | frozenset(FIELDS)
+_EVENT: Final = _encoded_names(Event) - _PARTS
+_CONTEXT: Final = _encoded_names(Context)
+_PROPERTIES: Final = _encoded_names(Properties)
+_POLICY_PROPERTIES: Final = _PROPERTIES | frozenset(FIELDS)
 _TRAITS: Final = frozenset(TRAITS)
 _PLAIN: Final = (str, int, float, bool)
 _DECODER: Final = msgspec.json.Decoder(dict[str, Any])
@@ -31,17 +31,17 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 def known_event(raw: bytes) -> bytes:
     """The event with what is read of it. Raises msgspec.DecodeError for what is no JSON object."""
-    given = _DECODER.decode(raw)
-    kept = _kept(given, _EVENT)
-    properties = _OF_A_POLICY if given.get("event") == POLICY_UPDATED else _PROPERTIES
+    event = _DECODER.decode(raw)
+    output = _known_fields(event, _EVENT)
+    properties = _POLICY_PROPERTIES if event.get("event") == POLICY_UPDATED else _PROPERTIES
     for part, names in (("properties", properties), ("traits", _TRAITS), ("context", _CONTEXT)):
-        inside = given.get(part)
-        if isinstance(inside, dict):
-            found = _kept(inside, names)
-            if found:
-                kept[part] = found
-    return _ENCODER.encode(kept)
+        section = event.get(part)
+        if isinstance(section, dict):
+            fields = _known_fields(section, names)
+            if fields:
+                output[part] = fields
+    return _ENCODER.encode(output)
 
 
-def _kept(given: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name in names and isinstance(value, _PLAIN)}
+def _known_fields(values: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in names and isinstance(value, _PLAIN)}

@@ -169,7 +169,7 @@ class _Owner(msgspec.Struct, gc=False, rename="camel"):
     anonymous_id: str | None = None
 
 
-class _Whose(_Owner, gc=False, rename="camel"):
+class _Header(_Owner, gc=False, rename="camel"):
     """Whose a foreign event is and when it happened."""
 
     message_id: str | None = None
@@ -194,7 +194,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 _DECODER: Final = msgspec.json.Decoder(Event)
 _OUTLINE: Final = msgspec.json.Decoder(_EventName)
-_WHOSE: Final = msgspec.json.Decoder(_Whose)
+_HEADER: Final = msgspec.json.Decoder(_Header)
 _OWNER: Final = msgspec.json.Decoder(_Owner)
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _REASONS: Final = (
@@ -267,18 +267,18 @@ def _foreign_event(raw: bytes) -> Event | None:
         outline = _OUTLINE.decode(raw)
         if outline.event in VOCABULARY or (outline.type == "track" and outline.event is None):
             return None
-        whose = _WHOSE.decode(raw)
+        header = _HEADER.decode(raw)
     except _UNREADABLE:
         return None
-    if not (whose.user_id or whose.anonymous_id):
+    if not (header.user_id or header.anonymous_id):
         return None
     return Event(
         type=outline.type,
         event=outline.event,
-        message_id=whose.message_id,
-        user_id=whose.user_id,
-        anonymous_id=whose.anonymous_id,
-        timestamp=whose.timestamp,
+        message_id=header.message_id,
+        user_id=header.user_id,
+        anonymous_id=header.anonymous_id,
+        timestamp=header.timestamp,
     )
 
 

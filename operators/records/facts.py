@@ -1,7 +1,7 @@
 """Facts out: what Zhiyin says has happened, and the ids that make it say so once.
 
 ``Observation``: what the journey tracker saw (it knows nothing of decisions).
-``Fact``: the public word. Both are frozen; times are epoch milliseconds of event time.
+``Fact``: the public record. Both are frozen; times are epoch milliseconds of event time.
 """
 
 from typing import Any, Final, Literal
@@ -147,11 +147,11 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
         kind, about_ms = self.kind, self.at_ms
         if kind == "abandoned":
             about_ms -= self.idle_ms
-        about = f"{self.attempt_id}\0{kind}\0{about_ms}"
+        subject = f"{self.attempt_id}\0{kind}\0{about_ms}"
         if kind == "struggled":
             signal = self.signals[-1]
-            about += f"\0{signal.kind}\0{signal.step}\0{signal.code}\0{signal.field}"
-        return xxhash.xxh3_128_hexdigest(about.encode())
+            subject += f"\0{signal.kind}\0{signal.step}\0{signal.code}\0{signal.field}"
+        return xxhash.xxh3_128_hexdigest(subject.encode())
 
 
 def stable_id(*parts: str) -> str:
