@@ -41,7 +41,7 @@ TEXT_CHARS: Final = 100
 """How much of a code, field or target is kept: they are names, not prose."""
 
 _NOTHING: Final = Properties()
-_TOLD_WHEN_FIRST: Final = 1
+_FIRST_TIME: Final = 1
 
 
 class SignalTally(msgspec.Struct, array_like=True, gc=False):
@@ -87,28 +87,28 @@ class StruggleRules:
         "_rage_ignores",
         "_rage_radius_px",
         "_rage_within_ms",
-        "_told_at",
+        "_thresholds",
         "least_pause_ms",
     )
 
     def __init__(self, thresholds: Thresholds, journey: Journey) -> None:
         self._order: dict[str | None, int] = {step.id: index for index, step in enumerate(journey.steps)}
-        places: tuple[Step | None, ...] = (None, *journey.steps)
-        self._pauses_ms = {place.id if place else None: _pause_ms(thresholds, journey, place) for place in places}
+        steps: tuple[Step | None, ...] = (None, *journey.steps)
+        self._pauses_ms = {step.id if step else None: _pause_ms(thresholds, journey, step) for step in steps}
         self.least_pause_ms = min(after_ms for after_ms, _ in self._pauses_ms.values())
         self._back_and_forth_visits = thresholds.back_and_forth_visits
         self._rage_clicks = thresholds.rage_clicks
         self._rage_within_ms = duration_ms(thresholds.rage_within)
         self._rage_radius_px = thresholds.rage_radius_px
         self._rage_ignores = frozenset(thresholds.rage_ignores)
-        self._told_at = {
+        self._thresholds = {
             "step_failed": thresholds.repeated_failures,
             "field_error": thresholds.repeated_field_errors,
-            "rage_click": _TOLD_WHEN_FIRST,
-            "hesitation": _TOLD_WHEN_FIRST,
+            "rage_click": _FIRST_TIME,
+            "hesitation": _FIRST_TIME,
             "dead_click": thresholds.dead_clicks,
             "field_hesitation": thresholds.field_hesitations,
-            "page_loop": _TOLD_WHEN_FIRST,
+            "page_loop": _FIRST_TIME,
         }
 
     def notice(
@@ -123,15 +123,15 @@ class StruggleRules:
 
         ``step_before``, ``last_seen_ms``: the attempt's before this event (None: it is the first).
         ``struggle`` is changed in place. Where an event crosses two thresholds (it fails again after
-        a long pause) its own is told and the pause only counted.
+        a long pause) its own is the output and the pause only counted.
         """
-        told: Signal | None = None
+        signal: Signal | None = None
         is_late = False
         if last_seen_ms is not None:
             pause_ms = at_ms - last_seen_ms
             if pause_ms > self.least_pause_ms and self._is_hesitation(step_before, pause_ms):
                 struggle = struggle or StruggleState()
-                told = self._add(struggle, "hesitation", step_before)
+                signal = self._add(struggle, "hesitation", step_before)
             is_late = pause_ms < 0
         name = event.event
         if name == STEP_VIEWED:
@@ -139,11 +139,11 @@ class StruggleRules:
                 order, step = self._order, event.properties.step
                 if order.get(step, _FAR) < order.get(step_before, -1) and step is not None:
                     struggle = struggle or StruggleState()
-                    told = self._gone_back(struggle, step) or told
+                    signal = self._gone_back(struggle, step) or signal
         elif name in SIGNS:
             struggle, own = self._own_signal(struggle, event, at_ms, step_before)
-            told = own or told
-        return struggle, told
+            signal = own or signal
+        return struggle, signal
 
     def _own_signal(
         self, struggle: StruggleState | None, event: Event, at_ms: int, step_before: str | None
@@ -216,16 +216,16 @@ class StruggleRules:
         if tally is None:
             return None
         tally.count += 1
-        told_at = self._told_at.get(kind)
-        if told_at is None:
+        threshold = self._thresholds.get(kind)
+        if threshold is None:
             return None
-        if tally.count > told_at:
+        if tally.count > threshold:
             return None
         total = 0
-        for each in struggle.tallies:
-            if each.kind == kind and each.step == step:
-                total += each.count
-        return Signal(kind, step, code, field, total) if total == told_at else None
+        for other in struggle.tallies:
+            if other.kind == kind and other.step == step:
+                total += other.count
+        return Signal(kind, step, code, field, total) if total == threshold else None
 
 
 _FAR: Final = 1 << 30
