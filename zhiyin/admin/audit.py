@@ -22,24 +22,26 @@ def run_audit(settings: Settings, chosen: argparse.Namespace) -> int:
     """Prints what was asked for; exit code 0. Raises StoreUnavailable."""
     customer = None if chosen.customer is None else masked(chosen.customer, mask_key(settings))
     with connect(settings.redis_url or "") as client:
-        found = (seen for seen in read_trail(client) if _is_asked_for(seen, chosen, customer))
-        for seen in itertools.islice(found, chosen.limit):
-            sys.stdout.write(_json_line(seen) if chosen.json else _line(seen))
+        entries = (entry for entry in read_trail(client) if _matches(entry, chosen, customer))
+        for entry in itertools.islice(entries, chosen.limit):
+            sys.stdout.write(_json_line(entry) if chosen.json else _line(entry))
     return 0
 
 
-def _is_asked_for(seen: AuditEntry, chosen: argparse.Namespace, customer: str | None) -> bool:
+def _matches(entry: AuditEntry, chosen: argparse.Namespace, customer: str | None) -> bool:
     return (
-        (customer is None or seen.customer == customer)
-        and (chosen.who is None or seen.who == chosen.who)
-        and (chosen.kind is None or seen.kind == chosen.kind)
-        and (chosen.hint is None or (seen.kind, seen.id) == (HINT, chosen.hint))
+        (customer is None or entry.customer == customer)
+        and (chosen.who is None or entry.who == chosen.who)
+        and (chosen.kind is None or entry.kind == chosen.kind)
+        and (chosen.hint is None or (entry.kind, entry.id) == (HINT, chosen.hint))
     )
 
 
-def _line(seen: AuditEntry) -> str:
-    return f"{iso_text(seen.at_ms)}  {seen.role} {seen.who}  {seen.how}  {seen.kind} {seen.id} of {seen.customer}\n"
+def _line(entry: AuditEntry) -> str:
+    return (
+        f"{iso_text(entry.at_ms)}  {entry.role} {entry.who}  {entry.how}  {entry.kind} {entry.id} of {entry.customer}\n"
+    )
 
 
-def _json_line(seen: AuditEntry) -> str:
-    return msgspec.json.encode({**msgspec.structs.asdict(seen), "at": iso_text(seen.at_ms)}).decode() + "\n"
+def _json_line(entry: AuditEntry) -> str:
+    return msgspec.json.encode({**msgspec.structs.asdict(entry), "at": iso_text(entry.at_ms)}).decode() + "\n"

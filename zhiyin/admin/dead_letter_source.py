@@ -1,6 +1,6 @@
 """Where dead letters are kept and which bus they go back to, as the settings say.
 
-In: settings. Out: an open shelf, an open way back. Refused: nothing here; what can't be reached says so when used.
+In: settings. Out: an open store, an open way back. Refused: nothing here; what can't be reached says so when used.
 """
 
 from collections.abc import AsyncIterator, Iterator

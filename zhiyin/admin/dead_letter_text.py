@@ -22,18 +22,18 @@ _CATALOGUE: Final = (
     "run 'zhiyin check', restart the engine, then redrive. When it is a slip of the pen: mend the sender; redriven\n"
     "it would be refused again."
 )
-_AT_THE_DOOR: Final = (
+_NOT_FROM_THE_COLLECTOR: Final = (
     "The collector refuses such events, so something else wrote it to the bus: find out what, and mend it there.\n"
     "Redriven it is refused again, unless this version of Zhiyin takes what the one that refused it did not."
 )
 ADVICE: Final[Mapping[str, str]] = {
     "unknown_journey": _CATALOGUE.format(what="journey"),
     "unknown_step": _CATALOGUE.format(what="step"),
-    "no_journey": _AT_THE_DOOR,
-    "wrong_type": _AT_THE_DOOR,
-    "not_json": _AT_THE_DOOR,
-    "no_customer": _AT_THE_DOOR,
-    "no_time": _AT_THE_DOOR,
+    "no_journey": _NOT_FROM_THE_COLLECTOR,
+    "wrong_type": _NOT_FROM_THE_COLLECTOR,
+    "not_json": _NOT_FROM_THE_COLLECTOR,
+    "no_customer": _NOT_FROM_THE_COLLECTOR,
+    "no_time": _NOT_FROM_THE_COLLECTOR,
     "time_out_of_range": (
         "The event says that it happened before the year 2000, or after it arrived: clocks that differ, the sender's,\n"
         "or those of gateway and engine. Mend the clock. One from the future can be redriven once its time has come."
@@ -101,7 +101,8 @@ def whole(letter: ListedLetter, now_ms: int) -> str:
     if letter.letter is not None:
         raw = letter.letter.raw
         messages = [
-            f"{each.path}: found {each.found}, expected {each.expected}" for each in letter.letter.failure.messages
+            f"{message.path}: found {message.found}, expected {message.expected}"
+            for message in letter.letter.failure.messages
         ]
         parts.insert(1, f"what is wrong\n{indented(printable(chr(10).join(messages)))}")
         parts.append(f"the event, {len(raw):,} bytes\n{indented(pretty(raw))}")
@@ -119,7 +120,9 @@ def pretty(raw: bytes) -> str:
 
 def printable(text: str) -> str:
     """``text`` without what a terminal would obey; line breaks stay."""
-    return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
+    return "".join(
+        character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1] for character in text
+    )
 
 
 def indented(text: str) -> str:
@@ -129,35 +132,35 @@ def indented(text: str) -> str:
 
 def age(span_ms: int) -> str:
     """``40 s``, ``3 m``, ``2 h``, ``5 d``: the largest unit that fits."""
-    unit = next((each for each in ("d", "h", "m") if span_ms >= MILLISECONDS[each]), "s")
+    unit = next((name for name in ("d", "h", "m") if span_ms >= MILLISECONDS[name]), "s")
     return f"{max(0, span_ms) // MILLISECONDS[unit]} {unit}"
 
 
 def _cells(letter: ListedLetter, now_ms: int) -> tuple[str, ...]:
-    said = row(letter)
-    found = said["found"] or ""
-    shown = found if len(found) <= _WIDEST_FOUND else found[: _WIDEST_FOUND - 3] + "..."
+    record = row(letter)
+    value = record["found"] or ""
+    shown = value if len(value) <= _WIDEST_FOUND else value[: _WIDEST_FOUND - 3] + "..."
     cells = (
-        said["id"],
-        said["kind"],
-        said["refused_at"],
+        record["id"],
+        record["kind"],
+        record["refused_at"],
         age(now_ms - letter.written_ms),
-        said["customer_id"] or "-",
-        f"{said['path']} {shown}" if said["path"] else "-",
-        "-" if letter.redriven_ms is None else said["redriven_at"],
+        record["customer_id"] or "-",
+        f"{record['path']} {shown}" if record["path"] else "-",
+        "-" if letter.redriven_ms is None else record["redriven_at"],
     )
     return tuple(printable(cell).replace("\n", "\\n") for cell in cells)
 
 
 def _facts(letter: ListedLetter, now_ms: int) -> str:
-    said = row(letter)
+    record = row(letter)
     by = "" if letter.letter is None else f", by {letter.letter.processor.artifact} {letter.letter.processor.version}"
     lines = {
-        "letter": said["id"],
-        "kind": said["kind"],
-        "refused": f"{said['refused_at']}, {age(now_ms - letter.written_ms)} ago{by}",
-        "customer": said["customer_id"] or "nobody knows",
-        "happened": said["time"] or "nobody knows",
-        "redriven": said["redriven_at"] or "no",
+        "letter": record["id"],
+        "kind": record["kind"],
+        "refused": f"{record['refused_at']}, {age(now_ms - letter.written_ms)} ago{by}",
+        "customer": record["customer_id"] or "nobody knows",
+        "happened": record["time"] or "nobody knows",
+        "redriven": record["redriven_at"] or "no",
     }
     return "".join(f"{head:<10}{printable(text)}\n" for head, text in lines.items())

@@ -60,21 +60,21 @@ class RedrivePlan(msgspec.Struct):
     def left_out(self) -> str:
         """A line on what does not go, and why; nothing when all goes."""
         why = {"redriven before": self.redriven_before, "not written by Zhiyin": self.foreign}
-        said = ", ".join(f"{count:,} {reason}" for reason, count in why.items() if count)
-        return f"left out: {said}\n" if said else ""
+        text = ", ".join(f"{count:,} {reason}" for reason, count in why.items() if count)
+        return f"left out: {text}\n" if text else ""
 
 
 def run_dead_letters(settings: Settings, chosen: argparse.Namespace) -> int:
     """Carry out one action; the exit code. Raises CommandFailure, StoreUnavailable."""
     if chosen.action == "redrive":
         refuse_unclear(chosen)
-    with opened_shelf(settings) as shelf:
-        return _ACTIONS[chosen.action](settings, shelf, chosen)
+    with opened_shelf(settings) as store:
+        return _ACTIONS[chosen.action](settings, store, chosen)
 
 
-def list_letters(_settings: Settings, shelf: DeadLetterStore, chosen: argparse.Namespace) -> int:
+def list_letters(_settings: Settings, store: DeadLetterStore, chosen: argparse.Namespace) -> int:
     """``zhiyin dead-letters list``."""
-    letters = _wanted(shelf.letters(span_of(chosen, now_ms()), newest_first=True), chosen.kind)
+    letters = _wanted(store.letters(span_of(chosen, now_ms()), newest_first=True), chosen.kind)
     if chosen.json:
         for letter in itertools.islice(letters, chosen.limit):
             sys.stdout.buffer.write(msgspec.json.encode(dead_letter_text.row(letter)) + b"\n")
@@ -91,9 +91,9 @@ def list_letters(_settings: Settings, shelf: DeadLetterStore, chosen: argparse.N
     return 0
 
 
-def show_letter(_settings: Settings, shelf: DeadLetterStore, chosen: argparse.Namespace) -> int:
+def show_letter(_settings: Settings, store: DeadLetterStore, chosen: argparse.Namespace) -> int:
     """``zhiyin dead-letters show``."""
-    [letter] = _named(shelf, [chosen.id])
+    [letter] = _named(store, [chosen.id])
     if chosen.raw:
         sys.stdout.buffer.write(letter.document if letter.letter is None else letter.letter.raw)
     elif chosen.json:
@@ -103,21 +103,21 @@ def show_letter(_settings: Settings, shelf: DeadLetterStore, chosen: argparse.Na
     return 0
 
 
-def redrive_letters(settings: Settings, shelf: DeadLetterStore, chosen: argparse.Namespace) -> int:
+def redrive_letters(settings: Settings, store: DeadLetterStore, chosen: argparse.Namespace) -> int:
     """``zhiyin dead-letters redrive``."""
-    plan = _plan(shelf, chosen)
+    plan = _plan(store, chosen)
     if chosen.dry_run or not plan.letters:
         verb = "would redrive" if chosen.dry_run else "redriven"
         sys.stdout.write(f"{verb}: {plan.going}\n{plan.left_out}")
         return 0
     if not (chosen.yes or chosen.ids):
         _agree(plan)
-    went = asyncio.run(_redrive(settings, shelf, plan, chosen))
+    went = asyncio.run(_redrive(settings, store, plan, chosen))
     meanwhile = len(plan.letters) - went
     sys.stdout.write(f"redriven: {plan.going}\n{plan.left_out}")
     if meanwhile:
         sys.stdout.write(f"of them {meanwhile:,} not by us: redriven or gone meanwhile\n")
-    shelf.forget_gone()
+    store.forget_gone()
     return 0
 
 
@@ -163,13 +163,13 @@ def _looked_at(letters: Iterable[ListedLetter], limit: int) -> tuple[list[Listed
     return first, counts, redriven
 
 
-def _named(shelf: DeadLetterStore, ids: Sequence[str]) -> list[ListedLetter]:
+def _named(store: DeadLetterStore, ids: Sequence[str]) -> list[ListedLetter]:
     """The letters of these ids, each once, oldest first. Raises LetterMissing."""
-    found = {each: shelf.letter(each) for each in ids}
-    missing = [each for each, letter in found.items() if letter is None]
+    letters = {letter_id: store.letter(letter_id) for letter_id in ids}
+    missing = [letter_id for letter_id, letter in letters.items() if letter is None]
     if missing:
         raise LetterMissing(missing)
-    return sorted((letter for letter in found.values() if letter is not None), key=_order)
+    return sorted((letter for letter in letters.values() if letter is not None), key=_order)
 
 
 def _order(letter: ListedLetter) -> tuple[int, list[int]]:
@@ -177,9 +177,9 @@ def _order(letter: ListedLetter) -> tuple[int, list[int]]:
     return letter.written_ms, [int(number) for number in re.findall(r"[0-9]+", letter.id)]
 
 
-def _plan(shelf: DeadLetterStore, chosen: argparse.Namespace) -> RedrivePlan:
+def _plan(store: DeadLetterStore, chosen: argparse.Namespace) -> RedrivePlan:
     plan = RedrivePlan(span_of(chosen, now_ms()))
-    letters = _named(shelf, chosen.ids) if chosen.ids else _wanted(shelf.letters(plan.span), chosen.kind)
+    letters = _named(store, chosen.ids) if chosen.ids else _wanted(store.letters(plan.span), chosen.kind)
     for letter in letters:
         plan.add(letter)
     return plan
@@ -196,11 +196,11 @@ def _agree(plan: RedrivePlan) -> None:
         raise RedriveNotAgreed(plan.going, f"the answer {answer!r}")
 
 
-async def _redrive(settings: Settings, shelf: DeadLetterStore, plan: RedrivePlan, chosen: argparse.Namespace) -> int:
+async def _redrive(settings: Settings, store: DeadLetterStore, plan: RedrivePlan, chosen: argparse.Namespace) -> int:
     went = 0
     async with opened_redriver(settings) as redriver:
         with Progress("redrive", len(plan.letters)) as progress:
-            for step in _steps(_going(shelf, plan, chosen)):
+            for step in _steps(_going(store, plan, chosen)):
                 try:
                     went += await redriver.redrive(step, now_ms())
                 except (BusFull, StoreUnavailable) as error:
@@ -209,12 +209,12 @@ async def _redrive(settings: Settings, shelf: DeadLetterStore, plan: RedrivePlan
     return went
 
 
-def _going(shelf: DeadLetterStore, plan: RedrivePlan, chosen: argparse.Namespace) -> Iterator[ListedLetter]:
+def _going(store: DeadLetterStore, plan: RedrivePlan, chosen: argparse.Namespace) -> Iterator[ListedLetter]:
     """The letters of the plan, read once more: all of them at once may be more than memory holds."""
     if chosen.ids:
-        yield from _named(shelf, list(plan.letters))
+        yield from _named(store, list(plan.letters))
         return
-    for letter in shelf.letters(plan.span):
+    for letter in store.letters(plan.span):
         if letter.id in plan.letters:
             yield letter
 

@@ -46,22 +46,23 @@ def examine(settings: Settings) -> list[Diagnosis]:
 
 def printed(findings: list[Diagnosis]) -> str:
     """The findings as a table, and what they mean for the start."""
-    width = max(len(each.what) for each in findings)
+    width = max(len(finding.what) for finding in findings)
     lines = [
-        f"{each.state:<5} {each.what:<{width}}  {each.found}" + (f"; {each.advice}" if each.advice else "")
-        for each in findings
+        f"{finding.state:<5} {finding.what:<{width}}  {finding.found}"
+        + (f"; {finding.advice}" if finding.advice else "")
+        for finding in findings
     ]
-    failures = sum(each.state == "fail" for each in findings)
+    failures = sum(finding.state == "fail" for finding in findings)
     end = f"{failures} would keep Zhiyin from starting" if failures else "nothing keeps Zhiyin from starting"
     return "\n".join([*lines, end, ""])
 
 
 def _python(_settings: Settings) -> Iterator[Diagnosis]:
-    found = ".".join(str(each) for each in sys.version_info[:3])
+    version = ".".join(str(number) for number in sys.version_info[:3])
     if sys.version_info[:2] in PYTHONS:
-        yield Diagnosis("Python", "ok", found)
+        yield Diagnosis("Python", "ok", version)
     else:
-        yield Diagnosis("Python", "fail", found, "use 3.11 or 3.12 (the engine has no wheels for others)")
+        yield Diagnosis("Python", "fail", version, "use 3.11 or 3.12 (the engine has no wheels for others)")
 
 
 def _libraries(_settings: Settings) -> Iterator[Diagnosis]:
@@ -80,7 +81,7 @@ def _redis(settings: Settings) -> Iterator[Diagnosis]:
         if settings.redis_url is None:
             yield _own_redis(redis_executable())
         else:
-            yield from _given_redis(redis_report(settings.redis_url))
+            yield from _named_redis(redis_report(settings.redis_url))
     except RedisMissing as error:
         yield Diagnosis("Redis", "fail", str(error))
     except CommandFailure as error:
@@ -119,12 +120,12 @@ def _own_redis(executable: str) -> Diagnosis:
         answer = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         return Diagnosis("Redis", "fail", f"{executable} can't be run ({error})", "install redis-server")
-    words = [each.removeprefix("v=") for each in answer.stdout.split() if each.startswith("v=")]
-    version = words[0] if words else "unknown"
+    versions = [part.removeprefix("v=") for part in answer.stdout.split() if part.startswith("v=")]
+    version = versions[0] if versions else "unknown"
     return _old_redis(version) or Diagnosis("Redis", "ok", f"{version}, will be started from {executable}")
 
 
-def _given_redis(report: RedisReport) -> Iterator[Diagnosis]:
+def _named_redis(report: RedisReport) -> Iterator[Diagnosis]:
     yield _old_redis(report.version) or Diagnosis("Redis", "ok", f"{report.version} answers")
     if not report.append_only:
         found = "snapshots only" if report.snapshots else "nothing is kept on disk"
@@ -138,7 +139,7 @@ def _given_redis(report: RedisReport) -> Iterator[Diagnosis]:
 
 
 def _old_redis(version: str) -> Diagnosis | None:
-    numbers = tuple(int(each) for each in version.split(".")[:2] if each.isdigit())
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if len(numbers) == len(OLDEST_REDIS) and numbers < OLDEST_REDIS:
         return Diagnosis("Redis", "fail", version, "use 6.2 or newer")
     return None

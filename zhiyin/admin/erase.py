@@ -1,11 +1,12 @@
 """``zhiyin erase``: a customer forgotten by the stream, by Redis and, as far as it can be, by the bus.
 
 In: settings and what was typed. Out: a line for each place and what was taken there; exit code 0 when nothing is left
-but what the last lines name. Refused: nobody agreed (``ErasureNotAgreed``); the engine did not take the word in time
-(``ErasureUnfinished``: the same command again goes on).
+but what the last lines name. Refused: nobody agreed (``ErasureNotAgreed``); the engine did not take the tombstone in
+time (``ErasureUnfinished``: the same command again goes on).
 
-First the word goes on the bus, behind all that is there of the customer. Once the engine holds it safely nothing that
-it knew of him can be told again; then Redis is looked through, and the engine's files until they are free of him.
+First the tombstone goes on the bus, behind all that is there of the customer. Once the engine holds it safely nothing
+that it knew of him can be published again; then Redis is looked through, and the engine's files until they are free of
+him.
 """
 
 import argparse
@@ -64,7 +65,7 @@ def run_erase(settings: Settings, chosen: argparse.Namespace) -> int:
     _agree(chosen.customer, agreed=chosen.yes)
     patience = Patience(chosen.wait)
     with connect(settings.redis_url or "") as client:
-        asyncio.run(_say_it(settings, tombstone(chosen.customer, round(time.time() * 1000))))
+        asyncio.run(_publish(settings, tombstone(chosen.customer, round(time.time() * 1000))))
         say("bus: the word is there")
         patience.until("the engine has not taken the word", _taken(settings, client, chosen.customer))
         say("engine: has forgotten; its words since then are written")
@@ -76,7 +77,7 @@ def run_erase(settings: Settings, chosen: argparse.Namespace) -> int:
 
 
 def tombstone(customer_id: str, now_ms: int) -> OutgoingEvent:
-    """The word that a customer is to be forgotten."""
+    """The event that says that a customer is to be forgotten."""
     event = {
         "type": "track",
         "event": CUSTOMER_ERASED,
@@ -97,13 +98,13 @@ def _agree(customer_id: str, *, agreed: bool) -> None:
         raise ErasureNotAgreed(repr(answer.strip()[:20]))
 
 
-async def _say_it(settings: Settings, word: OutgoingEvent) -> None:
+async def _publish(settings: Settings, event: OutgoingEvent) -> None:
     client = connect_async(settings.redis_url or "")
     writer = gateway_bus(settings, client)
     try:
         if isinstance(writer, KafkaBusWriter):
             await writer.open()
-        await writer.append((word,))
+        await writer.append((event,))
     finally:
         if isinstance(writer, KafkaBusWriter):
             await writer.close()
@@ -147,14 +148,14 @@ def _wait_for_files(settings: Settings, customer_id: str, patience: Patience) ->
 
 def files_with(folder: Path, needle: bytes) -> list[Path]:
     """The files below ``folder`` that hold these bytes; one that goes meanwhile holds nothing."""
-    found = []
+    paths = []
     for path in folder.rglob("*"):
         try:
             if path.is_file() and needle in path.read_bytes():
-                found.append(path)
+                paths.append(path)
         except FileNotFoundError:
             continue
-    return found
+    return paths
 
 
 def _kafka(settings: Settings, customer_id: str, *, cut: bool) -> None:

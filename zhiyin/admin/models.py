@@ -48,13 +48,13 @@ def list_models(store: ModelStore, folder: Path, chosen: argparse.Namespace) -> 
     unusable: list[ModelUnusable] = []
     for journey in journeys:
         pinned = store.pinned(journey)
-        for each in store.versions(journey):
-            if not isinstance(each, ModelDescription):
-                unusable.append(each)
+        for version in store.versions(journey):
+            if not isinstance(version, ModelDescription):
+                unusable.append(version)
             elif chosen.json:
-                sys.stdout.write(msgspec.json.encode(_document(each, pinned)).decode() + "\n")
+                sys.stdout.write(msgspec.json.encode(_document(version, pinned)).decode() + "\n")
             else:
-                rows.append(_cells(each, pinned))
+                rows.append(_cells(version, pinned))
     if not chosen.json:
         sys.stdout.write(_table(rows) if len(rows) > 1 else f"no models in {folder}\n")
     for error in unusable:
@@ -90,11 +90,11 @@ def roll_back(store: ModelStore, folder: Path, chosen: argparse.Namespace) -> in
 
 
 def _journey(store: ModelStore, folder: Path, wanted: str | None) -> str:
-    there = store.journeys()
-    if wanted is None and len(there) == 1:
-        return there[0]
-    if wanted is None or wanted not in there:
-        raise JourneyUnclear(folder, wanted, there)
+    journeys = store.journeys()
+    if wanted is None and len(journeys) == 1:
+        return journeys[0]
+    if wanted is None or wanted not in journeys:
+        raise JourneyUnclear(folder, wanted, journeys)
     return wanted
 
 
@@ -103,7 +103,9 @@ def _document(description: ModelDescription, pinned: int | None) -> dict[str, ob
 
 
 def _cells(description: ModelDescription, pinned: int | None) -> tuple[str, ...]:
-    leads = next((each for each in description.figures if each.leads and each.question == _SHOWN_QUESTION), None)
+    leads = next(
+        (quality for quality in description.figures if quality.leads and quality.question == _SHOWN_QUESTION), None
+    )
     figures = ("-",) * 4 if leads is None else (leads.model, *_figures(leads))
     return (
         description.journey,
@@ -115,8 +117,8 @@ def _cells(description: ModelDescription, pinned: int | None) -> tuple[str, ...]
     )
 
 
-def _figures(of: Quality) -> tuple[str, str, str]:
-    return f"{of.log_loss:.4f}", f"{of.base_log_loss - of.log_loss:+.4f}", f"{of.auc:.4f}"
+def _figures(quality: Quality) -> tuple[str, str, str]:
+    return f"{quality.log_loss:.4f}", f"{quality.base_log_loss - quality.log_loss:+.4f}", f"{quality.auc:.4f}"
 
 
 def _span(description: ModelDescription) -> str:
@@ -139,14 +141,14 @@ def _whole(description: ModelDescription, size_bytes: int, pinned: int | None) -
     heads = ("QUESTION", "MODEL", "LABELS", "LOG LOSS", "BETTER BY", "AUC", "BRIER", "ECE")
     rows = [
         (
-            each.question,
-            f"{each.model}{' (leads)' if each.leads else ''}",
-            f"{each.labels:,}",
-            *_figures(each),
-            f"{each.brier:.4f}",
-            f"{each.calibration_error:.4f}",
+            quality.question,
+            f"{quality.model}{' (leads)' if quality.leads else ''}",
+            f"{quality.labels:,}",
+            *_figures(quality),
+            f"{quality.brier:.4f}",
+            f"{quality.calibration_error:.4f}",
         )
-        for each in description.figures
+        for quality in description.figures
     ]
     return f"{facts}\n{_table([heads, *rows])}" if rows else facts
 

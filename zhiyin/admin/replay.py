@@ -53,8 +53,8 @@ def wanted_kinds(emit: str | None) -> tuple[str, ...]:
     """The kinds in ``abandoned,returned``; those that are always the same when None. Raises CommandFailure."""
     if emit is None:
         return DEFAULT_KINDS
-    kinds = tuple(each.strip() for each in emit.split(",") if each.strip())
-    unknown = [each for each in kinds if each not in KINDS]
+    kinds = tuple(kind.strip() for kind in emit.split(",") if kind.strip())
+    unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:
         found = ", ".join(unknown) or "none"
         raise CommandFailure(f"--emit: found {found}, expected kinds with commas between, of: {', '.join(KINDS)}")

@@ -19,8 +19,8 @@ _REQUIREMENT: Final = re.compile(r"([A-Za-z0-9._-]+)\s*([^;]*)(;.*)?")
 def required_libraries() -> dict[str, str]:
     """What ``pyproject.toml`` asks for on every machine: name to the versions that will do."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    found = [_REQUIREMENT.fullmatch(each) for each in project["dependencies"]]
-    return {each[1]: each[2].strip() for each in found if each is not None and each[3] is None}
+    matches = [_REQUIREMENT.fullmatch(requirement) for requirement in project["dependencies"]]
+    return {match[1]: match[2].strip() for match in matches if match is not None and match[3] is None}
 
 
 def installed_version(library: str) -> str | None:
@@ -34,9 +34,9 @@ def installed_version(library: str) -> str | None:
 def suits(version: str, wanted: str) -> bool:
     """Whether ``version`` (digits and dots) is within ``wanted``, such as ``>=8.1,<9`` or ``==0.21.1``."""
     compare = {
-        ">=": lambda found, limit: found >= limit,
-        "<": lambda found, limit: found < limit,
-        "==": lambda found, limit: found == limit,
+        ">=": lambda installed, limit: installed >= limit,
+        "<": lambda installed, limit: installed < limit,
+        "==": lambda installed, limit: installed == limit,
     }
     limits = re.findall(r"(>=|<|==)\s*([0-9.]+)", wanted)
     return all(compare[sign](_numbers(version), _numbers(limit)) for sign, limit in limits)
@@ -50,4 +50,4 @@ def version_lines() -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in re.findall(r"\d+", version))
+    return tuple(int(digits) for digits in re.findall(r"\d+", version))
