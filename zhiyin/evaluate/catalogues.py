@@ -16,32 +16,32 @@ def with_target(catalogue: Catalogue, target_precision: float) -> Catalogue:
         decision="learned",
         target_precision=target_precision,
         journeys={
-            name: change(each, decision=None, target_precision=None) for name, each in catalogue.journeys.items()
+            name: change(journey, decision=None, target_precision=None) for name, journey in catalogue.journeys.items()
         },
     )
 
 
 def with_shortest_timeout(catalogue: Catalogue) -> Catalogue:
-    """The fixed decision, telling every silence that reaches ``shortest_ms``; nothing in between is looked at."""
+    """The fixed decision, reporting every silence that reaches ``shortest_ms``; nothing in between is looked at."""
     change = msgspec.structs.replace
     timeout = f"{shortest_ms(catalogue)}ms"
 
-    def journey(each: Journey) -> Journey:
-        steps = tuple(change(step, idle_after=None) for step in each.steps)
-        return change(each, steps=steps, idle_after=timeout, idle_checkpoints=None, decision=None)
+    def with_timeout(journey: Journey) -> Journey:
+        steps = tuple(change(step, idle_after=None) for step in journey.steps)
+        return change(journey, steps=steps, idle_after=timeout, idle_checkpoints=None, decision=None)
 
     return change(
         catalogue,
         decision="fixed",
         learning=False,
         idle_checkpoints=(),
-        journeys={name: journey(each) for name, each in catalogue.journeys.items()},
+        journeys={name: with_timeout(journey) for name, journey in catalogue.journeys.items()},
     )
 
 
 def shortest_ms(catalogue: Catalogue) -> int:
     """The shortest silence of which anything is said, over all journeys."""
-    return min(each for journey in catalogue.journeys for each in looks_ms(catalogue, journey))
+    return min(look_ms for journey in catalogue.journeys for look_ms in looks_ms(catalogue, journey))
 
 
 def looks_ms(catalogue: Catalogue, name: str) -> list[int]:
@@ -49,4 +49,4 @@ def looks_ms(catalogue: Catalogue, name: str) -> list[int]:
     journey = catalogue.journeys[name]
     steps: tuple[Step | None, ...] = (None, *journey.steps)
     ends = {journey.idle_after_ms(step) for step in steps}
-    return sorted({each for each in catalogue.checkpoints_ms(journey) if each < max(ends)} | ends)
+    return sorted({silence_ms for silence_ms in catalogue.checkpoints_ms(journey) if silence_ms < max(ends)} | ends)

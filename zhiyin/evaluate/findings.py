@@ -52,37 +52,43 @@ class Compared(msgspec.Struct, frozen=True):
     batch: ScoreArray | None
 
 
-def findings(given: Compared) -> Iterator[Finding]:
+def findings(comparison: Compared) -> Iterator[Finding]:
     """All figures of one table."""
-    table = given.table
-    columns: dict[Model, ScoreArray | None] = {"learned": table.score, "step": table.baseline, "batch": given.batch}
+    table = comparison.table
+    columns: dict[Model, ScoreArray | None] = {
+        "learned": table.score,
+        "step": table.baseline,
+        "batch": comparison.batch,
+    }
     checkpoints: list[int | None] = [None, *np.unique(table.checkpoint_ms).tolist()]
     for checkpoint_ms in checkpoints:
         at_checkpoint = (
             np.full(len(table.outcome), True) if checkpoint_ms is None else table.checkpoint_ms == checkpoint_ms
         )
         checkpoint_s = None if checkpoint_ms is None else checkpoint_ms / 1_000
-        for span, inside in _spans(given).items():
+        for span, inside in _spans(comparison).items():
             rows = at_checkpoint & inside
             for model in MODELS:
                 scores = columns[model]
                 if scores is None or not np.isfinite(scores[rows]).all():
                     continue
-                found = measures(scores[rows], table.outcome[rows])
-                if found is not None:
-                    yield Finding(given.journey, given.question, checkpoint_s, span, model, found)
+                figures = measures(scores[rows], table.outcome[rows])
+                if figures is not None:
+                    yield Finding(comparison.journey, comparison.question, checkpoint_s, span, model, figures)
 
 
-def reliability_of(given: Compared) -> Reliability:
+def reliability_of(comparison: Compared) -> Reliability:
     """The learned model's reliability over everything."""
-    return Reliability(given.journey, given.question, reliability(given.table.score, given.table.outcome))
+    return Reliability(
+        comparison.journey, comparison.question, reliability(comparison.table.score, comparison.table.outcome)
+    )
 
 
-def _spans(given: Compared) -> dict[EvaluationSpan, Rows]:
-    table = given.table
+def _spans(comparison: Compared) -> dict[EvaluationSpan, Rows]:
+    table = comparison.table
     rows = len(table.outcome)
     parts = spans(table)
-    compared = np.full(rows, True) if given.batch is None else np.isfinite(given.batch)
+    compared = np.full(rows, True) if comparison.batch is None else np.isfinite(comparison.batch)
     if parts:
         compared &= table.at_ms >= parts[0][0]
     begin_ms, end_ms = (int(np.min(table.at_ms)), int(np.max(table.at_ms))) if rows else (0, 0)

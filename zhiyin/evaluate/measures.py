@@ -65,36 +65,36 @@ def auc(scores: ScoreArray, outcomes: OutcomeArray) -> float | None:
     no = len(outcomes) - yes
     if not yes or not no:
         return None
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
+    _, index, count = np.unique(scores, return_inverse=True, return_counts=True)
     mean_rank = np.cumsum(count) - (count - 1) / 2
-    return float((mean_rank[place][outcomes].sum() - yes * (yes + 1) / 2) / (yes * no))
+    return float((mean_rank[index][outcomes].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 
 def log_loss(scores: ScoreArray, outcomes: OutcomeArray) -> float:
-    """Mean of -log of what was said of the outcome."""
-    said = np.clip(np.where(outcomes, scores, 1 - scores), _LEAST, 1 - _LEAST)
-    return float(-np.log(said).mean())
+    """Mean of -log of the probability of the outcome."""
+    probability = np.clip(np.where(outcomes, scores, 1 - scores), _LEAST, 1 - _LEAST)
+    return float(-np.log(probability).mean())
 
 
 def calibration_error(scores: ScoreArray, outcomes: OutcomeArray) -> float:
     """Expected calibration error over ten equal bins."""
     bins = reliability(scores, outcomes)
-    return sum(each.rows * abs(each.mean_score - each.share_yes) for each in bins) / len(scores)
+    return sum(interval.rows * abs(interval.mean_score - interval.share_yes) for interval in bins) / len(scores)
 
 
 def reliability(scores: ScoreArray, outcomes: OutcomeArray) -> list[ReliabilityBin]:
     """What was said against what happened, bin by bin; empty bins are left out."""
-    places = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
-    found = []
-    for place in np.unique(places):
-        inside = places == place
-        found.append(
+    indices = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+    bins = []
+    for index in np.unique(indices):
+        inside = indices == index
+        bins.append(
             ReliabilityBin(
-                low=float(place / BINS),
-                high=float((place + 1) / BINS),
+                low=float(index / BINS),
+                high=float((index + 1) / BINS),
                 rows=int(inside.sum()),
                 mean_score=float(scores[inside].mean()),
                 share_yes=float(outcomes[inside].mean()),
             )
         )
-    return found
+    return bins

@@ -45,7 +45,7 @@ def plot(report: EvaluationReport, folder: Path) -> list[Path]:
     """Writes the pictures there is something to show in. Raises PlotsMissing, OSError."""
     if importlib.util.find_spec("matplotlib") is None:
         raise PlotsMissing
-    timed = [each for each in report.timing if _points(each)]
+    timed = [timing for timing in report.timing if _points(timing)]
     written = []
     if report.reliability:
         written.append(_pictures(folder / RELIABILITY, len(report.reliability), _reliability, report.reliability))
@@ -54,57 +54,62 @@ def plot(report: EvaluationReport, folder: Path) -> list[Path]:
     return written
 
 
-def _pictures(path: Path, count: int, draw: Callable[[Any, Any], None], of: Sequence[object]) -> Path:
+def _pictures(path: Path, count: int, draw: Callable[[Any, Any], None], items: Sequence[object]) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_INCHES * count, _INCHES), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, each in zip(figure.subplots(1, count, squeeze=False)[0], of, strict=True):
-        draw(axes, each)
+    for axes, item in zip(figure.subplots(1, count, squeeze=False)[0], items, strict=True):
+        draw(axes, item)
         axes.grid(visible=True, alpha=0.25)
     figure.savefig(path, dpi=_DOTS_AN_INCH)
     return path
 
 
-def _reliability(axes: "Axes", found: Reliability) -> None:
-    most = max(each.rows for each in found.bins)
-    scores, shares = [each.mean_score for each in found.bins], [each.share_yes for each in found.bins]
+def _reliability(axes: "Axes", reliability: Reliability) -> None:
+    most = max(interval.rows for interval in reliability.bins)
+    scores, shares = (
+        [interval.mean_score for interval in reliability.bins],
+        [interval.share_yes for interval in reliability.bins],
+    )
     axes.plot((0, 1), (0, 1), color=_GREY, linestyle="--", linewidth=1, label="as it should be")
     axes.plot(scores, shares, color=_LEARNED, linewidth=1.5)
     axes.scatter(
         scores,
         shares,
-        s=[max(12.0, _LARGEST_DOT * each.rows / most) for each in found.bins],
+        s=[max(12.0, _LARGEST_DOT * interval.rows / most) for interval in reliability.bins],
         color=_LEARNED,
         alpha=0.75,
         label="learned (area: predictions)",
     )
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability that was said", ylabel="share that turned out so")
-    axes.set_title(f"{found.journey}: {_TITLES[found.question]}", fontsize=10)
+    axes.set_title(f"{reliability.journey}: {_TITLES[reliability.question]}", fontsize=10)
     axes.legend(fontsize=8, loc="upper left")
 
 
 def _points(timing: JourneyTiming) -> list[tuple[float, float, float | None]]:
-    """Mean delay, precision and target of each run of the ladder."""
+    """Mean delay, precision and target of each run of the checkpoint policy."""
     return [
-        (each.mean_delay_s, each.precision, each.target_precision)
-        for each in timing.ladder
-        if each.precision is not None and each.mean_delay_s is not None
+        (promptness.mean_delay_s, promptness.precision, promptness.target_precision)
+        for promptness in timing.ladder
+        if promptness.precision is not None and promptness.mean_delay_s is not None
     ]
 
 
 def _promptness(axes: "Axes", timing: JourneyTiming) -> None:
     learned = sorted(_points(timing))
-    fixed = sorted((each.timeout_s, each.precision) for each in timing.fixed if each.timeout_s and each.precision)
+    fixed = sorted((run.timeout_s, run.precision) for run in timing.fixed if run.timeout_s and run.precision)
     axes.plot(*zip(*fixed, strict=True), color=_FIXED, marker="s", markersize=4, label="fixed timeout")
-    axes.plot([each[0] for each in learned], [each[1] for each in learned], color=_LEARNED, marker="o", label="learned")
+    axes.plot(
+        [point[0] for point in learned], [point[1] for point in learned], color=_LEARNED, marker="o", label="learned"
+    )
     for delay_s, precision, target in learned:
         axes.annotate(
             f"{target:g}", (delay_s, precision), fontsize=7, ha="right", xytext=(-3, 5), textcoords="offset points"
         )
     axes.set(xlabel="mean delay from the last event, s", ylabel="precision")
-    axes.set_xlim(0, _ROOM * max(each[0] for each in learned))
-    axes.set_ylim(max(0.0, 1 - _ROOM * (1 - min(each[1] for each in learned)) - _MARGIN), 1 + _MARGIN)
+    axes.set_xlim(0, _ROOM * max(point[0] for point in learned))
+    axes.set_ylim(max(0.0, 1 - _ROOM * (1 - min(point[1] for point in learned)) - _MARGIN), 1 + _MARGIN)
     axes.set_title(f"{timing.journey}: when a break-off is told", fontsize=10)
     axes.legend(fontsize=8, loc="lower right")

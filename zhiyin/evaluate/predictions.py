@@ -58,11 +58,11 @@ class Predictions:
 
     def add(self, scored: Iterable[ScoredPrediction]) -> None:
         """More of them."""
-        for each in scored:
-            self._times.extend((each.at_ms, each.settled_ms, each.features.idle_ms))
-            self._scores.extend((each.score, each.baseline))
-            self._outcomes.append(each.outcome)
-            self._features.extend(self._row(each.features))
+        for prediction in scored:
+            self._times.extend((prediction.at_ms, prediction.settled_ms, prediction.features.idle_ms))
+            self._scores.extend((prediction.score, prediction.baseline))
+            self._outcomes.append(prediction.outcome)
+            self._features.extend(self._row(prediction.features))
 
     def table(self) -> Table:
         """All of them so far."""
@@ -78,11 +78,11 @@ class Predictions:
             features=np.array(self._features, dtype=np.int64).reshape(-1, len(FEATURES)),
         )
 
-    def _row(self, known: CheckpointFeatures) -> Sequence[int]:
-        step = self._steps.setdefault(known.step, len(self._steps))
-        last = [*reversed(known.trail[-LAST_STEPS:])]
+    def _row(self, features: CheckpointFeatures) -> Sequence[int]:
+        step = self._steps.setdefault(features.step, len(self._steps))
+        last = [*reversed(features.trail[-LAST_STEPS:])]
         dwells = [*last, *[_NONE] * (LAST_STEPS - len(last))]
-        counts = {word[:-1]: int(word[-1]) for word in known.struggle}
+        counts = {sign[:-1]: int(sign[-1]) for sign in features.struggle}
         signals = [counts.get(kind, 0) for kind in SIGNAL_KINDS]
-        before = len(known.trail)
-        return [step, known.age, before, *dwells, *signals]
+        before = len(features.trail)
+        return [step, features.age, before, *dwells, *signals]

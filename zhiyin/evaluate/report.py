@@ -22,7 +22,7 @@ QUESTIONS_IN_WORDS: Final[dict[PredictionQuestion, str]] = {
 }
 MINUTE_S: Final = 60
 NEARLY_TWICE: Final = 1.8
-_MODELS_IN_WORDS: Final[dict[Model, str]] = {
+_MODEL_TEXTS: Final[dict[Model, str]] = {
     "learned": "learned",
     "step": "step alone",
     "batch": "batch LightGBM",
@@ -30,7 +30,7 @@ _MODELS_IN_WORDS: Final[dict[Model, str]] = {
 
 
 class JourneyTiming(msgspec.Struct, frozen=True):
-    """When break-offs of a journey are told. ``ladder``: one for each target precision, the catalogue's own first.
+    """When break-offs of a journey are reported. ``ladder``: one for each target precision, the catalogue's own first.
 
     ``same_precision``: for each of them, the shortest fixed timeout that is right as often (None: there is none);
     ``fixed``: fixed timeouts at the checkpoints, and what the catalogue calls ``idle_after``.
@@ -70,16 +70,16 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def uplift_of(journey: str, counts: UpliftCounts) -> JourneyUplift:
     """The counts with what follows from them."""
-    found = counts.uplift
-    share, low, high = (found.share, *found.interval) if found is not None else (None, None, None)
+    estimate = counts.uplift
+    share, low, high = (estimate.share, *estimate.interval) if estimate is not None else (None, None, None)
     return JourneyUplift(journey, counts, share, low, high, counts.smallest_detectable)
 
 
 def printed(report: EvaluationReport) -> str:
     """The report for a person at a terminal."""
     lines = [f"{report.events:,} events in {report.seconds:.1f} s with learning on"]
-    for key, found in groupby(report.findings, key=lambda each: (each.journey, each.question)):
-        lines += ["", *_predictions(*key, list(found))]
+    for key, group in groupby(report.findings, key=lambda finding: (finding.journey, finding.question)):
+        lines += ["", *_predictions(*key, list(group))]
     for timing in report.timing:
         lines += ["", *_timing(timing)]
     for uplift in report.uplift:
@@ -89,33 +89,35 @@ def printed(report: EvaluationReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _predictions(journey: str, question: PredictionQuestion, found: Sequence[Finding]) -> Iterator[str]:
+def _predictions(journey: str, question: PredictionQuestion, findings: Sequence[Finding]) -> Iterator[str]:
     yield f"{journey}: {QUESTIONS_IN_WORDS[question]}  (each scored before its outcome was learnt)"
     head = f"{'predictions':>11} {'yes':>5}  {'AUC':>6} {'log loss':>8} {'Brier':>6} {'ECE':>6}"
     yield f"  {'silence':<9}{'model':<15}{head}   last third: {'AUC':>6} {'log loss':>8}"
-    compared = [each for each in found if each.span == "compared"]
-    last = {(each.checkpoint_s, each.model): each.measures for each in found if each.span == "last_third"}
+    compared = [finding for finding in findings if finding.span == "compared"]
+    last = {
+        (finding.checkpoint_s, finding.model): finding.measures for finding in findings if finding.span == "last_third"
+    }
     silence: str | None = None
-    shown_s = spread([each.checkpoint_s for each in compared if each.checkpoint_s is not None])
-    for each in sorted(compared, key=lambda one: one.checkpoint_s or float("inf")):
-        if each.checkpoint_s is not None and each.checkpoint_s not in shown_s:
+    shown_s = spread([finding.checkpoint_s for finding in compared if finding.checkpoint_s is not None])
+    for finding in sorted(compared, key=lambda finding: finding.checkpoint_s or float("inf")):
+        if finding.checkpoint_s is not None and finding.checkpoint_s not in shown_s:
             continue
-        said = "all" if each.checkpoint_s is None else seconds_in_words(each.checkpoint_s)
-        shown = said if said != silence else ""
-        silence = said
-        tail = _tail(last.get((each.checkpoint_s, each.model)))
-        yield f"  {shown:<9}{_MODELS_IN_WORDS[each.model]:<15}{_figures(each.measures)}   {tail}"
+        text = "all" if finding.checkpoint_s is None else seconds_in_words(finding.checkpoint_s)
+        shown = text if text != silence else ""
+        silence = text
+        tail = _tail(last.get((finding.checkpoint_s, finding.model)))
+        yield f"  {shown:<9}{_MODEL_TEXTS[finding.model]:<15}{_figures(finding.measures)}   {tail}"
 
 
-def _figures(found: Measures) -> str:
+def _figures(measures: Measures) -> str:
     return (
-        f"{found.rows:>11,} {found.share_yes:>5.0%}  {_share(found.auc)} {found.log_loss:>8.4f} "
-        f"{found.brier:>6.4f} {found.calibration_error:>6.4f}"
+        f"{measures.rows:>11,} {measures.share_yes:>5.0%}  {_share(measures.auc)} {measures.log_loss:>8.4f} "
+        f"{measures.brier:>6.4f} {measures.calibration_error:>6.4f}"
     )
 
 
-def _tail(found: Measures | None) -> str:
-    return "" if found is None else f"{'':<11} {_share(found.auc)} {found.log_loss:>8.4f}"
+def _tail(measures: Measures | None) -> str:
+    return "" if measures is None else f"{'':<11} {_share(measures.auc)} {measures.log_loss:>8.4f}"
 
 
 def _share(share: float | None) -> str:
@@ -125,25 +127,25 @@ def _share(share: float | None) -> str:
 def _timing(timing: JourneyTiming) -> Iterator[str]:
     yield f"{timing.journey}: when a break-off is told"
     yield f"  {'':<34}{'told':>9} {'precision':>10} {'mean delay':>11} {'median':>9}"
-    for ladder, same in zip(timing.ladder, timing.same_precision, strict=True):
-        yield _prompt(f"learned, target precision {ladder.target_precision:g}", ladder)
+    for learned, same in zip(timing.ladder, timing.same_precision, strict=True):
+        yield _prompt(f"learned, target precision {learned.target_precision:g}", learned)
         yield "  no fixed timeout is right as often" if same is None else _prompt("  fixed, right as often", same)
-    shown_s = spread([each.timeout_s for each in timing.fixed if each.timeout_s is not None])
-    for each in timing.fixed:
-        if each.timeout_s is not None and each.timeout_s in shown_s:
-            yield _prompt(f"fixed, {seconds_in_words(each.timeout_s)}", each)
+    shown_s = spread([fixed.timeout_s for fixed in timing.fixed if fixed.timeout_s is not None])
+    for fixed in timing.fixed:
+        if fixed.timeout_s is not None and fixed.timeout_s in shown_s:
+            yield _prompt(f"fixed, {seconds_in_words(fixed.timeout_s)}", fixed)
 
 
-def _prompt(name: str, found: Promptness) -> str:
-    if found.precision is None or found.mean_delay_s is None or found.median_delay_s is None:
-        return f"  {name:<34}{found.told:>9,}"
-    delays = f"{found.mean_delay_s:>9.0f} s {found.median_delay_s:>7.0f} s"
-    return f"  {name:<34}{found.told:>9,} {found.precision:>10.4f} {delays}"
+def _prompt(name: str, promptness: Promptness) -> str:
+    if promptness.precision is None or promptness.mean_delay_s is None or promptness.median_delay_s is None:
+        return f"  {name:<34}{promptness.told:>9,}"
+    delays = f"{promptness.mean_delay_s:>9.0f} s {promptness.median_delay_s:>7.0f} s"
+    return f"  {name:<34}{promptness.told:>9,} {promptness.precision:>10.4f} {delays}"
 
 
-def _uplift(found: JourneyUplift) -> Iterator[str]:
-    counts = found.counts
-    yield f"{found.journey}: attempts that broke off and then completed in time"
+def _uplift(uplift: JourneyUplift) -> Iterator[str]:
+    counts = uplift.counts
+    yield f"{uplift.journey}: attempts that broke off and then completed in time"
     groups = (
         ("offered hints", counts.offered, counts.offered_completed),
         ("  of these hinted", counts.hinted, counts.hinted_completed),
@@ -152,12 +154,13 @@ def _uplift(found: JourneyUplift) -> Iterator[str]:
     for name, attempts, completed in groups:
         share = f"{completed / attempts:.1%}" if attempts else "-"
         yield f"  {name:<20}{completed:>8,} of {attempts:>8,} {share:>7}"
-    if found.uplift is None or found.low is None or found.high is None or found.smallest_detectable is None:
+    if uplift.uplift is None or uplift.low is None or uplift.high is None or uplift.smallest_detectable is None:
         yield "  no uplift can be told: one of the groups is empty"
         return
     yield (
-        f"  uplift {found.uplift * 100:+.1f} points, 95 % interval {found.low * 100:+.1f} to {found.high * 100:+.1f}; "
-        f"so many attempts show {found.smallest_detectable * 100:.1f} points four times in five"
+        f"  uplift {uplift.uplift * 100:+.1f} points, "
+        f"95 % interval {uplift.low * 100:+.1f} to {uplift.high * 100:+.1f}; "
+        f"so many attempts show {uplift.smallest_detectable * 100:.1f} points four times in five"
     )
 
 
@@ -165,9 +168,9 @@ def spread(seconds: Iterable[float]) -> set[float]:
     """Those of ``seconds`` that are printed: the shortest, each that is nearly twice the one before, the longest."""
     ordered = sorted(set(seconds))
     shown = ordered[:1]
-    for each in ordered:
-        if shown and each >= NEARLY_TWICE * shown[-1]:
-            shown.append(each)
+    for value in ordered:
+        if shown and value >= NEARLY_TWICE * shown[-1]:
+            shown.append(value)
     return {*shown, *ordered[-1:]}
 
 
@@ -177,6 +180,6 @@ def seconds_in_words(seconds: float) -> str:
     return f"{seconds / MINUTE_S:g} min" if whole_minutes else f"{seconds:g} s"
 
 
-def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Findings by journey and question, as they are printed."""
-    return tuple(sorted(found, key=lambda each: (each.journey, each.question)))
+    return tuple(sorted(findings, key=lambda finding: (finding.journey, finding.question)))

@@ -51,8 +51,8 @@ class Witness:
 
     def scored(self, journey: str, scored: Sequence[ScoredPrediction]) -> None:
         """Predictions whose outcomes are known now."""
-        for each in scored:
-            self.predictions.setdefault((journey, each.question), Predictions()).add((each,))
+        for prediction in scored:
+            self.predictions.setdefault((journey, prediction.question), Predictions()).add((prediction,))
 
     def begin(self, journey: str, learning: Learning, *, resumed: bool) -> None:
         """A journey's learning, which begins from nothing."""
@@ -62,7 +62,7 @@ class Witness:
         """After each batch: nothing to keep."""
 
     def watching(self) -> ReplayObservers:
-        """What a replay is told of this witness."""
+        """The observers through which a replay reaches this witness."""
         return ReplayObservers(uplift=self.uplift.__setitem__, learns=Learns(self.scored, self))
 
 
@@ -102,31 +102,31 @@ def evaluated(
         recordings=tuple(recordings),
         events=replayed.events,
         seconds=replayed.seconds,
-        findings=in_order(finding for each in compared for finding in findings(each)),
-        reliability=tuple(reliability_of(each) for each in compared),
+        findings=in_order(finding for comparison in compared for finding in findings(comparison)),
+        reliability=tuple(reliability_of(comparison) for comparison in compared),
         timing=timing,
         uplift=tuple(uplift_of(journey, counts) for journey, counts in sorted(witness.uplift.items())),
-        learning=tuple(each.figures() for _, each in sorted(witness.learning.items())),
+        learning=tuple(learned.figures() for _, learned in sorted(witness.learning.items())),
         notes=tuple(notes),
     )
 
 
 def timed(catalogue: Catalogue, replaying: Replaying, targets: Sequence[float]) -> Iterator[JourneyTiming]:
-    """Each journey's ladder at its target precisions, beside fixed timeouts."""
+    """Each journey's checkpoint policy at its target precisions, beside fixed timeouts."""
     shortest = shortest_ms(catalogue)
     silences = {name: Silences(shortest) for name in catalogue.journeys}
     replaying("fixed timeouts", with_shortest_timeout(catalogue), TIMED, _by_journey(silences))
     runs: list[dict[str, LearnedPromptness]] = []
     for target in dict.fromkeys((catalogue.target_precision, *targets)):
-        ladders = {name: LearnedPromptness(target) for name in catalogue.journeys}
-        replaying(f"target {target:g}", with_target(catalogue, target), TIMED, _by_journey(ladders))
-        runs.append(ladders)
-    for name, each in silences.items():
-        ladder = tuple(ladders[name].promptness() for ladders in runs)
-        if not any(run.told for run in ladder):
+        learned = {name: LearnedPromptness(target) for name in catalogue.journeys}
+        replaying(f"target {target:g}", with_target(catalogue, target), TIMED, _by_journey(learned))
+        runs.append(learned)
+    for name, fixed in silences.items():
+        by_target = tuple(learned[name].promptness() for learned in runs)
+        if not any(run.told for run in by_target):
             continue
-        same = tuple(None if run.precision is None else each.shortest_for(run.precision) for run in ladder)
-        yield JourneyTiming(name, ladder, same, tuple(each.at(timeout) for timeout in looks_ms(catalogue, name)))
+        same = tuple(None if run.precision is None else fixed.shortest_for(run.precision) for run in by_target)
+        yield JourneyTiming(name, by_target, same, tuple(fixed.at(timeout) for timeout in looks_ms(catalogue, name)))
 
 
 def _by_journey(watchers: Mapping[str, Silences] | Mapping[str, LearnedPromptness]) -> ReplayObservers:
@@ -140,8 +140,8 @@ def _by_journey(watchers: Mapping[str, Silences] | Mapping[str, LearnedPromptnes
 def _compared(
     predictions: Mapping[tuple[str, PredictionQuestion], Predictions], notes: list[str]
 ) -> Iterator[Compared]:
-    for (journey, question), each in sorted(predictions.items()):
-        table = each.table()
+    for (journey, question), scored in sorted(predictions.items()):
+        table = scored.table()
         try:
             yield Compared(journey, question, table, batch_scores(table))
         except BatchModelMissing as error:
@@ -159,7 +159,7 @@ def _written(report: EvaluationReport, folder: Path) -> EvaluationReport:
         report = msgspec.structs.replace(report, notes=(*report.notes, str(error)))
     path = folder / "report.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-    say(f"evaluate: {', '.join(str(each) for each in (path, *pictures))}")
+    say(f"evaluate: {', '.join(str(file) for file in (path, *pictures))}")
     return report
 
 

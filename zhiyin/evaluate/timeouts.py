@@ -1,11 +1,11 @@
-"""How soon, and how surely, a break-off is told: the ladder of checkpoints against every fixed timeout there could be.
+"""How soon, and how surely, a break-off is reported: the checkpoint policy against every fixed timeout there could be.
 
-In: facts of two replays. One tells every silence that reaches the shortest checkpoint, and how long it lasted: from it
-follows what any fixed timeout would have told. The other is the ladder's own. Out: precision and delay.
-Refused: nothing.
+In: facts of two replays. One reports every silence that reaches the shortest checkpoint, and how long it lasted: from
+it follows what any fixed timeout would have reported. The other is the checkpoint policy's own. Out: precision and
+delay. Refused: nothing.
 
-An abandonment was told rightly when the customer did not come back to the attempt (no ``returned`` follows).
-``precision`` is the share told rightly; ``delay`` the time from the last event to the telling.
+An abandonment was reported rightly when the customer did not come back to the attempt (no ``returned`` follows).
+``precision`` is the share reported rightly; ``delay`` the time from the last event to the report.
 """
 
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ class Silences:
         self._ended_ms: list[int] = []
 
     def take(self, facts: Iterable[Fact]) -> None:
-        """Facts in order of telling."""
+        """Facts in order of publication."""
         for fact in facts:
             if fact.kind == "abandoned":
                 self._begun += 1
@@ -48,13 +48,13 @@ class Silences:
                 self._ended_ms.append(fact.idle_ms)
 
     def at(self, timeout_ms: int) -> Promptness:
-        """What a fixed timeout of ``timeout_ms``, at least ``shortest_ms``, would have told."""
+        """What a fixed timeout of ``timeout_ms``, at least ``shortest_ms``, would have reported."""
         never = self._begun - len(self._ended_ms)
-        told = never + int((self._ended() > timeout_ms).sum())
+        reported = never + int((self._ended() > timeout_ms).sum())
         delay_s = timeout_ms / SECOND_MS
-        if not told:
+        if not reported:
             return Promptness(0, None, None, None, delay_s)
-        return Promptness(told, never / told, delay_s, delay_s, delay_s)
+        return Promptness(reported, never / reported, delay_s, delay_s, delay_s)
 
     def shortest_for(self, precision: float) -> Promptness | None:
         """The shortest fixed timeout that is right as often as ``precision``; None: there is none.
@@ -75,7 +75,7 @@ class Silences:
 
 
 class LearnedPromptness:
-    """What one replay told of a journey, and what it had to take back."""
+    """What one replay reported of a journey, and what it had to take back."""
 
     def __init__(self, target_precision: float | None = None) -> None:
         self._target_precision = target_precision
@@ -83,7 +83,7 @@ class LearnedPromptness:
         self._returned = 0
 
     def take(self, facts: Iterable[Fact]) -> None:
-        """Facts in order of telling."""
+        """Facts in order of publication."""
         for fact in facts:
             if fact.kind == "abandoned":
                 self._delays_ms.append(fact.idle_ms)
@@ -92,13 +92,13 @@ class LearnedPromptness:
 
     def promptness(self) -> Promptness:
         """How soon, how surely."""
-        told = len(self._delays_ms)
-        if not told:
+        reported = len(self._delays_ms)
+        if not reported:
             return Promptness(0, None, None, None, None, self._target_precision)
         delays_s = np.array(self._delays_ms) / SECOND_MS
         return Promptness(
-            told=told,
-            precision=(told - self._returned) / told,
+            told=reported,
+            precision=(reported - self._returned) / reported,
             mean_delay_s=float(delays_s.mean()),
             median_delay_s=float(np.median(delays_s)),
             target_precision=self._target_precision,
