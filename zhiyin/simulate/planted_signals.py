@@ -43,7 +43,7 @@ class PlantedStep(msgspec.Struct, frozen=True):
 
 
 def places(journey: Journey, struggle: Struggle) -> tuple[PlantedStep, ...]:
-    """The steps of ``journey`` as places, in order."""
+    """The steps of ``journey`` as planted steps, in order."""
     befores = (None, *journey.steps[:-1])
     return tuple(
         PlantedStep(
@@ -56,19 +56,19 @@ def places(journey: Journey, struggle: Struggle) -> tuple[PlantedStep, ...]:
     )
 
 
-def pause_ms(random: Random, typical_ms: float, place: PlantedStep) -> int:
+def pause_ms(random: Random, typical_ms: float, planted: PlantedStep) -> int:
     """A human pause (log-normal around ``typical_ms``), never one that counts as broken off."""
     drawn_ms = random.lognormvariate(0.0, 0.6) * typical_ms
-    if drawn_ms > place.longest_pause_ms:
-        drawn_ms = place.longest_pause_ms * random.uniform(0.3, 1.0)
+    if drawn_ms > planted.longest_pause_ms:
+        drawn_ms = planted.longest_pause_ms * random.uniform(0.3, 1.0)
     return max(1, round(drawn_ms))
 
 
-def act_out(evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
-    """The deeds that leave ``evidence`` at ``place``."""
+def act_out(evidence: Speaks, planted: PlantedStep, random: Random) -> Iterator[Deed]:
+    """The deeds that leave ``evidence`` at ``planted``."""
     act = _ACTS.get(evidence.signal)
     if act is not None:
-        yield from act(evidence, place, random)
+        yield from act(evidence, planted, random)
 
 
 def code_of(evidence: Speaks, random: Random, otherwise: str) -> str:
@@ -79,59 +79,59 @@ def code_of(evidence: Speaks, random: Random, otherwise: str) -> str:
     return code.replace("*", "03" if code.rstrip("*")[-1:].isdigit() else "timeout")
 
 
-def _failures(evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
+def _failures(evidence: Speaks, planted: PlantedStep, random: Random) -> Iterator[Deed]:
     code = code_of(evidence, random, "system_error")
     for _ in range(random.randint(2, 4)):
-        yield Deed(pause_ms(random, 9_000, place), events.STEP_FAILED, place.step.id, {"error_code": code})
+        yield Deed(pause_ms(random, 9_000, planted), events.STEP_FAILED, planted.step.id, {"error_code": code})
 
 
-def _field_errors(evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
+def _field_errors(evidence: Speaks, planted: PlantedStep, random: Random) -> Iterator[Deed]:
     field = random.choice(evidence.fields) if evidence.fields else "amount"
     code = code_of(evidence, random, "invalid")
     for _ in range(random.randint(3, 5)):
         more = {"field": field, "code": code}
-        yield Deed(pause_ms(random, 5_000, place), events.FIELD_ERROR, place.step.id, more)
+        yield Deed(pause_ms(random, 5_000, planted), events.FIELD_ERROR, planted.step.id, more)
 
 
-def _back_and_forth(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
-    if place.before is None:
+def _back_and_forth(_evidence: Speaks, planted: PlantedStep, random: Random) -> Iterator[Deed]:
+    if planted.before is None:
         return
     for _ in range(random.randint(3, 4)):
-        for step in (place.before, place.step):
-            yield Deed(pause_ms(random, 2_500, place), events.STEP_VIEWED, step.id)
+        for step in (planted.before, planted.step):
+            yield Deed(pause_ms(random, 2_500, planted), events.STEP_VIEWED, step.id)
 
 
-def _rage_clicks(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
+def _rage_clicks(_evidence: Speaks, planted: PlantedStep, random: Random) -> Iterator[Deed]:
     x, y = random.randint(80, 900), random.randint(100, 600)
     for _ in range(random.randint(4, 6)):
         more = {"target": "submit", "control": "button", "x": x + random.randint(-4, 4), "y": y + random.randint(-4, 4)}
-        yield Deed(random.randint(120, 320), events.ELEMENT_CLICKED, place.step.id, more)
+        yield Deed(random.randint(120, 320), events.ELEMENT_CLICKED, planted.step.id, more)
 
 
-def _hesitation(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
-    if place.hesitation_ms >= place.longest_pause_ms:
+def _hesitation(_evidence: Speaks, planted: PlantedStep, random: Random) -> Iterator[Deed]:
+    if planted.hesitation_ms >= planted.longest_pause_ms:
         return
-    wait_ms = random.randint(place.hesitation_ms + 1, place.longest_pause_ms)
-    yield Deed(wait_ms, events.ELEMENT_CLICKED, place.step.id, {"target": "help", "control": "link"})
+    wait_ms = random.randint(planted.hesitation_ms + 1, planted.longest_pause_ms)
+    yield Deed(wait_ms, events.ELEMENT_CLICKED, planted.step.id, {"target": "help", "control": "link"})
 
 
-def _page_hidden(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
-    yield Deed(pause_ms(random, 4_000, place), events.PAGE_HIDDEN, place.step.id)
+def _page_hidden(_evidence: Speaks, planted: PlantedStep, random: Random) -> Iterator[Deed]:
+    yield Deed(pause_ms(random, 4_000, planted), events.PAGE_HIDDEN, planted.step.id)
 
 
-def _dead_clicks(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
+def _dead_clicks(_evidence: Speaks, planted: PlantedStep, random: Random) -> Iterator[Deed]:
     for _ in range(random.randint(2, 3)):
-        yield Deed(pause_ms(random, 6_000, place), events.DEAD_CLICK, place.step.id, {"target": "submit"})
+        yield Deed(pause_ms(random, 6_000, planted), events.DEAD_CLICK, planted.step.id, {"target": "submit"})
 
 
-def _field_hesitations(evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
+def _field_hesitations(evidence: Speaks, planted: PlantedStep, random: Random) -> Iterator[Deed]:
     field = random.choice(evidence.fields) if evidence.fields else "amount"
     for _ in range(random.randint(1, 3)):
-        yield Deed(pause_ms(random, 15_000, place), events.FIELD_HESITATED, place.step.id, {"field": field})
+        yield Deed(pause_ms(random, 15_000, planted), events.FIELD_HESITATED, planted.step.id, {"field": field})
 
 
-def _page_loop(_evidence: Speaks, place: PlantedStep, random: Random) -> Iterator[Deed]:
-    yield Deed(pause_ms(random, 4_000, place), events.PAGE_LOOP, place.step.id, {"target": f"/{place.step.id}"})
+def _page_loop(_evidence: Speaks, planted: PlantedStep, random: Random) -> Iterator[Deed]:
+    yield Deed(pause_ms(random, 4_000, planted), events.PAGE_LOOP, planted.step.id, {"target": f"/{planted.step.id}"})
 
 
 _ACTS: Final = {

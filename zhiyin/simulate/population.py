@@ -76,7 +76,9 @@ class Simulation:
         self._random = random
         self._mix = mix
         self._journeys = tuple(catalogue.journeys)
-        self._places = {name: places(each, catalogue.struggle) for name, each in catalogue.journeys.items()}
+        self._planted_steps = {
+            name: places(journey, catalogue.struggle) for name, journey in catalogue.journeys.items()
+        }
         self._causes = {name: causes(catalogue, name) for name in self._journeys}
         self._run = run or f"{random.getrandbits(40):010x}"
         self._messages = 0
@@ -112,14 +114,14 @@ class Simulation:
 
     def _broken_off(self, story: Story, journey: str) -> Visit:
         cause = self._cause(journey)
-        place = self._random.randrange(max(1, len(story.places) - 1)) if cause is None else cause.place
-        story.walk_to(place)
+        index = self._random.randrange(max(1, len(story.places) - 1)) if cause is None else cause.place
+        story.walk_to(index)
         return self._stopped(story, cause)
 
     def _opening_visit(self, number: int) -> Visit:
-        known = [cause for each in self._causes.values() for cause in each]
-        soonest = min((each.silence_ms for each in known), default=0)
-        cause = self._random.choice([each for each in known if each.silence_ms == soonest] or [None])
+        known = [cause for group in self._causes.values() for cause in group]
+        soonest = min((cause.silence_ms for cause in known), default=0)
+        cause = self._random.choice([candidate for candidate in known if candidate.silence_ms == soonest] or [None])
         story = self._story(number, self._journeys[0] if cause is None else cause.journey, 0)
         story.stand_at(0 if cause is None else cause.place)
         self._break_off(story, cause)
@@ -144,19 +146,19 @@ class Simulation:
 
     def _signs(self, cause: Cause) -> tuple[Speaks, ...]:
         """One or two of the cause's signs, the heavier the likelier."""
-        first = self._random.choices(cause.signs, [each.weight for each in cause.signs])[0]
-        others = [each for each in cause.signs if each is not first]
-        found: tuple[Speaks, ...] = (first,)
+        first = self._random.choices(cause.signs, [sign.weight for sign in cause.signs])[0]
+        others = [sign for sign in cause.signs if sign is not first]
+        signs: tuple[Speaks, ...] = (first,)
         if others and self._random.random() < self._mix.second_sign:
-            found = (self._random.choice(others), first)
+            signs = (self._random.choice(others), first)
         symptom = self._symptom(cause) if self._mix.symptoms else None
         if symptom is not None and self._random.random() < self._mix.symptoms:
-            return (*found, *symptom.signs)
-        return found
+            return (*signs, *symptom.signs)
+        return signs
 
     def _symptom(self, cause: Cause) -> Cause | None:
         """What a cause is mistaken for: of the causes at one step every other one has the next for a symptom."""
-        here = [each for each in self._causes[cause.journey] if each.place == cause.place]
+        here = [other for other in self._causes[cause.journey] if other.place == cause.place]
         at = here.index(cause)
         return here[at + 1] if at % 2 == 0 and at + 1 < len(here) else None
 
@@ -165,14 +167,16 @@ class Simulation:
         known = self._causes[journey]
         if not known or self._random.random() < self._mix.without_cause:
             return None
-        reasons = list(dict.fromkeys(each.reason for each in known))
-        reason = self._random.choices(reasons, [REASON_WEIGHTS.get(each, 1.0) for each in reasons])[0]
-        return self._random.choice([each for each in known if each.reason == reason])
+        reasons = list(dict.fromkeys(cause.reason for cause in known))
+        reason = self._random.choices(reasons, [REASON_WEIGHTS.get(name, 1.0) for name in reasons])[0]
+        return self._random.choice([cause for cause in known if cause.reason == reason])
 
     def _story(self, number: int, journey: str, begins_ms: int) -> Story:
         self._visits += 1
-        whose = SimulatedCustomer(f"c-{number:06d}", journey, f"t-{self._run}-{self._visits:06d}")
-        return Story(whose, self._places[journey], begins_ms, self._random, self._next_message, self._mix.stumbles)
+        customer = SimulatedCustomer(f"c-{number:06d}", journey, f"t-{self._run}-{self._visits:06d}")
+        return Story(
+            customer, self._planted_steps[journey], begins_ms, self._random, self._next_message, self._mix.stumbles
+        )
 
     def _next_message(self) -> str:
         self._messages += 1
@@ -184,28 +188,28 @@ def causes(catalogue: Catalogue, journey: str) -> tuple[Cause, ...]:
 
     A reason whose evidence names steps happens at those alone.
     """
-    found = catalogue.journeys[journey]
+    definition = catalogue.journeys[journey]
     return tuple(
-        Cause(code, journey, place, signs, found.idle_after_ms(step))
+        Cause(code, journey, index, signs, definition.idle_after_ms(step))
         for code, reason in catalogue.reasons.items()
-        for place, step in enumerate(found.steps)
+        for index, step in enumerate(definition.steps)
         if code != UNKNOWN and not step.final and _at_home(reason, step) and (signs := _signs_at(reason, step))
     )
 
 
 def _at_home(reason: Reason, step: Step) -> bool:
-    named = {each for speaks in reason.evidence for each in speaks.steps}
+    named = {name for speaks in reason.evidence for name in speaks.steps}
     return not named or step.id in named
 
 
 def _signs_at(reason: Reason, step: Step) -> tuple[Speaks, ...]:
     """The evidence of ``reason`` that can be left at ``step`` and points to nothing else."""
     return tuple(
-        each
-        for each in reason.evidence
-        if (not each.steps or step.id in each.steps)
-        and each.signal != "at_step"
-        and (each.steps or each.codes or each.fields)
+        sign
+        for sign in reason.evidence
+        if (not sign.steps or step.id in sign.steps)
+        and sign.signal != "at_step"
+        and (sign.steps or sign.codes or sign.fields)
     )
 
 

@@ -53,14 +53,16 @@ def wire_event(event: SimulatedEvent, at_ms: int) -> dict[str, Any]:
 class CollectorClient:
     """A collector's ``/v1/batch``, over one connection that stays open inside a ``with``."""
 
-    def __init__(self, url: str, write_key: str, tell: Callable[[str], None], stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self, url: str, write_key: str, write_line: Callable[[str], None], stopped: Callable[[], bool]
+    ) -> None:
         self._connection, self._path = _connection(url)
         self._headers = {
             "Authorization": "Basic " + base64.b64encode(f"{write_key}:".encode()).decode(),
             "Content-Type": "application/json",
         }
         self._url = url
-        self._tell = tell
+        self._write_line = write_line
         self._stopped = stopped
         self.posted = Posted()
 
@@ -74,12 +76,12 @@ class CollectorClient:
         """Post ``batch``; asks again until it is taken, refused for good, or we are asked to stop."""
         wait_s = 0.2
         while not self._stopped():
-            status, retry_after_s, answer = self._ask(batch)
-            if status is not None and not _may_be_asked_again(status):
+            status, retry_after_s, answer = self._send(batch)
+            if status is not None and not _is_retryable(status):
                 self._settled(status, len(batch), answer)
                 return
             self.posted.retries += 1
-            self._tell(f"collector {self._url}: {answer}; asking again")
+            self._write_line(f"collector {self._url}: {answer}; asking again")
             self._rest(retry_after_s or wait_s)
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
 
@@ -93,9 +95,9 @@ class CollectorClient:
             )
         else:
             self.posted.refused += events
-            self._tell(f"collector {self._url}: {events} events refused: {answer}")
+            self._write_line(f"collector {self._url}: {events} events refused: {answer}")
 
-    def _ask(self, batch: Sequence[dict[str, Any]]) -> tuple[int | None, float, str]:
+    def _send(self, batch: Sequence[dict[str, Any]]) -> tuple[int | None, float, str]:
         """Status (None: no answer at all), seconds to wait, and the beginning of the answer."""
         body = _ENCODE({"batch": batch, "sentAt": iso_text(round(time.time() * 1000))})
         try:
@@ -128,5 +130,5 @@ def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
         ) from error
 
 
-def _may_be_asked_again(status: int) -> bool:
+def _is_retryable(status: int) -> bool:
     return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR

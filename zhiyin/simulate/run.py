@@ -86,20 +86,20 @@ def _post_due(
     stop: StopRequest,
 ) -> None:
     batch: list[dict[str, Any]] = []
-    told_at = time.monotonic()
-    for each in stream:
-        if isinstance(each, Visit):
-            truth(each.truth)
+    reported_at = time.monotonic()
+    for item in stream:
+        if isinstance(item, Visit):
+            truth(item.truth)
             continue
-        at_ms = clock(each.at_ms)
+        at_ms = clock(item.at_ms)
         if batch and (len(batch) >= BATCH_EVENTS or at_ms > time.time() * 1000):
             collector.post(batch)
             batch = []
         if not _wait_until(at_ms, stop):
             return
-        batch.append(wire_event(each, at_ms))
-        if time.monotonic() - told_at >= STATISTICS_EVERY_S:
-            told_at = time.monotonic()
+        batch.append(wire_event(item, at_ms))
+        if time.monotonic() - reported_at >= STATISTICS_EVERY_S:
+            reported_at = time.monotonic()
             say(f"simulate: {collector.posted}")
     collector.post(batch)
 
@@ -124,12 +124,12 @@ def _lines(
     truth: Callable[[Truth], object],
     progress: Progress,
 ) -> Iterator[bytes]:
-    for each in stream:
-        if isinstance(each, Visit):
-            truth(each.truth)
+    for item in stream:
+        if isinstance(item, Visit):
+            truth(item.truth)
             progress.step()
         else:
-            yield _ENCODE(wire_event(each, clock(each.at_ms)))
+            yield _ENCODE(wire_event(item, clock(item.at_ms)))
 
 
 def _write_all(file: IO[bytes], lines: Iterator[bytes]) -> int:

@@ -70,25 +70,25 @@ class SimulatedCustomer(msgspec.Struct, frozen=True):
 
 
 class Story:
-    """A visit in the making: told from beginning to end, step after step."""
+    """A visit in the making: recorded from beginning to end, step after step."""
 
     def __init__(
         self,
-        whose: SimulatedCustomer,
-        places: tuple[PlantedStep, ...],
+        customer: SimulatedCustomer,
+        steps: tuple[PlantedStep, ...],
         begins_ms: int,
         random: Random,
         next_message: Callable[[], str],
         stumbles: float = 0.0,
     ) -> None:
-        self.places = places
-        self._whose = whose
+        self.places = steps
+        self._customer = customer
         self._now_ms = begins_ms
         self._random = random
         self._next_message = next_message
         self._stumbles = stumbles
         self._at = 0
-        self._told: list[SimulatedEvent] = []
+        self._events: list[SimulatedEvent] = []
         self._broke_off: tuple[str, str, int] | None = None
         self._returned = False
 
@@ -99,18 +99,18 @@ class Story:
 
     def begin(self) -> None:
         """Open the page and start the transaction at its first step."""
-        self._tell("page", {"path": f"/{self._whose.journey}"}, "page")
+        self._record("page", {"path": f"/{self._customer.journey}"}, "page")
         self._act(Deed(self._random.randint(50, 900), events.STARTED, None))
         self._view(40)
 
-    def stand_at(self, place: int) -> None:
+    def stand_at(self, index: int) -> None:
         """Start somewhere in the middle, as one who is seen for the first time there."""
-        self._at = place
+        self._at = index
         self._view(1)
 
-    def walk_to(self, place: int) -> None:
-        """Go on, step after step, to the step with the index ``place``."""
-        while self._at < place:
+    def walk_to(self, index: int) -> None:
+        """Go on, step after step, to the step at ``index``."""
+        while self._at < index:
             self._stumble()
             self._act(Deed(self._dwell_ms(), events.STEP_COMPLETED, self.place.step.id))
             self._at += 1
@@ -132,12 +132,12 @@ class Story:
         more = {
             "channel": channel,
             "agent_id": self._desk(),
-            "conversation_id": f"v-{self._whose.transaction_id}",
+            "conversation_id": f"v-{self._customer.transaction_id}",
         }
         self._now_ms += after_ms
-        self._tell(events.CONTACT_STARTED, more)
+        self._record(events.CONTACT_STARTED, more)
         self._now_ms += self._random.randint(90_000, 480_000)
-        self._tell(events.CONTACT_ENDED, more)
+        self._record(events.CONTACT_ENDED, more)
 
     def _desk(self) -> str:
         """Half of the contacts are at the first desk, where a demo is watched."""
@@ -166,9 +166,9 @@ class Story:
     def _visit(self, *, completed: bool) -> Visit:
         reason, step, at_ms = self._broke_off or (None, self.place.step.id, self._now_ms)
         truth = Truth(
-            customer=self._whose.customer_id,
-            journey=self._whose.journey,
-            transaction_id=self._whose.transaction_id,
+            customer=self._customer.customer_id,
+            journey=self._customer.journey,
+            transaction_id=self._customer.transaction_id,
             broke_off=self._broke_off is not None,
             reason=reason,
             step=step,
@@ -176,7 +176,7 @@ class Story:
             returned=self._returned,
             completed=completed,
         )
-        return Visit(tuple(self._told), truth)
+        return Visit(tuple(self._events), truth)
 
     def _view(self, after_ms: int) -> None:
         self._act(Deed(after_ms, events.STEP_VIEWED, self.place.step.id))
@@ -191,14 +191,14 @@ class Story:
     def _act(self, deed: Deed) -> None:
         self._now_ms += deed.after_ms
         properties: dict[str, Any] = {
-            "journey": self._whose.journey,
-            "transaction_id": self._whose.transaction_id,
+            "journey": self._customer.journey,
+            "transaction_id": self._customer.transaction_id,
         }
         if deed.step is not None:
             properties["step"] = deed.step
-        self._tell(deed.event, {**properties, **deed.more})
+        self._record(deed.event, {**properties, **deed.more})
 
-    def _tell(self, event: str, properties: dict[str, Any], kind: str = "track") -> None:
-        self._told.append(
-            SimulatedEvent(self._now_ms, self._next_message(), self._whose.customer_id, event, properties, kind)
+    def _record(self, event: str, properties: dict[str, Any], kind: str = "track") -> None:
+        self._events.append(
+            SimulatedEvent(self._now_ms, self._next_message(), self._customer.customer_id, event, properties, kind)
         )
