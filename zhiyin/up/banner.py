@@ -43,8 +43,8 @@ class UpAddresses(msgspec.Struct, frozen=True):
 
     def chat_page(self, customer_id: str) -> str:
         """The chat page of one customer, signed in as the chatbot."""
-        words = {"token": self.chatbot_token, "ws": self.ws}
-        return f"{self.http}/chat?{urlencode({'customer': customer_id})}#{urlencode(words, safe=':/')}"
+        parameters = {"token": self.chatbot_token, "ws": self.ws}
+        return f"{self.http}/chat?{urlencode({'customer': customer_id})}#{urlencode(parameters, safe=':/')}"
 
 
 def addresses_of(settings: Settings, now_s: int) -> UpAddresses:
@@ -125,5 +125,5 @@ def banner(addresses: UpAddresses, settings: Settings, demo_customer: str | None
 def without_password(url: str) -> str:
     """``url`` fit to be shown."""
     scheme, separator, rest = url.partition("://")
-    _, at, place = rest.rpartition("@")
-    return f"{scheme}{separator}***@{place}" if at else url
+    _, at, address = rest.rpartition("@")
+    return f"{scheme}{separator}***@{address}" if at else url

@@ -112,8 +112,8 @@ def parts(chosen: ChosenPorts, options: UpOptions) -> list[Part]:
         _own_part("gateway", ("gateway",), environment, _answers_at(f"{site}:{settings.http_port}/ready")),
     ]
     if options.demo is not None:
-        words = simulate_words(f"{site}:{settings.http_port}", options.demo)
-        started.append(_own_part("customers", words, environment, lambda: True))
+        arguments = simulate_words(f"{site}:{settings.http_port}", options.demo)
+        started.append(_own_part("customers", arguments, environment, lambda: True))
     return started
 
 
@@ -122,9 +122,9 @@ def _redis_part(settings: Settings, port: int) -> Part:
 
 
 def simulate_words(url: str, plan: SimulationPlan) -> tuple[str, ...]:
-    """``plan`` as ``zhiyin simulate`` is told it."""
+    """``plan`` as the arguments of ``zhiyin simulate``."""
     numbers = {"--customers": plan.customers, "--duration": f"{plan.duration_ms}ms", "--seed": plan.seed}
-    return ("simulate", "--to", url, *(word for name, value in numbers.items() for word in (name, str(value))))
+    return ("simulate", "--to", url, *(argument for name, value in numbers.items() for argument in (name, str(value))))
 
 
 def demo_customer(settings: Settings, plan: SimulationPlan) -> str:
@@ -132,12 +132,12 @@ def demo_customer(settings: Settings, plan: SimulationPlan) -> str:
     catalogue = load_catalogue(settings.catalogue)
     first = opening_customers(catalogue, plan)
     control = catalogue.control_group
-    hinted = [each for each in first if not in_control_group(each, control.salt, control.share)]
+    hinted = [customer for customer in first if not in_control_group(customer, control.salt, control.share)]
     return (hinted or first)[0]
 
 
-def _own_part(name: str, words: tuple[str, ...], environment: Mapping[str, str], ready: Callable[[], bool]) -> Part:
-    return Part(name=name, command=(sys.executable, "-m", "zhiyin", *words), environment=environment, ready=ready)
+def _own_part(name: str, arguments: tuple[str, ...], environment: Mapping[str, str], ready: Callable[[], bool]) -> Part:
+    return Part(name=name, command=(sys.executable, "-m", "zhiyin", *arguments), environment=environment, ready=ready)
 
 
 def _answers_at(url: str) -> Callable[[], bool]:
