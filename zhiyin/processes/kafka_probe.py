@@ -46,6 +46,6 @@ def require_kafka(settings: Settings) -> None:
     """Does nothing when the Kafka of these settings answers and its topics fit. Raises KafkaUnfit."""
     report = kafka_report(settings)
     for topic in kafka_topics(settings):
-        found = report.topics[topic.name]
-        if found is not None and found != topic.partitions:
-            raise KafkaUnfit(str(TopicMismatch(topic.name, found, topic.partitions, topic.setting)))
+        partitions = report.topics[topic.name]
+        if partitions is not None and partitions != topic.partitions:
+            raise KafkaUnfit(str(TopicMismatch(topic.name, partitions, topic.partitions, topic.setting)))

@@ -23,13 +23,13 @@ def free_ports(host: str, count: int) -> list[int]:
 def held_ports(host: str, count: int, held: ExitStack) -> list[int]:
     """``count`` different free ports that no other process is given before ``held`` is closed."""
     sockets = [held.enter_context(_bound(host, 0)) for _ in range(count)]
-    return [int(each.getsockname()[1]) for each in sockets]
+    return [int(opened.getsockname()[1]) for opened in sockets]
 
 
 def chosen_ports(host: str, wanted: Mapping[str, int], held: ExitStack) -> dict[str, int]:
     """``wanted`` with a free number, held in ``held``, in place of every 0. Raises PortTaken."""
-    found = [(name, port, why_taken(host, port)) for name, port in wanted.items()]
-    taken = [(name, port, why) for name, port, why in found if why is not None]
+    checked = [(name, port, why_taken(host, port)) for name, port in wanted.items()]
+    taken = [(name, port, why) for name, port, why in checked if why is not None]
     if taken:
         raise PortTaken(host, taken)
     open_names = [name for name, port in wanted.items() if port == 0]

@@ -26,13 +26,13 @@ class RedisReport(msgspec.Struct, frozen=True):
 
 def require_redis(url: str) -> None:
     """Does nothing when the Redis at ``url`` answers. Raises RedisUnreachable."""
-    with _asking(url) as client:
+    with _connected(url) as client:
         client.ping()
 
 
 def redis_report(url: str) -> RedisReport:
     """What the Redis at ``url`` says of itself. Raises RedisUnreachable."""
-    with _asking(url) as client:
+    with _connected(url) as client:
         info: dict[str, Any] = client.info("everything")
     return RedisReport(
         version=str(info.get("redis_version", "unknown")),
@@ -44,7 +44,7 @@ def redis_report(url: str) -> RedisReport:
 
 
 @contextmanager
-def _asking(url: str) -> Iterator[Client]:
+def _connected(url: str) -> Iterator[Client]:
     try:
         with connect(url) as client, answering("start", client):
             yield client

@@ -1,7 +1,7 @@
 """Child processes kept alive together, started and stopped in order.
 
 In: parts (a command, its environment, how to see that it is ready), first to start first.
-Out: running processes; one line told for everything that happens to them. A part that
+Out: running processes; one line written for everything that happens to them. A part that
 ends is started again, waiting 0.5 s, 1 s, ... 10 s between attempts; a minute of running
 resets the wait. Stopping goes backwards: SIGTERM, ten seconds, SIGKILL.
 Refused: a part that does not become ready at the start (``PartFailed``; the rest is stopped).
@@ -125,8 +125,8 @@ class _Child:
 class Supervisor:
     """Starts, watches and stops its parts; see the module."""
 
-    def __init__(self, tell: Tell, stop: StopRequest) -> None:
-        self._tell = tell
+    def __init__(self, write_line: Tell, stop: StopRequest) -> None:
+        self._write_line = write_line
         self._stop = stop
         self._children: list[_Child] = []
 
@@ -171,7 +171,7 @@ class Supervisor:
             if waited_s > within_s:
                 raise PartFailed(child.part.name, None, waited_s, child.part.log)
             if child.part.ready():
-                self._tell(f"{child.part.name}: ready after {time.monotonic() - child.started_at:.1f} s")
+                self._write_line(f"{child.part.name}: ready after {time.monotonic() - child.started_at:.1f} s")
                 return True
             time.sleep(_LOOK_S)
         return False
@@ -198,12 +198,12 @@ class Supervisor:
         except (OSError, CommandFailure) as error:
             self._again_later(child, f"can't be started ({error})")
         else:
-            self._tell(f"{child.part.name}: started again")
+            self._write_line(f"{child.part.name}: started again")
 
     def _again_later(self, child: _Child, why: str) -> None:
         wait_s = child.next_wait_s()
         child.start_due = time.monotonic() + wait_s
-        self._tell(f"{child.part.name}: {why}; starting it again in {wait_s:g} s")
+        self._write_line(f"{child.part.name}: {why}; starting it again in {wait_s:g} s")
 
     def _end(self, child: _Child) -> None:
         process = child.process
@@ -215,11 +215,11 @@ class Supervisor:
             time.sleep(_LOOK_S / 2)
         if process.poll() is None:
             why = "asked again" if self._stop.at_once else f"still there {GRACE_S:g} s after SIGTERM"
-            self._tell(f"{child.part.name}: {why}; killed")
+            self._write_line(f"{child.part.name}: {why}; killed")
             child.signal_all(signal.SIGKILL)
             process.wait()
         else:
-            self._tell(f"{child.part.name}: stopped")
+            self._write_line(f"{child.part.name}: stopped")
 
 
 def how_it_ended(code: int) -> str:
