@@ -82,10 +82,10 @@ def moment(text: str) -> Callable[[int], int]:
 
 def addresses(text: str) -> tuple[str, ...]:
     """``host:port;host:port``, with semicolons or commas; what each is worth the settings' checks say."""
-    found = tuple(each.strip() for each in re.split("[;,]", text) if each.strip())
-    if not found:
+    parts = tuple(part.strip() for part in re.split("[;,]", text) if part.strip())
+    if not parts:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected host:port;host:port, one for each process")
-    return found
+    return parts
 
 
 def _instant_ms(text: str) -> int:

@@ -33,7 +33,7 @@ class MaskingFormatter(logging.Formatter):
 
     def __init__(self, line: str, time: str, secrets: Sequence[str] = (), key: bytes = b"") -> None:
         super().__init__(line, time)
-        long_enough = sorted({each for each in secrets if len(each) >= SHORTEST_SECRET}, key=len, reverse=True)
+        long_enough = sorted({secret for secret in secrets if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, long_enough))) if long_enough else None
         self._key = key
 
@@ -50,8 +50,8 @@ class MaskingFormatter(logging.Formatter):
             text = pattern.sub(self._masked, text)
         return text
 
-    def _masked(self, found: re.Match[str]) -> str:
-        return f"{found[1]}{masked(unquote(found[2]), self._key)}"
+    def _masked(self, match: re.Match[str]) -> str:
+        return f"{match[1]}{masked(unquote(match[2]), self._key)}"
 
 
 def secrets_of(settings: Settings) -> list[str]:
