@@ -23,17 +23,19 @@ problem at once. `--debug` adds the traceback.
 def reference_page() -> str:
     """The whole page."""
     parser = command_parser()
-    return _HEAD + _block(parser) + "".join(_section(2, name, each) for name, each in subcommands(parser).items())
+    return _HEAD + _block(parser) + "".join(_section(2, name, command) for name, command in subcommands(parser).items())
 
 
 def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """The commands of ``parser`` by name, in their order."""
     actions = parser._subparsers._group_actions if parser._subparsers is not None else []  # noqa: SLF001 - argparse has no other way to ask
-    return {name: each for action in actions for name, each in dict(action.choices or {}).items()}
+    return {name: command for action in actions for name, command in dict(action.choices or {}).items()}
 
 
 def _section(level: int, name: str, parser: argparse.ArgumentParser) -> str:
-    deeper = "".join(_section(level + 1, f"{name} {action}", each) for action, each in subcommands(parser).items())
+    deeper = "".join(
+        _section(level + 1, f"{name} {action}", command) for action, command in subcommands(parser).items()
+    )
     return f"\n{'#' * level} zhiyin {name}\n\n{_block(parser)}{deeper}"
 
 

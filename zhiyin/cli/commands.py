@@ -115,7 +115,7 @@ def check(chosen: argparse.Namespace) -> int:
         problems += error.problems
     else:
         say(f"catalogue {path}: journeys {len(catalogue.journeys)}, reasons {len(catalogue.reasons)}")
-    sys.stdout.write("".join(f"{each}\n" for each in problems) or "nothing wrong\n")
+    sys.stdout.write("".join(f"{problem}\n" for problem in problems) or "nothing wrong\n")
     return 2 if problems else 0
 
 
@@ -165,7 +165,7 @@ def doctor(chosen: argparse.Namespace) -> int:
 
     findings = examine(settings_of(chosen))
     sys.stdout.write(printed(findings))
-    return 1 if any(each.state == "fail" for each in findings) else 0
+    return 1 if any(finding.state == "fail" for finding in findings) else 0
 
 
 def token(chosen: argparse.Namespace) -> int:

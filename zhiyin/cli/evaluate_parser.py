@@ -64,9 +64,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def targets(text: str) -> tuple[float, ...]:
     """``0.9,0.95``: precisions above 0 and below 1."""
     try:
-        found = tuple(float(each) for each in text.split(",") if each.strip())
+        precisions = tuple(float(part) for part in text.split(",") if part.strip())
     except ValueError:
-        found = (0.0,)
-    if not all(0 < each < 1 for each in found):
+        precisions = (0.0,)
+    if not all(0 < precision < 1 for precision in precisions):
         raise argparse.ArgumentTypeError(f"found {text!r}, expected precisions above 0 and below 1, as 0.9,0.95")
-    return found
+    return precisions

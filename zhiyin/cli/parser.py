@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 def _command(commands: "Commands", name: str, does: str, more: str, *examples: str) -> argparse.ArgumentParser:
     """One command with what every command takes."""
-    lines = "\n".join(f"  {each}" for each in examples)
+    lines = "\n".join(f"  {example}" for example in examples)
     parser = commands.add_parser(
         name,
         help=does,
@@ -271,8 +271,8 @@ def _of_actions(commands: "Commands", name: str, of: ModuleType) -> None:
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, help="what to do with them")
 
-    def make(actions: "Commands", *words: str) -> argparse.ArgumentParser:
-        action = _command(actions, *words)
+    def make(actions: "Commands", *texts: str) -> argparse.ArgumentParser:
+        action = _command(actions, *texts)
         _settings(action)
         return action
 
