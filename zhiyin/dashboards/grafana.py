@@ -88,14 +88,14 @@ def _placed(dashboard: Dashboard) -> Iterator[dict[str, Any]]:
         y += tallest
 
 
-def _panel(number: int, panel: Panel, place: dict[str, int]) -> dict[str, Any]:
+def _panel(number: int, panel: Panel, position: dict[str, int]) -> dict[str, Any]:
     moment = panel.kind != "timeseries"
     return {
         "id": number,
         "type": panel.kind,
         "title": panel.title,
         "description": panel.says,
-        "gridPos": place,
+        "gridPos": position,
         "datasource": _SOURCE,
         "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
         "options": _options(panel),
