@@ -1,1 +1,1 @@
-"""The door: the command line, and the supervisor of everything on one machine. No decisions here."""
+"""The command line, and the supervisor of everything on one machine. No decisions here."""
