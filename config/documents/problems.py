@@ -1,4 +1,4 @@
-"""What is wrong in settings and catalogue: every problem at once, each with its place.
+"""What is wrong in settings and catalogue: every problem at once, each with its location.
 
 In: where (file, line, dotted path), what was found, what is expected.
 Out: ``Problem`` records, and ``ConfigurationError`` that carries them.
@@ -24,8 +24,8 @@ class Problem(msgspec.Struct, frozen=True, order=True):
     expected: str
 
     def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{place}: {self.path}: found {self.found}, expected {self.expected}"
+        location = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{location}: {self.path}: found {self.found}, expected {self.expected}"
 
 
 class ConfigurationError(Exception):
@@ -33,7 +33,7 @@ class ConfigurationError(Exception):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(each) for each in self.problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 def shown(value: object, longest: int = 60) -> str:

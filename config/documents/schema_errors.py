@@ -34,8 +34,8 @@ DURATION_EXAMPLES: Final = "a duration such as 500ms, 30s, 5m, 24h or 7d"
 def shape_problems(document: YamlDocument, record: type) -> list[Problem]:
     """Everything in ``document`` that keeps it from being a ``record``."""
     errors = _validator(record).iter_errors(document.value)
-    differences = dict.fromkeys(each for error in errors for each in _differences(error))
-    return [document.problem(*each) for each in differences]
+    differences = dict.fromkeys(difference for error in errors for difference in _differences(error))
+    return [document.problem(*difference) for difference in differences]
 
 
 @cache
@@ -58,7 +58,7 @@ def _differences(error: ValidationError) -> Iterator[SchemaDifference]:
 def _expected(error: ValidationError) -> str:
     limit: Any = error.validator_value
     texts: dict[str, Callable[[], str]] = {
-        "type": lambda: _said(_schema(error)),
+        "type": lambda: _schema_text(_schema(error)),
         "enum": lambda: _choice(error.instance, limit),
         "pattern": lambda: _pattern(error),
         "minimum": lambda: f"at least {plain_number(limit)}",
@@ -73,8 +73,8 @@ def _expected(error: ValidationError) -> str:
     return error.message if text is None else text()
 
 
-def _choice(found: object, choices: list[Any]) -> str:
-    return suggestion(found, map(str, choices)) if isinstance(found, str) else f"one of {', '.join(map(str, choices))}"
+def _choice(value: object, choices: list[Any]) -> str:
+    return suggestion(value, map(str, choices)) if isinstance(value, str) else f"one of {', '.join(map(str, choices))}"
 
 
 def _pattern(error: ValidationError) -> str:
@@ -88,30 +88,30 @@ def _pattern(error: ValidationError) -> str:
 def _missing(error: ValidationError, path: DocumentPath) -> Iterator[SchemaDifference]:
     known = _known(error)
     for name in known:
-        if name in _required(error) and name not in _given(error):
-            yield (*path, name), "nothing", _said(known[name])
+        if name in _required(error) and name not in _instance(error):
+            yield (*path, name), "nothing", _schema_text(known[name])
 
 
 def _unknown(error: ValidationError, path: DocumentPath) -> Iterator[SchemaDifference]:
     known = _known(error)
-    for name in _given(error):
+    for name in _instance(error):
         if name not in known:
             yield (*path, name), "a key we do not know", suggestion(name, known)
 
 
 def _alternatives(error: ValidationError, path: DocumentPath) -> Iterator[SchemaDifference]:
     """The differences to the alternative that was meant: the one whose own type fits."""
-    branches = [list(group) for _, group in groupby(error.context or (), key=lambda each: each.schema_path[0])]
-    meant = [branch for branch in branches if not any(e.validator == "type" and not e.path for e in branch)]
+    branches = [list(group) for _, group in groupby(error.context or (), key=lambda inner: inner.schema_path[0])]
+    meant = [branch for branch in branches if not any(inner.validator == "type" and not inner.path for inner in branch)]
     for branch in meant[:1]:
-        for each in branch:
-            yield from _differences(each)
+        for inner in branch:
+            yield from _differences(inner)
     if not meant:
-        kinds = [_expected(each) for branch in branches for each in branch if each.validator_value != "null"]
+        kinds = [_expected(inner) for branch in branches for inner in branch if inner.validator_value != "null"]
         yield path, shown(error.instance), " or ".join(dict.fromkeys(kinds))
 
 
-def _said(schema: Mapping[str, Any]) -> str:
+def _schema_text(schema: Mapping[str, Any]) -> str:
     """What a value should be, as far as its schema says so in one place."""
     if "$ref" in schema:
         return "a mapping"
@@ -135,7 +135,7 @@ def _required(error: ValidationError) -> list[str]:
     return error.validator_value if isinstance(error.validator_value, list) else []
 
 
-def _given(error: ValidationError) -> dict[str, object]:
+def _instance(error: ValidationError) -> dict[str, object]:
     return error.instance if isinstance(error.instance, dict) else {}
 
 

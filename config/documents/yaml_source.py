@@ -25,7 +25,7 @@ LARGEST_WHOLE: Final = 2**53
 _TAG: Final = "tag:yaml.org,2002:"
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,15}")
 _NUMBER: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
-_WORDS: Final[dict[str, bool | None]] = {
+_SCALARS: Final[dict[str, bool | None]] = {
     "": None,
     "~": None,
     "null": None,
@@ -48,7 +48,7 @@ class SourceLocation(NamedTuple):
 
 
 class YamlDocument(msgspec.Struct, frozen=True):
-    """What a file says. ``value`` is None when nothing could be read; ``places`` has the place of each path."""
+    """What a file says. ``value`` is None when nothing could be read; ``places`` has the location of each path."""
 
     file: str
     value: Any
@@ -57,13 +57,13 @@ class YamlDocument(msgspec.Struct, frozen=True):
 
     def problem(self, path: DocumentPath, found: str, expected: str) -> Problem:
         """A problem at ``path``, with the line of the closest parent that has one."""
-        place = self.place(path)
-        return Problem(place.file, place.line, dotted(path), found, expected)
+        location = self.place(path)
+        return Problem(location.file, location.line, dotted(path), found, expected)
 
     def place(self, path: DocumentPath) -> SourceLocation:
         """Where ``path`` stands, else its closest parent."""
-        known = (self.places[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.places)
-        return next(known, SourceLocation(self.file, None))
+        locations = (self.places[path[:length]] for length in range(len(path), -1, -1) if path[:length] in self.places)
+        return next(locations, SourceLocation(self.file, None))
 
 
 def dotted(path: DocumentPath) -> str:
@@ -76,8 +76,8 @@ def read_yaml(path: Path) -> YamlDocument:
     """The document in ``path``; what is wrong with it is in ``problems``, nothing is raised."""
     file = str(path)
     try:
-        with path.open("rb") as opened:
-            raw = opened.read(LARGEST_BYTES + 1)
+        with path.open("rb") as stream:
+            raw = stream.read(LARGEST_BYTES + 1)
     except (OSError, ValueError) as error:
         return unreadable(file, None, why_not(error), "a YAML file that can be read")
     if len(raw) > LARGEST_BYTES:
@@ -86,7 +86,7 @@ def read_yaml(path: Path) -> YamlDocument:
 
 
 def read_yaml_bytes(file: str, raw: bytes) -> YamlDocument:
-    """The document in ``raw``, told of as ``file``."""
+    """The document in ``raw``, located in ``file``."""
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -139,7 +139,7 @@ class _Reading:
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node, path)
         self.expect_no_tag(node, path, "seq")
-        return [self.value(each, (*path, index)) for index, each in enumerate(node.value)]
+        return [self.value(child, (*path, index)) for index, child in enumerate(node.value)]
 
     def mapping(self, node: yaml.MappingNode, path: DocumentPath) -> dict[str, object]:
         self.expect_no_tag(node, path, "map")
@@ -192,8 +192,8 @@ class _TooMuchError(Exception):
 
 def plain_value(text: str) -> str | int | float | bool | None:
     """An unquoted word as YAML 1.2's core schema reads it (no octal, no infinity)."""
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in _SCALARS:
+        return _SCALARS[text]
     if _INTEGER.fullmatch(text):
         return int(text)
     if _NUMBER.fullmatch(text):
@@ -209,18 +209,18 @@ def _number(number: float, text: str) -> str | int | float:
 
 
 def _is_text(text: str) -> bool:
-    return not any("\ud800" <= each <= "\udfff" for each in text)
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def why_not(error: OSError | ValueError) -> str:
-    """The system's words for why a file can't be opened, without its name (we say it ourselves)."""
+    """The system's reason why a file can't be opened, without its name (we say it ourselves)."""
     return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
 
 
 def _not_yaml(file: str, error: yaml.MarkedYAMLError) -> YamlDocument:
     mark = error.problem_mark or error.context_mark
-    words = " ".join(each for each in (error.context, error.problem) if each)
-    return unreadable(file, None if mark is None else mark.line + 1, f"no YAML ({words})", "YAML")
+    reason = " ".join(part for part in (error.context, error.problem) if part)
+    return unreadable(file, None if mark is None else mark.line + 1, f"no YAML ({reason})", "YAML")
 
 
 def unreadable(file: str, line: int | None, found: str, expected: str) -> YamlDocument:
