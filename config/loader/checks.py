@@ -46,18 +46,18 @@ Parts = Iterator[tuple[DocumentPath, dict[str, Any]]]
 def catalogue_problems(document: YamlDocument) -> list[Problem]:
     """Everything in ``document`` that does not fit together, in the order of the checks."""
     tree = _mapping(document.value)
-    return [document.problem(*each) for check in _CHECKS for each in check(tree)]
+    return [document.problem(*difference) for check in _CHECKS for difference in check(tree)]
 
 
 def _durations(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     for path, value in _leaves(tree, ()):
         if path[-1] in _DURATIONS or "idle_checkpoints" in path:
-            found_ms = _milliseconds(value)
-            if found_ms is None and isinstance(value, str):
+            length_ms = _milliseconds(value)
+            if length_ms is None and isinstance(value, str):
                 yield path, shown(value), DURATION_EXAMPLES
-            elif found_ms == 0 and path[-1] != "lateness":
+            elif length_ms == 0 and path[-1] != "lateness":
                 yield path, shown(value), "a duration above 0"
-            elif found_ms is not None and found_ms > duration_ms(LONGEST):
+            elif length_ms is not None and length_ms > duration_ms(LONGEST):
                 yield path, shown(value), f"at most {LONGEST}"
 
 
@@ -99,43 +99,43 @@ def _evidence(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     for reason_path, reason in _under(tree, "reasons"):
         if not reason.get("evidence") and reason_path[-1] != UNKNOWN:
             yield (*reason_path, "evidence"), "nothing", "at least one: without evidence it is never the reason"
-        for path, speaks in _listed(reason_path, reason, "evidence"):
-            yield from _evidence_steps(path, speaks, steps)
-            yield from _evidence_codes(path, speaks)
+        for path, evidence in _listed(reason_path, reason, "evidence"):
+            yield from _evidence_steps(path, evidence, steps)
+            yield from _evidence_codes(path, evidence)
 
 
-def _evidence_steps(path: DocumentPath, speaks: dict[str, Any], steps: set[str]) -> Iterator[SchemaDifference]:
-    for index, step in enumerate(_list(speaks.get("steps"))):
+def _evidence_steps(path: DocumentPath, evidence: dict[str, Any], steps: set[str]) -> Iterator[SchemaDifference]:
+    for index, step in enumerate(_list(evidence.get("steps"))):
         if isinstance(step, str) and step not in steps:
             expected = suggestion(step, steps, "a step of some journey")
             yield (*path, "steps", index), f"the step {shown(step)}, which no journey has", expected
-    if speaks.get("signal") == "at_step" and not speaks.get("steps"):
+    if evidence.get("signal") == "at_step" and not evidence.get("steps"):
         yield (*path, "steps"), "nothing", "the steps that at_step is about"
 
 
-def _evidence_codes(path: DocumentPath, speaks: dict[str, Any]) -> Iterator[SchemaDifference]:
-    signal = str(speaks.get("signal"))
-    for index, code in enumerate(_list(speaks.get("codes"))):
+def _evidence_codes(path: DocumentPath, evidence: dict[str, Any]) -> Iterator[SchemaDifference]:
+    signal = str(evidence.get("signal"))
+    for index, code in enumerate(_list(evidence.get("codes"))):
         if isinstance(code, str) and "*" in code[:-1]:
             yield (*path, "codes", index), shown(code), "a * only at the end"
-    if speaks.get("codes") and signal in _KINDS - _CODED:
+    if evidence.get("codes") and signal in _KINDS - _CODED:
         expected = "codes only for step_failed, field_error, rage_click, dead_click (their target) and page_loop"
         yield (*path, "codes"), f"codes for {signal}", expected
-    if speaks.get("fields") and signal in _KINDS - _WITH_FIELDS:
+    if evidence.get("fields") and signal in _KINDS - _WITH_FIELDS:
         yield (*path, "fields"), f"fields for {signal}", "fields only for field_error and field_hesitation"
 
 
 def _wording(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
     for path, reason in _under(tree, "reasons"):
-        said: list[tuple[DocumentPath, object]] = [((*path, "say"), reason.get("say"))]
-        said += [((*path, "variants", index), each) for index, each in enumerate(_list(reason.get("variants")))]
-        for where, words in said:
-            for language, text in _mapping(words).items():
+        texts: list[tuple[DocumentPath, object]] = [((*path, "say"), reason.get("say"))]
+        texts += [((*path, "variants", index), variant) for index, variant in enumerate(_list(reason.get("variants")))]
+        for text_path, wording in texts:
+            for language, text in _mapping(wording).items():
                 rest = str(text)
-                for each in PLACEHOLDERS:
-                    rest = rest.replace(each, "")
+                for placeholder in PLACEHOLDERS:
+                    rest = rest.replace(placeholder, "")
                 if "{" in rest or "}" in rest:
-                    yield (*where, language), shown(text), f"no braces but {' and '.join(PLACEHOLDERS)}"
+                    yield (*text_path, language), shown(text), f"no braces but {' and '.join(PLACEHOLDERS)}"
 
 
 def _articles(tree: dict[str, Any]) -> Iterator[SchemaDifference]:
@@ -198,11 +198,11 @@ def _listed(path: DocumentPath, parent: dict[str, Any], name: str) -> Parts:
 def _leaves(value: object, path: DocumentPath) -> Iterator[tuple[DocumentPath, object]]:
     """Every value that has no parts, with its path."""
     if isinstance(value, dict):
-        for key, each in value.items():
-            yield from _leaves(each, (*path, key))
+        for key, child in value.items():
+            yield from _leaves(child, (*path, key))
     elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _leaves(each, (*path, index))
+        for index, child in enumerate(value):
+            yield from _leaves(child, (*path, index))
     elif path:
         yield path, value
 

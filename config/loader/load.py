@@ -48,14 +48,14 @@ def read_catalogue(path: Path) -> YamlDocument:
     if not path.is_dir():
         return read_yaml(path)
     try:
-        files = sorted(each for each in path.iterdir() if each.suffix in {".yaml", ".yml"} and each.is_file())
+        files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"} and file.is_file())
     except OSError as error:
         return unreadable(str(path), None, why_not(error), "a folder that can be read")
     if not files:
         return unreadable(
             str(path), None, "a folder without *.yaml files", "a catalogue: a YAML file or a folder of them"
         )
-    return _put_together(str(path), [read_yaml(each) for each in files])
+    return _put_together(str(path), [read_yaml(file) for file in files])
 
 
 def document_problems(document: YamlDocument) -> list[Problem]:
@@ -63,7 +63,7 @@ def document_problems(document: YamlDocument) -> list[Problem]:
     problems = [*document.problems]
     if document.value is not None:
         problems += shape_problems(document, Catalogue) + catalogue_problems(document)
-    return sorted(dict.fromkeys(problems), key=lambda each: (each.file, each.line or 0))
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line or 0))
 
 
 def _checked(document: YamlDocument) -> Catalogue:
@@ -79,18 +79,18 @@ def _checked(document: YamlDocument) -> Catalogue:
 def _put_together(folder: str, documents: list[YamlDocument]) -> YamlDocument:
     """One document of many; a part that is no mapping, or says a key again, is a problem."""
     value: dict[str, Any] = {}
-    places: dict[DocumentPath, SourceLocation] = {(): SourceLocation(folder, None)}
+    locations: dict[DocumentPath, SourceLocation] = {(): SourceLocation(folder, None)}
     problems: list[Problem] = []
-    for each in documents:
-        problems += each.problems
-        if isinstance(each.value, dict):
-            problems += _add(value, places, each)
-        elif not each.problems:
-            problems.append(each.problem((), shown(each.value), "a mapping"))
-    return YamlDocument(folder, value if value or not problems else None, places, tuple(problems))
+    for document in documents:
+        problems += document.problems
+        if isinstance(document.value, dict):
+            problems += _add(value, locations, document)
+        elif not document.problems:
+            problems.append(document.problem((), shown(document.value), "a mapping"))
+    return YamlDocument(folder, value if value or not problems else None, locations, tuple(problems))
 
 
-def _add(value: dict[str, Any], places: dict[DocumentPath, SourceLocation], document: YamlDocument) -> list[Problem]:
+def _add(value: dict[str, Any], locations: dict[DocumentPath, SourceLocation], document: YamlDocument) -> list[Problem]:
     problems: list[Problem] = []
     refused: set[DocumentPath] = set()
     for name, part in document.value.items():
@@ -102,14 +102,14 @@ def _add(value: dict[str, Any], places: dict[DocumentPath, SourceLocation], docu
             continue
         refused |= {(name, key) for key in part if key in value[name]}
         value[name].update({key: inner for key, inner in part.items() if key not in value[name]})
-    problems += [_twice(document, path, places) for path in sorted(refused, key=dotted)]
-    for path, place in document.places.items():
-        if path and not any(path[: len(each)] == each for each in refused):
-            places.setdefault(path, place)
+    problems += [_twice(document, path, locations) for path in sorted(refused, key=dotted)]
+    for path, location in document.places.items():
+        if path and not any(path[: len(refused_path)] == refused_path for refused_path in refused):
+            locations.setdefault(path, location)
     return problems
 
 
-def _twice(document: YamlDocument, path: DocumentPath, places: dict[DocumentPath, SourceLocation]) -> Problem:
-    first = places[path]
+def _twice(document: YamlDocument, path: DocumentPath, locations: dict[DocumentPath, SourceLocation]) -> Problem:
+    first = locations[path]
     found = f"{shown(path[-1])} a second time (first in {first.file}:{first.line})"
     return document.problem(path, found, "each key once over all files")
