@@ -21,13 +21,13 @@ def cluster_differences(settings: Settings) -> Iterator[ClusterDifference]:
     """Everything about the engine's processes that does not fit together."""
     addresses, process_id = settings.engine_addresses, settings.engine_process_id
     for address in addresses:
-        found = _ADDRESS.fullmatch(address)
-        if found is None or not 0 < int(found[1]) <= HIGHEST_PORT:
+        match = _ADDRESS.fullmatch(address)
+        if match is None or not 0 < int(match[1]) <= HIGHEST_PORT:
             yield "engine_addresses", repr(address), "host:port, with a port from 1 to 65535"
     if len(set(addresses)) < len(addresses):
         yield "engine_addresses", "the same address twice", "one of its own for each process"
     if process_id is not None and not addresses:
         yield "engine_process_id", f"{process_id}, without engine_addresses", "the addresses of all processes too"
     elif process_id is not None and process_id >= len(addresses):
-        found_words = f"{process_id}, with {len(addresses)} engine_addresses"
-        yield "engine_process_id", found_words, f"0 to {len(addresses) - 1}"
+        found = f"{process_id}, with {len(addresses)} engine_addresses"
+        yield "engine_process_id", found, f"0 to {len(addresses) - 1}"

@@ -33,7 +33,7 @@ OWN_OPTIONS: Final = frozenset(
         "transactional.id",
     }
 )
-"""What order, 'kept' and the place of resumption rest on, or what has a setting of its own."""
+"""What order, 'kept' and the position of resumption rest on, or what has a setting of its own."""
 
 _SERVER: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 _TOPIC: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]+")
@@ -64,12 +64,12 @@ def _topics(settings: Settings) -> Iterator[KafkaDifference]:
 
 
 def _option(index: int, option: str) -> Iterator[KafkaDifference]:
-    found = _OPTION.fullmatch(option)
-    if found is None:
+    match = _OPTION.fullmatch(option)
+    if match is None:
         yield (
             "kafka_options",
             f"something else as option {index}",
             "name=value, on one line, not ending with a backslash",
         )
-    elif found[1] in OWN_OPTIONS:
-        yield "kafka_options", found[1], "an option that Zhiyin does not set itself"
+    elif match[1] in OWN_OPTIONS:
+        yield "kafka_options", match[1], "an option that Zhiyin does not set itself"

@@ -32,7 +32,7 @@ NOT_SETTINGS: Final = ("ZHIYIN_REQUIRE", "ZHIYIN_TEST_")
 
 _SEPARATOR: Final = re.compile(r"(?<!\\),")
 
-_TYPES: Final = {each.name: each.type for each in msgspec.structs.fields(Settings)}
+_TYPES: Final = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 
 
 def load_settings(
@@ -64,7 +64,7 @@ def read_settings(
 def settings_problems(sources: Sequence[YamlDocument]) -> list[Problem]:
     """Everything wrong with the sources, alone and together; what is wrong alone counts as not given."""
     alone = [problem for source in sources for problem in source_problems(source)]
-    return alone + [_told(sources, *each) for each in settings_differences(_settings(sources))]
+    return alone + [_located_problem(sources, *difference) for difference in settings_differences(_settings(sources))]
 
 
 def source_problems(source: YamlDocument) -> Iterator[Problem]:
@@ -115,12 +115,12 @@ def _file_source(path: Path) -> YamlDocument:
 
 def _environment_source(environ: Mapping[str, str]) -> YamlDocument:
     settings = {variable_of(name): name for name in _TYPES}
-    given = {name: text for name, text in environ.items() if text and (name in settings or _is_ours(name))}
+    variables = {name: text for name, text in environ.items() if text and (name in settings or _is_ours(name))}
     source = YamlDocument("environment", {}, {(): SourceLocation("environment", None)})
     problems = [
-        source.problem((name,), "a variable we do not know", _meant(name)) for name in given if name not in settings
+        source.problem((name,), "a variable we do not know", _meant(name)) for name in variables if name not in settings
     ]
-    value = {settings[name]: _from_text(settings[name], text) for name, text in given.items() if name in settings}
+    value = {settings[name]: _from_text(settings[name], text) for name, text in variables.items() if name in settings}
     return msgspec.structs.replace(source, value=value, problems=tuple(problems))
 
 
@@ -136,7 +136,9 @@ def _is_ours(variable: str) -> bool:
 
 
 def _command_line_source(overrides: Mapping[str, object] | None) -> YamlDocument:
-    value = {name: _from_argument(name, each) for name, each in (overrides or {}).items() if each is not None}
+    value = {
+        name: _from_argument(name, override) for name, override in (overrides or {}).items() if override is not None
+    }
     return YamlDocument("command line", value, {(): SourceLocation("command line", None)})
 
 
@@ -154,14 +156,14 @@ def _from_text(setting: str, text: str) -> object:
     """``text`` as the setting's type would be written in YAML; what does not fit stays for the check."""
     kind = _TYPES.get(setting, str)
     kinds = (kind, *get_args(kind))
-    if tuple in {get_origin(each) for each in kinds}:
-        return [each.strip().replace("\\,", ",") for each in _SEPARATOR.split(text) if each.strip()]
+    if tuple in {get_origin(alternative) for alternative in kinds}:
+        return [part.strip().replace("\\,", ",") for part in _SEPARATOR.split(text) if part.strip()]
     return text if str in kinds else plain_value(text.strip())
 
 
 def _as_text(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(each.replace(",", "\\,") for each in value)
+        return ",".join(item.replace(",", "\\,") for item in value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
@@ -175,8 +177,8 @@ def _name_in(source: YamlDocument, path: str) -> str:
     return path
 
 
-def _told(sources: Sequence[YamlDocument], setting: str, found: str, expected: str) -> Problem:
-    """A problem of one setting, told where it was given last, else as one of the defaults."""
+def _located_problem(sources: Sequence[YamlDocument], setting: str, found: str, expected: str) -> Problem:
+    """A problem of one setting, located where it was given last, else as one of the defaults."""
     for source in reversed(sources):
         if setting in _sound(source):
             problem = source.problem((setting,), found, expected)

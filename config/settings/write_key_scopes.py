@@ -2,7 +2,7 @@
 
 In: ``KEY;events=Transaction Started|Page Hidden;journeys=policy_loan;origins=https://www.example.com;events_per_s=50``.
 Out: a ``WriteKeyScope``; what a line does not name is not limited. Refused (``ScopeUnreadable``): a line without a key,
-a word that is none of the four, an empty or double one, a number that is none.
+a name that is none of the four, an empty or double one, a number that is none.
 """
 
 from typing import Final
@@ -23,7 +23,7 @@ class WriteKeyScope(msgspec.Struct, frozen=True):
 
 
 class ScopeUnreadable(Exception):
-    """A line that is no scope. ``found``, ``expected``: in words, never the key."""
+    """A line that is no scope. ``found``, ``expected``: as text, never the key."""
 
     def __init__(self, found: str, expected: str) -> None:
         self.found = found
@@ -34,18 +34,18 @@ class ScopeUnreadable(Exception):
 def read_scope(line: str) -> WriteKeyScope:
     """The scope that a line says. Raises ScopeUnreadable."""
     key, *parts = line.split(";")
-    given: dict[str, str] = {}
+    limits: dict[str, str] = {}
     for part in parts:
-        word, _, value = part.strip().partition("=")
-        if word not in WORDS:
-            raise ScopeUnreadable(f"the word {word[:40]!r}", f"one of {', '.join(WORDS)}")
-        if not value or word in given:
-            raise ScopeUnreadable(f"{word} without a value or twice", f"{word}=...")
-        given[word] = value
-    if not key or not given:
+        name, _, value = part.strip().partition("=")
+        if name not in WORDS:
+            raise ScopeUnreadable(f"the word {name[:40]!r}", f"one of {', '.join(WORDS)}")
+        if not value or name in limits:
+            raise ScopeUnreadable(f"{name} without a value or twice", f"{name}=...")
+        limits[name] = value
+    if not key or not limits:
         raise ScopeUnreadable("a line without a key or without a limit", "KEY;events=A|B and so on")
-    lists = {word: frozenset(given[word].split("|")) for word in WORDS[:3] if word in given}
-    return WriteKeyScope(key, **lists, events_per_s=_rate(given.get("events_per_s")))
+    lists = {name: frozenset(limits[name].split("|")) for name in WORDS[:3] if name in limits}
+    return WriteKeyScope(key, **lists, events_per_s=_rate(limits.get("events_per_s")))
 
 
 def _rate(text: str | None) -> float | None:
