@@ -1,6 +1,6 @@
-"""The step of contact bundles: what its decision understands, and how its words get to Redis.
+"""The step of contact bundles: what its decision understands, and how its outputs get to Redis.
 
-In: facts and what happens around transactions, by customer shard; the decision's words. Out: bundles, their ends and
+In: facts and interactions, by customer shard; the decision's outputs. Out: bundles, their ends and
 whose customers are whose, in Redis and counted. Refused: nothing; what the decision does not understand is None.
 """
 
@@ -32,13 +32,13 @@ from operators.records.policies import Policy, Traits
 from state.contacts.bundles import RedisBundleWriter
 from state.redis.retry import Retry
 
-_NOTHING: Final = Properties()
+_NO_PROPERTIES: Final = Properties()
 _CONTACTS: Final = frozenset((CONTACT_STARTED, CONTACT_ENDED))
 _ANSWERED: Final = frozenset((ANSWER_RATED, HINT_USED, HINT_SHOWN, HINT_DISMISSED))
 
 
 def bundles(
-    concerning: KeyedStream[CustomerInputs],
+    inputs: KeyedStream[CustomerInputs],
     catalogue: Catalogue,
     keep_ms: int,
     clock: Clock | None,
@@ -50,47 +50,52 @@ def bundles(
         decision = BundleDecision(catalogue, keep_ms, keeps_changes=journals is not None)
         return CustomerStep("bundle", decision, about_contacts, clock, JournaledState(decision, journals, resumed))
 
-    return stateful_batch("bundle", concerning, bundle)
+    return stateful_batch("bundle", inputs, bundle)
 
 
-def about_contacts(given: Fact | Interaction) -> ContactInput | None:
+def about_contacts(item: Fact | Interaction) -> ContactInput | None:
     """What the decision of bundles understands of it; None: nothing."""
-    if isinstance(given, Fact):
-        return given
-    if isinstance(given.details, Policy):
-        return PolicyNews(given.customer_id, given.details, given.at_ms)
-    if isinstance(given.details, Traits):
-        return TraitNews(given.customer_id, given.details, given.at_ms)
-    if given.event.event not in _CONTACTS | _ANSWERED:
+    if isinstance(item, Fact):
+        return item
+    if isinstance(item.details, Policy):
+        return PolicyNews(item.customer_id, item.details, item.at_ms)
+    if isinstance(item.details, Traits):
+        return TraitNews(item.customer_id, item.details, item.at_ms)
+    if item.event.event not in _CONTACTS | _ANSWERED:
         return None
-    said = given.event.properties or _NOTHING
-    if given.event.event in _ANSWERED:
-        return _answer(given, said)
-    started = given.event.event == CONTACT_STARTED
-    return Attendance(given.customer_id, started, given.at_ms, said.channel, said.agent_id, said.conversation_id)
+    properties = item.event.properties or _NO_PROPERTIES
+    if item.event.event in _ANSWERED:
+        return _answer(item, properties)
+    started = item.event.event == CONTACT_STARTED
+    return Attendance(
+        item.customer_id, started, item.at_ms, properties.channel, properties.agent_id, properties.conversation_id
+    )
 
 
-def _answer(given: Interaction, said: Properties) -> AnswerNews | None:
+def _answer(interaction: Interaction, properties: Properties) -> AnswerNews | None:
     """Whether an answer helped. A hint that was used did, unless it is said that it did not."""
-    name, solved = given.event.event, said.solved if given.event.event == ANSWER_RATED else said.helpful
+    name = interaction.event.event
+    solved = properties.solved if name == ANSWER_RATED else properties.helpful
     if solved is None and name == HINT_USED:
         solved = True
     if solved is None or (name == HINT_DISMISSED and solved):
         return None
-    return AnswerNews(given.customer_id, solved, given.at_ms, said.hint_id, said.question_id)
+    return AnswerNews(interaction.customer_id, solved, interaction.at_ms, properties.hint_id, properties.question_id)
 
 
-def bundle_sink(store: Callable[[], RedisBundleWriter], retry: Retry, counts: OutputMetrics) -> ListSink[ContactOutput]:
-    """Bundles in Redis, whatever the bus is. ``store()``: opens the way there, once a worker."""
+def bundle_sink(
+    new_writer: Callable[[], RedisBundleWriter], retry: Retry, counts: OutputMetrics
+) -> ListSink[ContactOutput]:
+    """Bundles in Redis, whatever the bus is. ``new_writer()``: opens the way there, once a worker."""
 
     def open_writer() -> Callable[[Sequence[ContactOutput]], None]:
-        opened = store()
+        writer = new_writer()
 
-        def write(words: Sequence[ContactOutput]) -> None:
-            told = [each for each in words if not isinstance(each, QuestionAsked | AnswerRated)]
-            if told:
-                retry(lambda: opened.write(told))
-                counts.bundles(told)
+        def write(outputs: Sequence[ContactOutput]) -> None:
+            bundle_outputs = [output for output in outputs if not isinstance(output, QuestionAsked | AnswerRated)]
+            if bundle_outputs:
+                retry(lambda: writer.write(bundle_outputs))
+                counts.bundles(bundle_outputs)
 
         return write
 

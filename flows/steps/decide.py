@@ -39,7 +39,7 @@ _REWRITE_EVERY: Final = timedelta(milliseconds=REWRITE_EVERY_MS)
 
 
 class Learns(msgspec.Struct, frozen=True):
-    """Who hears of what is learnt: of scored predictions, and of the learning itself (None: nobody).
+    """Who receives what is learnt: scored predictions, and the learning itself (None: nobody).
 
     ``hurries``: whether the stream is ahead of the engine now, so that less is learnt.
     """
@@ -50,13 +50,11 @@ class Learns(msgspec.Struct, frozen=True):
 
 
 class DecideLogic(StatefulBatchLogic[list[Observation] | OutcomeInputs, list[Fact], bytes]):
-    """One journey's decision: lists of observations in, lists of facts out; outcomes are heard."""
+    """One journey's decision: lists of observations in, lists of facts out; outcomes are observed."""
 
-    def __init__(
-        self, decision: LearnedDecision, remembering: JournaledState, learns: Learns, *, resumed: bool
-    ) -> None:
+    def __init__(self, decision: LearnedDecision, state: JournaledState, learns: Learns, *, resumed: bool) -> None:
         self._decision = decision
-        self._remembering = remembering
+        self._state = state
         self._keeper = learns.keeper
         self._hurries = learns.hurries
         self._resumed = resumed
@@ -66,23 +64,23 @@ class DecideLogic(StatefulBatchLogic[list[Observation] | OutcomeInputs, list[Fac
         """Decides list by list."""
         first = values[0]
         journey = first.journey if isinstance(first, OutcomeInputs) else first[0].journey
-        self._remembering.open(f"decide-{stable_id(journey)}")
+        self._state.open(f"decide-{stable_id(journey)}")
         if not self._has_begun:
             self._begin(journey)
         learning = self._decision.learnt
         learning.hurry(hurries=self._hurries())
-        decided = [self._decide(each) for each in values]
-        self._remembering.write_ahead()
+        decided = [self._decide(batch) for batch in values]
+        self._state.write_ahead()
         if self._keeper is not None:
             self._keeper(journey, learning)
         return [facts for facts in decided if facts], StatefulBatchLogic.RETAIN
 
-    def _decide(self, given: list[Observation] | OutcomeInputs) -> list[Fact]:
-        if not isinstance(given, OutcomeInputs):
-            return self._decision.decide(given)
-        self._decision.observe(given.outcomes)
-        if any(isinstance(each, CustomerForgotten) for each in given.outcomes):
-            self._remembering.rewrite_soon()
+    def _decide(self, inputs: list[Observation] | OutcomeInputs) -> list[Fact]:
+        if not isinstance(inputs, OutcomeInputs):
+            return self._decision.decide(inputs)
+        self._decision.observe(inputs.outcomes)
+        if any(isinstance(outcome, CustomerForgotten) for outcome in inputs.outcomes):
+            self._state.rewrite_soon()
         return []
 
     def on_notify(self) -> tuple[Iterable[list[Fact]], bool]:
@@ -91,11 +89,11 @@ class DecideLogic(StatefulBatchLogic[list[Observation] | OutcomeInputs, list[Fac
 
     def notify_at(self) -> datetime | None:
         """Soon, while the journal is written anew."""
-        return datetime.now(UTC) + _REWRITE_EVERY if self._remembering.is_rewriting else None
+        return datetime.now(UTC) + _REWRITE_EVERY if self._state.is_rewriting else None
 
     def snapshot(self) -> bytes:
-        """The place in the journal of the attempts that wait, and what has been learnt."""
-        return self._remembering.snapshot()
+        """The position in the journal of the attempts that wait, and what has been learnt."""
+        return self._state.snapshot()
 
     def _begin(self, journey: str) -> None:
         self._has_begun = True
@@ -109,7 +107,7 @@ def deciding(
 ) -> Callable[[bytes | None], DecideLogic]:
     """What makes the decision of each journey that learns."""
     reasons = ReasonRules(catalogue)
-    keeps = journals is not None
+    keeps_changes = journals is not None
     learning = catalogue.learning_journeys(checkpoints=checkpoints)
     if learning:
         import_river()
@@ -117,14 +115,14 @@ def deciding(
     def learning_of(journey: str) -> JourneyLearner | None:
         if journey not in learning:
             return None
-        return JourneyLearner(journey, catalogue, learns.watch_scored, keeps_changes=keeps)
+        return JourneyLearner(journey, catalogue, learns.watch_scored, keeps_changes=keeps_changes)
 
     def decide(resumed: bytes | None) -> DecideLogic:
-        decision = LearnedDecision(reasons, learning_of, keeps_changes=keeps)
-        remembering = JournaledState(decision, journals, resumed)
+        decision = LearnedDecision(reasons, learning_of, keeps_changes=keeps_changes)
+        state = JournaledState(decision, journals, resumed)
         if resumed and decision.learning is None:
-            remembering.rewrite_soon()  # It learns no more: nothing of its customers may stay in the files.
-        return DecideLogic(decision, remembering, learns, resumed=bool(resumed))
+            state.rewrite_soon()  # It learns no more: nothing of its customers may stay in the files.
+        return DecideLogic(decision, state, learns, resumed=bool(resumed))
 
     return decide
 
@@ -132,16 +130,16 @@ def deciding(
 def by_learning_journey(
     learning: Sequence[str],
 ) -> Callable[[tuple[str, TrackerOutput]], Iterable[tuple[str, list[Observation] | OutcomeInputs]]]:
-    """What was tracked, for the journeys that learn: observations, and what happened around transactions."""
-    learns = frozenset(learning)
+    """What was tracked, for the journeys that learn: observations, and interactions."""
+    journeys = frozenset(learning)
 
     def by_journey(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, list[Observation] | OutcomeInputs]]:
         if not learning:
             return ()
         grouped: dict[str, list[Observation]] = {}
-        for seen in keyed[1].observations:
-            if seen.journey in learns:
-                grouped.setdefault(seen.journey, []).append(seen)
+        for observation in keyed[1].observations:
+            if observation.journey in journeys:
+                grouped.setdefault(observation.journey, []).append(observation)
         return *grouped.items(), *outcomes_by_journey(keyed[1], learning)
 
     return by_journey
@@ -152,12 +150,12 @@ def deciding_fixed(
 ) -> Callable[[tuple[str, TrackerOutput]], Iterable[tuple[str, list[Fact]]]]:
     """What decides about the journeys that don't learn, beside the tracker: lists of facts, by journey."""
     decision = FixedDecision(ReasonRules(catalogue))
-    learns = frozenset(learning)
+    journeys = frozenset(learning)
 
     def decide(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, list[Fact]]]:
         observations = keyed[1].observations
-        if learns:
-            observations = [seen for seen in observations if seen.journey not in learns]
+        if journeys:
+            observations = [observation for observation in observations if observation.journey not in journeys]
         grouped: dict[str, list[Fact]] = {}
         for fact in decision.decide(observations):
             grouped.setdefault(fact.journey, []).append(fact)
@@ -166,18 +164,18 @@ def deciding_fixed(
     return decide
 
 
-def arbitrable(given: Fact | Interaction) -> Fact | Contact | HintFeedback | None:
+def arbitrable(item: Fact | Interaction) -> Fact | Contact | HintFeedback | None:
     """What the arbitration understands of it; None: nothing."""
-    if isinstance(given, Fact):
-        return None if given.kind == "struggled" else given
-    event, properties = given.event, given.event.properties
+    if isinstance(item, Fact):
+        return None if item.kind == "struggled" else item
+    event, properties = item.event, item.event.properties
     if event.event in (CONTACT_STARTED, CONTACT_ENDED):
-        said = properties or Properties()
+        details = properties or Properties()
         started = event.event == CONTACT_STARTED
-        return Contact(given.customer_id, started, given.at_ms, said.channel, said.agent_id or None)
+        return Contact(item.customer_id, started, item.at_ms, details.channel, details.agent_id or None)
     if event.event in (OUTREACH_CLAIMED, OUTREACH_RELEASED, OUTREACH_ENDED):
-        return Contact(given.customer_id, event.event == OUTREACH_CLAIMED, given.at_ms, "phone")
+        return Contact(item.customer_id, event.event == OUTREACH_CLAIMED, item.at_ms, "phone")
     if event.event in (HINT_USED, HINT_DISMISSED) and properties is not None and properties.hint_id:
         state = "used" if event.event == HINT_USED else "dismissed"
-        return HintFeedback(properties.hint_id, given.customer_id, state, properties.helpful, given.at_ms)
+        return HintFeedback(properties.hint_id, item.customer_id, state, properties.helpful, item.at_ms)
     return None

@@ -1,4 +1,4 @@
-"""How the stateful steps remember: their snapshots are places in a journal, not all they know.
+"""How the stateful steps remember: their snapshots are positions in a journal, not all they know.
 
 In: a step's memory, and what Bytewax has kept of it. Out: a snapshot of some dozen bytes and the
 memory's own head. Refused: snapshots of another format (``StateUnreadable``), a journal that is
@@ -43,7 +43,7 @@ _SNAPSHOT: Final = SnapshotCodec(Snapshot, FORMAT)
 
 
 class Journals(msgspec.Struct, frozen=True):
-    """Where journals are kept, one folder a memory; a snapshot every ``epoch_s``. ``took(seconds)``: told of each."""
+    """Where journals are kept, one folder a memory; a snapshot every ``epoch_s``. ``took(seconds)``: after each."""
 
     folder: Path
     took: Callable[[float], None]
@@ -91,8 +91,8 @@ class JournaledState:
         if self._journals is None or self._journal is None:
             return b""
         began = time.perf_counter()
-        place = self._journal.write(self._memory)
-        snapshot = Snapshot(FORMAT, self._name, place, self._memory.head())
+        position = self._journal.write(self._memory)
+        snapshot = Snapshot(FORMAT, self._name, position, self._memory.head())
         self._journals.took(time.perf_counter() - began)
         return msgspec.msgpack.encode(snapshot)
 

@@ -53,7 +53,7 @@ class TrackerOutput(msgspec.Struct, gc=False):
 
 
 class CustomerInputs(msgspec.Struct, gc=False):
-    """What concerns the hints of one shard's customers, in order."""
+    """The inputs of one shard's customers, in order."""
 
     shard: str
     inputs: list[Fact | Interaction]
@@ -67,7 +67,7 @@ def shard_of(customer_id: str, shards: int) -> int:
 def shards_of(customer_ids: Iterable[str], shards: int) -> list[int]:
     """``shard_of`` each, without a call for each."""
     crc32 = zlib.crc32
-    return [crc32(each.encode()) % shards for each in customer_ids]
+    return [crc32(customer_id.encode()) % shards for customer_id in customer_ids]
 
 
 def by_shard(poll: Poll, shards: int) -> Iterable[tuple[str, ShardBatch]]:
@@ -97,8 +97,8 @@ def _group_recorded(raws: Sequence[bytes], shards: int, batches: dict[int, Shard
 
 def _group_arrived(poll: Poll, customers: Sequence[str], shards: int, batches: dict[int, ShardBatch]) -> None:
     times_ms, arrived_ms = poll.times_ms or [], poll.arrived_ms or []
-    of_each = shards_of(customers, shards)
-    for raw, shard, time_ms, came_ms in zip(poll.raws, of_each, times_ms, arrived_ms, strict=True):
+    customer_shards = shards_of(customers, shards)
+    for raw, shard, time_ms, came_ms in zip(poll.raws, customer_shards, times_ms, arrived_ms, strict=True):
         batch = batches.get(shard)
         if batch is None or batch.times_ms is None or batch.arrived_ms is None:
             batches[shard] = ShardBatch(shard_key(shard), [raw], [time_ms], [came_ms])

@@ -1,6 +1,6 @@
-"""The step of monitoring: one journey's moves become its map and its pain points.
+"""The step of monitoring: one journey's transitions become its map and its pain points.
 
-In: moves of the tracker, facts, and what is reported and answered around transactions. Out: lists of words: panes of
+In: transitions of the tracker, facts, and what interactions report and answer. Out: lists of outputs: panes of
 the map, pain points, at most once a second while live, at the end of a recording. Refused: nothing.
 """
 
@@ -37,7 +37,7 @@ from state.monitoring.pain_points import PainPointWriter
 from state.redis.retry import Retry
 
 TELL_EVERY_MS: Final = 1_000
-_WORDS: Final[dict[str, PainPointAction]] = {each: each for each in get_args(PainPointAction)}
+_ACTIONS: Final[dict[str, PainPointAction]] = {action: action for action in get_args(PainPointAction)}
 
 
 class MonitorInputs(msgspec.Struct, gc=False):
@@ -49,61 +49,61 @@ class MonitorInputs(msgspec.Struct, gc=False):
 
 
 class MonitorLogic(StatefulBatchLogic[MonitorInputs, list[MonitorOutput], bytes]):
-    """One journey. ``clock``: now in ms (None: a recording, which is told of at its end)."""
+    """One journey. ``clock``: now in ms (None: a recording, which has its outputs at its end)."""
 
     def __init__(
         self,
         monitor: JourneyMonitor,
         clock: Callable[[], int] | None,
         run_out: Callable[[], bool],
-        remembering: JournaledState,
+        state: JournaledState,
     ) -> None:
         self._monitor = monitor
         self._clock = clock
         self._run_out = run_out
-        self._remembering = remembering
-        self._tell_at_ms = 0
+        self._state = state
+        self._output_at_ms = 0
         self._has_news = True
 
     def on_batch(self, values: list[MonitorInputs]) -> tuple[Iterable[list[MonitorOutput]], bool]:
-        """Counts and judges; tells when it is time."""
+        """Counts and judges; gives outputs when it is time."""
         if not self._monitor.name:
             self._monitor.open(values[0].journey)
-            self._remembering.open(f"monitor-{stable_id(self._monitor.name)}")
-        for each in values:
-            self._monitor.take(each.transitions)
-            for report in each.reports:
+            self._state.open(f"monitor-{stable_id(self._monitor.name)}")
+        for batch in values:
+            self._monitor.take(batch.transitions)
+            for report in batch.reports:
                 self._monitor.report(report)
-        self._remembering.write_ahead()
+        self._state.write_ahead()
         self._has_news = True
-        return self._told(), StatefulBatchLogic.RETAIN
+        return self._outputs(), StatefulBatchLogic.RETAIN
 
     def on_notify(self) -> tuple[Iterable[list[MonitorOutput]], bool]:
         """The time has come that ``notify_at`` named."""
-        return self._told(), StatefulBatchLogic.RETAIN
+        return self._outputs(), StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[Iterable[list[MonitorOutput]], bool]:
         """The end of a recording; a live stream that stops is only paused."""
-        words = self._monitor.pop_outputs() if self._run_out() else []
-        return ([words] if words else ()), StatefulBatchLogic.RETAIN
+        outputs = self._monitor.pop_outputs() if self._run_out() else []
+        return ([outputs] if outputs else ()), StatefulBatchLogic.RETAIN
 
     def notify_at(self) -> datetime | None:
-        """When what has changed is told; never for recordings, whose time is not the clock's."""
+        """When what has changed is published; never for recordings, whose time is not the clock's."""
         if self._clock is None or not self._has_news:
             return None
-        return datetime.fromtimestamp(self._tell_at_ms / 1000, UTC) + timedelta(milliseconds=1)
+        return datetime.fromtimestamp(self._output_at_ms / 1000, UTC) + timedelta(milliseconds=1)
 
     def snapshot(self) -> bytes:
-        """The place in the journal of what the monitor remembers."""
-        return self._remembering.snapshot()
+        """The position in the journal of what the monitor remembers."""
+        return self._state.snapshot()
 
-    def _told(self) -> Iterable[list[MonitorOutput]]:
-        if self._clock is None or self._clock() < self._tell_at_ms:
+    def _outputs(self) -> Iterable[list[MonitorOutput]]:
+        if self._clock is None or self._clock() < self._output_at_ms:
             return ()
-        self._tell_at_ms = self._clock() + TELL_EVERY_MS
+        self._output_at_ms = self._clock() + TELL_EVERY_MS
         self._has_news = False
-        words = self._monitor.pop_outputs()
-        return [words] if words else ()
+        outputs = self._monitor.pop_outputs()
+        return [outputs] if outputs else ()
 
 
 def monitored(
@@ -115,39 +115,39 @@ def monitored(
     journals: Journals | None,
 ) -> KeyedStream[list[MonitorOutput]]:
     """The step, by journey."""
-    cells = Segments(catalogue.monitoring.channels, catalogue.monitoring.groups)
-    rules = pain_thresholds(catalogue)
+    segments = Segments(catalogue.monitoring.channels, catalogue.monitoring.groups)
+    thresholds = pain_thresholds(catalogue)
 
     def by_journey(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, MonitorInputs]]:
-        return moves_by_journey(keyed[1], cells, catalogue.journeys.keys())
+        return moves_by_journey(keyed[1], segments, catalogue.journeys.keys())
 
     def monitor(resumed: bytes | None) -> MonitorLogic:
-        memory = JourneyMonitor(catalogue.journeys, rules, keeps_changes=journals is not None)
+        memory = JourneyMonitor(catalogue.journeys, thresholds, keeps_changes=journals is not None)
         return MonitorLogic(memory, clock, run_out, JournaledState(memory, journals, resumed))
 
-    moved = op.flat_map("moves_by_journey", tracked, by_journey)
-    told = op.map("moves_of_facts", decided, _of_facts)
-    return op.stateful_batch("monitor", op.merge("monitoring", moved, told), monitor)
+    transition_inputs = op.flat_map("moves_by_journey", tracked, by_journey)
+    fact_inputs = op.map("moves_of_facts", decided, _fact_inputs)
+    return op.stateful_batch("monitor", op.merge("monitoring", transition_inputs, fact_inputs), monitor)
 
 
 def monitor_sink(
-    stores: Callable[[], tuple[JourneyMapWriter, PainPointWriter]],
+    new_writers: Callable[[], tuple[JourneyMapWriter, PainPointWriter]],
     retry: Retry,
     counts: OutputMetrics,
 ) -> ListSink[MonitorOutput]:
-    """Maps and pain points in Redis, whatever the bus is. ``stores()``: opens the way there, once a worker."""
+    """Maps and pain points in Redis, whatever the bus is. ``new_writers()``: opens the way there, once a worker."""
 
     def open_writer() -> Callable[[Sequence[MonitorOutput]], None]:
-        maps, points = stores()
+        map_writer, point_writer = new_writers()
 
-        def write(words: Sequence[MonitorOutput]) -> None:
-            panes = [each for each in words if isinstance(each, MapChanged | JourneyKnown)]
-            changed = [each for each in words if isinstance(each, PainPointChanged)]
+        def write(outputs: Sequence[MonitorOutput]) -> None:
+            panes = [output for output in outputs if isinstance(output, MapChanged | JourneyKnown)]
+            changed_points = [output for output in outputs if isinstance(output, PainPointChanged)]
             if panes:
-                retry(lambda: maps.write(panes))
-            if changed:
-                retry(lambda: points.write(changed))
-                counts.pain_points(changed)
+                retry(lambda: map_writer.write(panes))
+            if changed_points:
+                retry(lambda: point_writer.write(changed_points))
+                counts.pain_points(changed_points)
 
         return write
 
@@ -155,34 +155,40 @@ def monitor_sink(
 
 
 def moves_by_journey(
-    tracked: TrackerOutput, cells: Segments, journeys: Collection[str]
+    tracked: TrackerOutput, segments: Segments, journeys: Collection[str]
 ) -> Iterable[tuple[str, MonitorInputs]]:
-    """The moves, the answers and the reports of a batch, by journey."""
-    moves: defaultdict[str, list[Transition]] = defaultdict(list, tracked.transitions)
-    for move in answer_transitions(tracked.interactions, cells, journeys):
-        moves[move[0]].append(move)
-    grouped = {journey: MonitorInputs(journey, of_journey, []) for journey, of_journey in moves.items()}
+    """The transitions, the answers and the reports of a batch, by journey."""
+    transitions: defaultdict[str, list[Transition]] = defaultdict(list, tracked.transitions)
+    for transition in answer_transitions(tracked.interactions, segments, journeys):
+        transitions[transition[0]].append(transition)
+    grouped = {
+        journey: MonitorInputs(journey, journey_transitions, []) for journey, journey_transitions in transitions.items()
+    }
     for report in filter(None, map(report_of, tracked.interactions)):
         if report.journey in journeys:
             grouped.setdefault(report.journey, MonitorInputs(report.journey, [], [])).reports.append(report)
     return grouped.items()
 
 
-def _of_facts(keyed: tuple[str, list[Fact]]) -> tuple[str, MonitorInputs]:
+def _fact_inputs(keyed: tuple[str, list[Fact]]) -> tuple[str, MonitorInputs]:
     journey, facts = keyed
     return journey, MonitorInputs(journey, fact_transitions(facts), [])
 
 
-def report_of(around: Interaction) -> PainPointUpdate | None:
+def report_of(interaction: Interaction) -> PainPointUpdate | None:
     """What it says of a pain point; None: nothing."""
-    properties = around.event.properties
-    if around.event.event != PAIN_POINT_REPORTED or properties is None or properties.pain_point_state not in MAY_BECOME:
+    properties = interaction.event.properties
+    if (
+        interaction.event.event != PAIN_POINT_REPORTED
+        or properties is None
+        or properties.pain_point_state not in MAY_BECOME
+    ):
         return None
     return PainPointUpdate(
         properties.journey or "",
         properties.pain_point_id or "",
-        _WORDS[properties.pain_point_state],
-        around.at_ms,
+        _ACTIONS[properties.pain_point_state],
+        interaction.at_ms,
         properties.agent_id or "",
         properties.assignee,
     )

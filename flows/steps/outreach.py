@@ -1,6 +1,6 @@
-"""The step of the outreach list: what its decision understands, and how its words get to Redis.
+"""The step of the outreach list: what its decision understands, and how its outputs get to Redis.
 
-In: facts and what happens around transactions; the decision's words. Out: its inputs; the list in Redis, counted as
+In: facts and interactions; the decision's outputs. Out: its inputs; the list in Redis, counted as
 it goes. Refused: nothing; what the decision does not understand is None.
 """
 
@@ -24,34 +24,36 @@ from state.outreach.writer import OutreachWriter
 from state.redis.retry import Retry
 
 
-def about_calling(given: Fact | Interaction) -> CallListInput | None:
+def about_calling(item: Fact | Interaction) -> CallListInput | None:
     """What the outreach decision understands of it; None: nothing."""
-    if isinstance(given, Fact):
-        return None if given.kind == "struggled" else given
-    name, properties = given.event.event, given.event.properties
+    if isinstance(item, Fact):
+        return None if item.kind == "struggled" else item
+    name, properties = item.event.event, item.event.properties
     if name in (CONTACT_STARTED, CONTACT_ENDED):
         channel = properties.channel if properties is not None else None
-        return Contact(given.customer_id, name == CONTACT_STARTED, given.at_ms, channel)
+        return Contact(item.customer_id, name == CONTACT_STARTED, item.at_ms, channel)
     if name == HINT_USED:
-        return Contact(given.customer_id, True, given.at_ms, HELPED)
+        return Contact(item.customer_id, True, item.at_ms, HELPED)
     if name in (DO_NOT_CALL_SET, DO_NOT_CALL_LIFTED):
-        return DoNotCall(given.customer_id, name == DO_NOT_CALL_SET, given.at_ms)
+        return DoNotCall(item.customer_id, name == DO_NOT_CALL_SET, item.at_ms)
     if name == OUTREACH_ENDED and properties is not None and properties.outcome in OUTCOMES:
-        return CallOutcome(given.customer_id, properties.outreach_id or "", properties.outcome, given.at_ms)
+        return CallOutcome(item.customer_id, properties.outreach_id or "", properties.outcome, item.at_ms)
     return None
 
 
-def outreach_sink(store: Callable[[], OutreachWriter], retry: Retry, counts: OutputMetrics) -> ListSink[CallListOutput]:
-    """The list in Redis, whatever the bus is. ``store()``: opens the way there, once a worker."""
+def outreach_sink(
+    new_writer: Callable[[], OutreachWriter], retry: Retry, counts: OutputMetrics
+) -> ListSink[CallListOutput]:
+    """The list in Redis, whatever the bus is. ``new_writer()``: opens the way there, once a worker."""
 
     def open_writer() -> Callable[[Sequence[CallListOutput]], None]:
-        opened = store()
+        writer = new_writer()
 
-        def write(words: Sequence[CallListOutput]) -> None:
-            told = [each for each in words if not isinstance(each, NotListed)]
-            if told:
-                retry(lambda: opened.write(told))
-            counts.outreach(words)
+        def write(outputs: Sequence[CallListOutput]) -> None:
+            list_outputs = [output for output in outputs if not isinstance(output, NotListed)]
+            if list_outputs:
+                retry(lambda: writer.write(list_outputs))
+            counts.outreach(outputs)
 
         return write
 

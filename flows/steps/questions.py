@@ -1,6 +1,6 @@
-"""The step of hot questions: what is asked and rated becomes each group's list, told at most once a second.
+"""The step of hot questions: what is asked and rated becomes each group's list, published at most once a second.
 
-In: the words of the bundles' decision. Out: lists of hot questions, in Redis. Refused: nothing; other words pass by.
+In: the outputs of the bundles' decision. Out: lists of hot questions, in Redis. Refused: nothing; others pass by.
 The step is keyed by a fixed number of buckets of groups, so that groups may be named by anybody.
 """
 
@@ -35,41 +35,41 @@ class QuestionInputs(msgspec.Struct, gc=False):
 class QuestionsLogic(StatefulBatchLogic[QuestionInputs, list[HotList], bytes]):
     """One bucket of groups. ``clock``: now in ms."""
 
-    def __init__(self, questions: HotQuestions, clock: Callable[[], int], remembering: JournaledState) -> None:
+    def __init__(self, questions: HotQuestions, clock: Callable[[], int], state: JournaledState) -> None:
         self._questions = questions
         self._clock = clock
-        self._remembering = remembering
+        self._state = state
 
     def on_batch(self, values: list[QuestionInputs]) -> tuple[Iterable[list[HotList]], bool]:
         """Counts in the order of arrival."""
-        self._remembering.open(f"questions-{values[0].bucket}")
+        self._state.open(f"questions-{values[0].bucket}")
         now_ms = self._clock()
-        for each in values:
-            for group, given in each.given:
-                self._questions.learn(group, given, now_ms)
-        self._remembering.write_ahead()
-        return self._told()
+        for batch in values:
+            for group, event in batch.given:
+                self._questions.learn(group, event, now_ms)
+        self._state.write_ahead()
+        return self._outputs()
 
     def on_notify(self) -> tuple[Iterable[list[HotList]], bool]:
         """The time has come that ``notify_at`` named."""
-        return self._told()
+        return self._outputs()
 
     def notify_at(self) -> datetime | None:
-        """When lists are to be told."""
+        """When lists are to be published."""
         due_ms = self._questions.next_due_ms
         return None if due_ms is None else datetime.fromtimestamp(due_ms / 1000, UTC)
 
     def snapshot(self) -> bytes:
-        """The place in the bucket's journal."""
-        return self._remembering.snapshot()
+        """The position in the bucket's journal."""
+        return self._state.snapshot()
 
-    def _told(self) -> tuple[Iterable[list[HotList]], bool]:
+    def _outputs(self) -> tuple[Iterable[list[HotList]], bool]:
         lists = self._questions.due(self._clock())
         return [lists] if lists else (), StatefulBatchLogic.RETAIN
 
 
 def hot_questions(
-    told: KeyedStream[list[ContactOutput]],
+    contact_outputs: KeyedStream[list[ContactOutput]],
     catalogue: Catalogue,
     half_life_ms: float,
     clock: Callable[[], int] | None,
@@ -81,17 +81,17 @@ def hot_questions(
         questions = HotQuestions(catalogue, half_life_ms, keeps_changes=journals is not None)
         return QuestionsLogic(questions, clock or _now_ms, JournaledState(questions, journals, resumed))
 
-    return op.stateful_batch("questions", op.flat_map("asked", told, _by_bucket), learn)
+    return op.stateful_batch("questions", op.flat_map("asked", contact_outputs, _by_bucket), learn)
 
 
-def question_sink(store: Callable[[], RedisQuestionWriter], retry: Retry) -> ListSink[HotList]:
-    """Hot questions in Redis, whatever the bus is. ``store()``: opens the way there, once a worker."""
+def question_sink(new_writer: Callable[[], RedisQuestionWriter], retry: Retry) -> ListSink[HotList]:
+    """Hot questions in Redis, whatever the bus is. ``new_writer()``: opens the way there, once a worker."""
 
     def open_writer() -> Callable[[Sequence[HotList]], None]:
-        opened = store()
+        writer = new_writer()
 
         def write(lists: Sequence[HotList]) -> None:
-            retry(lambda: opened.write(lists))
+            retry(lambda: writer.write(lists))
 
         return write
 
@@ -100,11 +100,11 @@ def question_sink(store: Callable[[], RedisQuestionWriter], retry: Retry) -> Lis
 
 def _by_bucket(keyed: tuple[str, list[ContactOutput]]) -> Iterable[tuple[str, QuestionInputs]]:
     buckets: dict[str, QuestionInputs] = {}
-    for word in keyed[1]:
-        if isinstance(word, QuestionAsked | AnswerRated):
-            for group in word.groups:
+    for output in keyed[1]:
+        if isinstance(output, QuestionAsked | AnswerRated):
+            for group in output.groups:
                 bucket = f"{zlib.crc32(group.encode()) % BUCKETS}"
-                buckets.setdefault(bucket, QuestionInputs(bucket, [])).given.append((group, word))
+                buckets.setdefault(bucket, QuestionInputs(bucket, [])).given.append((group, output))
     return buckets.items()
 
 

@@ -15,7 +15,7 @@ from typing import Final
 SPREADS_OVER: Final = 24
 """Workers, or a number that divides it; with others (5, 7) about as even as chance."""
 _MASK: Final = (1 << 64) - 1
-_BEGINS: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
+_INITIAL_LANES: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 _WORD_BYTES: Final = 8
 _Lanes = tuple[int, int, int, int]
 
@@ -34,9 +34,9 @@ def engine_hash(key: str) -> int:
     """
     data = key.encode() + b"\xff"
     whole = len(data) - len(data) % _WORD_BYTES
-    words = [int.from_bytes(data[at : at + _WORD_BYTES], "little") for at in range(0, whole, _WORD_BYTES)]
+    words = [int.from_bytes(data[offset : offset + _WORD_BYTES], "little") for offset in range(0, whole, _WORD_BYTES)]
     words.append(len(data) % 256 << 56 | int.from_bytes(data[whole:], "little"))
-    lanes: _Lanes = _BEGINS
+    lanes: _Lanes = _INITIAL_LANES
     for word in words:
         a, b, c, d = _round((lanes[0], lanes[1], lanes[2], lanes[3] ^ word))
         lanes = a ^ word, b, c, d
@@ -47,15 +47,15 @@ def engine_hash(key: str) -> int:
 def _round(lanes: _Lanes) -> _Lanes:
     a, b, c, d = lanes
     a = (a + b) & _MASK
-    b, a = _turned(b, 13) ^ a, _turned(a, 32)
+    b, a = _rotated(b, 13) ^ a, _rotated(a, 32)
     c = (c + d) & _MASK
-    d = _turned(d, 16) ^ c
+    d = _rotated(d, 16) ^ c
     a = (a + d) & _MASK
-    d = _turned(d, 21) ^ a
+    d = _rotated(d, 21) ^ a
     c = (c + b) & _MASK
-    b, c = _turned(b, 17) ^ c, _turned(c, 32)
+    b, c = _rotated(b, 17) ^ c, _rotated(c, 32)
     return a, b, c, d
 
 
-def _turned(word: int, bits: int) -> int:
+def _rotated(word: int, bits: int) -> int:
     return (word << bits | word >> (64 - bits)) & _MASK

@@ -23,23 +23,23 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, TrackerOutput, bytes]):
         latest_ms: LatestMs,
         run_out: Callable[[], bool],
         watch: Callable[[ShardTracker], None],
-        remembering: JournaledState,
+        state: JournaledState,
     ) -> None:
         self._shard = shard
         self._latest_ms = latest_ms
         self._run_out = run_out
         self._watch = watch
-        self._remembering = remembering
-        self._around: list[Interaction] = []
+        self._state = state
+        self._interactions: list[Interaction] = []
 
     def on_batch(self, values: list[ShardBatch]) -> tuple[Iterable[TrackerOutput], bool]:
         """Every event of every batch, then the silences the watermark has passed."""
         dead_letters: list[DeadLetter] = []
         for batch in values:
-            self._remembering.open(f"track-{batch.shard}")
+            self._state.open(f"track-{batch.shard}")
             self._take(validate_batch(batch, self._latest_ms, dead_letters), dead_letters)
             self._shard.settle(batch.now_ms)
-        self._remembering.write_ahead()
+        self._state.write_ahead()
         self._watch(self._shard)
         return self._emit(dead_letters), StatefulBatchLogic.RETAIN
 
@@ -51,19 +51,19 @@ class TrackLogic(StatefulBatchLogic[ShardBatch, TrackerOutput, bytes]):
         return self._emit([]), StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
-        """The place in the shard's journal."""
-        return self._remembering.snapshot()
+        """The position in the shard's journal."""
+        return self._state.snapshot()
 
-    def _take(self, fit: ValidBatch, dead_letters: list[DeadLetter]) -> None:
-        for index, refusal in self._shard.take(fit.events, fit.times_ms, fit.arrived_ms):
-            event, at_ms = fit.events[index], fit.times_ms[index]
-            arrived_ms = fit.arrived_ms[index] if fit.arrived_ms is not None else None
-            dead_letters.append(DeadLetter(fit.raws[index], (refusal,), arrived_ms, event.customer_id, at_ms))
-        self._around += enrich(self._shard.collect_interactions(), fit, dead_letters)
+    def _take(self, batch: ValidBatch, dead_letters: list[DeadLetter]) -> None:
+        for index, refusal in self._shard.take(batch.events, batch.times_ms, batch.arrived_ms):
+            event, at_ms = batch.events[index], batch.times_ms[index]
+            arrived_ms = batch.arrived_ms[index] if batch.arrived_ms is not None else None
+            dead_letters.append(DeadLetter(batch.raws[index], (refusal,), arrived_ms, event.customer_id, at_ms))
+        self._interactions += enrich(self._shard.collect_interactions(), batch, dead_letters)
 
     def _emit(self, dead_letters: list[DeadLetter]) -> Iterable[TrackerOutput]:
-        around, self._around = self._around, []
-        if any(map(is_erasure, around)):
-            self._remembering.rewrite_soon()
-        tracked = TrackerOutput(self._shard.collect(), around, dead_letters, self._shard.collect_transitions())
-        return (tracked,) if tracked.observations or around or dead_letters or tracked.transitions else ()
+        interactions, self._interactions = self._interactions, []
+        if any(map(is_erasure, interactions)):
+            self._state.rewrite_soon()
+        tracked = TrackerOutput(self._shard.collect(), interactions, dead_letters, self._shard.collect_transitions())
+        return (tracked,) if tracked.observations or interactions or dead_letters or tracked.transitions else ()

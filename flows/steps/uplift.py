@@ -1,4 +1,4 @@
-"""The step that compares: a journey's facts and hints in, nothing out; who watches is told what has been counted."""
+"""The step that compares: a journey's facts and hints in, nothing out; who watches receives what has been counted."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -20,28 +20,28 @@ WatchUplift = Callable[[str, UpliftCounts], None]
 class UpliftLogic(StatefulBatchLogic[Sequence[Fact | Hint], None, bytes]):
     """One journey's comparison."""
 
-    def __init__(self, uplift: Uplift, watch: WatchUplift, remembering: JournaledState) -> None:
+    def __init__(self, uplift: Uplift, watch: WatchUplift, state: JournaledState) -> None:
         self._uplift = uplift
         self._watch = watch
-        self._remembering = remembering
+        self._state = state
         self._is_shown = False
 
     def on_batch(self, values: list[Sequence[Fact | Hint]]) -> tuple[Iterable[None], bool]:
         """Counts list by list."""
         journey = values[0][0].journey
-        self._remembering.open(f"uplift-{stable_id(journey)}")
+        self._state.open(f"uplift-{stable_id(journey)}")
         changed = False
-        for given in values:
-            changed |= self._uplift.learn(given)
-        self._remembering.write_ahead()
+        for batch in values:
+            changed |= self._uplift.learn(batch)
+        self._state.write_ahead()
         if changed or not self._is_shown:
             self._is_shown = True
             self._watch(journey, self._uplift.counts)
         return (), StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
-        """The place in the journal of the attempts that wait, and what has been counted."""
-        return self._remembering.snapshot()
+        """The position in the journal of the attempts that wait, and what has been counted."""
+        return self._state.snapshot()
 
 
 def hints_by_journey(verdicts: list[Verdict]) -> Iterable[tuple[str, list[Hint]]]:
@@ -60,8 +60,13 @@ def comparison(
     timeout_ms = duration_ms(catalogue.label_timeout)
 
     def compare(resumed: bytes | None) -> UpliftLogic:
-        keeps = journals is not None
-        uplift = Uplift(catalogue.control_group, timeout_ms, lambda who: shard_of(who, shards), keeps_changes=keeps)
+        keeps_changes = journals is not None
+        uplift = Uplift(
+            catalogue.control_group,
+            timeout_ms,
+            lambda customer_id: shard_of(customer_id, shards),
+            keeps_changes=keeps_changes,
+        )
         return UpliftLogic(uplift, watch, JournaledState(uplift, journals, resumed))
 
     return compare

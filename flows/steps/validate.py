@@ -30,37 +30,37 @@ class ValidBatch(NamedTuple):
 
 def validate_batch(batch: ShardBatch, latest_ms: LatestMs, dead_letters: list[DeadLetter]) -> ValidBatch:
     """What fits of ``batch``; what does not is added to ``dead_letters``."""
-    read = read_events(batch.raws)
-    if _are_events(read):
-        times_ms = batch.times_ms if batch.times_ms is not None else _own_times_ms(read)
-        if len(times_ms) == len(read) and _all_possible(times_ms, batch.arrived_ms, latest_ms):
-            return ValidBatch(read, batch.raws, times_ms, batch.arrived_ms)
-    return _picked(batch, read, latest_ms, dead_letters)
+    decoded = read_events(batch.raws)
+    if _are_events(decoded):
+        times_ms = batch.times_ms if batch.times_ms is not None else _own_times_ms(decoded)
+        if len(times_ms) == len(decoded) and _all_possible(times_ms, batch.arrived_ms, latest_ms):
+            return ValidBatch(decoded, batch.raws, times_ms, batch.arrived_ms)
+    return _picked(batch, decoded, latest_ms, dead_letters)
 
 
-def _are_events(read: Sequence[Event | Rejection]) -> TypeGuard[Sequence[Event]]:
-    return Rejection not in map(type, read)
+def _are_events(decoded: Sequence[Event | Rejection]) -> TypeGuard[Sequence[Event]]:
+    return Rejection not in map(type, decoded)
 
 
 def _own_times_ms(events: Sequence[Event]) -> list[int]:
     """The events' own times; none at all when one has none."""
-    moments = [event.timestamp for event in events if event.timestamp is not None]
-    return all_to_ms(moments) if len(moments) == len(events) else []
+    timestamps = [event.timestamp for event in events if event.timestamp is not None]
+    return all_to_ms(timestamps) if len(timestamps) == len(events) else []
 
 
 def _all_possible(times_ms: Sequence[int], arrived_ms: Sequence[int] | None, latest_ms: LatestMs) -> bool:
     if not times_ms:
         return True
-    first_came_ms = None if arrived_ms is None else min(arrived_ms)
-    return min(times_ms) >= EARLIEST_MS and max(times_ms) <= latest_ms(first_came_ms)
+    first_arrived_ms = None if arrived_ms is None else min(arrived_ms)
+    return min(times_ms) >= EARLIEST_MS and max(times_ms) <= latest_ms(first_arrived_ms)
 
 
 def _picked(
-    batch: ShardBatch, read: Sequence[Event | Rejection], latest_ms: LatestMs, dead_letters: list[DeadLetter]
+    batch: ShardBatch, decoded: Sequence[Event | Rejection], latest_ms: LatestMs, dead_letters: list[DeadLetter]
 ) -> ValidBatch:
     """Event by event: something in the batch does not fit."""
     events, raws, times_ms, arrived_ms = [], [], [], []
-    for index, event in enumerate(read):
+    for index, event in enumerate(decoded):
         raw = batch.raws[index]
         came_ms = batch.arrived_ms[index] if batch.arrived_ms is not None else None
         at_ms = batch.times_ms[index] if batch.times_ms is not None else _own_time_ms(event)
@@ -74,7 +74,10 @@ def _picked(
             times_ms.append(at_ms)
             arrived_ms.append(came_ms)
     return ValidBatch(
-        events, raws, times_ms, [each for each in arrived_ms if each is not None] if batch.arrived_ms else None
+        events,
+        raws,
+        times_ms,
+        [arrival_ms for arrival_ms in arrived_ms if arrival_ms is not None] if batch.arrived_ms else None,
     )
 
 

@@ -1,6 +1,6 @@
 """The step that words hints: a journey's verdicts and the facts that end its attempts in; the verdicts, worded, out.
 
-All verdicts of a journey pass here in their order, so that a hint is never told after its retirement.
+All verdicts of a journey pass here in their order, so that a hint is never published after its retirement.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,27 +20,27 @@ from operators.records.facts import Fact, stable_id
 class WordingLogic(StatefulBatchLogic[Sequence[Verdict | Fact], list[Verdict], bytes]):
     """One journey's wordings: hints are worded as they pass; an end is learnt from."""
 
-    def __init__(self, choices: WordingSelection, remembering: JournaledState) -> None:
-        self._choices = choices
-        self._remembering = remembering
+    def __init__(self, selection: WordingSelection, state: JournaledState) -> None:
+        self._selection = selection
+        self._state = state
 
     def on_batch(self, values: list[Sequence[Verdict | Fact]]) -> tuple[Iterable[list[Verdict]], bool]:
         """Words list by list."""
-        self._remembering.open(f"wording-{stable_id(values[0][0].journey)}")
-        worded = [[word for each in given for word in self._words(each)] for given in values]
-        self._remembering.write_ahead()
+        self._state.open(f"wording-{stable_id(values[0][0].journey)}")
+        worded = [[verdict for item in batch for verdict in self._verdicts(item)] for batch in values]
+        self._state.write_ahead()
         return [verdicts for verdicts in worded if verdicts], StatefulBatchLogic.RETAIN
 
-    def _words(self, given: Verdict | Fact) -> Iterable[Verdict]:
-        if isinstance(given, Fact):
-            return self._choices.ended(given)
-        if isinstance(given, Hint):
-            return (self._choices.worded(given), *self._choices.ended_before(given))
-        return (given,)
+    def _verdicts(self, item: Verdict | Fact) -> Iterable[Verdict]:
+        if isinstance(item, Fact):
+            return self._selection.ended(item)
+        if isinstance(item, Hint):
+            return (self._selection.worded(item), *self._selection.ended_before(item))
+        return (item,)
 
     def snapshot(self) -> bytes:
-        """The place in the journal of what has been chosen and learnt."""
-        return self._remembering.snapshot()
+        """The position in the journal of what has been chosen and learnt."""
+        return self._state.snapshot()
 
 
 def worded(
@@ -52,13 +52,13 @@ def worded(
     """The verdicts by journey, their hints in the wordings that get customers to finish."""
 
     def wording(resumed: bytes | None) -> WordingLogic:
-        choices = WordingSelection(catalogue, keeps_changes=journals is not None)
-        return WordingLogic(choices, JournaledState(choices, journals, resumed))
+        selection = WordingSelection(catalogue, keeps_changes=journals is not None)
+        return WordingLogic(selection, JournaledState(selection, journals, resumed))
 
     by_journey = op.flat_map("verdicts_by_journey", verdicts, _by_journey)
     ends = op.flat_map("ends_by_journey", decided, _ends)
-    given: KeyedStream[Any] = op.merge("wordings_and_ends", by_journey, ends)
-    return op.stateful_batch("wording", given, wording)
+    inputs: KeyedStream[Any] = op.merge("wordings_and_ends", by_journey, ends)
+    return op.stateful_batch("wording", inputs, wording)
 
 
 def _by_journey(keyed: tuple[str, list[Verdict]]) -> Iterable[tuple[str, list[Verdict]]]:
