@@ -1,6 +1,6 @@
 """Where facts, hints and dead letters leave the dataflow: Redis when live, a file for recordings.
 
-Every write is safe to repeat: facts and hints are known by their ids, so that a batch told
+Every write is safe to repeat: facts and hints are known by their ids, so that a batch written
 again after a restart changes nothing.
 """
 
@@ -29,4 +29,4 @@ class _ListPartition(StatelessSinkPartition[list[Item]], Generic[Item]):
 
     def write_batch(self, items: list[list[Item]]) -> None:
         """Several lists become one call."""
-        self._write(items[0] if len(items) == 1 else [each for some in items for each in some])
+        self._write(items[0] if len(items) == 1 else [item for batch in items for item in batch])

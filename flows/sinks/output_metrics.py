@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from flows.metrics.engine import EngineMetrics
-from operators.contacts.bundle import Bundle
-from operators.contacts.bundle import BundleOutput as ToldOfContacts
+from operators.contacts.bundle import Bundle, BundleOutput
 from operators.contacts.bundle_decision import CHANNELS
 from operators.hints.arbitration import Verdict
 from operators.hints.hint import HeldBack, Hint, Retirement, WordingReward
@@ -20,7 +19,7 @@ from state.facts.topic_documents import LARGEST_BYTES
 
 LOG: Final = logging.getLogger("zhiyin.engine")
 PUBLISHED: Final = frozenset(("started", "struggled", "abandoned", "returned", "completed", "cancelled", "expired"))
-"""The kinds of facts that others are told."""
+"""The kinds of facts that are published."""
 
 _OLDEST_S: Final = 3_600.0
 """A fact about something longer ago comes from a recording or an outage: no latency of ours."""
@@ -60,40 +59,40 @@ class OutputMetrics:
                 labels = (verdict.journey, verdict.reason, str(verdict.variant), outcome)
                 self._metrics.wording_outcomes.labels(*labels).inc()
 
-    def outreach(self, words: Sequence[CallListOutput]) -> None:
+    def outreach(self, outputs: Sequence[CallListOutput]) -> None:
         """Customers put on the outreach list, those who went from it, and those kept off it."""
-        for word in words:
-            if isinstance(word, CallFirst):
-                self._metrics.outreach.labels(word.entry.journey).inc()
-            elif isinstance(word, NoCall):
-                self._metrics.outreach_ended.labels(word.cause).inc()
+        for output in outputs:
+            if isinstance(output, CallFirst):
+                self._metrics.outreach.labels(output.entry.journey).inc()
+            elif isinstance(output, NoCall):
+                self._metrics.outreach_ended.labels(output.cause).inc()
             else:
-                self._metrics.outreach_not_listed.labels(word.journey, word.why_not).inc()
+                self._metrics.outreach_not_listed.labels(output.journey, output.why_not).inc()
 
-    def bundles(self, told: Sequence[ToldOfContacts]) -> None:
-        """Bundles told, by channel, and rules of needs that a customer's data did not fit."""
-        for each in told:
-            if isinstance(each, Bundle):
-                self._metrics.bundles.labels(each.channel if each.channel in CHANNELS else "other").inc()
-                for code, failed in each.failures.items():
-                    self._metrics.need_failures.labels(code).inc(failed)
+    def bundles(self, outputs: Sequence[BundleOutput]) -> None:
+        """Bundles written, by channel, and rules of needs that a customer's data did not fit."""
+        for output in outputs:
+            if isinstance(output, Bundle):
+                self._metrics.bundles.labels(output.channel if output.channel in CHANNELS else "other").inc()
+                for code, count in output.failures.items():
+                    self._metrics.need_failures.labels(code).inc(count)
 
     def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """By what was wrong."""
         for letter in letters:
             self._metrics.dead_letters.labels(letter.rejections[0].kind).inc()
 
-    def pain_points(self, words: Sequence[PainPointChanged]) -> None:
+    def pain_points(self, changes: Sequence[PainPointChanged]) -> None:
         """What happened to them, by journey."""
-        for each in words:
-            if each.word is not None:
-                self._metrics.pain_points.labels(each.point.journey, each.word).inc()
+        for change in changes:
+            if change.word is not None:
+                self._metrics.pain_points.labels(change.point.journey, change.word).inc()
 
-    def unsent(self, topic: str, told: PublicItem) -> None:
-        """Something that is too large for its topic: said here, because nobody else will hear of it."""
+    def unsent(self, topic: str, item: PublicItem) -> None:
+        """Something that is too large for its topic: logged here, because nobody else receives it."""
         self._metrics.untold.labels(topic).inc()
         LOG.error(
             "%s: %s of journey %s not told: found more than %d bytes; "
             "see what puts events on the bus besides the collector, which limits what it takes",
-            *(topic, type(told).__name__.lower(), getattr(told, "journey", ""), LARGEST_BYTES),
+            *(topic, type(item).__name__.lower(), getattr(item, "journey", ""), LARGEST_BYTES),
         )

@@ -1,4 +1,4 @@
-"""What leaves the dataflow for a Kafka topic: one part a partition, each item told once, whatever dies.
+"""What leaves the dataflow for a Kafka topic: one part a partition, each item written once, whatever dies.
 
 In: lists of items, routed to partitions by their customers; and each part's last snapshot. Out: messages on the
 partition; a part's snapshot is taken when the brokers have everything that came before it.
@@ -35,10 +35,10 @@ class TopicEncoder(Generic[Item]):
     """What is done with a list of items."""
 
     def before_write(self, items: Sequence[Item]) -> None:
-        """What must have happened before the topic hears of them; done again after a restart."""
+        """What must have happened before the topic receives them; done again after a restart."""
 
     def documents(self, items: Sequence[Item]) -> Iterable[TopicDocument]:
-        """What the topic is told of them."""
+        """What the topic receives of them."""
         raise NotImplementedError
 
 
@@ -56,14 +56,14 @@ class TopicOpening(msgspec.Struct, frozen=True):
         """The same for one topic."""
         return msgspec.structs.replace(self, topic=topic, content_type=content_type)
 
-    def part(self, number: int, kept: bytes | None) -> IdempotentPartition:
+    def part(self, number: int, resumed: bytes | None) -> IdempotentPartition:
         """One partition of it, once it is known what stands there."""
-        told = IdempotentPartition(self.producers, self.topic, number, self.content_type, kept)
-        self.retry(told.recover)
-        if told.awaited:
-            since = "its beginning" if kept is None else "the last snapshot"
-            LOG.info("%s, partition %d: %d documents told since %s", self.topic, number, told.awaited, since)
-        return told
+        partition = IdempotentPartition(self.producers, self.topic, number, self.content_type, resumed)
+        self.retry(partition.recover)
+        if partition.awaited:
+            since = "its beginning" if resumed is None else "the last snapshot"
+            LOG.info("%s, partition %d: %d documents told since %s", self.topic, number, partition.awaited, since)
+        return partition
 
 
 def by_partition(partitions: int) -> Callable[[list[Item]], Iterable[tuple[str, list[Item]]]]:
@@ -84,43 +84,43 @@ def part_name(partition: int) -> str:
 
 
 class TopicSink(FixedPartitionedSink[list[Item], bytes], Generic[Item]):
-    """One topic; ``telling()`` is made once a part."""
+    """One topic; ``new_encoder()`` is called once a part."""
 
-    def __init__(self, opening: TopicOpening, telling: Callable[[], TopicEncoder[Item]]) -> None:
+    def __init__(self, opening: TopicOpening, new_encoder: Callable[[], TopicEncoder[Item]]) -> None:
         self._opening = opening
-        self._telling = telling
+        self._new_encoder = new_encoder
 
     def list_parts(self) -> list[str]:
-        """Partition numbers, as Bytewax wants them: words that sort."""
+        """Partition numbers, as Bytewax wants them: text that sorts."""
         self._opening.begin()
         return [part_name(partition) for partition in range(self._opening.partitions)]
 
     def part_fn(self, item_key: str) -> int:
-        """The place of a part among all; keys are the parts' names."""
+        """The index of a part among all; keys are the parts' names."""
         return int(item_key)
 
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> "TopicPart[Item]":
-        """One partition; Bytewax asks for it with its snapshot, or when there is a first thing to tell."""
-        told = self._opening.part(int(for_part), resume_state)
-        return TopicPart(told, self._telling(), self._opening.retry)
+        """One partition; Bytewax asks for it with its snapshot, or when there is a first item."""
+        partition = self._opening.part(int(for_part), resume_state)
+        return TopicPart(partition, self._new_encoder(), self._opening.retry)
 
 
 class TopicPart(StatefulSinkPartition[list[Item], bytes], Generic[Item]):
-    """One partition: tells what comes; its snapshot says how far all is told."""
+    """One partition: sends what comes; its snapshot is the position up to which all is sent."""
 
-    def __init__(self, told: IdempotentPartition, telling: TopicEncoder[Item], retry: Retry) -> None:
-        self._told = told
-        self._telling = telling
+    def __init__(self, partition: IdempotentPartition, encoder: TopicEncoder[Item], retry: Retry) -> None:
+        self._partition = partition
+        self._encoder = encoder
         self._retry = retry
 
     def write_batch(self, values: list[list[Item]]) -> None:
         """Hands over several lists at once; the brokers may not have them yet."""
-        items = values[0] if len(values) == 1 else [each for some in values for each in some]
-        self._telling.before_write(items)
-        self._told.enqueue(self._telling.documents(items))
-        self._retry(self._told.send)
+        items = values[0] if len(values) == 1 else [item for batch in values for item in batch]
+        self._encoder.before_write(items)
+        self._partition.enqueue(self._encoder.documents(items))
+        self._retry(self._partition.send)
 
     def snapshot(self) -> bytes:
-        """How far all is told, once it is."""
-        self._retry(self._told.flush)
-        return self._told.position()
+        """The position up to which all is sent, once it is."""
+        self._retry(self._partition.flush)
+        return self._partition.position()
