@@ -202,7 +202,9 @@ class EngineMetrics:
         """Events read since the start that were no dead letters."""
         samples = [sample for metric in self.events.collect() for sample in metric.samples]
         own = ("taken", "duplicate", "ignored")
-        return round(sum(each.value for each in samples if _is_total(each.name) and each.labels["outcome"] in own))
+        return round(
+            sum(sample.value for sample in samples if _is_total(sample.name) and sample.labels["outcome"] in own)
+        )
 
 
 def _is_total(sample: str) -> bool:

@@ -68,7 +68,7 @@ TABLE: Final = (LOG_LOSS, BASE_LOG_LOSS, BRIER, CALIBRATION, AUC, SCORED, LEADS,
 
 
 class LearningMetrics:
-    """Told of each journey's learning; ``monotonic``: seconds."""
+    """Receives each journey's learning; ``monotonic``: seconds."""
 
     def __init__(self, registry: CollectorRegistry, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._gauges = {metric: gauge(metric, registry) for metric in TABLE}
@@ -96,15 +96,15 @@ class LearningMetrics:
 
     def _show(self, figures: LearningFigures) -> None:
         journey = figures.journey
-        for each in figures.quality:
-            before = self._leaders.get((journey, each.question), each.model)
-            if each.leads and before != each.model:
-                self._gauges[LEADS].labels(journey, each.question, before).set(0)
-            if each.leads:
-                self._leaders[journey, each.question] = each.model
-            said = (each.log_loss, each.base_log_loss, each.brier, each.calibration_error, each.auc)
-            for metric, value in zip(TABLE, (*said, each.labels, each.leads), strict=False):
-                self._gauges[metric].labels(journey, each.question, each.model).set(value)
+        for quality in figures.quality:
+            leader = self._leaders.get((journey, quality.question), quality.model)
+            if quality.leads and leader != quality.model:
+                self._gauges[LEADS].labels(journey, quality.question, leader).set(0)
+            if quality.leads:
+                self._leaders[journey, quality.question] = quality.model
+            measures = (quality.log_loss, quality.base_log_loss, quality.brier, quality.calibration_error, quality.auc)
+            for metric, value in zip(TABLE, (*measures, quality.labels, quality.leads), strict=False):
+                self._gauges[metric].labels(journey, quality.question, quality.model).set(value)
         outcomes = {"learnt": figures.learnt, "sampled_out": figures.sampled_out, "dropped": figures.dropped}
         for outcome, count in outcomes.items():
             self._gauges[LABELS].labels(journey, outcome).set(count)
@@ -122,10 +122,10 @@ class LearningKeepers:
 
     def begin(self, journey: str, learning: Learning, *, resumed: bool) -> None:
         """Before a journey's first batch, in their order."""
-        for each in self._keepers:
-            each.begin(journey, learning, resumed=resumed)
+        for keeper in self._keepers:
+            keeper.begin(journey, learning, resumed=resumed)
 
     def __call__(self, journey: str, learning: Learning) -> None:
         """After each batch."""
-        for each in self._keepers:
-            each(journey, learning)
+        for keeper in self._keepers:
+            keeper(journey, learning)

@@ -16,7 +16,7 @@ TABLE: Final = (SAVED, FAILURES)
 
 
 class ModelMetrics:
-    """Told of each saving."""
+    """Receives each saving."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._saved = gauge(SAVED, registry)

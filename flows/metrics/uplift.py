@@ -43,7 +43,7 @@ TABLE: Final = (ATTEMPTS, COMPLETED, RATIO, LOW, HIGH, DETECTABLE, DROPPED)
 
 
 class UpliftMetrics:
-    """Told of a journey's counts whenever they have changed."""
+    """Receives a journey's counts whenever they have changed."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._attempts = gauge(ATTEMPTS, registry)
