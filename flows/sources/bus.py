@@ -75,13 +75,13 @@ class Backlog:
 
 
 class BusSource(FixedPartitionedSource[Poll, str]):
-    """The partitions of the bus. ``reader(partition)`` opens one; ``stopping()`` ends the stream."""
+    """The partitions of the bus. ``reader(partition)`` opens one; ``is_stopping()`` ends the stream."""
 
     def __init__(
         self,
         reader: Callable[[int], BusReader],
         partitions: int,
-        stopping: Callable[[], bool],
+        is_stopping: Callable[[], bool],
         lag: Callable[[int, Lag], None],
         *,
         poll_events: int,
@@ -90,12 +90,12 @@ class BusSource(FixedPartitionedSource[Poll, str]):
     ) -> None:
         self._reader = reader
         self._partitions = partitions
-        self._stopping = stopping
+        self._is_stopping = is_stopping
         self._lag = lag
         self._pace = PollPace(poll_events, timedelta(milliseconds=poll_interval_ms), tick_ms)
 
     def list_parts(self) -> list[str]:
-        """Partition numbers, as Bytewax wants them: words."""
+        """Partition numbers, as Bytewax wants them: text."""
         return [str(partition) for partition in range(self._partitions)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: str | None) -> "BusPart":
@@ -105,7 +105,7 @@ class BusSource(FixedPartitionedSource[Poll, str]):
             self._reader(partition),
             Poll([], partition=partition, partitions=self._partitions),
             resume_state or "",
-            self._stopping,
+            self._is_stopping,
             lambda lag: self._lag(partition, lag),
             self._pace,
         )
@@ -119,20 +119,20 @@ class BusPart(StatefulSourcePartition[Poll, str]):
         reader: BusReader,
         empty: Poll,
         position: str,
-        stopping: Callable[[], bool],
+        is_stopping: Callable[[], bool],
         lag: Callable[[Lag], None],
         pace: PollPace,
     ) -> None:
         self._reader = reader
         self._empty = empty
         self._position = position
-        self._stopping = stopping
+        self._is_stopping = is_stopping
         self._lag = lag
         self._pace = pace
         self._began_ms = _now_ms()
         self._known_ms = 0
         self._ticked_ms = 0
-        self._told_ms = 0
+        self._last_known_ms = 0
         self._still_until_ms = 0
         self._pause = pace.poll_interval
         self._lively_until_ms = 0
@@ -141,7 +141,7 @@ class BusPart(StatefulSourcePartition[Poll, str]):
 
     def next_batch(self) -> Iterable[Poll]:
         """What has come since, and a tick when that was known to be all."""
-        if self._stopping():
+        if self._is_stopping():
             raise StopIteration
         look = self._look()
         if look.entries:
@@ -183,7 +183,7 @@ class BusPart(StatefulSourcePartition[Poll, str]):
     def _look(self) -> BusLook:
         after, count = self._position or None, self._pace.poll_events
         try:
-            return retry_while_unavailable(lambda: self._reader.read(after, count), self._stopping, time.sleep, LOG)
+            return retry_while_unavailable(lambda: self._reader.read(after, count), self._is_stopping, time.sleep, LOG)
         except StoreUnavailable:
             raise StopIteration from None
 
@@ -208,11 +208,11 @@ class BusPart(StatefulSourcePartition[Poll, str]):
 
     def _stand_still(self, look: BusLook) -> None:
         """After an outage the clock waits for those who kept their events meanwhile."""
-        known_ms = look.end_ms if look.end_ms is not None else _now_ms() if look.entries else self._told_ms
-        away_ms = known_ms - (self._told_ms or known_ms)
+        known_ms = look.end_ms if look.end_ms is not None else _now_ms() if look.entries else self._last_known_ms
+        away_ms = known_ms - (self._last_known_ms or known_ms)
         if away_ms > _OUTAGE_MS:
             self._still_until_ms = known_ms + min(away_ms, _LONGEST_STILL_MS)
-        self._told_ms = max(self._told_ms, known_ms)
+        self._last_known_ms = max(self._last_known_ms, known_ms)
 
     def _tick(self, end_ms: int | None) -> int | None:
         """The instant to tick with, every so often."""

@@ -35,7 +35,7 @@ class RecordingUnreadable(Exception):
 
 
 def read_lines(paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
-    """Every line of every file that is not empty; ``on_bytes`` hears of the files' own bytes, packed or not.
+    """Every line of every file that is not empty; ``on_bytes`` receives the count of bytes read, packed or not.
 
     Raises RecordingUnreadable.
     """
@@ -52,7 +52,7 @@ def _blocks(path: Path, on_bytes: Callable[[int], None]) -> Iterator[list[bytes]
     """The file's lines, unpacked by its name, many at once."""
     unpacked = _UNPACKED.get(path.suffix, _plain)
     try:
-        with io.BufferedReader(_HeardFile(path, on_bytes), _BLOCK_BYTES) as file, unpacked(file) as lines:
+        with io.BufferedReader(_CountedFile(path, on_bytes), _BLOCK_BYTES) as file, unpacked(file) as lines:
             while block := lines.readlines(_BLOCK_BYTES):
                 yield [stripped for line in block if (stripped := line.rstrip(b"\r\n"))]
     except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
@@ -61,8 +61,8 @@ def _blocks(path: Path, on_bytes: Callable[[int], None]) -> Iterator[list[bytes]
         raise RecordingUnreadable(path, error.strerror or str(error)) from error
 
 
-class _HeardFile(io.FileIO):
-    """A file that says how many of its bytes were read."""
+class _CountedFile(io.FileIO):
+    """A file that reports how many of its bytes were read."""
 
     def __init__(self, path: Path, on_bytes: Callable[[int], None]) -> None:
         super().__init__(path)
@@ -104,11 +104,11 @@ def polls_of(lines: Iterator[bytes], poll_events: int) -> Iterator[Poll]:
 
 
 class RecordingSource(FixedPartitionedSource[Item, None], Generic[Item]):
-    """What there is, one after the other, until ``stopping()``."""
+    """What there is, one after the other, until ``is_stopping()``."""
 
-    def __init__(self, items: Iterator[Item], stopping: Callable[[], bool]) -> None:
+    def __init__(self, items: Iterator[Item], is_stopping: Callable[[], bool]) -> None:
         self._items = items
-        self._stopping = stopping
+        self._is_stopping = is_stopping
 
     def list_parts(self) -> list[str]:
         """One part: the order of a recording is its own."""
@@ -116,16 +116,16 @@ class RecordingSource(FixedPartitionedSource[Item, None], Generic[Item]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_RecordingPart[Item]":
         """The only part."""
-        return _RecordingPart(self._items, self._stopping)
+        return _RecordingPart(self._items, self._is_stopping)
 
 
 class _RecordingPart(StatefulSourcePartition[Item, None], Generic[Item]):
-    def __init__(self, items: Iterator[Item], stopping: Callable[[], bool]) -> None:
+    def __init__(self, items: Iterator[Item], is_stopping: Callable[[], bool]) -> None:
         self._items = items
-        self._stopping = stopping
+        self._is_stopping = is_stopping
 
     def next_batch(self) -> Iterable[Item]:
-        if self._stopping():
+        if self._is_stopping():
             raise StopIteration
         return (next(self._items),)
 
