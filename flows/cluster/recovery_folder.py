@@ -31,7 +31,7 @@ _init_db_dir: Final[Callable[[Path, int], None]] = init_db_dir
 
 
 class RecoveryMismatch(Exception):
-    """Snapshots of another layout. ``folder``, ``found``, ``expected``: the layouts in words."""
+    """Snapshots of another layout. ``folder``, ``found``, ``expected``: the descriptions of the layouts."""
 
     def __init__(self, folder: Path, found: str, expected: str) -> None:
         self.folder = folder
@@ -82,35 +82,35 @@ class Layout(NamedTuple):
     def prepare(self) -> None:
         """Makes the folder when it is not there: only one of many processes does. Raises RecoveryMismatch, -Unusable.
 
-        What a maker that was killed left behind is made anew: only the stone, which comes last, counts.
+        What a maker that was killed left behind is made anew: only the marker, which comes last, counts.
         """
-        with _in_words(self.folder):
+        with _described_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             with (self.folder / "layout.lock").open("a+b") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                if not self._stone.is_file():
+                if not self._marker.is_file():
                     self._build()
-            found = self._stone.read_text("utf-8")
-        if found != self._words:
-            raise RecoveryMismatch(self.folder, found, self._words)
+            found = self._marker.read_text("utf-8")
+        if found != self._description:
+            raise RecoveryMismatch(self.folder, found, self._description)
 
     def recovery_config(self) -> RecoveryConfig:
-        """The snapshots' place for Bytewax."""
+        """The snapshots' folder for Bytewax."""
         return _recovery(self.folder)
 
     @contextmanager
     def held(self, member: Member, patience_s: float = HOLD_PATIENCE_S) -> Iterator[None]:
         """Hold the folder as ``member``; a killed process holds it no more. Raises RecoveryInUse, -Unusable."""
-        with _in_words(self.folder):
-            mine = os.open(self._lock(member.index), os.O_RDWR | os.O_CREAT, 0o644)
+        with _described_errors(self.folder):
+            descriptor = os.open(self._lock(member.index), os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            self._lock_within(mine, patience_s)
-            os.ftruncate(mine, 0)
-            os.pwrite(mine, f"{member} (pid {os.getpid()} on {socket.gethostname()})".encode(), 0)
+            self._lock_within(descriptor, patience_s)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{member} (pid {os.getpid()} on {socket.gethostname()})".encode(), 0)
             self._refuse_others(member)
             yield
         finally:
-            os.close(mine)
+            os.close(descriptor)
 
     @property
     def journals(self) -> Path:
@@ -122,42 +122,42 @@ class Layout(NamedTuple):
             stale.unlink()
         shutil.rmtree(self.journals, ignore_errors=True)
         _init_db_dir(self.folder, RECOVERY_PARTITIONS)
-        unfinished = self._stone.with_suffix(".unfinished")
-        unfinished.write_text(self._words, "utf-8")
-        unfinished.replace(self._stone)
+        unfinished = self._marker.with_suffix(".unfinished")
+        unfinished.write_text(self._description, "utf-8")
+        unfinished.replace(self._marker)
 
     def _lock_within(self, descriptor: int, patience_s: float) -> None:
         give_up = time.monotonic() + patience_s
         while not _locked(descriptor, self.folder):
             if time.monotonic() >= give_up:
-                raise RecoveryInUse(self.folder, _said(descriptor))
+                raise RecoveryInUse(self.folder, _holder(descriptor))
             time.sleep(_LOOK_S)
 
     def _refuse_others(self, member: Member) -> None:
         """Processes of a larger set than ours may still run."""
         for path in self.folder.glob("process-*.lock"):
             if int(path.stem.partition("-")[2]) >= member.size:
-                other = os.open(path, os.O_RDWR)
+                descriptor = os.open(path, os.O_RDWR)
                 try:
-                    self._lock_within(other, 0)
+                    self._lock_within(descriptor, 0)
                 finally:
-                    os.close(other)
+                    os.close(descriptor)
 
     def _lock(self, index: int) -> Path:
         return self.folder / f"process-{index}.lock"
 
     @property
-    def _words(self) -> str:
+    def _description(self) -> str:
         bus = "" if self.topic is None else f", Kafka topic {self.topic}"
         return f"{self.shards} shards, {self.bus_partitions} bus_partitions{bus}, {_FORMAT}"
 
     @property
-    def _stone(self) -> Path:
+    def _marker(self) -> Path:
         return self.folder / "layout.txt"
 
 
 @contextmanager
-def _in_words(folder: Path) -> Iterator[None]:
+def _described_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -167,7 +167,7 @@ def _in_words(folder: Path) -> Iterator[None]:
 
 def _locked(descriptor: int, folder: Path) -> bool:
     """Whether we have the lock now."""
-    with _in_words(folder):
+    with _described_errors(folder):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -175,5 +175,5 @@ def _locked(descriptor: int, folder: Path) -> bool:
     return True
 
 
-def _said(descriptor: int) -> str:
+def _holder(descriptor: int) -> str:
     return os.pread(descriptor, 200, 0).decode("utf-8", "replace")

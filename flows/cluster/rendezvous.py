@@ -36,18 +36,18 @@ class Announcement(msgspec.Struct, frozen=True):
     stopping: bool = False
 
 
-_CARD: Final = msgspec.json.Decoder(Announcement)
+_DECODER: Final = msgspec.json.Decoder(Announcement)
 
 
 class Rendezvous:
-    """``member``'s part in it. ``token``: of this start; ``terms``: what must be the same for all, in words."""
+    """``member``'s part in it. ``token``: of this start; ``terms``: what must be the same for all, as text."""
 
     def __init__(self, member: Member, folder: Path, token: str, terms: str) -> None:
         self._member = member
         self._folder = folder
-        self._card = Announcement(token, terms)
+        self._announcement = Announcement(token, terms)
         self._others: dict[int, str] = {}
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
 
     def join(self, prepare: Callable[[], object], go_on: Callable[[], bool], pause: Callable[[float], None]) -> None:
         """Waits until all have seen the same and are prepared; or until ``go_on()`` says no. Raises OSError.
@@ -58,66 +58,71 @@ class Rendezvous:
             pause(LOOK_S)
         if go_on() and self._member.index == 0:
             prepare()
-            self._write(msgspec.structs.replace(self._card, prepared=True))
+            self._write(msgspec.structs.replace(self._announcement, prepared=True))
         while go_on() and not self._prepared() and self.state() != "broken":
             pause(LOOK_S)
 
     def state(self) -> RendezvousState:
         """How it is, once they have met."""
-        cards = {index: self._read(index) for index in self._others}
-        if any(card is not None and card.token != self._others[index] for index, card in cards.items()):
+        announcements = {index: self._read(index) for index in self._others}
+        known = {index: announcement for index, announcement in announcements.items() if announcement is not None}
+        if any(announcement.token != self._others[index] for index, announcement in known.items()):
             return "broken"
-        return "stopping" if any(card is not None and card.stopping for card in cards.values()) else "together"
+        return "stopping" if any(announcement.stopping for announcement in known.values()) else "together"
 
     def announce_shutdown(self) -> None:
         """Tells the others that this process was told to stop. Raises OSError."""
-        self._write(msgspec.structs.replace(self._card, stopping=True))
+        self._write(msgspec.structs.replace(self._announcement, stopping=True))
 
     def _all_agree(self) -> bool:
-        cards = {index: self._read(index) for index in range(self._member.size) if index != self._member.index}
-        cards[self._member.index] = self._card
-        seen = tuple(card.token if (card := cards[index]) is not None else "" for index in sorted(cards))
-        if seen != self._card.seen:
-            self._write(msgspec.structs.replace(self._card, seen=seen))
-        self._say_terms(cards)
+        announcements = {index: self._read(index) for index in range(self._member.size) if index != self._member.index}
+        announcements[self._member.index] = self._announcement
+        seen = tuple(
+            announcement.token if (announcement := announcements[index]) is not None else ""
+            for index in sorted(announcements)
+        )
+        if seen != self._announcement.seen:
+            self._write(msgspec.structs.replace(self._announcement, seen=seen))
+        self._log_differences(announcements)
         agreed = all(
-            card is not None and card.seen == seen and card.config_fingerprint == self._card.config_fingerprint
-            for card in cards.values()
+            announcement is not None
+            and announcement.seen == seen
+            and announcement.config_fingerprint == self._announcement.config_fingerprint
+            for announcement in announcements.values()
         )
         if agreed:
-            self._others = {index: seen[index] for index in cards if index != self._member.index}
+            self._others = {index: seen[index] for index in announcements if index != self._member.index}
         return agreed
 
     def _prepared(self) -> bool:
-        first = self._card if self._member.index == 0 else self._read(0)
-        return first is not None and first.prepared and first.seen == self._card.seen
+        first = self._announcement if self._member.index == 0 else self._read(0)
+        return first is not None and first.prepared and first.seen == self._announcement.seen
 
-    def _say_terms(self, cards: dict[int, Announcement | None]) -> None:
-        for index, card in cards.items():
+    def _log_differences(self, announcements: dict[int, Announcement | None]) -> None:
+        expected = self._announcement.config_fingerprint
+        for index, announcement in announcements.items():
             if (
-                card is None
-                or card.config_fingerprint == self._card.config_fingerprint
-                or self._card.token not in card.seen
+                announcement is None
+                or announcement.config_fingerprint == expected
+                or self._announcement.token not in announcement.seen
             ):
                 continue
-            words = (
-                f"process {index} of the set: found {card.config_fingerprint}, expected {self._card.config_fingerprint}"
-            )
-            if words not in self._said:
-                self._said.add(words)
-                LOG.warning("%s; it is waited for until all are the same", words)
+            message = f"process {index} of the set: found {announcement.config_fingerprint}, expected {expected}"
+            if message not in self._logged:
+                self._logged.add(message)
+                LOG.warning("%s; it is waited for until all are the same", message)
 
     def _read(self, index: int) -> Announcement | None:
         try:
-            return _CARD.decode(self._path(index).read_bytes())
+            return _DECODER.decode(self._path(index).read_bytes())
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
-    def _write(self, card: Announcement) -> None:
-        self._card = card
+    def _write(self, announcement: Announcement) -> None:
+        self._announcement = announcement
         path = self._path(self._member.index)
         unfinished = path.with_suffix(".unfinished")
-        unfinished.write_bytes(msgspec.json.encode(card))
+        unfinished.write_bytes(msgspec.json.encode(announcement))
         unfinished.replace(path)
 
     def _path(self, index: int) -> Path:

@@ -41,7 +41,7 @@ def forget_stale(folder: Path) -> int:
 
 def resume_epoch(parts: list[Path]) -> int | None:
     """The epoch from which Bytewax goes on: all workers of the last run were through those before. None: no run was."""
-    run = max((each for part in parts for each in _rows(part, _LAST_RUN)), default=None)
+    run = max((row for part in parts for row in _rows(part, _LAST_RUN)), default=None)
     if run is None:
         return None
     number, workers, began_at = run
@@ -53,10 +53,10 @@ def resume_epoch(parts: list[Path]) -> int | None:
 
 
 def _rows(part: Path, query: str, *values: int) -> Iterator[tuple[int, ...]]:
-    with closing(sqlite3.connect(part, timeout=_PATIENCE_S)) as store:
-        yield from store.execute(query, values)
+    with closing(sqlite3.connect(part, timeout=_PATIENCE_S)) as connection:
+        yield from connection.execute(query, values)
 
 
 def _forget(part: Path, epoch: int) -> int:
-    with closing(sqlite3.connect(part, timeout=_PATIENCE_S)) as store, store:
-        return store.execute("DELETE FROM snaps WHERE snap_epoch >= ?", (epoch,)).rowcount
+    with closing(sqlite3.connect(part, timeout=_PATIENCE_S)) as connection, connection:
+        return connection.execute("DELETE FROM snaps WHERE snap_epoch >= ?", (epoch,)).rowcount
