@@ -29,5 +29,5 @@ def check_catalogue(path: str | Path) -> list[Problem]:
 
 def _catalogue_path(sources: Sequence[YamlDocument]) -> str:
     """The catalogue meant, even where other settings are wrong."""
-    given = [source.value.get("catalogue") for source in sources]
-    return next((each for each in reversed(given) if isinstance(each, str) and each), Settings().catalogue)
+    values = [source.value.get("catalogue") for source in sources]
+    return next((value for value in reversed(values) if isinstance(value, str) and value), Settings().catalogue)

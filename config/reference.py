@@ -168,13 +168,13 @@ def _plain(value: object) -> str:
 
 
 def _kind(schema: RecordSchema) -> str:
-    """What a value may be, in words."""
+    """What a value may be, as text."""
     if "anyOf" in schema:
-        return next(_kind(each) for each in schema["anyOf"] if each.get("type") != "null")
+        return next(_kind(branch) for branch in schema["anyOf"] if branch.get("type") != "null")
     if "$ref" in schema:
         return f"see {_heading(schema['$ref'])}"
     if "enum" in schema:
-        return "one of " + ", ".join(f"`{each}`" for each in schema["enum"])
+        return "one of " + ", ".join(f"`{value}`" for value in schema["enum"])
     if "ms|s|m|h|d" in schema.get("pattern", ""):
         return "duration"
     if "pattern" in schema:
@@ -187,7 +187,7 @@ def _kind(schema: RecordSchema) -> str:
 
 
 def _limits(schema: RecordSchema) -> str:
-    least, above, most = (schema.get(each) for each in ("minimum", "exclusiveMinimum", "maximum"))
+    least, above, most = (schema.get(name) for name in ("minimum", "exclusiveMinimum", "maximum"))
     if least is not None:
         return f", {plain_number(least)} " + ("or more" if most is None else f"to {plain_number(most)}")
     if above is not None:
