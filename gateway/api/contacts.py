@@ -31,13 +31,13 @@ class ContactApi:
 
     def __init__(
         self,
-        board: RedisBundleRepository,
+        repository: RedisBundleRepository,
         bearers: Bearers,
         clock_ms: Callable[[], int],
         auditor: Auditor,
         metrics: GatewayMetrics,
     ) -> None:
-        self._board = board
+        self._repository = repository
         self._bearers = bearers
         self._clock_ms = clock_ms
         self._auditor = auditor
@@ -53,7 +53,7 @@ class ContactApi:
     async def _bundle(self, request: Request) -> Response:
         token = self._bearers.token(request, SEE_BUNDLE.roles)
         customer_id = known_customer_id(request)
-        bundle = await self._board.bundle(customer_id)
+        bundle = await self._repository.bundle(customer_id)
         if bundle is None or not self._sees(token, bundle):
             wrong = ErrorDetail("customer_id", "no contact under way", "a customer somebody is talking to")
             raise HttpProblem("not_found", f"customer: found {wrong.found}, expected {wrong.expected}", [wrong])
@@ -62,10 +62,10 @@ class ContactApi:
 
     async def _desk_bundles(self, request: Request) -> Response:
         token = self._bearers.token(request, LIST_BUNDLES.roles)
-        found = await self._board.desk_bundles(token.subject, self._clock_ms())
-        bundles = [bundle for bundle in found if self._sees(token, bundle)]
+        stored = await self._repository.desk_bundles(token.subject, self._clock_ms())
+        bundles = [bundle for bundle in stored if self._sees(token, bundle)]
         await self._auditor.shown(token, "list", bundles, BUNDLE)
-        return spoken_answer(request, lambda language: {"bundles": [_spoken(each, language) for each in bundles]})
+        return spoken_answer(request, lambda language: {"bundles": [_spoken(item, language) for item in bundles]})
 
     def _sees(self, token: Token, bundle: Document) -> bool:
         allowed = token.reach.allows(bundle["branch"], bundle["region"])
@@ -75,7 +75,7 @@ class ContactApi:
 
 
 def known_customer_id(request: Request) -> str:
-    """The customer in the path. Raises Problem when his id is too long."""
+    """The customer in the path. Raises HttpProblem when his id is too long."""
     customer_id: str = request.path_params["customer_id"]
     if not 1 <= len(customer_id) <= CUSTOMER_ID_CHARS:
         wrong = ErrorDetail("customer_id", f"{len(customer_id)} characters", f"1 to {CUSTOMER_ID_CHARS} characters")
@@ -83,18 +83,18 @@ def known_customer_id(request: Request) -> str:
     return customer_id
 
 
-def spoken_answer(request: Request, said: Callable[[str], Document]) -> Response:
-    """The answer in the language that the request picks; ``said(language)``: the document in it."""
+def spoken_answer(request: Request, document_in: Callable[[str], Document]) -> Response:
+    """The answer in the language that the request picks; ``document_in(language)``: the document in it."""
     language = picked_language(request.headers.get("accept-language"))
     headers = {"Cache-Control": "no-store", "Content-Language": TAGS[language], "Vary": "Accept-Language"}
-    return Response(msgspec.json.encode(said(language)), headers=headers, media_type="application/json")
+    return Response(msgspec.json.encode(document_in(language)), headers=headers, media_type="application/json")
 
 
 def _spoken(bundle: Document, language: str) -> Document:
     """The bundle with the text to say in one language beside the texts in both."""
 
-    def said(matter: Document | None) -> Document | None:
+    def with_wording(matter: Document | None) -> Document | None:
         return None if matter is None else {**matter, "say": matter["text"][language]}
 
-    troubles = {name: said(bundle[name]) for name in ("interruption", "struggling")}
-    return {**bundle, **troubles, "needs": [said(need) for need in bundle["needs"]]}
+    troubles = {name: with_wording(bundle[name]) for name in ("interruption", "struggling")}
+    return {**bundle, **troubles, "needs": [with_wording(need) for need in bundle["needs"]]}

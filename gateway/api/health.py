@@ -32,7 +32,7 @@ class Health:
         return _json({"status": "live"}, 200)
 
     async def _ready(self, _: Request) -> Response:
-        answers = await asyncio.gather(*(_asked(ping) for ping in self._pings.values()))
+        answers = await asyncio.gather(*(_pinged(ping) for ping in self._pings.values()))
         ready = all(answer["ok"] for answer in answers)
         document = {
             "status": "ready" if ready else "not ready",
@@ -41,7 +41,7 @@ class Health:
         return _json(document, 200 if ready else 503)
 
 
-async def _asked(ping: Probe) -> dict[str, object]:
+async def _pinged(ping: Probe) -> dict[str, object]:
     """What one dependency answered, and in how many seconds."""
     begun = time.perf_counter()
     try:

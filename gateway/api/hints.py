@@ -49,7 +49,7 @@ class HintApi:
 
     def __init__(
         self,
-        board: HintRepository,
+        repository: HintRepository,
         feedback: Feedback,
         bearers: Bearers,
         clock_ms: Callable[[], int],
@@ -58,7 +58,7 @@ class HintApi:
     ) -> None:
         self._auditor = auditor
         self._metrics = metrics
-        self._board = board
+        self._repository = repository
         self._feedback = feedback
         self._bearers = bearers
         self._clock_ms = clock_ms
@@ -76,18 +76,18 @@ class HintApi:
         token = self._bearers.token(request, LOOK_UP.roles)
         customer_id, surface = request.path_params["customer_id"], request.query_params.get("surface", "chatbot")
         _check_look_up(customer_id, surface)
-        found = await self._board.next_hints(customer_id, self._clock_ms(), surface)
-        hints = [hint for hint in found if may_see(token, hint, self._metrics)]
+        stored = await self._repository.next_hints(customer_id, self._clock_ms(), surface)
+        hints = [hint for hint in stored if may_see(token, hint, self._metrics)]
         await self._auditor.shown(token, "look_up", hints)
         return _hints_answer({"customer_id": customer_id, "surface": surface}, hints, request)
 
     async def _desk_hints(self, request: Request) -> Response:
         token = self._bearers.token(request, LIST_DESK.roles)
         desk_id = token.subject
-        # The position first: what is told in between comes again over the websocket, and is never missed.
-        position = await self._board.position(desk_channel(desk_id))
-        found = await self._board.desk_hints(desk_id, self._clock_ms())
-        hints = [hint for hint in found if may_see(token, hint, self._metrics)]
+        # The position first: what is published in between comes again over the websocket, and is never missed.
+        position = await self._repository.position(desk_channel(desk_id))
+        stored = await self._repository.desk_hints(desk_id, self._clock_ms())
+        hints = [hint for hint in stored if may_see(token, hint, self._metrics)]
         await self._auditor.shown(token, "list", hints)
         return _hints_answer({"epoch": position.epoch, "offset": position.offset}, hints, request)
 

@@ -23,7 +23,7 @@ IdempotencyKey = tuple[str, str]
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The key of a request, if it has one. Raises Problem."""
+    """The key of a request, if it has one. Raises HttpProblem."""
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= KEY_CHARS:
         wrong = ErrorDetail("Idempotency-Key", f"{len(key)} characters", f"1 to {KEY_CHARS} characters")

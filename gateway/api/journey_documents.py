@@ -32,19 +32,19 @@ class MapView(NamedTuple):
 def map_document(journey: Mapping[str, Any], panes: Mapping[PaneKey, Pane], view: MapView) -> dict[str, Any]:
     """The whole map of a window."""
     tally = over(panes.values(), view.channel, view.group)
-    cells = {cell for pane in panes.values() for cell in pane}
+    segments = {segment for pane in panes.values() for segment in pane}
     return {
         **journey,
         "window": view.window.name,
         "channel": view.channel,
         "group": view.group,
-        "channels": sorted({channel_of(cell) for cell in cells}),
-        "groups": sorted({group_of(cell) for cell in cells}),
+        "channels": sorted({channel_of(segment) for segment in segments}),
+        "groups": sorted({group_of(segment) for segment in segments}),
         "since": iso_text(view.window.start_ms(view.newest_ms)),
         "as_of": iso_text(view.newest_ms),
         "totals": {kind: tally.total(kind) for kind in OUTCOMES},
         "steps": [_step(step, tally) for step in journey["steps"]],
-        "moves": _moves(tally),
+        "moves": _transitions(tally),
         "series": _series(panes, view),
         "satisfaction": satisfaction(tally),
     }
@@ -67,11 +67,11 @@ def _step(step: Mapping[str, Any], tally: StepTally) -> dict[str, Any]:
 
 def _failures(tally: StepTally, step: str) -> list[dict[str, Any]]:
     """By code, the most frequent first."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for (kind, at_step, code), number in tally.counts.items():
         if kind == FAILED and at_step == step:
-            found[code] += number
-    return [{"code": code, "count": number} for code, number in found.most_common(MOST_FAILURES)]
+            counts[code] += number
+    return [{"code": code, "count": number} for code, number in counts.most_common(MOST_FAILURES)]
 
 
 def _dwell(tally: StepTally, step: str) -> dict[str, Any]:
@@ -79,16 +79,16 @@ def _dwell(tally: StepTally, step: str) -> dict[str, Any]:
     dwell = tally.dwells.get(step)
     quantiles = dwell.quantiles(DWELL_SHARES) if dwell is not None else []
     names = [f"p{round(share * 100)}_s" for share in DWELL_SHARES]
-    values: list[float | None] = [round(each / 1000, 1) for each in quantiles]
+    values: list[float | None] = [round(quantile / 1000, 1) for quantile in quantiles]
     return {
         "count": dwell.count if dwell is not None else 0,
         **dict(zip(names, values or [None] * len(names), strict=True)),
     }
 
 
-def _moves(tally: StepTally) -> list[dict[str, Any]]:
-    moves = [(step, to, number) for (kind, step, to), number in tally.counts.items() if kind == MOVED]
-    return [{"from": step, "to": to, "count": number} for step, to, number in sorted(moves)]
+def _transitions(tally: StepTally) -> list[dict[str, Any]]:
+    transitions = [(step, to, number) for (kind, step, to), number in tally.counts.items() if kind == MOVED]
+    return [{"from": step, "to": to, "count": number} for step, to, number in sorted(transitions)]
 
 
 def _series(panes: Mapping[PaneKey, Pane], view: MapView) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _series(panes: Mapping[PaneKey, Pane], view: MapView) -> dict[str, Any]:
     grouped: dict[int, list[Pane]] = {}
     for key, pane in panes.items():
         grouped.setdefault((key.start_ms - start_ms) // window.pane_ms, []).append(pane)
-    points = [_point(grouped.get(place, ()), view) for place in range(window.panes)]
+    points = [_point(grouped.get(index, ()), view) for index in range(window.panes)]
     return {
         "pane_s": window.pane_ms // 1000,
         "since": iso_text(start_ms),
@@ -108,8 +108,8 @@ def _series(panes: Mapping[PaneKey, Pane], view: MapView) -> dict[str, Any]:
 def _point(panes: Iterable[Pane], view: MapView) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for pane in panes:
-        for cell, tally in pane.items():
-            if view.channel in (None, channel_of(cell)) and view.group in (None, group_of(cell)):
+        for segment, tally in pane.items():
+            if view.channel in (None, channel_of(segment)) and view.group in (None, group_of(segment)):
                 for (kind, _, _), number in tally.counts.items():
                     counts[kind] += number
     return counts

@@ -67,16 +67,16 @@ class JourneysApi:
 
     async def _map(self, request: Request) -> Response:
         self._bearers.token(request, SEE_JOURNEYS.roles)
-        asked, name = request.query_params, request.path_params["journey"]
-        window = WINDOWS.get(asked.get("window", "1h"))
+        query, name = request.query_params, request.path_params["journey"]
+        window = WINDOWS.get(query.get("window", "1h"))
         if window is None:
-            raise _wrong("window", repr(asked["window"][:40]), f"one of {', '.join(WINDOWS)}")
+            raise _wrong("window", repr(query["window"][:40]), f"one of {', '.join(WINDOWS)}")
         journeys = await self._maps.journeys()
         if name not in journeys:
             raise _unknown("journey", name, f"one of {', '.join(journeys) or 'none so far: nobody has begun one'}")
         newest_ms = max((await self._maps.newest_ms(journeys)).values(), default=0)
         panes = await self._maps.panes(name, window, newest_ms)
-        view = MapView(window, newest_ms, asked.get("channel") or None, asked.get("group") or None)
+        view = MapView(window, newest_ms, query.get("channel") or None, query.get("group") or None)
         return _json(map_document(journeys[name], panes, view))
 
     async def _pain_points(self, request: Request) -> Response:
@@ -84,12 +84,12 @@ class JourneysApi:
         journey, state = request.query_params.get("journey"), request.query_params.get("state")
         if state is not None and state not in STATES:
             raise _wrong("state", repr(state[:40]), f"one of {', '.join(STATES)}")
-        found = [
-            each
-            for each in await self._points.all()
-            if journey in (None, "", each["journey"]) and state in (None, each["state"])
+        points = [
+            point
+            for point in await self._points.all()
+            if journey in (None, "", point["journey"]) and state in (None, point["state"])
         ]
-        return _json({"pain_points": found})
+        return _json({"pain_points": points})
 
     async def _report(self, request: Request) -> Response:
         token = self._bearers.token(request, WORK_PAIN_POINTS.roles)
@@ -106,7 +106,7 @@ class JourneysApi:
 
 
 def _event(point: dict[str, Any], report: PainPointReport, by: str, now_ms: int) -> OutgoingEvent:
-    """Pain points belong to no customer; they are told of as if they were one, so that their words stay in order."""
+    """Pain points belong to no customer; they are published as if they were one, so that their events stay in order."""
     about = f"pain-point:{point['id']}"
     event = {
         "type": "track",

@@ -49,14 +49,14 @@ class OutreachApi:
 
     def __init__(
         self,
-        board: OutreachRepository,
+        repository: OutreachRepository,
         calls: OutreachClaims,
         bearers: Bearers,
         clock_ms: Callable[[], int],
         auditor: Auditor,
         metrics: GatewayMetrics,
     ) -> None:
-        self._board = board
+        self._repository = repository
         self._calls = calls
         self._bearers = bearers
         self._clock_ms = clock_ms
@@ -80,15 +80,15 @@ class OutreachApi:
         now_ms = self._clock_ms()
         # The version first: what changes while the page is read makes the next look read it again.
         # Leases and quiet hours pass without a change: a page is read anew each minute at the latest.
-        tag = f'"{await self._board.version()}.{now_ms // MINUTE_MS}.{language}"'
+        tag = f'"{await self._repository.version()}.{now_ms // MINUTE_MS}.{language}"'
         headers = {"ETag": tag, "Content-Language": TAGS[language], "Vary": "Accept-Language, Authorization"}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**headers, "Cache-Control": "no-store"})
-        page = await self._board.page(wanted.journey, wanted.after, wanted.limit, now_ms)
+        page = await self._repository.page(wanted.journey, wanted.after, wanted.limit, now_ms)
         seen = await self._seen(token, page.entries)
         await self._auditor.listed(token, seen)
         document = {
-            "outreach": [_shown(each, token, language, now_ms) for each in seen],
+            "outreach": [_shown(entry, token, language, now_ms) for entry in seen],
             "next_cursor": cursor_of(page.after),
         }
         return _json(document, {**headers, "Cache-Control": "no-store"})
@@ -152,14 +152,14 @@ class OutreachApi:
     async def _seen(self, token: Token, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those of ``entries`` for which the token has the skill, and whose customers it may see."""
         able = [entry for entry in entries if has_skill(token.skills, entry.get("skill"))]
-        reached = await self._reached(token, [each["customer_id"] for each in able])
+        reached = await self._reached(token, [item["customer_id"] for item in able])
         return [entry for entry, is_reached in zip(able, reached, strict=True) if is_reached]
 
     async def _require_seen(self, token: Token, outreach_id: str) -> None:
-        """To who would not find it on the list, an entry is unknown. Raises Problem."""
+        """To who would not find it on the list, an entry is unknown. Raises HttpProblem."""
         sees_all = token.reach == EVERYBODY and token.skills is None
-        whose = None if sees_all else await self._board.whose(outreach_id)
-        if whose is not None and not await self._seen(token, [whose.document]):
+        owner = None if sees_all else await self._repository.whose(outreach_id)
+        if owner is not None and not await self._seen(token, [owner.document]):
             wrong = ErrorDetail("outreach_id", "no such entry", "one of the list")
             raise HttpProblem(
                 "not_found", f"outreach {outreach_id}: found {wrong.found}, expected {wrong.expected}", [wrong]
@@ -169,7 +169,7 @@ class OutreachApi:
         """For each customer, whether the token may see him; who may not is counted."""
         if token.reach == EVERYBODY:
             return [True] * len(customer_ids)
-        reached = [token.reach.allows(branch, region) for branch, region in await self._board.places(customer_ids)]
+        reached = [token.reach.allows(branch, region) for branch, region in await self._repository.places(customer_ids)]
         self._metrics.out_of_reach.labels("rest").inc(reached.count(False))
         return reached
 
@@ -196,10 +196,10 @@ def _shown(entry: dict[str, Any], token: Token, language: str, now_ms: int) -> d
     }
 
 
-async def _allowed(asked: Awaitable[Answer], metrics: GatewayMetrics) -> Answer:
-    """What was asked for, or why not as a problem."""
+async def _allowed(call: Awaitable[Answer], metrics: GatewayMetrics) -> Answer:
+    """What the call gives, or why not as a problem."""
     try:
-        return await asked
+        return await call
     except CallRefused as error:
         metrics.outreach_claims.labels(error.kind).inc()
         wrong = ErrorDetail("outreach_id", error.found, error.expected)

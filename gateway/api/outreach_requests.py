@@ -37,7 +37,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def wanted_page(query: QueryParams) -> Wanted:
-    """What ``journey``, ``limit`` and ``cursor`` ask for. Raises Problem."""
+    """What ``journey``, ``limit`` and ``cursor`` ask for. Raises HttpProblem."""
     journey = query.get("journey") or None
     if journey is not None and len(journey) > JOURNEY_CHARS:
         raise _invalid("journey", f"{len(journey)} characters", f"at most {JOURNEY_CHARS} characters")
@@ -45,18 +45,18 @@ def wanted_page(query: QueryParams) -> Wanted:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST:
         raise _invalid("limit", repr(text[:20]), f"1 to {MOST}")
     cursor = query.get("cursor")
-    return Wanted(journey, int(text), None if cursor is None else _place(cursor))
+    return Wanted(journey, int(text), None if cursor is None else _position(cursor))
 
 
-def cursor_of(place: ListPosition | None) -> str | None:
-    """Where the next page begins, as the client is told."""
-    if place is None:
+def cursor_of(position: ListPosition | None) -> str | None:
+    """Where the next page begins, as the client gets it."""
+    if position is None:
         return None
-    return base64.urlsafe_b64encode(f"{place.rank}:{place.outreach_id}".encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(f"{position.rank}:{position.outreach_id}".encode()).decode().rstrip("=")
 
 
 def read_outcome(body: bytes) -> str:
-    """The outcome a body names. Raises Problem."""
+    """The outcome a body names. Raises HttpProblem."""
     try:
         return msgspec.json.decode(body, type=OutcomeReport).outcome
     except msgspec.ValidationError as error:
@@ -67,7 +67,7 @@ def read_outcome(body: bytes) -> str:
         raise _invalid("$", excerpt(body), f"one JSON object in UTF-8 ({error})") from error
 
 
-def _place(cursor: str) -> ListPosition:
+def _position(cursor: str) -> ListPosition:
     try:
         padded = cursor[:CURSOR_CHARS] + "=" * (-len(cursor) % 4)
         rank, _, outreach_id = base64.b64decode(padded, b"-_", validate=True).decode().partition(":")

@@ -76,7 +76,7 @@ class QuestionApi:
         return spoken_answer(request, lambda language: _spoken(hot, customer_id, language))
 
     async def _seen(self, token: Token, customer_id: str) -> Whereabouts:
-        """Whose the customer is. Raises Problem where the token may not see him; nobody learns whether he is known."""
+        """Whose the customer is. Raises HttpProblem where the token may not see him; it hides if he is known."""
         known = await self._customers.whereabouts(customer_id)
         if not token.reach.allows(known.branch, known.region):
             self._metrics.out_of_reach.labels("rest").inc()
@@ -109,7 +109,7 @@ class QuestionApi:
 
 
 def _spoken(hot: dict[str, Any], customer_id: str, language: str) -> dict[str, Any]:
-    questions = [{**each, "say": each["text"][language]} for each in hot["questions"]]
+    questions = [{**question, "say": question["text"][language]} for question in hot["questions"]]
     return {"customer_id": customer_id, **hot, "questions": questions}
 
 

@@ -31,7 +31,7 @@ class QueueApi:
 
     def __init__(
         self,
-        board: HintRepository,
+        repository: HintRepository,
         presence: Presence,
         rerouting: HintHandover,
         bearers: Bearers,
@@ -39,7 +39,7 @@ class QueueApi:
         auditor: Auditor,
         metrics: GatewayMetrics,
     ) -> None:
-        self._board = board
+        self._repository = repository
         self._presence = presence
         self._rerouting = rerouting
         self._bearers = bearers
@@ -58,10 +58,10 @@ class QueueApi:
     async def _queue(self, request: Request) -> Response:
         token = self._bearers.token(request, TAKE_HINT.roles)
         queue = queue_of(token.branch)
-        # The position first: what is told in between comes again over the websocket, and is never missed.
-        position = await self._board.position(queue)
-        found = await self._board.desk_hints(queue, self._clock_ms())
-        hints = [hint for hint in found if may_take(token, hint, self._metrics)]
+        # The position first: what is published in between comes again over the websocket, and is never missed.
+        position = await self._repository.position(queue)
+        stored = await self._repository.desk_hints(queue, self._clock_ms())
+        hints = [hint for hint in stored if may_take(token, hint, self._metrics)]
         await self._auditor.shown(token, "queue", hints)
         head = {"queue": queue, "epoch": position.epoch, "offset": position.offset}
         return spoken_answer(
@@ -71,7 +71,7 @@ class QueueApi:
     async def _claim(self, request: Request) -> Response:
         token = self._bearers.token(request, TAKE_HINT.roles)
         hint_id = request.path_params["hint_id"]
-        hint = await self._board.hint(hint_id)
+        hint = await self._repository.hint(hint_id)
         if hint is None or not may_take(token, hint, self._metrics):
             raise _refused("not_found", "no such hint", "one of your queue")
         owner = await self._rerouting.look_up(hint_id)
