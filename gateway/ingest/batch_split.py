@@ -42,14 +42,14 @@ def _list_start(body: bytes) -> int | None:
     """Where the list of the outermost ``batch`` key opens."""
     depth = 0
     for token in _TOKENS.finditer(body):
-        word = token.group()
-        if word in _OPENING:
+        text = token.group()
+        if text in _OPENING:
             depth += 1
-        elif word in _CLOSING:
+        elif text in _CLOSING:
             depth -= 1
-        elif depth == 1 and word == b'"batch"':
-            found = _BATCH_KEY.match(body, token.start())
-            return found.end() - 1 if found else None
+        elif depth == 1 and text == b'"batch"':
+            match = _BATCH_KEY.match(body, token.start())
+            return match.end() - 1 if match else None
     return None
 
 
@@ -57,14 +57,14 @@ def _cuts(body: bytes, start: int) -> Iterator[int]:
     """The commas between the events, then the bracket that closes the list."""
     opened: list[bytes] = []
     for token in _TOKENS.finditer(body, start):
-        word = token.group()
-        if word in _OPENING:
-            opened.append(word)
-        elif word in _CLOSING:
-            if opened.pop() != _CLOSING[word]:
+        text = token.group()
+        if text in _OPENING:
+            opened.append(text)
+        elif text in _CLOSING:
+            if opened.pop() != _CLOSING[text]:
                 return
             if not opened:
                 yield token.start()
                 return
-        elif word == b"," and len(opened) == 1:
+        elif text == b"," and len(opened) == 1:
             yield token.start()

@@ -26,15 +26,15 @@ class BatcherFull(BusFull):
 
     def __init__(self, waiting: int, adding: int) -> None:
         super().__init__(None, waiting, adding, WAITING_BYTES)
-        told = (
+        text = (
             f"waiting for the bus: found {waiting} bytes of at most {WAITING_BYTES}, no room for {adding} more; "
             "send again later; if it stays so, see that Redis or Kafka keeps up, or run more gateways"
         )
-        self.args = (told,)
+        self.args = (text,)
 
 
 class BusBatcher:
-    """One lane to the bus for all requests of a gateway."""
+    """One batcher to the bus for all requests of a gateway."""
 
     def __init__(self, bus: EventAppender) -> None:
         self._bus = bus
@@ -43,7 +43,7 @@ class BusBatcher:
         self._held_bytes = 0
 
     async def append(self, events: Sequence[OutgoingEvent]) -> None:
-        """Return when the bus has all of ``events``. Raises BusFull, LaneFull or BusUnavailable."""
+        """Return when the bus has all of ``events``. Raises BusFull, BatcherFull or BusUnavailable."""
         size = sum(len(event.raw) for event in events)
         if self._held_bytes and self._held_bytes + size > WAITING_BYTES:
             raise BatcherFull(self._held_bytes, size)

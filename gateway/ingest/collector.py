@@ -85,10 +85,10 @@ class Collector:
         if scope is None:
             scope = self._admitted(self._keys.check_body(read_write_key(body)), request)
         self._keys.require(scope, 1)
-        door = RequestContext(
+        request_context = RequestContext(
             self._clock_ms(), self._max_future_ms, expected_type=kind, scope=scope, keeps_all=self._keeps_all
         )
-        return await self._take(kind, [body.strip()], door, request)
+        return await self._take(kind, [body.strip()], request_context, request)
 
     async def _batch(self, request: Request) -> Response:
         scope, body = await self._body(request)
@@ -99,7 +99,7 @@ class Collector:
         if isinstance(batch, Rejection):
             raise self._refused_whole(batch)
         self._keys.require(scope, len(batch.events))
-        door = RequestContext(
+        request_context = RequestContext(
             self._clock_ms(),
             self._max_future_ms,
             sent_at=batch.sent_at,
@@ -107,7 +107,7 @@ class Collector:
             scope=scope,
             keeps_all=self._keeps_all,
         )
-        return await self._take("batch", batch.events, door, request)
+        return await self._take("batch", batch.events, request_context, request)
 
     async def _body(self, request: Request) -> tuple[WriteKeyScope | None, bytes]:
         """The key's scope where the header has the key, and the body."""
@@ -120,23 +120,25 @@ class Collector:
             raise
 
     def _admitted(self, scope: WriteKeyScope, request: Request) -> WriteKeyScope:
-        """Raises Problem when the key is not for pages of this origin."""
+        """Raises HttpProblem when the key is not for pages of this origin."""
         origin = request.headers.get("origin")
         if scope.origins is not None and origin is not None and origin not in scope.origins:
             wrong = ErrorDetail("Origin", repr(origin)[:120], " or ".join(sorted(scope.origins)))
             raise HttpProblem("forbidden", f"found a page of {wrong.found}, expected {wrong.expected}", [wrong])
         return scope
 
-    async def _take(self, endpoint: str, raws: Sequence[bytes], door: RequestContext, request: Request) -> Response:
-        verdict = validate_all(raws, door, self._new_id)
+    async def _take(
+        self, endpoint: str, raws: Sequence[bytes], request_context: RequestContext, request: Request
+    ) -> Response:
+        result = validate_all(raws, request_context, self._new_id)
         self._metrics.events_received.labels(endpoint).inc(len(raws))
-        for refused in verdict.refused:
+        for refused in result.refused:
             self._metrics.events_rejected.labels(refused.kind).inc()
-        if not verdict.admitted:
-            raise nothing_accepted(verdict.refused)
-        await self._keep(verdict.admitted)
-        self._metrics.events_accepted.labels(endpoint).inc(len(verdict.admitted))
-        return _answer(verdict, request)
+        if not result.admitted:
+            raise nothing_accepted(result.refused)
+        await self._keep(result.admitted)
+        self._metrics.events_accepted.labels(endpoint).inc(len(result.admitted))
+        return _answer(result, request)
 
     async def _keep(self, events: Sequence[OutgoingEvent]) -> None:
         try:
@@ -154,7 +156,7 @@ class Collector:
 def nothing_accepted(refused: Sequence[RefusedEvent]) -> HttpProblem:
     """The answer when no event of the request was taken."""
     first = refused[0]
-    kinds = {each.kind for each in refused}
+    kinds = {event.kind for event in refused}
     kind = _WHOLLY.get(first.kind, "invalid") if len(kinds) == 1 else "invalid"
     detail = f"{first.path}: found {first.found}, expected {first.expected}"
     if len(refused) > 1:
@@ -162,8 +164,8 @@ def nothing_accepted(refused: Sequence[RefusedEvent]) -> HttpProblem:
     return HttpProblem(kind, detail, refused, more={"success": False, "accepted": 0, "rejected": refused})
 
 
-def _answer(verdict: ValidationResult, request: Request) -> Response:
-    accepted, refused = len(verdict.admitted), verdict.refused
+def _answer(result: ValidationResult, request: Request) -> Response:
+    accepted, refused = len(result.admitted), result.refused
     if refused:
         body = msgspec.json.encode({"success": False, "accepted": accepted, "rejected": refused})
         return Response(body, media_type="application/json")

@@ -1,4 +1,4 @@
-"""Checks one event, or one batch of them, at the door: pure.
+"""Checks one event, or one batch of them, before the bus: pure.
 
 In: the raw bytes of an event, and what holds for its request (``RequestContext``). Out: an
 ``OutgoingEvent`` with the customer, the corrected time and the bytes for the bus, or a
@@ -67,7 +67,7 @@ class RequestContext(msgspec.Struct, frozen=True):
 
 
 class RefusedEvent(msgspec.Struct, frozen=True, rename="camel"):
-    """One event of a request that was not taken: its place, its messageId if it has one, and why."""
+    """One event of a request that was not taken: its index, its messageId if it has one, and why."""
 
     index: int
     message_id: str | None
@@ -97,12 +97,12 @@ class _MessageId(msgspec.Struct, gc=False, rename="camel"):
     message_id: str | None = None
 
 
-def validate_all(raws: Sequence[bytes], door: RequestContext, new_id: NewId) -> ValidationResult:
+def validate_all(raws: Sequence[bytes], request_context: RequestContext, new_id: NewId) -> ValidationResult:
     """Each event on its own: what is wrong with one does not touch the others."""
     admitted: list[OutgoingEvent] = []
     refused: list[RefusedEvent] = []
     for index, raw in enumerate(raws):
-        outcome = validate(raw, door, new_id)
+        outcome = validate(raw, request_context, new_id)
         if isinstance(outcome, OutgoingEvent):
             admitted.append(outcome)
         else:
@@ -110,7 +110,7 @@ def validate_all(raws: Sequence[bytes], door: RequestContext, new_id: NewId) -> 
     return ValidationResult(admitted, refused)
 
 
-def validate(raw: bytes, door: RequestContext, new_id: NewId) -> OutgoingEvent | Rejection:
+def validate(raw: bytes, request_context: RequestContext, new_id: NewId) -> OutgoingEvent | Rejection:
     """One event, or why not. ``new_id`` is asked only for an event without a messageId."""
     wrong = _wrong_bytes(raw)
     if wrong is not None:
@@ -118,18 +118,24 @@ def validate(raw: bytes, door: RequestContext, new_id: NewId) -> OutgoingEvent |
     event = read_event(raw)
     if isinstance(event, Rejection):
         return event
-    missing = _missing_type(raw, event, door)
+    missing = _missing_type(raw, event, request_context)
     if isinstance(missing, Rejection):
         return missing
     event_type = missing or event.type
-    wrong = _wrong_event(event, event_type) or _wrong_policy(raw, event) or _out_of_scope(event, event_type, door.scope)
+    wrong = (
+        _wrong_event(event, event_type)
+        or _wrong_policy(raw, event)
+        or _out_of_scope(event, event_type, request_context.scope)
+    )
     if wrong is not None:
         return wrong
-    time_ms = corrected_time(event, door)
+    time_ms = corrected_time(event, request_context)
     if isinstance(time_ms, Rejection):
         return time_ms
-    complete = _complete(raw, event, missing, door, new_id)
-    return OutgoingEvent(event.customer_id or "", time_ms, complete if door.keeps_all else known_event(complete))
+    complete = _complete(raw, event, missing, request_context, new_id)
+    return OutgoingEvent(
+        event.customer_id or "", time_ms, complete if request_context.keeps_all else known_event(complete)
+    )
 
 
 def refusal(index: int, raw: bytes, rejection: Rejection) -> RefusedEvent:
@@ -140,7 +146,7 @@ def refusal(index: int, raw: bytes, rejection: Rejection) -> RefusedEvent:
     )
 
 
-def corrected_time(event: Event, door: RequestContext) -> int | Rejection:
+def corrected_time(event: Event, request_context: RequestContext) -> int | Rejection:
     """Epoch ms of the event on our clock: ``receivedAt - (sentAt - originalTimestamp)``.
 
     The sender's clock may be wrong, the time between making and sending is not. Without
@@ -148,10 +154,10 @@ def corrected_time(event: Event, door: RequestContext) -> int | Rejection:
     """
     made = event.original_timestamp or event.timestamp
     if made is None:
-        return door.received_ms
-    sent = event.sent_at or door.sent_at
-    time_ms = to_ms(made) if sent is None else door.received_ms - (to_ms(sent) - to_ms(made))
-    latest_ms = door.received_ms + door.max_future_ms
+        return request_context.received_ms
+    sent = event.sent_at or request_context.sent_at
+    time_ms = to_ms(made) if sent is None else request_context.received_ms - (to_ms(sent) - to_ms(made))
+    latest_ms = request_context.received_ms + request_context.max_future_ms
     if EARLIEST_MS <= time_ms <= latest_ms:
         return time_ms
     path = "$.timestamp" if event.original_timestamp is None else "$.originalTimestamp"
@@ -168,9 +174,9 @@ def _wrong_bytes(raw: bytes) -> Rejection | None:
     return wrong_text(raw) or too_deep(raw)
 
 
-def _missing_type(raw: bytes, event: Event, door: RequestContext) -> str | Rejection | None:
+def _missing_type(raw: bytes, event: Event, request_context: RequestContext) -> str | Rejection | None:
     """The type to add because the endpoint says it and the event does not; None when there is nothing to add."""
-    expected = door.expected_type
+    expected = request_context.expected_type
     if expected is None or event.type == expected:
         return None
     if msgspec.json.decode(raw, type=_Type).type is msgspec.UNSET:
@@ -192,7 +198,7 @@ def _wrong_event(event: Event, event_type: str) -> Rejection | None:
 
 
 def _wrong_policy(raw: bytes, event: Event) -> Rejection | None:
-    """What is wrong with the policy that an event tells of."""
+    """What is wrong with the policy that an event carries."""
     policy = read_policy(raw) if event.event == POLICY_UPDATED else None
     return policy if isinstance(policy, Rejection) else None
 
@@ -239,15 +245,17 @@ def _over(path: str, text: str, limit: int) -> Rejection:
     return Rejection("too_long", path, f"{len(text)} characters", f"at most {limit} characters")
 
 
-def _complete(raw: bytes, event: Event, missing_type: str | None, door: RequestContext, new_id: NewId) -> bytes:
+def _complete(
+    raw: bytes, event: Event, missing_type: str | None, request_context: RequestContext, new_id: NewId
+) -> bytes:
     """The event as one line, with what it lacked added at its end (the last of two equal keys counts)."""
     added = b""
     if missing_type is not None:
         added += b',"type":"%b"' % missing_type.encode()
     if not event.message_id:
         added += b',"messageId":%b' % msgspec.json.encode(new_id())
-    if door.context is not None and event.context is None and _has_no_context(raw):
-        added += b',"context":%b' % door.context
+    if request_context.context is not None and event.context is None and _has_no_context(raw):
+        added += b',"context":%b' % request_context.context
     if b"\n" in raw or b"\n" in added:
         raw, added = _one_line(raw), added.replace(b"\n", b" ")
     return raw.rstrip()[:-1] + added + b"}" if added else raw
@@ -266,7 +274,7 @@ def _message_id(raw: bytes) -> str | None:
     if len(raw) > EVENT_BYTES * 4:
         return None
     try:
-        found = msgspec.json.decode(raw, type=_MessageId).message_id
+        message_id = msgspec.json.decode(raw, type=_MessageId).message_id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return found[:MESSAGE_ID_CHARS] if found else None
+    return message_id[:MESSAGE_ID_CHARS] if message_id else None

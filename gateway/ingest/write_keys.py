@@ -28,12 +28,12 @@ class WriteKeys:
         self._rates = rates
 
     def require(self, scope: WriteKeyScope, events: int) -> None:
-        """Raises Problem (429) when so many events more are too many for this key now."""
+        """Raises HttpProblem (429) when so many events more are too many for this key now."""
         if self._rates is not None:
             self._rates.require(scope.key, "this write key", events, scope.events_per_s)
 
     def check_header(self, header: str) -> WriteKeyScope:
-        """What the key may send. Raises Problem unless ``header`` is Basic auth with one of our keys."""
+        """What the key may send. Raises HttpProblem unless ``header`` is Basic auth with one of our keys."""
         scheme, _, credentials = header.partition(" ")
         if scheme.lower() != "basic":
             raise unauthorised("Authorization", f"the scheme {scheme[:20]!r}")
@@ -44,17 +44,17 @@ class WriteKeys:
         return self._scope(user, "Authorization")
 
     def check_body(self, key: str | None) -> WriteKeyScope:
-        """What the key may send. Raises Problem unless ``key`` is one of ours."""
+        """What the key may send. Raises HttpProblem unless ``key`` is one of ours."""
         if key is None:
             raise unauthorised("Authorization", "none")
         return self._scope(key.encode("utf-8", "surrogatepass"), "$.writeKey")
 
     def _scope(self, key: bytes, path: str) -> WriteKeyScope:
         """Every key is compared, so that the time says nothing of which one it was."""
-        found = [scope for known, scope in self._scopes if hmac.compare_digest(key, known)]
-        if not found:
+        scopes = [scope for known, scope in self._scopes if hmac.compare_digest(key, known)]
+        if not scopes:
             raise unauthorised(path, "a key that is not known here")
-        return found[0]
+        return scopes[0]
 
 
 def unauthorised(path: str, found: str) -> HttpProblem:
