@@ -19,27 +19,27 @@ _CUSTOMER: Final = {
 _HINT: Final = {"name": "hint_id", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _rating(asked: OperationBuilder) -> Operation:
+def _rating(build_operation: OperationBuilder) -> Operation:
     question = {"name": "question_id", "in": "path", "required": True, "schema": {"type": "string"}}
     problems = (400, 401, 403, 408, 413, 503)
-    operation = asked("rateAnswer", "Say whether an answer helped a customer", "Rating", [question], problems)
+    operation = build_operation("rateAnswer", "Say whether an answer helped a customer", "Rating", [question], problems)
     del operation["responses"]["200"]
     operation["responses"]["204"] = {"description": "on the bus"}
     body = {"application/json": {"schema": {"$ref": "#/components/schemas/Rating"}}}
     return {**operation, "requestBody": {"required": True, "content": body}}
 
 
-def contact_paths(asked: OperationBuilder, language: dict[str, Any]) -> dict[str, Any]:
-    """The paths. ``asked``: lays out a GET with a token; ``language``: the parameter that picks the wording."""
+def contact_paths(build_operation: OperationBuilder, language: dict[str, Any]) -> dict[str, Any]:
+    """The paths. ``build_operation``: lays out a GET with a token; ``language``: the parameter for the wording."""
     problems = (400, 401, 403, 404, 409, 503)
     return {
         "/v1/customers/{customer_id}/bundle": {
-            "get": asked(
+            "get": build_operation(
                 "bundle", "The bundle of the contact with a customer", "Bundle", [_CUSTOMER, language], problems
             )
         },
         "/v1/customers/{customer_id}/hot-questions": {
-            "get": asked(
+            "get": build_operation(
                 "hotQuestions",
                 "What customers like this one ask",
                 "HotQuestions",
@@ -47,18 +47,18 @@ def contact_paths(asked: OperationBuilder, language: dict[str, Any]) -> dict[str
                 (400, 401, 403, 503),
             )
         },
-        "/v1/questions/{question_id}/ratings": {"post": _rating(asked)},
+        "/v1/questions/{question_id}/ratings": {"post": _rating(build_operation)},
         "/v1/queue": {
-            "get": asked(
+            "get": build_operation(
                 "queue", "The hints that wait for a desk of the token's branch", "Queue", [language], (401, 403, 503)
             )
         },
         "/v1/hints/{hint_id}/claims": {
-            "post": asked("claim", "Take a hint from the queue", "Claimed", [_HINT], problems)
+            "post": build_operation("claim", "Take a hint from the queue", "Claimed", [_HINT], problems)
         },
-        "/v1/desks": {"get": asked("desks", "Who is on line", "Desks", [], (401, 403, 503))},
+        "/v1/desks": {"get": build_operation("desks", "Who is on line", "Desks", [], (401, 403, 503))},
         "/v1/bundles": {
-            "get": asked(
+            "get": build_operation(
                 "deskBundles", "The bundles of the token's own desk", "DeskBundles", [language], (401, 403, 503)
             )
         },

@@ -7,7 +7,7 @@ from gateway.openapi.openapi_types import Schema
 _TIME: Final = {"type": "string", "format": "date-time"}
 _TEXT: Final = {"type": "string"}
 _OR_NONE: Final = {"type": ["string", "null"]}
-_WORDS: Final = {"type": "object", "required": ["zh", "en"], "properties": {"zh": _TEXT, "en": _TEXT}}
+_BOTH_LANGUAGES: Final = {"type": "object", "required": ["zh", "en"], "properties": {"zh": _TEXT, "en": _TEXT}}
 
 
 def _record(properties: Schema) -> Schema:
@@ -18,8 +18,8 @@ CONTACT_SCHEMAS: Final[Schema] = {
     "Need": _record(
         {
             "code": _TEXT,
-            "title": _WORDS,
-            "text": _WORDS,
+            "title": _BOTH_LANGUAGES,
+            "text": _BOTH_LANGUAGES,
             "say": {"type": "string", "description": "`text` in the language that Accept-Language picked"},
             "article": {"type": "object"},
             "priority": {"type": "integer", "minimum": 0, "maximum": 100},
@@ -58,8 +58,8 @@ CONTACT_SCHEMAS: Final[Schema] = {
             "question_id": _TEXT,
             "journey": _TEXT,
             "reason": _TEXT,
-            "title": _WORDS,
-            "text": _WORDS,
+            "title": _BOTH_LANGUAGES,
+            "text": _BOTH_LANGUAGES,
             "say": {"type": "string", "description": "`text` in the language that Accept-Language picked"},
             "article": {"type": "object"},
             "score": {"type": "number", "description": "how hot: asked, and how often the answer helped"},

@@ -61,9 +61,9 @@ def openapi_document() -> dict[str, Any]:
         "paths": {
             **_collector_paths(),
             **_hint_paths(),
-            **contact_paths(_asked, _LANGUAGE),
+            **contact_paths(_operation, _LANGUAGE),
             **_outreach_paths(),
-            **journey_paths(_asked),
+            **journey_paths(_operation),
             **_other_paths(),
         },
         "components": {"schemas": SCHEMAS, "securitySchemes": SECURITY_SCHEMES},
@@ -110,12 +110,14 @@ def _hint_paths() -> dict[str, Any]:
     }
     return {
         "/v1/customers/{customer_id}/next-hints": {
-            "get": _asked("nextHints", "A customer's open hints", "NextHints", [customer, surface, _LANGUAGE])
+            "get": _operation("nextHints", "A customer's open hints", "NextHints", [customer, surface, _LANGUAGE])
         },
-        "/v1/hints": {"get": _asked("deskHints", "The open hints of the token's own desk", "DeskHints", [_LANGUAGE])},
+        "/v1/hints": {
+            "get": _operation("deskHints", "The open hints of the token's own desk", "DeskHints", [_LANGUAGE])
+        },
         "/v1/hints/{hint_id}/states": {
             "post": {
-                **_asked(
+                **_operation(
                     "reportState",
                     "Say what became of a hint",
                     "StateChange",
@@ -140,28 +142,30 @@ def _outreach_paths() -> dict[str, Any]:
         },
         {"name": "cursor", "in": "query", "schema": {"type": "string"}, "description": "`next_cursor` of a page"},
     ]
-    listed = _asked("listOutreach", "Whom to call first", "OutreachPage", [*page, _IF_CHANGED, _LANGUAGE])
+    listed = _operation("listOutreach", "Whom to call first", "OutreachPage", [*page, _IF_CHANGED, _LANGUAGE])
     listed["responses"]["304"] = {"description": "the list is as `If-None-Match` says"}
-    released = _asked("releaseOutreach", "Give one's claim back", "OutreachClaim", [entry], (401, 403, 404, 409, 503))
+    released = _operation(
+        "releaseOutreach", "Give one's claim back", "OutreachClaim", [entry], (401, 403, 404, 409, 503)
+    )
     released["responses"].pop("200")
     released["responses"]["204"] = {"description": "nobody holds it now, or another agent's turn has come"}
     return {
         "/v1/outreach": {"get": listed},
         "/v1/outreach/{outreach_id}/claims": {
-            "post": _asked(
+            "post": _operation(
                 "claimOutreach", "Claim a customer, or renew the claim", "OutreachClaim", [entry, _KEY], _WRITES
             ),
             "delete": released,
         },
         "/v1/outreach/{outreach_id}/outcomes": {
             "post": {
-                **_asked("endOutreach", "Say what came of the call", "OutreachOutcome", [entry, _KEY], _WRITES),
+                **_operation("endOutreach", "Say what came of the call", "OutreachOutcome", [entry, _KEY], _WRITES),
                 "requestBody": {"required": True, "content": {"application/json": {"schema": ref("OutcomeReport")}}},
             }
         },
         "/v1/customers/{customer_id}/do-not-call": {
-            "put": _asked("setDoNotCall", "No calls to this customer", "DoNotCall", [customer, _KEY], _WRITES),
-            "delete": _asked("liftDoNotCall", "Calls are welcome again", "DoNotCall", [customer, _KEY], _WRITES),
+            "put": _operation("setDoNotCall", "No calls to this customer", "DoNotCall", [customer, _KEY], _WRITES),
+            "delete": _operation("liftDoNotCall", "Calls are welcome again", "DoNotCall", [customer, _KEY], _WRITES),
         },
     }
 
@@ -178,7 +182,7 @@ def _other_paths() -> dict[str, Any]:
     }
 
 
-def _asked(
+def _operation(
     operation_id: str,
     summary: str,
     answer: str,
@@ -218,7 +222,7 @@ def _problems(*statuses: int) -> dict[str, Any]:
 
 
 def _problem(status: int) -> dict[str, Any]:
-    titles = "; ".join(title for found, title in KINDS.values() if found == status)
+    titles = "; ".join(title for code, title in KINDS.values() if code == status)
     answer: dict[str, Any] = {"description": titles, "content": {MEDIA_TYPE: {"schema": ref("Problem")}}}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}

@@ -30,13 +30,13 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_WORDS: Final = _record({"zh": {"type": "string"}, "en": {"type": "string"}})
+_BOTH_LANGUAGES: Final = _record({"zh": {"type": "string"}, "en": {"type": "string"}})
 _OWNER: Final = {
     "type": ["object", "null"],
     "properties": {"system": {"type": "string"}, "department": {"type": "string"}},
 }
-_STEP: Final = {"id": {"type": "string"}, "title": _WORDS, "final": {"type": "boolean"}, "owner": _OWNER}
-_JOURNEY: Final = {"journey": {"type": "string"}, "title": _WORDS, "steps": _list(_record(_STEP))}
+_STEP: Final = {"id": {"type": "string"}, "title": _BOTH_LANGUAGES, "final": {"type": "boolean"}, "owner": _OWNER}
+_JOURNEY: Final = {"journey": {"type": "string"}, "title": _BOTH_LANGUAGES, "steps": _list(_record(_STEP))}
 _DWELL: Final = _record({"count": _COUNT, "p50_s": _MAYBE_NUMBER, "p90_s": _MAYBE_NUMBER, "p99_s": _MAYBE_NUMBER})
 _OUTCOMES: Final = dict.fromkeys(("started", "completed", "abandoned", "returned", "cancelled", "expired"), _COUNT)
 _MAP_STEP: Final = _record(
@@ -166,10 +166,10 @@ JOURNEY_SCHEMAS: Final[Schema] = {
 }
 
 
-def journey_paths(asked: OperationBuilder) -> dict[str, Any]:
-    """The paths. ``asked``: lays out a GET with a token."""
+def journey_paths(build_operation: OperationBuilder) -> dict[str, Any]:
+    """The paths. ``build_operation``: lays out a GET with a token."""
     seen = (400, 401, 403, 404, 503)
-    report = asked(
+    report = build_operation(
         "reportPainPoint",
         "Say who takes a pain point, that it is fixed, or that it is none",
         "PainPointTaken",
@@ -182,14 +182,16 @@ def journey_paths(asked: OperationBuilder) -> dict[str, Any]:
     parts = [_parameter("channel", "query"), _parameter("group", "query")]
     states = {**_parameter("state", "query"), "schema": {"enum": list(STATES)}}
     return {
-        "/v1/journeys": {"get": asked("journeys", "The journeys that somebody has begun", "Journeys", [], seen[1:])},
+        "/v1/journeys": {
+            "get": build_operation("journeys", "The journeys that somebody has begun", "Journeys", [], seen[1:])
+        },
         "/v1/journeys/{journey}/map": {
-            "get": asked(
+            "get": build_operation(
                 "journeyMap", "How a journey goes", "JourneyMap", [_parameter("journey", "path"), window, *parts], seen
             )
         },
         "/v1/pain-points": {
-            "get": asked(
+            "get": build_operation(
                 "painPoints",
                 "Where customers are lost, the costliest first",
                 "PainPoints",
@@ -201,5 +203,5 @@ def journey_paths(asked: OperationBuilder) -> dict[str, Any]:
     }
 
 
-def _parameter(name: str, place: str) -> Schema:
-    return {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
+def _parameter(name: str, location: str) -> Schema:
+    return {"name": name, "in": location, "required": location == "path", "schema": {"type": "string"}}

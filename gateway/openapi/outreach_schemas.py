@@ -9,7 +9,7 @@ from operators.records.events import CUSTOMER_ID_CHARS
 _TEXT: Final = {"type": "string"}
 _TEXT_OR_NONE: Final = {"type": ["string", "null"]}
 _TIME: Final = {"type": "string", "format": "date-time"}
-_WORDS: Final = {"type": "object", "required": ["zh", "en"], "properties": {"zh": _TEXT, "en": _TEXT}}
+_BOTH_LANGUAGES: Final = {"type": "object", "required": ["zh", "en"], "properties": {"zh": _TEXT, "en": _TEXT}}
 
 
 def _time_or_none(about: str) -> Schema:
@@ -29,19 +29,19 @@ OUTREACH_SCHEMAS: Final[Schema] = {
             "outreach_id": _TEXT,
             "customer_id": _TEXT,
             "journey": _TEXT,
-            "journey_title": _WORDS,
+            "journey_title": _BOTH_LANGUAGES,
             "transaction_id": _TEXT_OR_NONE,
             "step": _TEXT_OR_NONE,
-            "step_title": {"oneOf": [_WORDS, {"type": "null"}]},
+            "step_title": {"oneOf": [_BOTH_LANGUAGES, {"type": "null"}]},
             "attempt_id": _TEXT,
             "reason": _record({"code": _TEXT, "confidence": {"type": "number"}, "evidence": {"type": "array"}}),
-            "reason_title": _WORDS,
+            "reason_title": _BOTH_LANGUAGES,
             "need": {"type": "number", "minimum": 0, "maximum": 1, "description": "what the list is ranked by"},
-            "text": _WORDS,
+            "text": _BOTH_LANGUAGES,
             "say": {"type": "string", "description": "`text` in the language that Accept-Language picked"},
-            "article": _record({"id": _TEXT, "title": _WORDS, "body": _WORDS}),
-            "explanation": {"type": "array", "items": _WORDS},
-            "step_titles": {"type": "object", "additionalProperties": _WORDS},
+            "article": _record({"id": _TEXT, "title": _BOTH_LANGUAGES, "body": _BOTH_LANGUAGES}),
+            "explanation": {"type": "array", "items": _BOTH_LANGUAGES},
+            "step_titles": {"type": "object", "additionalProperties": _BOTH_LANGUAGES},
             "abandoned_at": _TIME,
             "listed_at": _TIME,
             "expires_at": _TIME,

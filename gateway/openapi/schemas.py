@@ -30,7 +30,7 @@ def ref(name: str) -> Schema:
 
 
 _TIME: Final = {"type": "string", "format": "date-time"}
-_WORDS: Final = _record(("zh", "en"), {"zh": {"type": "string"}, "en": {"type": "string"}})
+_BOTH_LANGUAGES: Final = _record(("zh", "en"), {"zh": {"type": "string"}, "en": {"type": "string"}})
 
 SCHEMAS: Final[Schema] = {
     **CONTACT_SCHEMAS,
@@ -115,30 +115,32 @@ SCHEMAS: Final[Schema] = {
             "hint_id": {"type": "string"},
             "customer_id": {"type": "string"},
             "journey": {"type": "string"},
-            "journey_title": _WORDS,
+            "journey_title": _BOTH_LANGUAGES,
             "transaction_id": {"type": ["string", "null"]},
             "step": {"type": ["string", "null"]},
             "reason": _record(
                 ("code", "confidence", "evidence"),
                 {"code": {"type": "string"}, "confidence": {"type": "number"}, "evidence": {"type": "array"}},
             ),
-            "reason_title": _WORDS,
+            "reason_title": _BOTH_LANGUAGES,
             "need": {"type": "number", "description": "0: manages alone, 1: needs a person"},
-            "text": _WORDS,
+            "text": _BOTH_LANGUAGES,
             "say": _text("`text` in the language that Accept-Language picked"),
-            "article": _record(("id", "title", "body"), {"id": {"type": "string"}, "title": _WORDS, "body": _WORDS}),
+            "article": _record(
+                ("id", "title", "body"), {"id": {"type": "string"}, "title": _BOTH_LANGUAGES, "body": _BOTH_LANGUAGES}
+            ),
             "surfaces": {"type": "array", "items": {"enum": ["desk", "chatbot"]}},
             "priority": {"type": "integer"},
             "abandoned_at": _TIME,
             "created_at": _TIME,
             "expires_at": _TIME,
             "speak_after": _or_null(_TIME),
-            "explanation": {"type": "array", "items": _WORDS},
-            "step_titles": {"type": "object", "additionalProperties": _WORDS},
+            "explanation": {"type": "array", "items": _BOTH_LANGUAGES},
+            "step_titles": {"type": "object", "additionalProperties": _BOTH_LANGUAGES},
             "other_reasons": {
                 "type": "array",
                 "description": "what else it may have been, the likeliest first: for an agent who found another reason",
-                "items": _record(("code", "title"), {"code": {"type": "string"}, "title": _WORDS}),
+                "items": _record(("code", "title"), {"code": {"type": "string"}, "title": _BOTH_LANGUAGES}),
             },
             "wording": {
                 "type": ["object", "null"],
