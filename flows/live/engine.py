@@ -55,38 +55,38 @@ def run_engine(settings: Settings, version: str = "") -> None:
     layout = _layout(settings)
     layout.prepare()
     catalogue = load_catalogue(settings.catalogue, settings.speed, settings.quiet_hours)
-    meeting = _meeting(member, layout, settings, catalogue, version) if member.addresses else None
+    rendezvous = _rendezvous(member, layout, settings, catalogue, version) if member.addresses else None
     metrics = EngineMetrics()
     metrics.build.labels(version).set(1)
     metrics.expect(catalogue.journeys)
     with (
         layout.held(member),
-        stop_on_signals(meeting) as stopping,
+        stop_on_signals(rendezvous) as shutdown,
         metrics_served(settings, metrics),
         _models(settings, catalogue, metrics, version) as models,
     ):
         bus = _bus(settings, metrics)
 
         def begin() -> None:
-            if stopping.begin():
+            if shutdown.begin():
                 LOG.info("engine runs: %s, journeys %d, shards %d", member, len(catalogue.journeys), settings.shards)
 
         def retry(operation: Callable[[], object]) -> object:
-            return retry_while_unavailable(operation, stopping.is_set, stopping.wait, LOG)
+            return retry_while_unavailable(operation, shutdown.is_set, shutdown.wait, LOG)
 
-        out = live_sinks(settings, retry, OutputMetrics(metrics), version, begin)
+        live = live_sinks(settings, retry, OutputMetrics(metrics), version, begin)
         backlog = Backlog()
-        rules = _rules(settings, catalogue, metrics, layout, _learns(models, metrics, backlog))
-        flow = journey_flow(_source(bus, settings, metrics, stopping, backlog), catalogue, rules, out.sinks)
-        with _ends_in_words(member, stopping):
+        options = _options(settings, catalogue, metrics, layout, _learns(models, metrics, backlog))
+        flow = journey_flow(_source(bus, settings, metrics, shutdown, backlog), catalogue, options, live.sinks)
+        with _orderly_end(member, shutdown):
             retry(bus.ready)
-            retry(out.ready)
-            if meeting is None:
+            retry(live.ready)
+            if rendezvous is None:
                 forget_stale(layout.folder)
             else:
                 member.check_address()
                 LOG.info("engine %s: waits for the others at %s", member, ", ".join(member.others))
-                meeting.join(lambda: forget_stale(layout.folder), lambda: not stopping.is_set(), stopping.wait)
+                rendezvous.join(lambda: forget_stale(layout.folder), lambda: not shutdown.is_set(), shutdown.wait)
             run_dataflow(flow, settings.workers, settings.epoch_ms, layout, member)
     LOG.info("engine stopped: events %d", metrics.events_read())
 
@@ -97,23 +97,23 @@ def _layout(settings: Settings) -> Layout:
     return Layout(folder, settings.shards, settings.bus_partitions, topic)
 
 
-def _meeting(member: Member, layout: Layout, settings: Settings, catalogue: Catalogue, version: str) -> Rendezvous:
+def _rendezvous(member: Member, layout: Layout, settings: Settings, catalogue: Catalogue, version: str) -> Rendezvous:
     fingerprint = hashlib.sha256(msgspec.json.encode(catalogue)).hexdigest()[:8]
     terms = f"{';'.join(member.addresses)}, {settings.workers} workers, version {version}, catalogue {fingerprint}"
     return Rendezvous(member, layout.folder, secrets.token_hex(8), terms)
 
 
 @contextmanager
-def _ends_in_words(member: Member, stopping: Shutdown) -> Iterator[None]:
+def _orderly_end(member: Member, shutdown: Shutdown) -> Iterator[None]:
     """Whoever was told to stop may end by what stopping brings with it; a set ends together."""
     try:
         yield
     except (StoreUnavailable, MemberLost) as error:
-        if not stopping.is_set():
+        if not shutdown.is_set():
             raise
-        what = "another process was gone" if isinstance(error, MemberLost) else "its bus or store was away"
-        LOG.warning("stopped while %s; the next start goes on from the last snapshot", what)
-    if not stopping.told:
+        cause = "another process was gone" if isinstance(error, MemberLost) else "its bus or store was away"
+        LOG.warning("stopped while %s; the next start goes on from the last snapshot", cause)
+    if not shutdown.is_signalled:
         raise MemberStopped(member)
 
 
@@ -144,7 +144,7 @@ def _bus(settings: Settings, metrics: EngineMetrics) -> EngineBus:
 
 
 def _source(
-    bus: EngineBus, settings: Settings, metrics: EngineMetrics, stopping: Shutdown, backlog: Backlog
+    bus: EngineBus, settings: Settings, metrics: EngineMetrics, shutdown: Shutdown, backlog: Backlog
 ) -> BusSource:
     def lags(partition: int, lag: Lag) -> None:
         backlog.note(partition, lag)
@@ -155,7 +155,7 @@ def _source(
     return BusSource(
         bus.reader,
         settings.bus_partitions,
-        stopping.is_set,
+        shutdown.is_set,
         lags,
         poll_events=settings.poll_events,
         poll_interval_ms=settings.poll_interval_ms,
@@ -172,7 +172,7 @@ def _learns(models: ModelSaver, metrics: EngineMetrics, backlog: Backlog) -> Lea
     return Learns(keeper=LearningKeepers((models, metrics.learning)), hurries=backlog.is_long)
 
 
-def _rules(
+def _options(
     settings: Settings, catalogue: Catalogue, metrics: EngineMetrics, layout: Layout, learns: Learns
 ) -> FlowOptions:
     ahead_ms = settings.max_future_s * 1000

@@ -28,15 +28,15 @@ class FirstError:
         for step in _core_steps(flow.substeps):
             self._replace(step, "mapper", self._watched)
             self._replace(step, "builder", self._building)
-            for way in (getattr(step, "source", None), getattr(step, "sink", None)):
-                self._replace(way, "build_part", self._building)
-                self._replace(way, "build", self._building)
+            for endpoint in (getattr(step, "source", None), getattr(step, "sink", None)):
+                self._replace(endpoint, "build_part", self._building)
+                self._replace(endpoint, "build", self._building)
 
-    def _replace(self, holder: object, name: str, by: Callable[[Callback], Callback]) -> None:
+    def _replace(self, holder: object, name: str, wrap: Callable[[Callback], Callback]) -> None:
         callback = getattr(holder, name, None)
         if callback is not None:
             # Past the class's own rule: steps are frozen, but made for one run.
-            object.__setattr__(holder, name, by(callback))
+            object.__setattr__(holder, name, wrap(callback))
 
     def _watched(self, callback: Callback) -> Callback:
         def watched(*arguments: object) -> object:

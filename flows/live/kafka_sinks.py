@@ -29,7 +29,7 @@ class Topics(msgspec.Struct, frozen=True):
 
 
 class KafkaSinks:
-    """The three ways out. ``desks()`` opens the way to desks and bots; it is asked once a part."""
+    """The three ways out. ``desks()`` opens the way to desks and bots; it is called once a part."""
 
     def __init__(
         self, opening: TopicOpening, topics: Topics, desks: Callable[[], HintDesks], counts: OutputMetrics, version: str
@@ -56,7 +56,7 @@ class KafkaSinks:
 
 
 class FactEncoder(TopicEncoder[Fact]):
-    """Facts, but for the kinds that nobody is told of."""
+    """Facts, but for the kinds that are not published."""
 
     def __init__(self, topic: str, counts: OutputMetrics) -> None:
         self._topic = topic
@@ -66,7 +66,7 @@ class FactEncoder(TopicEncoder[Fact]):
         """CloudEvents."""
         published = [fact for fact in items if fact.kind in PUBLISHED]
         self._counts.facts(published)
-        return _told(published, self._topic, self._counts)
+        return _documents(published, self._topic, self._counts)
 
 
 class HintEncoder(TopicEncoder[Verdict]):
@@ -84,7 +84,9 @@ class HintEncoder(TopicEncoder[Verdict]):
     def documents(self, items: Sequence[Verdict]) -> Iterator[TopicDocument]:
         """CloudEvents."""
         self._counts.verdicts(items)
-        return _told([each for each in items if isinstance(each, Hint | Retirement)], self._topic, self._counts)
+        return _documents(
+            [verdict for verdict in items if isinstance(verdict, Hint | Retirement)], self._topic, self._counts
+        )
 
 
 class DeadLetterEncoder(TopicEncoder[DeadLetter]):
@@ -100,11 +102,11 @@ class DeadLetterEncoder(TopicEncoder[DeadLetter]):
         return (letter_document(letter, self._version) for letter in items)
 
 
-def _told(told: Sequence[PublicItem], topic: str, counts: OutputMetrics) -> Iterator[TopicDocument]:
-    """What is too large for any topic is counted and said; it comes from something besides the collector."""
-    for each in told:
-        document = public_document(each)
+def _documents(items: Sequence[PublicItem], topic: str, counts: OutputMetrics) -> Iterator[TopicDocument]:
+    """What is too large for any topic is counted and logged; it comes from something besides the collector."""
+    for item in items:
+        document = public_document(item)
         if document is None:
-            counts.unsent(topic, each)
+            counts.unsent(topic, item)
         else:
             yield document

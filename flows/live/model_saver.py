@@ -1,7 +1,7 @@
 """What has been learnt, saved from a running engine and taken up by the next one.
 
 In: a journey's learning, after each batch. Out: a version in the store every so often, and when the engine stops; a
-learning that begins where a saved one was. Refused: nothing. A version that can't be used is said in the log, and the
+learning that begins where a saved one was. Refused: nothing. A version that can't be used is logged, and the
 next older one is tried; when none can, the learning begins from nothing.
 
 Which one it begins with: the pinned version, at every start; without a pin what the engine's own snapshot holds, and
@@ -92,7 +92,7 @@ class ModelSaver:
             except (ModelDamaged, ModelForeign, ModelMissing, StateUnreadable) as error:
                 LOG.warning("models of %s: version %d is not taken up: %s", journey, version, error)
                 continue
-            self._say(description)
+            self._log_begin(description)
             return
         if not resumed:
             LOG.info("models of %s: learning begins from nothing", journey)
@@ -156,15 +156,15 @@ class ModelSaver:
         if pinned is not None:
             yield pinned
         if not resumed:
-            yield from (each for each in self._store.numbers(journey) if each != pinned)
+            yield from (number for number in self._store.numbers(journey) if number != pinned)
 
-    def _say(self, description: ModelDescription) -> None:
+    def _log_begin(self, description: ModelDescription) -> None:
         journey, version = description.journey, description.version
         LOG.info("models of %s: begins with version %d, %d labels", journey, version, description.labels)
-        here = self._origin.fingerprints.get(journey, "")
-        if description.catalogue != here:
+        fingerprint = self._origin.fingerprints.get(journey, "")
+        if description.catalogue != fingerprint:
             LOG.warning(
                 "models of %s: version %d was learnt under another catalogue (%s, now %s); "
                 "what is new in it is learnt from nothing",
-                *(journey, version, description.catalogue, here),
+                *(journey, version, description.catalogue, fingerprint),
             )

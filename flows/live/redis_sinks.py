@@ -1,7 +1,7 @@
 """Facts, hints and dead letters on their way to Redis, counted as they go.
 
-Every write waits for a Redis that is away, and is safe to repeat: what was told before a
-restart is known by its id and told no second time.
+Every write waits for a Redis that is away, and is safe to repeat: what was written before a
+restart is known by its id and written no second time.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,12 +26,12 @@ class RedisSinks:
 
     def __init__(
         self,
-        stores: Callable[[], tuple[RedisFactStream, RedisHintWriter, RedisDeadLetterWriter]],
+        new_writers: Callable[[], tuple[RedisFactStream, RedisHintWriter, RedisDeadLetterWriter]],
         routes: Callable[[], Routes],
         retry: Retry,
         counts: OutputMetrics,
     ) -> None:
-        self._stores = stores
+        self._new_writers = new_writers
         self._routes = routes
         self._retry = retry
         self._counts = counts
@@ -45,7 +45,7 @@ class RedisSinks:
         )
 
     def _fact_writer(self) -> Callable[[Sequence[Fact]], None]:
-        stream, _, _ = self._stores()
+        stream, _, _ = self._new_writers()
 
         def write(facts: Sequence[Fact]) -> None:
             published = [fact for fact in facts if fact.kind in PUBLISHED]
@@ -56,20 +56,20 @@ class RedisSinks:
         return write
 
     def _verdict_writer(self) -> Callable[[Sequence[Verdict]], None]:
-        stream, hints, _ = self._stores()
+        stream, hints, _ = self._new_writers()
         desks = HintDesks(hints, self._routes(), self._retry)
 
         def write(verdicts: Sequence[Verdict]) -> None:
             desks.write(verdicts)
-            told = [each for each in verdicts if isinstance(each, Hint | Retirement)]
-            if told:
-                self._retry(lambda: stream.write(told))
+            published = [verdict for verdict in verdicts if isinstance(verdict, Hint | Retirement)]
+            if published:
+                self._retry(lambda: stream.write(published))
             self._counts.verdicts(verdicts)
 
         return write
 
     def _dead_letter_writer(self) -> Callable[[Sequence[DeadLetter]], None]:
-        _, _, dead_letters = self._stores()
+        _, _, dead_letters = self._new_writers()
 
         def write(letters: Sequence[DeadLetter]) -> None:
             self._retry(lambda: dead_letters.write(letters))
@@ -88,12 +88,12 @@ class HintDesks:
 
     def write(self, verdicts: Sequence[Verdict]) -> None:
         """What of ``verdicts`` is of any use to a desk or bot."""
-        orders = [each for each in verdicts if not isinstance(each, HeldBack | WordingReward)]
+        orders = [verdict for verdict in verdicts if not isinstance(verdict, HeldBack | WordingReward)]
         if orders:
             self._retry(lambda: self._hints.write(self._routed(orders)))
 
     def _routed(self, orders: Sequence[HintOrder | Hint]) -> list[HintOrder]:
         """Hints with where they go, the rest as it is."""
-        hints = [each for each in orders if isinstance(each, Hint)]
-        tellings = iter(self._routes.placements(hints) if hints else ())
-        return [next(tellings) if isinstance(each, Hint) else each for each in orders]
+        hints = [order for order in orders if isinstance(order, Hint)]
+        placements = iter(self._routes.placements(hints) if hints else ())
+        return [next(placements) if isinstance(order, Hint) else order for order in orders]

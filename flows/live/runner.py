@@ -1,7 +1,7 @@
-"""The one place that starts Bytewax, and that understands what it says when it ends.
+"""The one place that starts Bytewax, and that understands how it ends.
 
 Bytewax wraps what our code raises, and its core speaks of panics. What comes out of here is our own error, or one
-that says in words what has happened.
+that describes what has happened.
 """
 
 import gc
@@ -25,7 +25,7 @@ nothing and stall for it; only what is young is looked through, and few at a tim
 records that lie all over a gigabyte take 15 ms."""
 _NOT_WHOLE: Final = (InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError)
 _NO_ADDRESS: Final = "failed to initialize networking: "
-_SQLITE_SAYS: Final = re.compile(r'SqliteFailure\(.*Some\("([^"]+)"\)')
+_SQLITE_REASON: Final = re.compile(r'SqliteFailure\(.*Some\("([^"]+)"\)')
 _LOST: Final = "thread panic"
 """What the threads that carry messages between processes die of: the other end."""
 
@@ -60,7 +60,7 @@ def run_dataflow(
     Raises what the flow's own code raised, MemberLost, AddressUnusable, RecoveryUnusable, EnginePanic.
     """
     quieten_garbage_collection()
-    first = FirstError(flow)
+    first_error = FirstError(flow)
     cluster = {"process_id": member.index, "addresses": list(member.addresses)} if member.addresses else {}
     try:
         _run(
@@ -71,34 +71,34 @@ def run_dataflow(
             **cluster,
         )
     except BaseException as error:
-        ours = first.error or _raised_by_us(error)
+        ours = first_error.error or _raised_by_us(error)
         if ours is not None:
             raise ours from ours.__cause__
-        raise _in_words(error, layout, member) from error
+        raise _described_error(error, layout, member) from error
 
 
 def _raised_by_us(error: BaseException) -> BaseException | None:
     """What our code, or Python, raised: the first link that is not Bytewax's."""
-    for each in _causes(error):
-        if not isinstance(each, (BytewaxRuntimeError, *_NOT_WHOLE)) and type(each) not in (RuntimeError, Exception):
-            return None if type(each).__name__ == "PanicException" else each
+    for cause in _causes(error):
+        if not isinstance(cause, (BytewaxRuntimeError, *_NOT_WHOLE)) and type(cause) not in (RuntimeError, Exception):
+            return None if type(cause).__name__ == "PanicException" else cause
     return None
 
 
-def _in_words(error: BaseException, layout: Layout | None, member: Member) -> BaseException:
+def _described_error(error: BaseException, layout: Layout | None, member: Member) -> BaseException:
     text = " ".join(str(list(_causes(error))[-1]).split())
     if member.addresses and _LOST in text:
         return MemberLost(member)
     if member.addresses and _NO_ADDRESS in text:
         return AddressUnusable(member, text.partition(_NO_ADDRESS)[2])
     if layout is not None and (isinstance(error, _NOT_WHOLE) or "recovery.rs" in str(error) or "Sqlite" in text):
-        sqlite = _SQLITE_SAYS.search(text)
+        sqlite = _SQLITE_REASON.search(text)
         return RecoveryUnusable(layout.folder, sqlite[1] if sqlite is not None else text)
     return EnginePanic(text)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    each: BaseException | None = error
-    while each is not None:
-        yield each
-        each = each.__cause__
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__

@@ -12,7 +12,7 @@ _OUTCOMES: Final = ("duplicates", "late", "disordered", "ignored")
 
 
 class ShardWatch:
-    """Told of each shard after each batch; asked by Prometheus when it scrapes."""
+    """Receives each shard after each batch; read by Prometheus when it scrapes."""
 
     def __init__(self, metrics: EngineMetrics, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._shards: dict[int, ShardTracker] = {}

@@ -1,6 +1,6 @@
-"""Where a live engine's words go, by the settings: all to Redis, or to Kafka with the desks still behind Redis.
+"""Where a live engine's outputs go, by the settings: all to Redis, or to Kafka with the desks still behind Redis.
 
-In: settings. Out: the dataflow's outlets, and ``ready``, which does nothing once they can be opened.
+In: settings. Out: the dataflow's sinks, and ``ready``, which does nothing once they can be opened.
 Refused: options that librdkafka does not take (``ConfigurationError``).
 """
 
@@ -57,16 +57,16 @@ def live_sinks(
     else:
         live = _kafka(settings, retry, counts, version, begin)
     outreach = outreach_sink(lambda: OutreachWriter(connect(settings.redis_url or ""), _now_ms), retry, counts)
-    bundles = bundle_sink(lambda: _bundle_store(settings), retry, counts)
-    questions = question_sink(lambda: _question_store(settings), retry)
-    monitor = monitor_sink(lambda: _monitor_stores(settings), retry, counts)
-    outlets = msgspec.structs.replace(
+    bundles = bundle_sink(lambda: _bundle_writer(settings), retry, counts)
+    questions = question_sink(lambda: _question_writer(settings), retry)
+    monitor = monitor_sink(lambda: _monitor_writers(settings), retry, counts)
+    sinks = msgspec.structs.replace(
         live.sinks, outreach=outreach, bundles=bundles, questions=questions, monitor=monitor
     )
-    return LiveSinks(outlets, live.ready)
+    return LiveSinks(sinks, live.ready)
 
 
-def _monitor_stores(settings: Settings) -> tuple[JourneyMapWriter, PainPointWriter]:
+def _monitor_writers(settings: Settings) -> tuple[JourneyMapWriter, PainPointWriter]:
     client = connect(settings.redis_url or "")
     return JourneyMapWriter(client), PainPointWriter(client)
 
@@ -75,11 +75,11 @@ def _routes(settings: Settings) -> Routes:
     return Routes(connect(settings.redis_url or ""), _now_ms, settings.desks, settings.away_after_s * 1000)
 
 
-def _question_store(settings: Settings) -> RedisQuestionWriter:
+def _question_writer(settings: Settings) -> RedisQuestionWriter:
     return RedisQuestionWriter(connect(settings.redis_url or ""), settings.questions_half_life_s * 1000)
 
 
-def _bundle_store(settings: Settings) -> RedisBundleWriter:
+def _bundle_writer(settings: Settings) -> RedisBundleWriter:
     keep_ms = round(settings.policies_retention_days * DAY_MS)
     return RedisBundleWriter(connect(settings.redis_url or ""), _now_ms, keep_ms)
 
@@ -87,12 +87,12 @@ def _bundle_store(settings: Settings) -> RedisBundleWriter:
 def _redis(
     settings: Settings, retry: Retry, counts: OutputMetrics, version: str, begin: Callable[[], None]
 ) -> RedisSinks:
-    def stores() -> tuple[RedisFactStream, RedisHintWriter, RedisDeadLetterWriter]:
+    def new_writers() -> tuple[RedisFactStream, RedisHintWriter, RedisDeadLetterWriter]:
         begin()
         client = connect(settings.redis_url or "")
         return RedisFactStream(client), RedisHintWriter(client, _now_ms), RedisDeadLetterWriter(client, version)
 
-    return RedisSinks(stores, lambda: _routes(settings), retry, counts)
+    return RedisSinks(new_writers, lambda: _routes(settings), retry, counts)
 
 
 def _kafka(
@@ -111,8 +111,8 @@ def _kafka(
         return HintDesks(RedisHintWriter(connect(settings.redis_url or ""), _now_ms), _routes(settings), retry)
 
     opening = TopicOpening(TopicProducers(connection), settings.bus_partitions, retry, begin)
-    outlets = KafkaSinks(opening, topics, desks, counts, version).sinks()
-    return LiveSinks(outlets, KafkaTopics(connection, wanted).ensure)
+    sinks = KafkaSinks(opening, topics, desks, counts, version).sinks()
+    return LiveSinks(sinks, KafkaTopics(connection, wanted).ensure)
 
 
 def _now_ms() -> int:
