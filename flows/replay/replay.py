@@ -91,9 +91,9 @@ class Replay:
         self._dead_letters = dead_letters
         self._version = version
         self._pace = pace or ReplayPace()
-        self._watching = watching or ReplayObservers()
+        self._observers = watching or ReplayObservers()
         self._latest_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
-        self._writing = threading.Lock()
+        self._write_lock = threading.Lock()
         self._failure: RecordingUnreadable | ReplayProcessLost | OSError | None = None
 
     def run(self, paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda _: None) -> ReplayReport:
@@ -103,17 +103,17 @@ class Replay:
     def run_lines(self, lines: Iterator[bytes]) -> ReplayReport:
         """Replays lines that are already there."""
         source = self._source(polls_of(lines, self._pace.poll_events))
-        return self._run(journey_flow(source, self._catalogue, self._rules(), self._outlets()))
+        return self._run(journey_flow(source, self._catalogue, self._options(), self._sinks()))
 
     def run_tracked(self, tracked: Iterator[TrackerOutput]) -> ReplayReport:
         """Replays what ``track_lines`` elsewhere handed on; who hands it here adds to ``report.counts``."""
-        source = self._source((shard_key(0), each) for each in tracked)
-        return self._run(deciding_flow(source, self._catalogue, self._rules(), self._outlets()))
+        source = self._source((shard_key(0), output) for output in tracked)
+        return self._run(deciding_flow(source, self._catalogue, self._options(), self._sinks()))
 
-    def track_lines(self, lines: Iterator[bytes], hand_on: Callable[[Sequence[TrackerOutput]], None]) -> ReplayReport:
-        """The first half of a replay alone: nothing is decided, nothing told. Raises as ``run``."""
+    def track_lines(self, lines: Iterator[bytes], send: Callable[[Sequence[TrackerOutput]], None]) -> ReplayReport:
+        """The first half of a replay alone: nothing is decided, nothing published. Raises as ``run``."""
         source = self._source(polls_of(lines, self._pace.poll_events))
-        return self._run(tracking_flow(source, self._catalogue, self._rules(), ListSink(lambda: hand_on)))
+        return self._run(tracking_flow(source, self._catalogue, self._options(), ListSink(lambda: send)))
 
     def _run(self, flow: Dataflow) -> ReplayReport:
         began = time.perf_counter()
@@ -130,7 +130,7 @@ class Replay:
         self._failure = None
         return RecordingSource(self._until_failure(items), lambda: self._failure is not None)
 
-    def _rules(self) -> FlowOptions:
+    def _options(self) -> FlowOptions:
         return FlowOptions(
             shards=self._pace.shards,
             run_out=lambda: self._failure is None,
@@ -138,11 +138,11 @@ class Replay:
             checkpoints="idle" in self._kinds,
             struggles="struggled" in self._kinds,
             watch=self._watch,
-            learns=self._watching.learns,
-            watch_uplift=self._watching.uplift,
+            learns=self._observers.learns,
+            watch_uplift=self._observers.uplift,
         )
 
-    def _outlets(self) -> Sinks:
+    def _sinks(self) -> Sinks:
         return Sinks(
             facts=ListSink(lambda: self._write_facts),
             dead_letters=ListSink(lambda: self._write_dead_letters),
@@ -158,7 +158,7 @@ class Replay:
 
     def _watch(self, shard: ShardTracker) -> None:
         counts, shard.counts = shard.counts, TrackerCounts()
-        with self._writing:
+        with self._write_lock:
             self.report.counts.add(counts)
 
     def _write_facts(self, facts: Sequence[Fact]) -> None:
@@ -166,9 +166,9 @@ class Replay:
         if wanted:
             if self._out is not None:
                 self._write(self._out, map(fact_document, wanted))
-            with self._writing:
+            with self._write_lock:
                 self.report.facts.update([fact.kind for fact in wanted])
-                self._watching.facts(wanted)
+                self._observers.facts(wanted)
 
     def _write_hints(self, verdicts: Sequence[Verdict]) -> None:
         hints: list[dict[str, Any]] = [
@@ -177,21 +177,21 @@ class Replay:
         if hints:
             if self._out is not None:
                 self._write(self._out, hints)
-            with self._writing:
+            with self._write_lock:
                 self.report.facts[HINT] += len(hints)
 
     def _write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        with self._writing:
+        with self._write_lock:
             self.report.dead_letters.update(letter.rejections[0].kind for letter in letters)
         if self._dead_letters is not None:
             self._write(self._dead_letters, (dead_letter_document(letter, self._version) for letter in letters))
 
-    def _write(self, to: IO[bytes], documents: Iterable[dict[str, Any]]) -> None:
+    def _write(self, file: IO[bytes], documents: Iterable[dict[str, Any]]) -> None:
         """Writes a line each, unless writing has failed before: the failure is raised when the engine has ended."""
         lines = [*map(_ENCODER.encode, documents), b""]
-        with self._writing:
+        with self._write_lock:
             try:
                 if self._failure is None:
-                    to.write(b"\n".join(lines))
+                    file.write(b"\n".join(lines))
             except OSError as error:
                 self._failure = error

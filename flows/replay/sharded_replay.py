@@ -25,18 +25,18 @@ from flows.steps.messages import shards_of
 from operators.records.catalogue import Catalogue
 from operators.records.events import customers_of
 
-_TELLS_BYTES: Final = 1 << 20
-"""So much is told at a time: each word wakes this process, which has no core of its own."""
+_SEND_BYTES: Final = 1 << 20
+"""So much is sent at a time: each message wakes this process, which has no core of its own."""
 
 
 def is_shareable(catalogue: Catalogue, kinds: Collection[str]) -> bool:
-    """Whether nothing that one customer does changes what is told of another."""
+    """Whether nothing that one customer does changes the outputs for another."""
     learns = catalogue.learning_journeys(checkpoints="idle" in kinds)
     return not learns and not (HINT in kinds and catalogue.hints.wording == "bandit")
 
 
 class ShareTask(msgspec.Struct, frozen=True):
-    """What a share is to do: number ``number`` of ``of``, each with its own customers. Only what is wanted is told."""
+    """What a share is to do: number ``number`` of ``of``, each with its own customers. Only what is wanted is sent."""
 
     number: int
     paths: tuple[Path, ...]
@@ -64,35 +64,37 @@ class SharedReplay:
         if not is_shareable(catalogue, kinds):
             raise ValueError("customers who teach one another can't be shared out; replay them with TwoStageReplay")
         self.report = ReplayReport()
-        self._told = {"facts": out, "letters": dead_letters}
+        self._files = {"facts": out, "letters": dead_letters}
         wanted = out is not None, dead_letters is not None
         self._task = ShareTask(0, (), catalogue, frozenset(kinds), version, workers, *wanted)
-        self._writing = threading.Lock()
+        self._write_lock = threading.Lock()
 
     def run(self, paths: Sequence[Path], on_bytes: Callable[[int], None] = lambda _: None) -> ReplayReport:
         """Replays the files one after the other. Raises as ``Replay``, and ReplayProcessLost."""
         began = time.perf_counter()
         task = msgspec.structs.replace(self._task, paths=tuple(paths))
         ended: SimpleQueue[ShareWorker] = SimpleQueue()
-        ears = WorkerListener(self._write, on_bytes, ended.put)
+        listener = WorkerListener(self._write, on_bytes, ended.put)
         shares: list[ShareWorker] = []
         try:
-            shares.extend(ShareWorker(msgspec.structs.replace(task, number=number), ears) for number in range(task.of))
+            shares.extend(
+                ShareWorker(msgspec.structs.replace(task, number=number), listener) for number in range(task.of)
+            )
             for _ in shares:
                 self._add(ended.get().finished())
         finally:
             for share in shares:
                 share.stop()
-        if self._told["facts"] is not None:
-            self._told["facts"].flush()
+        if self._files["facts"] is not None:
+            self._files["facts"].flush()
         self.report.seconds = time.perf_counter() - began
         return self.report
 
-    def _write(self, to: str, content: bytes) -> None:
-        """What a share has told."""
-        file = self._told[to]
+    def _write(self, name: str, content: bytes) -> None:
+        """What a share has sent."""
+        file = self._files[name]
         if file is not None:
-            with self._writing:
+            with self._write_lock:
                 file.write(content)
 
     def _add(self, report: ReplayReport) -> None:
@@ -104,7 +106,7 @@ class SharedReplay:
 
 
 class WorkerListener(NamedTuple):
-    """Who is told what a share says: what is to be written, how many bytes it has read, and that it has ended."""
+    """Who receives what a share sends: what is to be written, how many bytes it has read, and that it has ended."""
 
     write: Callable[[str, bytes], None]
     on_bytes: Callable[[int], None]
@@ -112,15 +114,15 @@ class WorkerListener(NamedTuple):
 
 
 class ShareWorker:
-    """One of the processes, as seen from this one. All ``ears`` are called from a thread of its own."""
+    """One of the processes, as seen from this one. All of ``listener`` is called from a thread of its own."""
 
-    def __init__(self, task: ShareTask, ears: WorkerListener) -> None:
-        self._ears = ears
+    def __init__(self, task: ShareTask, listener: WorkerListener) -> None:
+        self._listener = listener
         self._report: ReplayReport | None = None
         self._failure: Exception | None = None
         self._process = WorkerProcess(f"worker {task.number}", _replay_share, task)
-        self._hearing = threading.Thread(target=self._hear, daemon=True)
-        self._hearing.start()
+        self._receiver = threading.Thread(target=self._receive, daemon=True)
+        self._receiver.start()
 
     def finished(self) -> ReplayReport:
         """What it did, once it has ended. Raises why it has not done it."""
@@ -131,21 +133,21 @@ class ShareWorker:
     def stop(self) -> None:
         """Ends it, whatever it does."""
         self._process.stop()
-        self._hearing.join()
+        self._receiver.join()
         self._process.close()
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         try:
-            for said, what in self._process.messages():
-                if said == "report":
-                    self._report = what
-                elif said == "read":
-                    self._ears.on_bytes(what)
+            for kind, content in self._process.messages():
+                if kind == "report":
+                    self._report = content
+                elif kind == "read":
+                    self._listener.on_bytes(content)
                 else:
-                    self._ears.write(said, what)
+                    self._listener.write(kind, content)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the replay was asked for
             self._failure = error
-        self._ears.on_end(self)
+        self._listener.on_end(self)
 
 
 def own_lines(blocks: Iterable[Sequence[bytes]], number: int, of: int) -> Iterator[bytes]:
@@ -155,11 +157,11 @@ def own_lines(blocks: Iterable[Sequence[bytes]], number: int, of: int) -> Iterat
         yield from [raw for raw, share in zip(raws, shares, strict=True) if share == number]
 
 
-def _replay_share(task: ShareTask, says: Says) -> ReplayReport:
-    """What each of the processes does. One of them says how far all have read."""
-    reading = Reading(says)
+def _replay_share(task: ShareTask, sender: Says) -> ReplayReport:
+    """What each of the processes does. One of them reports how far all have read."""
+    reading = Reading(sender)
     on_bytes = reading.on_bytes if task.number == 0 else lambda _: None
-    facts, letters = (io.BufferedWriter(_SentOutput(says, to), _TELLS_BYTES) for to in ("facts", "letters"))
+    facts, letters = (io.BufferedWriter(_SentOutput(sender, name), _SEND_BYTES) for name in ("facts", "letters"))
     out, dead_letters = facts if task.facts else None, letters if task.letters else None
     replay = Replay(task.catalogue, out, task.kinds, dead_letters, version=task.version)
     report = replay.run_lines(own_lines(read_blocks(task.paths, on_bytes), task.number, task.of))
@@ -171,9 +173,9 @@ def _replay_share(task: ShareTask, says: Says) -> ReplayReport:
 class _SentOutput(io.RawIOBase):
     """A file to the replay: what is written to it is sent, under a name."""
 
-    def __init__(self, says: Says, to: str) -> None:
-        self._says = says
-        self._to = to
+    def __init__(self, sender: Says, name: str) -> None:
+        self._sender = sender
+        self._name = name
 
     def writable(self) -> bool:
         """It is."""
@@ -182,5 +184,5 @@ class _SentOutput(io.RawIOBase):
     def write(self, content: object, /) -> int:
         """Sends the bytes."""
         sent = bytes(cast("memoryview", content))
-        self._says.send((self._to, sent))
+        self._sender.send((self._name, sent))
         return len(sent)

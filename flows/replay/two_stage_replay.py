@@ -36,31 +36,33 @@ class TwoStageReplay(Replay):
         began = time.perf_counter()
         tracking = WorkerProcess("tracking", _track, TrackingTask(tuple(paths), self._catalogue, self._kinds))
         try:
-            self.run_tracked(self._heard(tracking, on_bytes))
+            self.run_tracked(self._received(tracking, on_bytes))
         finally:
             tracking.stop()
             tracking.close()
         self.report.seconds = time.perf_counter() - began
         return self.report
 
-    def _heard(self, tracking: WorkerProcess[TrackingTask], on_bytes: Callable[[int], None]) -> Iterator[TrackerOutput]:
+    def _received(
+        self, tracking: WorkerProcess[TrackingTask], on_bytes: Callable[[int], None]
+    ) -> Iterator[TrackerOutput]:
         """What was tracked; how far it has read is passed on, what it has counted becomes ours."""
-        for said, what in tracking.messages():
-            if said == "tracked":
-                yield what
-            elif said == "read":
-                on_bytes(what)
+        for kind, content in tracking.messages():
+            if kind == "tracked":
+                yield content
+            elif kind == "read":
+                on_bytes(content)
             else:
-                self.report.counts.add(what.counts)
+                self.report.counts.add(content.counts)
 
 
-def _track(task: TrackingTask, says: Says) -> ReplayReport:
+def _track(task: TrackingTask, sender: Says) -> ReplayReport:
     """What the first of the two does."""
-    reading = Reading(says)
+    reading = Reading(sender)
 
     def hand_on(tracked: Sequence[TrackerOutput]) -> None:
-        for each in tracked:
-            says.send(("tracked", each))
+        for output in tracked:
+            sender.send(("tracked", output))
 
     report = Replay(task.catalogue, None, task.kinds).track_lines(read_lines(task.paths, reading.on_bytes), hand_on)
     reading.report()
