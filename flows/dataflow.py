@@ -43,12 +43,12 @@ class FlowOptions(msgspec.Struct, frozen=True):
 
     ``run_out()``: asked at the end of the source, whether time runs on until every attempt is gone (a
     recording), or the stream has only stopped and will go on (live).
-    ``checkpoints``, ``struggles``: whether the tracker speaks of the idle ladder, of struggling. ``learns``: who
-    hears of what is learnt.
+    ``checkpoints``, ``struggles``: whether the tracker reports idle checkpoints, struggling. ``learns``: who
+    receives what is learnt.
     ``latest_ms(arrived_ms)``: the last instant an event may claim. ``clock``: now in ms, for hints (None:
     event time). ``watch``: shown each shard after each batch.
     ``journals``: where state is kept (None: nowhere). ``watch_uplift``: shown what hints are worth, where there are
-    hints (None: it is not counted). ``keep_policies_ms``: how long a policy is remembered after the last word of it.
+    hints (None: it is not counted). ``keep_policies_ms``: how long a policy is remembered after its last event.
     """
 
     shards: int
@@ -67,9 +67,9 @@ class FlowOptions(msgspec.Struct, frozen=True):
 
 
 class Sinks(msgspec.Struct, frozen=True):
-    """Where the dataflow's words go; without ``hints`` nobody is hinted, without ``outreach`` nobody is called.
+    """Where the dataflow's outputs go; without ``hints`` nobody is hinted, without ``outreach`` nobody is called.
 
-    Without ``bundles`` no agent is told of a contact, without ``monitor`` no journey is mapped. ``route``: splits
+    Without ``bundles`` no agent receives a bundle, without ``monitor`` no journey is mapped. ``route``: splits
     lists by customer, for sinks that have partitions (``outreach``, ``bundles`` and ``monitor`` have none).
     """
 
@@ -83,54 +83,54 @@ class Sinks(msgspec.Struct, frozen=True):
     route: Callable[[list[Any]], Iterable[tuple[str, list[Any]]]] | None = None
 
 
-def journey_flow(source: Source[Poll], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks) -> Dataflow:
-    """Wires source, decisions and outlets together."""
+def journey_flow(source: Source[Poll], catalogue: Catalogue, options: FlowOptions, sinks: Sinks) -> Dataflow:
+    """Wires source, decisions and sinks together."""
     flow = Dataflow("zhiyin")
-    _decide(_track(flow, source, catalogue, rules, outlets), catalogue, rules, outlets)
+    _decide(_track(flow, source, catalogue, options, sinks), catalogue, options, sinks)
     return flow
 
 
 def tracking_flow(
-    source: Source[Poll], catalogue: Catalogue, rules: FlowOptions, out: Sink[list[TrackerOutput]]
+    source: Source[Poll], catalogue: Catalogue, options: FlowOptions, sink: Sink[list[TrackerOutput]]
 ) -> Dataflow:
-    """The first half of it alone: ``out`` hands what was tracked to a ``deciding_flow`` elsewhere."""
+    """The first half of it alone: ``sink`` hands what was tracked to a ``deciding_flow`` elsewhere."""
     flow = Dataflow("zhiyin_tracking")
-    op.output("hand_on", op.map("tracked", _track(flow, source, catalogue, rules), lambda keyed: [keyed[1]]), out)
+    op.output("hand_on", op.map("tracked", _track(flow, source, catalogue, options), lambda keyed: [keyed[1]]), sink)
     return flow
 
 
 def deciding_flow(
-    source: Source[tuple[str, TrackerOutput]], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks
+    source: Source[tuple[str, TrackerOutput]], catalogue: Catalogue, options: FlowOptions, sinks: Sinks
 ) -> Dataflow:
     """The second half alone: ``source`` has what a ``tracking_flow`` elsewhere handed on."""
     flow = Dataflow("zhiyin_deciding")
-    _decide(op.input("tracked", flow, source), catalogue, rules, outlets)
+    _decide(op.input("tracked", flow, source), catalogue, options, sinks)
     return flow
 
 
 def _track(
-    flow: Dataflow, source: Source[Poll], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks | None = None
+    flow: Dataflow, source: Source[Poll], catalogue: Catalogue, options: FlowOptions, sinks: Sinks | None = None
 ) -> KeyedStream[TrackerOutput]:
     """From raw polls to what was seen of attempts, by shard."""
-    plans = journey_plans(catalogue, checkpoints=rules.checkpoints)
-    keeps = rules.journals is not None
-    begun = itertools.count()
+    plans = journey_plans(catalogue, checkpoints=options.checkpoints)
+    keeps_changes = options.journals is not None
+    numbers = itertools.count()
 
     def track(resumed: bytes | None) -> TrackLogic:
-        memory_ms = rules.duplicate_memory_ms
+        memory_ms = options.duplicate_memory_ms
         shard = ShardTracker(
             plans,
             memory_ms,
-            reports_struggles=rules.struggles,
-            keeps_changes=keeps,
-            keeps_transitions=outlets is not None and outlets.monitor is not None,
-            phase_ms=next(begun) * FAR_MS // rules.shards % FAR_MS,
+            reports_struggles=options.struggles,
+            keeps_changes=keeps_changes,
+            keeps_transitions=sinks is not None and sinks.monitor is not None,
+            phase_ms=next(numbers) * FAR_MS // options.shards % FAR_MS,
         )
-        remembering = JournaledState(shard, rules.journals, resumed)
-        return TrackLogic(shard, rules.latest_ms, rules.run_out, rules.watch, remembering)
+        state = JournaledState(shard, options.journals, resumed)
+        return TrackLogic(shard, options.latest_ms, options.run_out, options.watch, state)
 
     def shard_batches(poll: Poll) -> Iterable[tuple[str, ShardBatch]]:
-        return by_shard(poll, rules.shards)
+        return by_shard(poll, options.shards)
 
     polls = op.input("bus", flow, source)
     # Stream[Poll]: everything one look brought, raw
@@ -139,119 +139,123 @@ def _track(
     return op.stateful_batch("track", batches, track)
 
 
-def _decide(tracked: KeyedStream[TrackerOutput], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks) -> None:
-    """From what was seen of attempts to all that is told."""
-    learning = catalogue.learning_journeys(checkpoints=rules.checkpoints)
+def _decide(tracked: KeyedStream[TrackerOutput], catalogue: Catalogue, options: FlowOptions, sinks: Sinks) -> None:
+    """From what was seen of attempts to all outputs."""
+    learning = catalogue.learning_journeys(checkpoints=options.checkpoints)
     observed = op.flat_map("by_journey", tracked, by_learning_journey(learning))
-    # KeyedStream: by journey that learns, lists of observations, and what happened around transactions
-    decide = deciding(catalogue, rules.journals, rules.learns, checkpoints=rules.checkpoints)
+    # KeyedStream: by journey that learns, lists of observations, and interactions
+    decide = deciding(catalogue, options.journals, options.learns, checkpoints=options.checkpoints)
     learnt = op.stateful_batch("decide", observed, decide)
     fixed = op.flat_map("decide_fixed", tracked, deciding_fixed(catalogue, learning))
     decided = op.merge("decided", learnt, fixed)
     # KeyedStream: by journey, lists of facts
     facts = op.map("facts", decided, _value)
-    # Stream[list[Fact]]: the public word
-    _tell("tell_facts", facts, outlets.facts, outlets)
-    _tell("tell_dead_letters", op.flat_map("refused", tracked, _refused), outlets.dead_letters, outlets)
-    _tell_monitor(tracked, decided, catalogue, rules, outlets)
-    if outlets.hints is not None:
-        concerning = _concerning(facts, tracked, rules)
-        verdicts = _arbitrated(concerning, catalogue, rules)
+    # Stream[list[Fact]]: those that are published
+    _output("tell_facts", facts, sinks.facts, sinks)
+    _output("tell_dead_letters", op.flat_map("refused", tracked, _dead_letters), sinks.dead_letters, sinks)
+    _output_monitor(tracked, decided, catalogue, options, sinks)
+    if sinks.hints is not None:
+        inputs = _customer_inputs(facts, tracked, options)
+        keyed_verdicts = _arbitrated(inputs, catalogue, options)
         if catalogue.hints.wording == "bandit":
-            verdicts = worded(verdicts, decided, catalogue, rules.journals)
-        told = op.map("verdicts", verdicts, _value)
-        _tell("tell_hints", told, outlets.hints, outlets)
-        _tell_outreach(concerning, catalogue, rules, outlets)
-        _tell_bundles(concerning, catalogue, rules, outlets)
-        _compare(decided, told, catalogue, rules)
+            keyed_verdicts = worded(keyed_verdicts, decided, catalogue, options.journals)
+        verdicts = op.map("verdicts", keyed_verdicts, _value)
+        _output("tell_hints", verdicts, sinks.hints, sinks)
+        _output_outreach(inputs, catalogue, options, sinks)
+        _output_bundles(inputs, catalogue, options, sinks)
+        _compare(decided, verdicts, catalogue, options)
 
 
-def _concerning(
-    facts: Stream[list[Fact]], tracked: KeyedStream[TrackerOutput], rules: FlowOptions
+def _customer_inputs(
+    facts: Stream[list[Fact]], tracked: KeyedStream[TrackerOutput], options: FlowOptions
 ) -> KeyedStream[CustomerInputs]:
     """Facts, contacts, outcomes: what is decided about by customer shard."""
 
     def by_customer(facts: list[Fact]) -> Iterable[tuple[str, CustomerInputs]]:
-        return _by_customer_shard(facts, rules.shards)
+        return _by_customer_shard(facts, options.shards)
 
-    concerned = op.flat_map("by_customer", facts, by_customer)
-    return op.merge("concerning", concerned, op.flat_map("around", tracked, _around))
+    customer_facts = op.flat_map("by_customer", facts, by_customer)
+    return op.merge("concerning", customer_facts, op.flat_map("around", tracked, _interactions))
 
 
 def _arbitrated(
-    concerning: KeyedStream[CustomerInputs], catalogue: Catalogue, rules: FlowOptions
+    inputs: KeyedStream[CustomerInputs], catalogue: Catalogue, options: FlowOptions
 ) -> KeyedStream[list[Verdict]]:
     """Facts and contacts become verdicts on hints, by customer shard."""
 
     def arbitrate(resumed: bytes | None) -> CustomerStep[ArbitrationInput, Verdict]:
-        arbitration = Arbitration(catalogue, keeps_changes=rules.journals is not None)
-        remembering = JournaledState(arbitration, rules.journals, resumed)
-        return CustomerStep("arbitrate", arbitration, arbitrable, rules.clock, remembering)
+        arbitration = Arbitration(catalogue, keeps_changes=options.journals is not None)
+        state = JournaledState(arbitration, options.journals, resumed)
+        return CustomerStep("arbitrate", arbitration, arbitrable, options.clock, state)
 
-    return op.stateful_batch("arbitrate", concerning, arbitrate)
+    return op.stateful_batch("arbitrate", inputs, arbitrate)
 
 
-def _tell_outreach(
-    concerning: KeyedStream[CustomerInputs], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks
+def _output_outreach(
+    inputs: KeyedStream[CustomerInputs], catalogue: Catalogue, options: FlowOptions, sinks: Sinks
 ) -> None:
     """The same become customers to be called first, by customer shard."""
 
     def call_first(resumed: bytes | None) -> CustomerStep[CallListInput, CallListOutput]:
-        outreach = CallList(catalogue, keeps_changes=rules.journals is not None)
-        remembering = JournaledState(outreach, rules.journals, resumed)
-        return CustomerStep("outreach", outreach, about_calling, rules.clock, remembering)
+        call_list = CallList(catalogue, keeps_changes=options.journals is not None)
+        state = JournaledState(call_list, options.journals, resumed)
+        return CustomerStep("outreach", call_list, about_calling, options.clock, state)
 
-    if outlets.outreach is not None:
-        calls = op.stateful_batch("outreach", concerning, call_first)
-        op.output("tell_outreach", op.map("calls", calls, _value), outlets.outreach)
+    if sinks.outreach is not None:
+        calls = op.stateful_batch("outreach", inputs, call_first)
+        op.output("tell_outreach", op.map("calls", calls, _value), sinks.outreach)
 
 
-def _tell_bundles(
-    concerning: KeyedStream[CustomerInputs], catalogue: Catalogue, rules: FlowOptions, outlets: Sinks
+def _output_bundles(
+    inputs: KeyedStream[CustomerInputs], catalogue: Catalogue, options: FlowOptions, sinks: Sinks
 ) -> None:
-    """The same become what agents are told as a contact begins, by customer shard."""
-    if outlets.bundles is not None:
-        told = bundles(concerning, catalogue, rules.keep_policies_ms, rules.clock, rules.journals)
-        op.output("tell_bundles", op.map("told_bundles", told, _value), outlets.bundles)
-        if outlets.questions is not None:
-            hot = hot_questions(told, catalogue, rules.questions_half_life_ms, rules.clock, rules.journals)
-            op.output("tell_questions", op.map("hot", hot, _value), outlets.questions)
+    """The same become what agents receive as a contact begins, by customer shard."""
+    if sinks.bundles is not None:
+        contact_outputs = bundles(inputs, catalogue, options.keep_policies_ms, options.clock, options.journals)
+        op.output("tell_bundles", op.map("told_bundles", contact_outputs, _value), sinks.bundles)
+        if sinks.questions is not None:
+            hot_lists = hot_questions(
+                contact_outputs, catalogue, options.questions_half_life_ms, options.clock, options.journals
+            )
+            op.output("tell_questions", op.map("hot", hot_lists, _value), sinks.questions)
 
 
 def _compare(
-    decided: KeyedStream[list[Fact]], told: Stream[list[Verdict]], catalogue: Catalogue, rules: FlowOptions
+    decided: KeyedStream[list[Fact]], verdicts: Stream[list[Verdict]], catalogue: Catalogue, options: FlowOptions
 ) -> None:
     """What hints are worth, by journey."""
-    if rules.watch_uplift is not None:
-        hinted = op.flat_map("hinted", told, hints_by_journey)
+    if options.watch_uplift is not None:
+        hints = op.flat_map("hinted", verdicts, hints_by_journey)
         # KeyedStream: by journey, lists of facts and lists of hints
-        compared: KeyedStream[Any] = op.merge("comparing", decided, hinted)
-        op.stateful_batch("uplift", compared, comparison(catalogue, rules.shards, rules.watch_uplift, rules.journals))
+        compared: KeyedStream[Any] = op.merge("comparing", decided, hints)
+        op.stateful_batch(
+            "uplift", compared, comparison(catalogue, options.shards, options.watch_uplift, options.journals)
+        )
 
 
-def _tell_monitor(
+def _output_monitor(
     tracked: KeyedStream[TrackerOutput],
     decided: KeyedStream[list[Fact]],
     catalogue: Catalogue,
-    rules: FlowOptions,
-    outlets: Sinks,
+    options: FlowOptions,
+    sinks: Sinks,
 ) -> None:
-    """Moves and facts become journey maps and pain points, by journey."""
-    if outlets.monitor is not None:
-        mapped = monitored(tracked, decided, catalogue, rules.clock, rules.run_out, rules.journals)
-        op.output("tell_monitor", op.map("mapped", mapped, _value), outlets.monitor)
+    """Transitions and facts become journey maps and pain points, by journey."""
+    if sinks.monitor is not None:
+        monitor_outputs = monitored(tracked, decided, catalogue, options.clock, options.run_out, options.journals)
+        op.output("tell_monitor", op.map("mapped", monitor_outputs, _value), sinks.monitor)
 
 
-def _tell(step: str, told: Stream[Any], sink: Sink[Any], outlets: Sinks) -> None:
-    routed = told if outlets.route is None else op.flat_map(f"{step}_by_partition", told, outlets.route)
+def _output(step: str, outputs: Stream[Any], sink: Sink[Any], sinks: Sinks) -> None:
+    routed = outputs if sinks.route is None else op.flat_map(f"{step}_by_partition", outputs, sinks.route)
     op.output(step, routed, sink)
 
 
-def _refused(keyed: tuple[str, TrackerOutput]) -> Iterable[list[DeadLetter]]:
+def _dead_letters(keyed: tuple[str, TrackerOutput]) -> Iterable[list[DeadLetter]]:
     return (keyed[1].dead_letters,) if keyed[1].dead_letters else ()
 
 
-def _around(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, CustomerInputs]]:
+def _interactions(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, CustomerInputs]]:
     shard, tracked = keyed
     return ((shard, CustomerInputs(shard, list(tracked.interactions))),) if tracked.interactions else ()
 
@@ -259,13 +263,13 @@ def _around(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, CustomerInp
 def _by_customer_shard(facts: list[Fact], shards: int) -> Iterable[tuple[str, CustomerInputs]]:
     grouped: dict[str, CustomerInputs] = {}
     for fact in facts:
-        if fact.kind in _CONCERNS_CUSTOMERS:
+        if fact.kind in _CUSTOMER_FACT_KINDS:
             shard = shard_key(shard_of(fact.customer_id, shards))
             grouped.setdefault(shard, CustomerInputs(shard, [])).inputs.append(fact)
     return grouped.items()
 
 
-_CONCERNS_CUSTOMERS = frozenset(("struggled", "abandoned", "returned", "completed", "cancelled", "expired"))
+_CUSTOMER_FACT_KINDS = frozenset(("struggled", "abandoned", "returned", "completed", "cancelled", "expired"))
 
 
 V = TypeVar("V")
