@@ -73,7 +73,7 @@ def build_app(
     )
     cors = CORSMiddleware(
         guard,
-        allow_origins=[*settings.allowed_origins, *(each for each in settings.desk_origins if each != SELF)],
+        allow_origins=[*settings.allowed_origins, *(origin for origin in settings.desk_origins if origin != SELF)],
         allow_methods=("GET", "POST", "PUT", "DELETE"),
         allow_headers=ALLOWED_HEADERS,
         expose_headers=("Retry-After", "ETag"),

@@ -47,7 +47,7 @@ class Rates:
         return short / rate if short > 0 else 0.0
 
     def require(self, name: str, who: str, cost: float = 1.0, per_s: float | None = None) -> None:
-        """Raises Problem when ``wait_s`` says to wait; ``who``: in words, for the one who asked."""
+        """Raises HttpProblem when ``wait_s`` says to wait; ``who``: in words, for the one who asked."""
         wait_s = self.wait_s(name, cost, per_s)
         if wait_s > 0:
             rate = self._per_s if per_s is None else per_s

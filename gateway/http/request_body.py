@@ -24,7 +24,7 @@ _GZIP_WINDOW: Final = 31
 
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:
-    """The body, unpacked. Raises Problem."""
+    """The body, unpacked. Raises HttpProblem."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
         wrong = ErrorDetail("Content-Encoding", encoding[:40], "gzip or none")
@@ -50,13 +50,13 @@ async def _received(request: Request, limit_bytes: int) -> bytes:
         elif size > DRAIN_BYTES:
             break
     if size > limit_bytes:
-        found = request.headers.get("content-length", f"at least {size}")
-        raise too_big(f"{found} bytes", limit_bytes, HANG_UP if size > DRAIN_BYTES else {})
+        length = request.headers.get("content-length", f"at least {size}")
+        raise too_big(f"{length} bytes", limit_bytes, HANG_UP if size > DRAIN_BYTES else {})
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def unpacked(body: bytes, limit_bytes: int) -> bytes:
-    """The content of one gzip stream, at most ``limit_bytes`` of it. Raises Problem."""
+    """The content of one gzip stream, at most ``limit_bytes`` of it. Raises HttpProblem."""
     unpacker = zlib.decompressobj(_GZIP_WINDOW)
     try:
         content = unpacker.decompress(body, limit_bytes + 1)

@@ -17,7 +17,7 @@ _KINDS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (BusUnavailable, "bus_unavailable"),
     (StoreUnavailable, "store_unavailable"),
 )
-_WORDS: Final = {
+_TEXTS: Final = {
     "bus_full": "the bus is full: nothing of this request was kept, send it again later",
     "bus_unavailable": (
         "the bus has not said that it kept this request: send it again later, with the same messageIds "
@@ -30,5 +30,5 @@ ERRORS: Final = tuple(error for error, _ in _KINDS)
 
 def unavailable(error: Exception) -> HttpProblem:
     """The answer to whoever should come back later."""
-    kind = next(kind for each, kind in _KINDS if isinstance(error, each))
-    return HttpProblem(kind, _WORDS[kind], headers={"Retry-After": str(RETRY_AFTER_S[kind])})
+    kind = next(kind for error_type, kind in _KINDS if isinstance(error, error_type))
+    return HttpProblem(kind, _TEXTS[kind], headers={"Retry-After": str(RETRY_AFTER_S[kind])})
