@@ -25,7 +25,7 @@ class Bearers:
         self._rates = rates
 
     def token(self, request: Request, roles: tuple[str, ...]) -> Token:
-        """The token of ``request``, which has one of ``roles``. Raises Problem."""
+        """The token of ``request``, which has one of ``roles``. Raises HttpProblem."""
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise _unauthorised("none" if not scheme else f"the scheme {scheme[:20]!r}")

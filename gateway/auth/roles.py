@@ -107,10 +107,10 @@ def roles_page() -> str:
         f"|---|---|{'---|' * len(ROLES)}",
     ]
     rows = [
-        f"| {right.action} | {right.where} | {' | '.join('yes' if each in right.roles else '' for each in ROLES)} |"
+        f"| {right.action} | {right.where} | {' | '.join('yes' if name in right.roles else '' for name in ROLES)} |"
         for right in TABLE
     ]
-    who = [f"- `{role}`: {words}" for role, words in WHO.items()]
+    who = [f"- `{role}`: {text}" for role, text in WHO.items()]
     tail = [
         "",
         "A token with another role, or asking for what its row does not allow, is answered 403 (websocket: closed with",
