@@ -1,6 +1,6 @@
-"""What became of a hint at a desk or bot: its state is changed and the engine is told, so that it learns.
+"""What became of a hint at a desk or bot: its state is changed and the engine gets an event, so that it learns.
 
-In: a hint, the state reported, and whose token reports it. Out: the change on the hint board and, on
+In: a hint, the state reported, and whose token reports it. Out: the change in the hint repository and, on
 the bus, the event ``Hint Shown``, ``Hint Used`` or ``Hint Dismissed`` of that customer. Refused: a hint
 nobody knows, one that is over in another way, one of another desk.
 """
@@ -44,23 +44,23 @@ class FeedbackRefused(Exception):
 class Feedback:
     """Takes reports. ``now_ms``: epoch milliseconds."""
 
-    def __init__(self, board: HintRepository, bus: EventAppender, now_ms: Callable[[], int]) -> None:
-        self._board = board
+    def __init__(self, repository: HintRepository, bus: EventAppender, now_ms: Callable[[], int]) -> None:
+        self._repository = repository
         self._bus = bus
         self._now_ms = now_ms
 
     async def report(self, hint_id: str, state: str, opinion: Opinion, by: Token) -> StateChange:
-        """Change the state and tell the engine.
+        """Change the state and publish it to the engine.
 
-        Reporting the same again is no error and tells the engine the same event (same
+        Reporting the same again is no error and sends the engine the same event (same
         messageId), so a report that failed half way can be repeated; it may add an opinion.
         Raises FeedbackRefused, StoreUnavailable, BusFull, BusUnavailable.
         """
         now_ms = self._now_ms()
-        owner = await self._board.owner(hint_id)
+        owner = await self._repository.owner(hint_id)
         if owner is not None and by.role == AGENT and owner.desk_id != by.subject:
             raise FeedbackRefused(hint_id, state, "not_yours", "one of another desk")
-        change = await self._board.change_state(hint_id, state, now_ms)
+        change = await self._repository.change_state(hint_id, state, now_ms)
         if change.state is None or change.customer_id is None:
             raise FeedbackRefused(hint_id, state, "unknown_hint", "no such hint")
         if change.state != state:
@@ -72,7 +72,7 @@ class Feedback:
 
     async def _journey(self, hint_id: str) -> str | None:
         """What the hint was about, so that thumbs count there."""
-        hint = await self._board.hint(hint_id)
+        hint = await self._repository.hint(hint_id)
         return None if hint is None else hint.get("journey")
 
 
@@ -99,4 +99,4 @@ def _properties(hint_id: str, opinion: Opinion, journey: str | None, by: Token) 
         properties |= {"surface": "chatbot"}
     if journey is not None:
         properties["journey"] = journey
-    return properties | {name: said for name, said in opinion._asdict().items() if said is not None}
+    return properties | {name: value for name, value in opinion._asdict().items() if value is not None}
