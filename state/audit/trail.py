@@ -38,7 +38,7 @@ class ShownItem(NamedTuple):
 class AuditView(msgspec.Struct, frozen=True):
     """Somebody was shown something of a customer. ``who``: a token's subject, with its ``role``.
 
-    ``how``: push, look_up, list or queue; ``kind``: one of ``KINDS``, with its ``id``; ``customer_id`` empty: not said.
+    ``how``: push, look_up, list or queue; ``kind``: one of ``KINDS``, with its ``id``; ``customer_id`` empty: unknown.
     """
 
     at_ms: int
@@ -51,7 +51,7 @@ class AuditView(msgspec.Struct, frozen=True):
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
-    """One line of the trail. ``customer``: masked, ``unknown`` where nobody said whom it was about."""
+    """One line of the trail. ``customer``: masked, ``unknown`` where it is not known whom it was about."""
 
     at_ms: int
     who: str
@@ -89,14 +89,14 @@ def read_trail(client: Client) -> Iterator[AuditEntry]:
         with answering("reading the audit trail", client):
             entries: Any = client.xrevrange(keys.AUDIT.of(), before, "-", ENTRIES_A_LOOK)
         for _, fields in entries:
-            yield _seen({name.decode(): value.decode() for name, value in fields.items()})
+            yield _audit_entry({name.decode(): value.decode() for name, value in fields.items()})
         if len(entries) < ENTRIES_A_LOOK:
             return
         before = f"({entries[-1][0].decode()}"
 
 
-def _seen(fields: dict[str, str]) -> AuditEntry:
-    kind = next(each for each in KINDS if each in fields)
+def _audit_entry(fields: dict[str, str]) -> AuditEntry:
+    kind = next(name for name in KINDS if name in fields)
     return AuditEntry(
         int(fields["at"]), fields["who"], fields["role"], fields["how"], kind, fields[kind], fields["customer"]
     )
