@@ -32,15 +32,15 @@ class EngineBus(NamedTuple):
 
 
 def engine_bus(settings: Settings, lost: Callable[[int, int], None]) -> EngineBus:
-    """Readers by partition. ``lost(partition, count)`` hears of events that were deleted unread."""
+    """Readers by partition. ``lost(partition, count)`` is called for events that were deleted unread."""
     if settings.bus == "redis":
         return EngineBus(lambda partition: RedisBusReader(connect(settings.redis_url or ""), partition), lambda: None)
     connection = kafka_connection(settings)
-    ends = BusOffsets(connection, settings.kafka_topic, settings.kafka_group, settings.tick_ms / 1000, wall_clock_ms)
+    offsets = BusOffsets(connection, settings.kafka_topic, settings.kafka_group, settings.tick_ms / 1000, wall_clock_ms)
 
     def reader(partition: int) -> BusReader:
         topic, group = settings.kafka_topic, settings.kafka_group
-        return KafkaBusReader(connection, ends, topic, partition, group, lambda count: lost(partition, count))
+        return KafkaBusReader(connection, offsets, topic, partition, group, lambda count: lost(partition, count))
 
     return EngineBus(reader, KafkaTopics(connection, [events_topic(settings)]).ensure)
 

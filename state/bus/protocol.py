@@ -1,7 +1,7 @@
 """The bus: events in from the gateway, out to the engine, one stream a partition of customers.
 
 In: raw event bytes with their customer and corrected time. Out: the same bytes, in order of arrival, each at
-a position from which reading goes on. Here stands what every bus is to its two users, and its words for 'not
+a position from which reading goes on. Here stands what every bus is to its two users, and its errors for 'not
 now'; ``state.bus.redis`` and ``state.kafka.bus_reader`` are the two there are.
 Refused: events for which there is no room (``BusFull``), and everything while the bus is away (``BusUnavailable``).
 """
@@ -103,11 +103,11 @@ class BusFull(Exception):
         self.length = length
         self.adding = adding
         self.limit = limit
-        where = "bus, not yet with the broker" if partition is None else f"bus partition {partition}"
-        slow = "broker" if partition is None else "engine"
+        location = "bus, not yet with the broker" if partition is None else f"bus partition {partition}"
+        receiver = "broker" if partition is None else "engine"
         super().__init__(
-            f"{where}: holds {length} events of at most {limit}, no room for {adding} more; "
-            f"send again later; if it stays so, see that the {slow} runs and keeps up, or raise bus_max_events"
+            f"{location}: holds {length} events of at most {limit}, no room for {adding} more; "
+            f"send again later; if it stays so, see that the {receiver} runs and keeps up, or raise bus_max_events"
         )
 
 

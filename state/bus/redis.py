@@ -2,7 +2,7 @@
 
 In and out as in ``state.bus.protocol``: a position is an entry id, whose part before the ``-`` is the time of arrival.
 Refused: events for which a partition has no room (``BusFull``: none of the call is taken), and everything
-while Redis is away (``BusUnavailable``). Nothing is let go before the engine says it holds it (``taken``).
+while Redis is away (``BusUnavailable``). Nothing is let go before the engine confirms that it holds it (``taken``).
 """
 
 import time
@@ -69,19 +69,19 @@ class RedisBusReader:
         self._key = keys.BUS.of(partition)
         self._taken_key = keys.BUS_TAKEN.of(partition)
         self._name = f"bus partition {partition}"
-        self._held: deque[tuple[str, int]] = deque()
+        self._untaken: deque[tuple[str, int]] = deque()
 
     def read(self, after: str | None, count: int) -> BusLook:
         """At most ``count`` entries after the entry id ``after`` (None for all), at once."""
-        looked_ms = self._clock_ms()
+        read_at_ms = self._clock_ms()
         with answering(f"reading {self._name}", self._client, BusUnavailable):
-            found: Any = self._client.xrange(self._key, f"({after or BEGINNING}", "+", count)
-        entries = [_entry(entry_id.decode(), fields) for entry_id, fields in found]
+            rows: Any = self._client.xrange(self._key, f"({after or BEGINNING}", "+", count)
+        entries = [_entry(entry_id.decode(), fields) for entry_id, fields in rows]
         if entries:
-            self._held.append((entries[-1].position, len(entries)))
+            self._untaken.append((entries[-1].position, len(entries)))
         if len(entries) < count:
-            return BusLook(entries, looked_ms, 0)
-        return BusLook(entries, None, max(0, self.length() - sum(read for _, read in self._held)))
+            return BusLook(entries, read_at_ms, 0)
+        return BusLook(entries, None, max(0, self.length() - sum(size for _, size in self._untaken)))
 
     def taken(self, position: str) -> None:
         """The engine holds everything up to and with ``position`` safely: remember it and let that go.
@@ -92,20 +92,20 @@ class RedisBusReader:
         call = Call(TAKEN, (self._key, self._taken_key), (milliseconds, sequence))
         with answering(f"marking {self._name} as taken", self._client, BusUnavailable):
             run(self._client, (call,))
-        while self._held and _order(self._held[0][0]) <= _order(position):
-            self._held.popleft()
+        while self._untaken and _order(self._untaken[0][0]) <= _order(position):
+            self._untaken.popleft()
 
     def taken_up_to(self) -> str:
-        """The entry id up to which the engine said it holds the partition; ``BEGINNING``: it never did."""
+        """The entry id up to which the engine confirmed that it holds the partition; ``BEGINNING``: it never did."""
         with answering(f"reading how far {self._name} is taken", self._client, BusUnavailable):
-            found: Any = self._client.get(self._taken_key)
-        return BEGINNING if found is None else str(found, "ascii")
+            entry_id: Any = self._client.get(self._taken_key)
+        return BEGINNING if entry_id is None else str(entry_id, "ascii")
 
     def last(self) -> str | None:
         """The entry id of the last entry; None: there is none."""
         with answering(f"reading {self._name}", self._client, BusUnavailable):
-            found: Any = self._client.xrevrange(self._key, count=1)
-        return found[0][0].decode() if found else None
+            rows: Any = self._client.xrevrange(self._key, count=1)
+        return rows[0][0].decode() if rows else None
 
     def length(self) -> int:
         """How many entries the partition holds: waiting, or read and not taken yet."""
