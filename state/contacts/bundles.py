@@ -1,7 +1,7 @@
 """Bundles and whose customers are whose: written by the engine, read by the gateway.
 
-In: bundles, what changes in them, their ends and whereabouts, in order. Out: what an agent's desk is told, the bundle
-of the contact that is under way, what is known of whose a customer is. Refused: a bundle or change that was told
+In: bundles, what changes in them, their ends and whereabouts, in order. Out: the events of an agent's desk, the bundle
+of the contact that is under way, what is known of whose a customer is. Refused: a bundle or change that was written
 within a day; the change or end of one that is not the customer's any more (all False); ``StoreUnavailable`` when Redis
 is away - the same list may then be written again.
 """
@@ -27,7 +27,7 @@ WHEREABOUTS_FIELDS: Final = ("owner", "branch", "region", "group")
 
 
 class RedisBundleWriter:
-    """Bundles in Redis. ``keep_ms``: how long whose a customer is is kept after the last word of it."""
+    """Bundles in Redis. ``keep_ms``: how long whose a customer is is kept after its last change."""
 
     def __init__(self, client: Client, now_ms: Callable[[], int], keep_ms: int, kept_events: int = KEPT_EVENTS) -> None:
         self._client = client
@@ -35,38 +35,38 @@ class RedisBundleWriter:
         self._keep_ms = keep_ms
         self._kept_events = kept_events
 
-    def write(self, told: Sequence[BundleOutput]) -> list[bool]:
-        """Carry out ``told`` in order; for each, whether it changed anything."""
+    def write(self, outputs: Sequence[BundleOutput]) -> list[bool]:
+        """Carry out ``outputs`` in order; for each, whether it changed anything."""
         with answering("writing bundles", self._client):
-            return [self._write(each) for each in told]
+            return [self._write(output) for output in outputs]
 
-    def _write(self, told: BundleOutput) -> bool:
-        if isinstance(told, CustomerWhereabouts):
-            return self._belongs(told)
-        if isinstance(told, BundleEnd):
-            return bool(run(self._client, (self._ended(told),))[0][0])
-        if isinstance(told, BundleChanged):
-            return bool(run(self._client, (self._changed(told),))[0][0])
-        is_new = bool(run(self._client, (self._created(told),))[0][0])
-        if is_new and told.agent_id and self._client.exists(keys.PRESENCE.of(told.agent_id)):
-            self._hand_over(told.customer_id, told.agent_id)
+    def _write(self, output: BundleOutput) -> bool:
+        if isinstance(output, CustomerWhereabouts):
+            return self._write_whereabouts(output)
+        if isinstance(output, BundleEnd):
+            return bool(run(self._client, (self._end_call(output),))[0][0])
+        if isinstance(output, BundleChanged):
+            return bool(run(self._client, (self._change_call(output),))[0][0])
+        is_new = bool(run(self._client, (self._create_call(output),))[0][0])
+        if is_new and output.agent_id and self._client.exists(keys.PRESENCE.of(output.agent_id)):
+            self._hand_over(output.customer_id, output.agent_id)
         return is_new
 
     def _hand_over(self, customer_id: str, agent_id: str) -> None:
         """The customer's open hints go to the desk that talks to him; where nobody sits they would be lost."""
-        hints: Any = self._client.zrange(keys.OPEN_HINTS.of(customer_id), 0, -1)
+        hint_ids: Any = self._client.zrange(keys.OPEN_HINTS.of(customer_id), 0, -1)
         with self._client.pipeline(transaction=False) as pipeline:
-            for hint_id in hints:
+            for hint_id in hint_ids:
                 pipeline.hmget(keys.HINT_RECORD.of(hint_id.decode()), (*OWNER_FIELDS, "document"))
             records = pipeline.execute()
-        handings = [
-            handover_order(each.decode(), found, agent_id, "contact")
-            for each, found in zip(hints, records, strict=True)
+        orders = [
+            handover_order(hint_id.decode(), record, agent_id, "contact")
+            for hint_id, record in zip(hint_ids, records, strict=True)
         ]
         now_ms = self._now_ms()
-        run(self._client, [handover_call(each, now_ms, self._kept_events) for each in handings if each is not None])
+        run(self._client, [handover_call(order, now_ms, self._kept_events) for order in orders if order is not None])
 
-    def _created(self, bundle: Bundle) -> Call:
+    def _create_call(self, bundle: Bundle) -> Call:
         customer_id, agent_id, event = bundle.customer_id, bundle.agent_id or "", bundle_created_event(bundle)
         names = (keys.TOLD.of(bundle.bundle_id), keys.BUNDLE.of(customer_id), keys.DESK_BUNDLES.of(agent_id))
         arguments = (
@@ -77,7 +77,7 @@ class RedisBundleWriter:
         )
         return Call(BUNDLE, (*names, *channel_keys(keys.desk_channel(agent_id))), arguments)
 
-    def _changed(self, change: BundleChanged) -> Call:
+    def _change_call(self, change: BundleChanged) -> Call:
         mark = keys.TOLD.of(f"{change.bundle_id}:{change.cause}")
         event = bundle_changed_event(change)
         struggling = event["data"]["struggling"]
@@ -89,16 +89,16 @@ class RedisBundleWriter:
         names = (mark, keys.BUNDLE.of(change.customer_id), *channel_keys(keys.desk_channel(change.agent_id)))
         return Call(BUNDLE_CHANGE, names, arguments)
 
-    def _ended(self, end: BundleEnd) -> Call:
+    def _end_call(self, end: BundleEnd) -> Call:
         agent_id = end.agent_id or ""
         names = (keys.BUNDLE.of(end.customer_id), keys.DESK_BUNDLES.of(agent_id))
         event = msgspec.json.encode(bundle_closed_event(end))
         arguments = (fresh_epoch(), self._kept_events, end.customer_id, end.bundle_id, agent_id, event)
         return Call(BUNDLE_END, (*names, *channel_keys(keys.desk_channel(agent_id))), arguments)
 
-    def _belongs(self, told: CustomerWhereabouts) -> bool:
-        key = keys.BELONGS.of(told.customer_id)
-        fields: dict[Any, Any] = {name: value for name in WHEREABOUTS_FIELDS if (value := getattr(told.known, name))}
+    def _write_whereabouts(self, output: CustomerWhereabouts) -> bool:
+        key = keys.BELONGS.of(output.customer_id)
+        fields: dict[Any, Any] = {name: value for name in WHEREABOUTS_FIELDS if (value := getattr(output.known, name))}
         with self._client.pipeline(transaction=True) as pipeline:
             pipeline.delete(key)
             if fields:
@@ -117,8 +117,8 @@ class RedisBundleRepository:
     async def bundle(self, customer_id: str) -> Document | None:
         """The bundle of the contact that is under way with a customer; None: there is none."""
         with answering("reading a bundle", self._client):
-            found: Any = await self._client.hmget(keys.BUNDLE.of(customer_id), ("document", "struggling"))
-        return None if found[0] is None else _as_it_is_now(*found)
+            values: Any = await self._client.hmget(keys.BUNDLE.of(customer_id), ("document", "struggling"))
+        return None if values[0] is None else _current_document(*values)
 
     async def desk_bundles(self, desk_id: str, now_ms: int) -> list[Document]:
         """The bundles of the contacts that a desk is in, newest first."""
@@ -127,9 +127,9 @@ class RedisBundleRepository:
             async with self._client.pipeline(transaction=False) as pipeline:
                 for customer in customers:
                     pipeline.hmget(keys.BUNDLE.of(customer.decode()), ("agent", "document", "struggling"))
-                found: Any = await pipeline.execute()
-        documents = [_as_it_is_now(*told) for agent, *told in found if agent == desk_id.encode()]
-        return sorted(documents, key=lambda each: (each["at"], each["bundle_id"]), reverse=True)
+                records: Any = await pipeline.execute()
+        documents = [_current_document(*values) for agent, *values in records if agent == desk_id.encode()]
+        return sorted(documents, key=lambda document: (document["at"], document["bundle_id"]), reverse=True)
 
     async def whereabouts(self, customer_id: str) -> Whereabouts:
         """Whose a customer is, and the desk that is in contact with him."""
@@ -140,8 +140,8 @@ class RedisBundleRepository:
         return whereabouts_from(belongs, agent)
 
 
-def _as_it_is_now(document: bytes, struggling: bytes | None) -> Document:
-    """The bundle as it was told, with what has changed since (None: nothing; empty: he struggles no more)."""
+def _current_document(document: bytes, struggling: bytes | None) -> Document:
+    """The bundle as it was written, with what has changed since (None: nothing; empty: he struggles no more)."""
     bundle: Document = msgspec.json.decode(document)
     if struggling is not None:
         bundle["struggling"] = msgspec.json.decode(struggling) if struggling else None
@@ -154,9 +154,9 @@ def ask_whereabouts(pipeline: Any, customer_id: str) -> None:  # noqa: ANN401 - 
     pipeline.hget(keys.BUNDLE.of(customer_id), "agent")
 
 
-def whereabouts_from(belongs: Sequence[bytes | None], agent: bytes | None) -> Whereabouts:
+def whereabouts_from(values: Sequence[bytes | None], agent: bytes | None) -> Whereabouts:
     """What Redis answered, as a record."""
-    if agent is None and not any(belongs):
+    if agent is None and not any(values):
         return NOWHERE
-    owner, branch, region, group = (None if each is None else each.decode() for each in belongs)
+    owner, branch, region, group = (None if value is None else value.decode() for value in values)
     return Whereabouts(owner, branch, region, group, agent.decode() or None if agent is not None else None)

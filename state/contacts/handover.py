@@ -36,40 +36,40 @@ class HandoverOrder(msgspec.Struct, frozen=True):
 
 
 def handover_order(
-    hint_id: str, found: Sequence[bytes | None], desk_id: str, cause: str, look_at_ms: int | None = None
+    hint_id: str, record: Sequence[bytes | None], desk_id: str, cause: str, look_at_ms: int | None = None
 ) -> HandoverOrder | None:
-    """What hands a hint over to ``desk_id``; ``found``: ``OWNER_FIELDS`` and ``document`` of its record.
+    """What hands a hint over to ``desk_id``; ``record``: ``OWNER_FIELDS`` and ``document`` of its record.
 
     None: there is nothing to hand over: it is unknown, at that desk already, or no desk is shown it.
     """
-    owner, document = owner_from(found[:-1]), found[-1]
+    owner, document = owner_from(record[:-1]), record[-1]
     if owner is None or document is None or owner.desk_id == desk_id or "desk" not in owner.surfaces:
         return None
     return HandoverOrder(hint_id, owner, msgspec.json.decode(document), desk_id, cause, look_at_ms)
 
 
-def handover_call(handing: HandoverOrder, now_ms: int, kept_events: int = KEPT_EVENTS) -> Call:
+def handover_call(order: HandoverOrder, now_ms: int, kept_events: int = KEPT_EVENTS) -> Call:
     """Answers ``[1, new desk]``, or ``[0, the desk it stays at]`` (empty: unknown or over)."""
-    owner, hint_id = handing.owner, handing.hint_id
-    change = cloud_events.hint_change(hint_id, owner.customer_id, "moved", handing.cause, now_ms)
-    gone = cloud_events.hint_changed_event(cloud_events.HINT_MOVED, change, owner.transaction_id)
-    gone["id"] = f"{hint_id}:moved:{now_ms}"
-    created = cloud_events.document_created_event(handing.document, f"{hint_id}:created:{now_ms}", iso_text(now_ms))
-    places = {name: place for name in ("branch", "region") if (place := getattr(owner, name))}
+    owner, hint_id = order.owner, order.hint_id
+    change = cloud_events.hint_change(hint_id, owner.customer_id, "moved", order.cause, now_ms)
+    moved = cloud_events.hint_changed_event(cloud_events.HINT_MOVED, change, owner.transaction_id)
+    moved["id"] = f"{hint_id}:moved:{now_ms}"
+    created = cloud_events.document_created_event(order.document, f"{hint_id}:created:{now_ms}", iso_text(now_ms))
+    attributes = {name: value for name in ("branch", "region") if (value := getattr(owner, name))}
     return Call(
         REROUTE,
         (
             keys.HINT_RECORD.of(hint_id),
             keys.DESK_OPEN.of(owner.desk_id),
-            keys.DESK_OPEN.of(handing.desk_id),
+            keys.DESK_OPEN.of(order.desk_id),
             *channel_keys(keys.desk_channel(owner.desk_id)),
-            *channel_keys(keys.desk_channel(handing.desk_id)),
+            *channel_keys(keys.desk_channel(order.desk_id)),
             keys.AWAITED.of(),
         ),
         (
-            *(now_ms, fresh_epoch(), kept_events, hint_id, owner.desk_id, handing.desk_id),
-            *(msgspec.json.encode({**gone, **places}), msgspec.json.encode(created)),
-            "" if handing.look_at_ms is None else handing.look_at_ms,
+            *(now_ms, fresh_epoch(), kept_events, hint_id, owner.desk_id, order.desk_id),
+            *(msgspec.json.encode({**moved, **attributes}), msgspec.json.encode(created)),
+            "" if order.look_at_ms is None else order.look_at_ms,
             f"|{'|'.join(sorted(OPEN_STATES))}|",
         ),
     )
@@ -89,21 +89,21 @@ class HintHandover:
     async def look_up(self, hint_id: str) -> HintOwner | None:
         """Whose a hint is; None: unknown."""
         with answering("asking whose a hint is", self._client):
-            found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
-        return owner_from(found)
+            record: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
+        return owner_from(record)
 
     async def hand_to(self, hint_id: str, desk_id: str, now_ms: int) -> str | None:
         """Hand a hint of a queue to the desk that takes it; the desk it is at now (None: unknown or over)."""
         owner = await self.look_up(hint_id)
         if owner is None or not is_queue(owner.desk_id):
             return None if owner is None else owner.desk_id
-        return await self._hand(hint_id, desk_id, "taken", now_ms)
+        return await self._hand_over(hint_id, desk_id, "taken", now_ms)
 
     async def overdue(self, now_ms: int, count: int = 100) -> list[str]:
         """Hints whose owner is to be looked for now."""
         with answering("asking which hints wait for their owner", self._client):
-            found: Any = await self._client.zrangebyscore(keys.AWAITED.of(), "-inf", now_ms, 0, count)
-        return [hint_id.decode() for hint_id in found]
+            hint_ids: Any = await self._client.zrangebyscore(keys.AWAITED.of(), "-inf", now_ms, 0, count)
+        return [hint_id.decode() for hint_id in hint_ids]
 
     async def wait_on(self, hint_id: str, now_ms: int) -> None:
         """The owner is there: look again later."""
@@ -112,18 +112,18 @@ class HintHandover:
 
     async def to_queue(self, hint_id: str, owner: HintOwner, now_ms: int) -> None:
         """The owner stays away: the queue of the customer's branch has it."""
-        await self._hand(hint_id, queue_of(owner.branch), "away", now_ms)
+        await self._hand_over(hint_id, queue_of(owner.branch), "away", now_ms)
 
     async def forget(self, hint_id: str) -> None:
         """There is nothing to wait for any more."""
         with answering("forgetting a hint that waited", self._client):
             await self._client.zrem(keys.AWAITED.of(), hint_id)
 
-    async def _hand(self, hint_id: str, desk_id: str, cause: str, now_ms: int) -> str | None:
+    async def _hand_over(self, hint_id: str, desk_id: str, cause: str, now_ms: int) -> str | None:
         with answering("handing a hint over", self._client):
-            found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), (*OWNER_FIELDS, "document"))
-            owner, handing = owner_from(found[:-1]), handover_order(hint_id, found, desk_id, cause)
-            if handing is None:
+            record: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), (*OWNER_FIELDS, "document"))
+            owner, order = owner_from(record[:-1]), handover_order(hint_id, record, desk_id, cause)
+            if order is None:
                 return None if owner is None else owner.desk_id
-            _, at = await run_async(self._client, handover_call(handing, now_ms, self._kept_events))
-        return at.decode() or None
+            _, current_desk = await run_async(self._client, handover_call(order, now_ms, self._kept_events))
+        return current_desk.decode() or None

@@ -27,8 +27,8 @@ class RedisQuestionWriter:
     def write(self, lists: Sequence[HotList]) -> None:
         """Put each group's list in the place of the one before."""
         with answering("writing hot questions", self._client), self._client.pipeline(transaction=False) as pipeline:
-            for hot in lists:
-                pipeline.set(keys.HOT.of(hot.group), msgspec.json.encode(hot_document(hot)), px=self._kept_ms)
+            for hot_list in lists:
+                pipeline.set(keys.HOT.of(hot_list.group), msgspec.json.encode(hot_document(hot_list)), px=self._kept_ms)
             pipeline.execute()
 
 
@@ -42,7 +42,7 @@ class RedisQuestionRepository:
         """The list of the first of ``groups`` that has any questions; else everybody's, which may be empty."""
         wanted = [*groups, EVERYBODY]
         with answering("reading hot questions", self._client):
-            found: Any = await self._client.mget([keys.HOT.of(group) for group in wanted])
-        documents = [msgspec.json.decode(each) for each in found if each is not None]
-        asked = next((each for each in documents if each["questions"]), None)
-        return asked or {"group": EVERYBODY, "questions": [], "at": None}
+            values: Any = await self._client.mget([keys.HOT.of(group) for group in wanted])
+        documents = [msgspec.json.decode(value) for value in values if value is not None]
+        hottest = next((value for value in documents if value["questions"]), None)
+        return hottest or {"group": EVERYBODY, "questions": [], "at": None}
