@@ -18,30 +18,30 @@ from state.dead_letters.store import DeadLetterStore, ListedLetter, TimeSpan, li
 from state.kafka.page_reader import KafkaPages, PartitionEnds, TopicMessage
 
 _MARKS_A_LOOK: Final = 200
-_PLACE: Final = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII)
+_POSITION: Final = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII)
 
 
 class KafkaDeadLetterStore(DeadLetterStore):
     """The topic of dead letters."""
 
-    def __init__(self, pages: KafkaPages, marks: RedriveLog) -> None:
+    def __init__(self, pages: KafkaPages, redrive_log: RedriveLog) -> None:
         self._pages = pages
-        self._marks = marks
+        self._redrive_log = redrive_log
 
     def letters(self, span: TimeSpan, *, newest_first: bool = False) -> Iterator[ListedLetter]:
         """The letters written in ``span`` that are there now, in order of writing; none that comes meanwhile."""
-        one = self._backwards if newest_first else self._forwards
-        partitions = [one(partition, ends, span) for partition, ends in self._pages.ends().items()]
+        read = self._backwards if newest_first else self._forwards
+        partitions = [read(partition, ends, span) for partition, ends in self._pages.ends().items()]
         messages = heapq.merge(*partitions, key=attrgetter("written_ms"), reverse=newest_first)
-        while found := list(islice(messages, _MARKS_A_LOOK)):
-            yield from self._marked(found)
+        while batch := list(islice(messages, _MARKS_A_LOOK)):
+            yield from self._marked(batch)
 
     def letter(self, letter_id: str) -> ListedLetter | None:
         """One letter; None: there is none of this id, or no longer."""
-        place = _place(letter_id)
-        if place is None:
+        position = _position(letter_id)
+        if position is None:
             return None
-        partition, offset = place
+        partition, offset = position
         ends = self._pages.ends().get(partition)
         if ends is None or not ends.first <= offset < ends.beyond:
             return None
@@ -49,13 +49,13 @@ class KafkaDeadLetterStore(DeadLetterStore):
 
     def forget_gone(self) -> int:
         """Lets go of the marks of letters that are gone; how many."""
-        kept = self._pages.ends()
+        ends = self._pages.ends()
 
-        def gone(letter_id: str) -> bool:
-            place = _place(letter_id)
-            return place is not None and (place[0] not in kept or place[1] < kept[place[0]].first)
+        def is_gone(letter_id: str) -> bool:
+            position = _position(letter_id)
+            return position is not None and (position[0] not in ends or position[1] < ends[position[0]].first)
 
-        return self._marks.forget(gone)
+        return self._redrive_log.forget(is_gone)
 
     def _forwards(self, partition: int, ends: PartitionEnds, span: TimeSpan) -> Iterator[TopicMessage]:
         for page in self._pages.forwards(partition, ends):
@@ -69,15 +69,18 @@ class KafkaDeadLetterStore(DeadLetterStore):
                 return
 
     def _marked(self, messages: list[TopicMessage]) -> list[ListedLetter]:
-        letters = [listed_letter(f"{each.partition}:{each.offset}", each.written_ms, each.value) for each in messages]
-        return marked(letters, self._marks.when([mark_of(letter) for letter in letters]))
+        letters = [
+            listed_letter(f"{message.partition}:{message.offset}", message.written_ms, message.value)
+            for message in messages
+        ]
+        return marked(letters, self._redrive_log.when([mark_of(letter) for letter in letters]))
 
 
 def _within(page: list[TopicMessage], span: TimeSpan) -> Iterator[TopicMessage]:
     return (message for message in page if span.since_ms <= message.written_ms < span.until_ms)
 
 
-def _place(letter_id: str) -> tuple[int, int] | None:
-    """Partition and offset; None: not a place on this topic."""
-    found = _PLACE.fullmatch(letter_id)
-    return None if found is None else (int(found[1]), int(found[2]))
+def _position(letter_id: str) -> tuple[int, int] | None:
+    """Partition and offset; None: not a position on this topic."""
+    match = _POSITION.fullmatch(letter_id)
+    return None if match is None else (int(match[1]), int(match[2]))

@@ -50,7 +50,7 @@ class RedisDeadLetterStore(DeadLetterStore):
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._marks = RedriveLog(client)
+        self._redrive_log = RedriveLog(client)
 
     def letters(self, span: TimeSpan, *, newest_first: bool = False) -> Iterator[ListedLetter]:
         """The letters written in ``span`` that are there now, in order of writing; none that comes meanwhile."""
@@ -68,26 +68,26 @@ class RedisDeadLetterStore(DeadLetterStore):
 
     def letter(self, letter_id: str) -> ListedLetter | None:
         """One letter; None: there is none of this id, or no longer."""
-        if _number(letter_id) is None:
+        if _position(letter_id) is None:
             return None
         return next(iter(self._page(letter_id, letter_id)), None)
 
     def forget_gone(self) -> int:
         """Lets go of the marks of letters that are gone; how many."""
         ends = self._ends()
-        oldest = None if ends is None else _number(ends[0])
+        oldest = None if ends is None else _position(ends[0])
 
-        def gone(letter_id: str) -> bool:
-            place = _number(letter_id)
-            return place is not None and (oldest is None or place < oldest)
+        def is_gone(letter_id: str) -> bool:
+            position = _position(letter_id)
+            return position is not None and (oldest is None or position < oldest)
 
-        return self._marks.forget(gone)
+        return self._redrive_log.forget(is_gone)
 
     def _ends(self) -> tuple[str, str] | None:
         """The oldest and the newest id; None: there is no letter."""
         with answering("reading dead letters", self._client):
-            found: Any = [self._client.xrange(_KEY, count=1), self._client.xrevrange(_KEY, count=1)]
-        (oldest, newest) = found
+            pages: Any = [self._client.xrange(_KEY, count=1), self._client.xrevrange(_KEY, count=1)]
+        (oldest, newest) = pages
         return (oldest[0][0].decode(), newest[0][0].decode()) if oldest and newest else None
 
     def _page(self, first: str, last: str, *, newest_first: bool = False) -> list[ListedLetter]:
@@ -97,8 +97,8 @@ class RedisDeadLetterStore(DeadLetterStore):
                 if newest_first
                 else self._client.xrange(_KEY, first, last, LETTERS_A_LOOK)
             )
-        letters = [_shelved(entry_id.decode(), fields) for entry_id, fields in entries]
-        return marked(letters, self._marks.when([mark_of(letter) for letter in letters]))
+        letters = [_listed_letter(entry_id.decode(), fields) for entry_id, fields in entries]
+        return marked(letters, self._redrive_log.when([mark_of(letter) for letter in letters]))
 
 
 class RedisRedriver(Redriver):
@@ -114,15 +114,15 @@ class RedisRedriver(Redriver):
 
         Raises BusLayoutMismatch, besides. Blocks: its caller has nothing else to do.
         """
-        going = [
+        returned = [
             (letter, event, partition_of(event.customer_id, self._partitions)) for letter, event in returning(letters)
         ]
-        if not going:
+        if not returned:
             return 0
-        targets = tuple(dict.fromkeys(partition for _, _, partition in going))
+        targets = tuple(dict.fromkeys(partition for _, _, partition in returned))
         self._check_layout(targets)
         arguments: list[str | bytes | int] = [self._max_events]
-        for letter, event, partition in going:
+        for letter, event, partition in returned:
             arguments += (mark_of(letter), mark_value(now_ms, letter.id), targets.index(partition) + 2)
             arguments += (event.customer_id, event.time_ms, event.raw)
         redriven_keys = (keys.REDRIVEN.of(), *(keys.BUS.of(partition) for partition in targets))
@@ -140,15 +140,15 @@ class RedisRedriver(Redriver):
         ):
             for partition in range(MOST_PARTITIONS):
                 pipeline.exists(keys.BUS.of(partition))
-            there = [partition for partition, found in enumerate(pipeline.execute()) if found]
-        if there and there[-1] >= self._partitions:
-            raise BusLayoutMismatch(self._partitions, f"a partition {there[-1]} in Redis")
-        missing = sorted(set(targets) - set(there))
+            existing = [partition for partition, exists in enumerate(pipeline.execute()) if exists]
+        if existing and existing[-1] >= self._partitions:
+            raise BusLayoutMismatch(self._partitions, f"a partition {existing[-1]} in Redis")
+        missing = sorted(set(targets) - set(existing))
         if missing:
             raise BusLayoutMismatch(self._partitions, f"no partition {missing[0]} in Redis, where a letter came from")
 
 
-def _shelved(entry_id: str, fields: dict[bytes, bytes]) -> ListedLetter:
+def _listed_letter(entry_id: str, fields: dict[bytes, bytes]) -> ListedLetter:
     return listed_letter(entry_id, _written_ms(entry_id), fields.get(b"e", b""))
 
 
@@ -156,7 +156,7 @@ def _written_ms(entry_id: str) -> int:
     return int(entry_id.partition("-")[0])
 
 
-def _number(letter_id: str) -> tuple[int, int] | None:
-    """A letter's place as two numbers that can be compared; None: not a place in this stream."""
-    found = _ENTRY_ID.fullmatch(letter_id)
-    return None if found is None else (int(found[1]), int(found[2]))
+def _position(letter_id: str) -> tuple[int, int] | None:
+    """A letter's position as two numbers that can be compared; None: not a position in this stream."""
+    match = _ENTRY_ID.fullmatch(letter_id)
+    return None if match is None else (int(match[1]), int(match[2]))

@@ -16,14 +16,16 @@ from state.dead_letters.store import ListedLetter, Redriver, mark_of, marked, re
 class BusRedriver(Redriver):
     """Through the same writer that the gateway has."""
 
-    def __init__(self, writer: BusWriter, marks: RedriveLog) -> None:
+    def __init__(self, writer: BusWriter, redrive_log: RedriveLog) -> None:
         self._writer = writer
-        self._marks = marks
+        self._redrive_log = redrive_log
 
     async def redrive(self, letters: Sequence[ListedLetter], now_ms: int) -> int:
         """Events of ``letters`` to the bus, in order, and the letters marked; how many went."""
-        going = returning(marked(letters, self._marks.when([mark_of(letter) for letter in letters])))
-        if going:
-            await self._writer.append([OutgoingEvent(e.customer_id, e.time_ms, e.raw) for _, e in going])
-            self._marks.mark({mark_of(letter): letter.id for letter, _ in going}, now_ms)
-        return len(going)
+        returned = returning(marked(letters, self._redrive_log.when([mark_of(letter) for letter in letters])))
+        if returned:
+            await self._writer.append(
+                [OutgoingEvent(event.customer_id, event.time_ms, event.raw) for _, event in returned]
+            )
+            self._redrive_log.mark({mark_of(letter): letter.id for letter, _ in returned}, now_ms)
+        return len(returned)

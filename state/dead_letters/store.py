@@ -1,12 +1,12 @@
 """Dead letters to look at and to redrive: what every store that keeps them can do.
 
-In: a span of time, or one letter's id. Out: letters, each with its place as id and whether it was redriven; their
+In: a span of time, or one letter's id. Out: letters, each with its position as id and whether it was redriven; their
 events back on the bus, each letter once.
-Refused: everything while the place is away (``StoreUnavailable``); a bus without room (``BusFull``: no letter of the
+Refused: everything while the store is away (``StoreUnavailable``); a bus without room (``BusFull``: no letter of the
 call went).
 
-A letter's ``id`` is its place: short, in order of writing. What is marked as redriven is its ``stable_id``, so that a
-letter written twice, or a place that begins anew, cannot be taken for another.
+A letter's ``id`` is its position: short, in order of writing. What is marked as redriven is its ``stable_id``, so that
+a letter written twice, or a store that begins anew, cannot be taken for another.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,8 +29,8 @@ class TimeSpan(NamedTuple):
 class ListedLetter(msgspec.Struct, frozen=True):
     """One letter where it is kept.
 
-    ``id``: its place; ``written_ms``: when it was written; ``document``: as it was written; ``letter``: the same, read
-    (None: Zhiyin did not write it); ``redriven_ms``: when its event went back on the bus, None: it did not.
+    ``id``: its position; ``written_ms``: when it was written; ``document``: as it was written; ``letter``: the same,
+    read (None: Zhiyin did not write it); ``redriven_ms``: when its event went back on the bus, None: it did not.
     """
 
     id: str
@@ -88,8 +88,8 @@ def marked(letters: Sequence[ListedLetter], redriven_ms: Sequence[int | None]) -
 
 def returning(letters: Sequence[ListedLetter]) -> list[tuple[ListedLetter, ReturningEvent]]:
     """Those of ``letters`` that may go back on the bus, each once, with their events."""
-    going: dict[str, tuple[ListedLetter, ReturningEvent]] = {}
+    returned: dict[str, tuple[ListedLetter, ReturningEvent]] = {}
     for letter in letters:
         if letter.letter is not None and letter.redriven_ms is None:
-            going.setdefault(mark_of(letter), (letter, letter.letter.event()))
-    return list(going.values())
+            returned.setdefault(mark_of(letter), (letter, letter.letter.event()))
+    return list(returned.values())

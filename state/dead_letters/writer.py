@@ -34,8 +34,8 @@ class RedisDeadLetterWriter(DeadLetterWriter):
 
     def write(self, letters: Sequence[DeadLetter]) -> int:
         """Write what has not been written yet, in order; how many that were."""
-        writings = [
+        entries = [
             StreamEntry(letter_id(letter), msgspec.json.encode(dead_letter_document(letter, self._version)))
             for letter in letters
         ]
-        return append_once(self._client, keys.DEAD_LETTERS, writings, self._kept_letters)
+        return append_once(self._client, keys.DEAD_LETTERS, entries, self._kept_letters)
