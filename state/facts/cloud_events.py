@@ -1,8 +1,8 @@
-"""Facts and hints as CloudEvents 1.0: what other systems, desks and bots are told.
+"""Facts and hints as CloudEvents 1.0: what other systems, desks and bots receive.
 
 In: a fact, a hint, or what became of a hint. Out: a dictionary ready to be written as JSON;
 attributes without a value are left out, as the specification asks. Ids say what an event is
-about, so the same event told twice has the same id. Refused: nothing.
+about, so the same event published twice has the same id. Refused: nothing.
 
 Extensions: ``partitionkey`` (the customer), ``correlationid`` (the transaction),
 ``causationid`` (the message behind it), ``expirytime`` (when it is of no more use), ``branch`` and ``region``
@@ -95,8 +95,8 @@ def hint_change(hint_id: str, customer_id: str, state: str, cause: str, at_ms: i
 
 def hint_changed_event(event_type: str, change: dict[str, Any], transaction_id: str | None = None) -> dict[str, Any]:
     """What became of a hint: one of the ``HINT_*`` types of this module around a ``hint_change``."""
-    word = event_type.rpartition(".")[2]
-    event_id = f"{change['hint_id']}:{word}"
+    suffix = event_type.rpartition(".")[2]
+    event_id = f"{change['hint_id']}:{suffix}"
     return _cloud_event(event_type, event_id, change["at"], change["customer_id"], change, correlationid=transaction_id)
 
 
@@ -136,11 +136,11 @@ def bundle_closed_event(end: BundleEnd) -> dict[str, Any]:
     return _cloud_event(BUNDLE_CLOSED, event_id, at, end.customer_id, data, branch=end.branch, region=end.region)
 
 
-def pain_point_event(point: PainPoint, word: str, at_ms: int) -> dict[str, Any]:
-    """``zhiyin.pain_point.<word>`` with the whole document; about a step, and so of no customer."""
-    event_type, event_id = f"zhiyin.pain_point.{word}", f"{point.id}:{word}:{at_ms}"
-    about = f"{point.journey}/{point.step}"
-    return _cloud_event(event_type, event_id, iso_text(at_ms), about, pain_point_document(point))
+def pain_point_event(point: PainPoint, suffix: str, at_ms: int) -> dict[str, Any]:
+    """``zhiyin.pain_point.<suffix>`` with the whole document; about a step, and so of no customer."""
+    event_type, event_id = f"zhiyin.pain_point.{suffix}", f"{point.id}:{suffix}:{at_ms}"
+    subject = f"{point.journey}/{point.step}"
+    return _cloud_event(event_type, event_id, iso_text(at_ms), subject, pain_point_document(point))
 
 
 def _cloud_event(

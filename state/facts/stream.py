@@ -38,12 +38,12 @@ class RedisFactStream(FactStream):
     def write(self, facts: Sequence[PublicItem]) -> int:
         """Write what has not been written yet, in order; how many that were."""
         events = map(event_of, facts)
-        writings = [StreamEntry(event["id"], msgspec.json.encode(event)) for event in events]
-        return append_once(self._client, keys.FACTS, writings, self._kept_facts)
+        entries = [StreamEntry(event["id"], msgspec.json.encode(event)) for event in events]
+        return append_once(self._client, keys.FACTS, entries, self._kept_facts)
 
 
-def event_of(told: PublicItem) -> dict[str, Any]:
+def event_of(item: PublicItem) -> dict[str, Any]:
     """The CloudEvent of a fact, a new hint or the end of one."""
-    if isinstance(told, Fact):
-        return fact_event(told)
-    return hint_created_event(told) if isinstance(told, Hint) else retirement_event(told)
+    if isinstance(item, Fact):
+        return fact_event(item)
+    return hint_created_event(item) if isinstance(item, Hint) else retirement_event(item)

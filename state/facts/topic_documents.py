@@ -1,6 +1,6 @@
 """Facts, hints and dead letters as messages of their topics: structured CloudEvents, and letters as everywhere.
 
-In: what is to be told. Out: a document with its id and its customer as the key. Refused: what is larger than
+In: what is to be published. Out: a document with its id and its customer as the key. Refused: what is larger than
 ``LARGEST_BYTES`` (None) - only something besides the collector can put events on the bus that lead to it.
 """
 
@@ -20,10 +20,10 @@ LARGEST_BYTES: Final = 900_000
 SHOWN_CHARACTERS: Final = 1_000
 
 
-def public_document(told: PublicItem) -> TopicDocument | None:
+def public_document(item: PublicItem) -> TopicDocument | None:
     """The CloudEvent of a fact, a new hint or the end of one. None: too large."""
-    event = event_of(told)
-    return _fitting(TopicDocument(event["id"], told.customer_id, msgspec.json.encode(event)))
+    event = event_of(item)
+    return _fitting(TopicDocument(event["id"], item.customer_id, msgspec.json.encode(event)))
 
 
 def letter_document(letter: DeadLetter, version: str) -> TopicDocument:
