@@ -34,17 +34,17 @@ from state.redis.connections import LONGEST_BLOCK_MS, AsyncClient, answering
 from state.redis.scripts import run_async
 
 MOST_HINTS: Final = 3
-"""So many a chatbot is given at once."""
+"""So many a chatbot receives at once."""
 ENTRIES_A_WAIT: Final = 500
 CHANNELS_A_QUESTION: Final = 200
 CHANNEL_PREFIX: Final = keys.CHANNEL.of()
 SWEEP_EVERY_S: Final = 2.0
-"""All channels are looked at so often, rung or not: a Redis that has fallen silent is noticed by it too."""
+"""All channels are looked at so often, notified or not: a Redis that has fallen silent is noticed by it too."""
 EXPIRED_AT_ONCE: Final = 200
 POLL_S: Final = 0.005
 
 Document = dict[str, Any]
-Found = Sequence[bytes | None]
+Record = Sequence[bytes | None]
 
 
 class StateChange(msgspec.Struct, frozen=True):
@@ -75,13 +75,13 @@ class HintRepository(Protocol):
         """Whose a hint is: its customer and desk; None: unknown."""
 
     async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
-        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and tell the channels."""
+        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and notify the channels."""
 
     async def deliver(self, hint_ids: Sequence[str]) -> int:
         """Move hints from created to delivered, quietly; how many were created."""
 
     async def expire(self, now_ms: int) -> int:
-        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and tell the channels; how many."""
+        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and notify the channels; how many."""
 
     async def position(self, channel: str) -> ChannelPosition:
         """Where a channel stands; a channel that never was begins."""
@@ -93,11 +93,11 @@ class HintRepository(Protocol):
         """At most ``count`` entries of a channel after an offset, oldest first."""
 
     async def wait(
-        self, places: Mapping[str, ChannelOffset], block_ms: int, new: Collection[str] | None = None
+        self, offsets: Mapping[str, ChannelOffset], block_ms: int, new: Collection[str] | None = None
     ) -> dict[str, list[ChannelEntry]]:
-        """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+        """What comes after the offset in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
 
-        ``new``: those that were not waited for the last time (None: all); ``places`` may change meanwhile.
+        ``new``: those that were not waited for the last time (None: all); ``offsets`` may change meanwhile.
         """
 
 
@@ -108,7 +108,7 @@ class RedisHintRepository(HintRepository):
         self._client = client
         self._waiting = waiting
         self._kept_events = kept_events
-        self._doorbell = ChannelNotifications(waiting)
+        self._notifications = ChannelNotifications(waiting)
         self._swept_s = -SWEEP_EVERY_S
         self._to_sweep: list[str] = []
 
@@ -117,9 +117,10 @@ class RedisHintRepository(HintRepository):
         with answering("reading a customer's hints", self._client):
             ids: Any = await self._client.zrevrange(keys.OPEN_HINTS.of(customer_id), 0, -1)
             records = await self._records(ids)
-            if any(_expired(found, now_ms) for found in records):
+            if any(_expired(record, now_ms) for record in records):
                 await run_async(self._client, drop_expired_call(customer_id, now_ms))
-        return [found for found in _open_documents(records, now_ms) if surface in found["surfaces"]][:MOST_HINTS]
+        documents = _open_documents(records, now_ms)
+        return [document for document in documents if surface in document["surfaces"]][:MOST_HINTS]
 
     async def desk_hints(self, desk_id: str, now_ms: int) -> list[Document]:
         """All open hints of a desk, newest first."""
@@ -133,34 +134,35 @@ class RedisHintRepository(HintRepository):
     async def hint(self, hint_id: str) -> Document | None:
         """One hint, open or over; None: unknown, or over for more than a day."""
         with answering("reading a hint", self._client):
-            found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), DOCUMENT_FIELDS)
-        return document_from(found)
+            record: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), DOCUMENT_FIELDS)
+        return document_from(record)
 
     async def owner(self, hint_id: str) -> HintOwner | None:
         """Whose a hint is: its customer and desk; None: unknown."""
         with answering("asking whose a hint is", self._client):
-            found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
-        return owner_from(found)
+            record: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
+        return owner_from(record)
 
     async def change_state(self, hint_id: str, state: str, now_ms: int) -> StateChange:
-        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and tell the channels."""
+        """Move a hint to ``state`` where ``operators.hints.hint.may_become`` allows it, and notify the channels."""
         with answering("changing a hint's state", self._client):
-            found: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
-            owner = owner_from(found)
+            record: Any = await self._client.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
+            owner = owner_from(record)
             if owner is None:
                 return UNKNOWN_HINT
-            move = state_transition(hint_id, state, now_ms, owner)
-            changed, now_in = await run_async(self._client, transition_call(move, owner, now_ms, self._kept_events))
-        return StateChange(bool(changed), now_in.decode() or None, owner.customer_id, owner.desk_id)
+            transition = state_transition(hint_id, state, now_ms, owner)
+            call = transition_call(transition, owner, now_ms, self._kept_events)
+            changed, current_state = await run_async(self._client, call)
+        return StateChange(bool(changed), current_state.decode() or None, owner.customer_id, owner.desk_id)
 
     async def deliver(self, hint_ids: Sequence[str]) -> int:
         """Move hints from created to delivered, quietly; how many were created."""
         with answering("noting that hints were delivered", self._client):
-            [new] = await run_async(self._client, deliver_call(hint_ids))
-        return int(new)
+            [count] = await run_async(self._client, deliver_call(hint_ids))
+        return int(count)
 
     async def expire(self, now_ms: int) -> int:
-        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and tell the channels; how many."""
+        """End open hints whose lifetime is over, at most ``EXPIRED_AT_ONCE``, and notify the channels; how many."""
         key = keys.EXPIRING.of()
         with answering("looking for hints whose lifetime is over", self._client):
             due: Any = await self._client.zrangebyscore(key, "-inf", now_ms, start=0, num=EXPIRED_AT_ONCE)
@@ -181,99 +183,99 @@ class RedisHintRepository(HintRepository):
 
     async def positions(self, channels: Sequence[str]) -> list[tuple[str | None, int]]:
         """Epoch and last offset of many channels at once; None and 0 of one that has not begun."""
-        asked = [key for channel in channels for key in channel_keys(channel)[1:]]
+        names = [key for channel in channels for key in channel_keys(channel)[1:]]
         with answering("asking where channels stand", self._client):
-            found: Any = await self._client.mget(asked) if asked else []
-        pairs = zip(found[::2], found[1::2], strict=True)
+            values: Any = await self._client.mget(names) if names else []
+        pairs = zip(values[::2], values[1::2], strict=True)
         return [(None if epoch is None else epoch.decode(), int(offset or 0)) for epoch, offset in pairs]
 
     async def read(self, channel: str, after: int, count: int) -> list[ChannelEntry]:
         """At most ``count`` entries of a channel after an offset, oldest first."""
         with answering("reading a channel", self._client):
-            found: Any = await self._client.xrange(channel_keys(channel)[0], f"{after + 1}-0", "+", count)
-        return _entries(found)
+            rows: Any = await self._client.xrange(channel_keys(channel)[0], f"{after + 1}-0", "+", count)
+        return _entries(rows)
 
     async def wait(
-        self, places: Mapping[str, ChannelOffset], block_ms: int, new: Collection[str] | None = None
+        self, offsets: Mapping[str, ChannelOffset], block_ms: int, new: Collection[str] | None = None
     ) -> dict[str, list[ChannelEntry]]:
-        """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+        """What comes after the offset in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
 
-        ``new``: those that were not waited for the last time (None: all); ``places`` may change meanwhile.
+        ``new``: those that were not waited for the last time (None: all); ``offsets`` may change meanwhile.
         """
         wait_s = max(1, min(block_ms, LONGEST_BLOCK_MS)) / 1000
-        if not places:
+        if not offsets:
             await asyncio.sleep(wait_s)
             return {}
         give_up_s = time.monotonic() + wait_s
         with answering("waiting on channels", self._waiting):
-            found = await self._read_after({name: places[name] for name in (places if new is None else new)})
-            while not found and (left_s := give_up_s - time.monotonic()) > 0:
-                rung = await self._doorbell.receive(left_s)
-                found, to_read = self._followed(places, rung)
-                found |= await self._read_after(to_read)
-        return found
+            received = await self._read_after({name: offsets[name] for name in (offsets if new is None else new)})
+            while not received and (left_s := give_up_s - time.monotonic()) > 0:
+                notifications = await self._notifications.receive(left_s)
+                received, to_read = self._take_notifications(offsets, notifications)
+                received |= await self._read_after(to_read)
+        return received
 
-    def _followed(
-        self, places: Mapping[str, ChannelOffset], rung: Notifications
+    def _take_notifications(
+        self, offsets: Mapping[str, ChannelOffset], notifications: Notifications
     ) -> tuple[dict[str, list[ChannelEntry]], Mapping[str, ChannelOffset]]:
-        """What rang and follows on the places without a gap; and the channels that have to be read to know.
+        """The entries that follow on the offsets without a gap; and the channels that have to be read to know.
 
-        What rang in another life of the channel is passed over: it is gone, or the reader is about to learn of it.
+        What was sent in another life of the channel is passed over: it is gone, or the reader is about to learn of it.
         """
-        if rung.missed:
+        if notifications.missed:
             self._to_sweep = []
-            return {}, dict(places)
-        found: dict[str, list[ChannelEntry]] = {}
-        to_read = {name: places[name] for name in self._swept(places) if name in places}
-        for (stream, epoch), entries in rung.entries.items():
+            return {}, dict(offsets)
+        received: dict[str, list[ChannelEntry]] = {}
+        to_read = {name: offsets[name] for name in self._swept(offsets) if name in offsets}
+        for (stream, epoch), entries in notifications.entries.items():
             name = stream.decode().removeprefix(CHANNEL_PREFIX)
-            at = places.get(name)
-            if at is None or at.epoch.encode() != epoch:
+            position = offsets.get(name)
+            if position is None or position.epoch.encode() != epoch:
                 continue
-            new = [entry for entry in entries if entry.offset > at.offset]
-            if any(entry.offset != follows for follows, entry in enumerate(new, at.offset + 1)):
-                to_read[name] = at
+            new = [entry for entry in entries if entry.offset > position.offset]
+            if any(entry.offset != expected for expected, entry in enumerate(new, position.offset + 1)):
+                to_read[name] = position
             elif new:
-                found[name] = new
+                received[name] = new
                 to_read.pop(name, None)
-        return found, to_read
+        return received, to_read
 
-    def _swept(self, places: Mapping[str, ChannelOffset]) -> list[str]:
+    def _swept(self, offsets: Mapping[str, ChannelOffset]) -> list[str]:
         """Some of all channels, in turn: often enough that all come up every ``SWEEP_EVERY_S``."""
         now_s = time.monotonic()
-        rounds = 1 + len(places) // CHANNELS_A_QUESTION
+        rounds = 1 + len(offsets) // CHANNELS_A_QUESTION
         if now_s - self._swept_s < SWEEP_EVERY_S / rounds:
             return []
         self._swept_s = now_s
-        self._to_sweep = self._to_sweep or list(places)
-        some, self._to_sweep = self._to_sweep[:CHANNELS_A_QUESTION], self._to_sweep[CHANNELS_A_QUESTION:]
-        return some
+        self._to_sweep = self._to_sweep or list(offsets)
+        batch, self._to_sweep = self._to_sweep[:CHANNELS_A_QUESTION], self._to_sweep[CHANNELS_A_QUESTION:]
+        return batch
 
-    async def _read_after(self, places: Mapping[str, ChannelOffset]) -> dict[str, list[ChannelEntry]]:
-        """What stands after the place in each channel, so many channels a question."""
-        read: dict[str, list[ChannelEntry]] = {}
-        names = list(places)
+    async def _read_after(self, offsets: Mapping[str, ChannelOffset]) -> dict[str, list[ChannelEntry]]:
+        """What stands after the offset in each channel, so many channels a question."""
+        entries_by_channel: dict[str, list[ChannelEntry]] = {}
+        names = list(offsets)
         for start in range(0, len(names), CHANNELS_A_QUESTION):
-            keyed = {channel_keys(name)[0].encode(): name for name in names[start : start + CHANNELS_A_QUESTION]}
-            streams: dict[Any, Any] = {key: f"{places[name].offset}-0" for key, name in keyed.items()}
-            found: Any = await self._waiting.xread(streams, count=ENTRIES_A_WAIT)
-            read |= {keyed[key]: _entries(entries) for key, entries in found or ()}
-        return read
+            names_by_key = {channel_keys(name)[0].encode(): name for name in names[start : start + CHANNELS_A_QUESTION]}
+            streams: dict[Any, Any] = {key: f"{offsets[name].offset}-0" for key, name in names_by_key.items()}
+            rows: Any = await self._waiting.xread(streams, count=ENTRIES_A_WAIT)
+            entries_by_channel |= {names_by_key[key]: _entries(entries) for key, entries in rows or ()}
+        return entries_by_channel
 
-    async def _records(self, ids: Sequence[bytes]) -> list[Found]:
+    async def _records(self, ids: Sequence[bytes]) -> list[Record]:
         async with self._client.pipeline(transaction=False) as pipeline:
             for hint_id in ids:
                 pipeline.hmget(keys.HINT_RECORD.of(hint_id.decode()), DOCUMENT_FIELDS)
-            records: list[Found] = await pipeline.execute()
+            records: list[Record] = await pipeline.execute()
             return records
 
 
-def _expired(found: Found, now_ms: int) -> bool:
-    return found[2] is None or int(found[2]) <= now_ms
+def _expired(record: Record, now_ms: int) -> bool:
+    return record[2] is None or int(record[2]) <= now_ms
 
 
-def _open_documents(records: Iterable[Found], now_ms: int) -> list[Document]:
-    documents = [document_from(found) for found in records if not _expired(found, now_ms)]
+def _open_documents(records: Iterable[Record], now_ms: int) -> list[Document]:
+    documents = [document_from(record) for record in records if not _expired(record, now_ms)]
     return [document for document in documents if document is not None and document["state"] in OPEN_STATES]
 
 
@@ -282,5 +284,5 @@ def newest_first(documents: Iterable[Document]) -> list[Document]:
     return sorted(documents, key=lambda document: (document["created_at"], document["hint_id"]), reverse=True)
 
 
-def _entries(found: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[ChannelEntry]:
-    return [ChannelEntry(offset_of(entry_id), fields[b"e"]) for entry_id, fields in found]
+def _entries(rows: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[ChannelEntry]:
+    return [ChannelEntry(offset_of(entry_id), fields[b"e"]) for entry_id, fields in rows]

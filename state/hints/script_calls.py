@@ -1,4 +1,4 @@
-"""Calls of the hint scripts: cards and moves laid out as keys and arguments, and records read back.
+"""Calls of the hint scripts: new hints and transitions laid out as keys and arguments, and records read back.
 
 In: what ``state/hints/transitions.py`` prepared. Out: calls for ``state/scripts``; owners and documents
 out of what Redis answers. Refused: nothing. The order of keys and arguments is the scripts' own.
@@ -20,17 +20,17 @@ DOCUMENT_FIELDS: Final = ("document", "state", "expires_at_ms")
 _TRANSACTION: Final[msgspec.json.Decoder[str | None]] = msgspec.json.Decoder(str | None)
 
 
-def place_hint_call(card: NewHint, now_ms: int, kept_events: int) -> Call:
+def place_hint_call(hint: NewHint, now_ms: int, kept_events: int) -> Call:
     """Answers ``[1]``, or ``[0]`` when the hint is known already."""
-    owner = card.owner
+    owner = hint.owner
     arguments = (
-        *(now_ms, card.expires_at_ms, fresh_epoch(), kept_events, KEPT_AFTER_EXPIRY_MS),
-        *(card.hint_id, owner.customer_id, msgspec.json.encode(owner.customer_id), owner.desk_id),
-        *(msgspec.json.encode(owner.transaction_id), ",".join(owner.surfaces), card.rank),
-        *(int("desk" in owner.surfaces), int("chatbot" in owner.surfaces), card.may_speak_first),
-        *(card.document, card.event, owner.branch or "", owner.region or ""),
+        *(now_ms, hint.expires_at_ms, fresh_epoch(), kept_events, KEPT_AFTER_EXPIRY_MS),
+        *(hint.hint_id, owner.customer_id, msgspec.json.encode(owner.customer_id), owner.desk_id),
+        *(msgspec.json.encode(owner.transaction_id), ",".join(owner.surfaces), hint.rank),
+        *(int("desk" in owner.surfaces), int("chatbot" in owner.surfaces), hint.may_speak_first),
+        *(hint.document, hint.event, owner.branch or "", owner.region or ""),
     )
-    return Call(TELL, _hint_keys(card.hint_id, owner), arguments)
+    return Call(TELL, _hint_keys(hint.hint_id, owner), arguments)
 
 
 def speak_call(hint_id: str, now_ms: int, kept_events: int) -> Call:
@@ -39,19 +39,19 @@ def speak_call(hint_id: str, now_ms: int, kept_events: int) -> Call:
     return Call(SPEAK, hint_keys, (now_ms, fresh_epoch(), kept_events))
 
 
-def transition_call(move: StateTransition, owner: HintOwner, now_ms: int, kept_events: int) -> Call:
+def transition_call(transition: StateTransition, owner: HintOwner, now_ms: int, kept_events: int) -> Call:
     """Answers ``[1, new state]``, or ``[0, the state it stays in]`` (empty: unknown)."""
     arguments = (
-        *(now_ms, fresh_epoch(), kept_events, move.hint_id, msgspec.json.encode(owner.customer_id)),
-        *(move.wanted, move.cause, int(move.ends), f"|{'|'.join(sorted(move.origins))}|"),
-        *(move.desk_event, move.chatbot_event),
+        *(now_ms, fresh_epoch(), kept_events, transition.hint_id, msgspec.json.encode(owner.customer_id)),
+        *(transition.wanted, transition.cause, int(transition.ends), f"|{'|'.join(sorted(transition.origins))}|"),
+        *(transition.desk_event, transition.chatbot_event),
     )
-    return Call(MOVE, _hint_keys(move.hint_id, owner), arguments)
+    return Call(MOVE, _hint_keys(transition.hint_id, owner), arguments)
 
 
 def deliver_call(hint_ids: Sequence[str]) -> Call:
     """Answers ``[how many were created and are delivered now]``."""
-    return Call(DELIVER, tuple(keys.HINT_RECORD.of(each) for each in hint_ids))
+    return Call(DELIVER, tuple(keys.HINT_RECORD.of(hint_id) for hint_id in hint_ids))
 
 
 def drop_expired_call(customer_id: str, now_ms: int) -> Call:
@@ -64,9 +64,9 @@ def position_call(channel: str) -> Call:
     return Call(POSITION, channel_keys(channel), (fresh_epoch(),))
 
 
-def owner_from(found: Sequence[bytes | None]) -> HintOwner | None:
+def owner_from(values: Sequence[bytes | None]) -> HintOwner | None:
     """The ``OWNER_FIELDS`` of a record; None: there is no such record."""
-    customer, desk, transaction, surfaces, branch, region = found
+    customer, desk, transaction, surfaces, branch, region = values
     if customer is None or desk is None or transaction is None or surfaces is None:
         return None
     return HintOwner(
@@ -79,9 +79,9 @@ def owner_from(found: Sequence[bytes | None]) -> HintOwner | None:
     )
 
 
-def document_from(found: Sequence[bytes | None]) -> dict[str, Any] | None:
+def document_from(values: Sequence[bytes | None]) -> dict[str, Any] | None:
     """The document and state of a record's ``DOCUMENT_FIELDS``; None: there is no such record."""
-    document, state, _ = found
+    document, state, _ = values
     if document is None or state is None:
         return None
     return {**msgspec.json.decode(document), "state": state.decode()}

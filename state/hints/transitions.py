@@ -1,10 +1,10 @@
-"""What is written when a hint is told, spoken or ended: the same for Redis and for the twin in memory.
+"""What is written when a hint is placed, spoken or ended: the same for Redis and for the twin in memory.
 
 In: orders (``PlaceHint``, ``Speak``, ``Retirement``) and changes of state. Out: a ``NewHint`` to be put
 down, or a ``StateTransition`` to be made, with the events that go onto channels already encoded.
-Refused: nothing; whether a move is allowed is looked at where it is made, in one step with it.
+Refused: nothing; whether a transition is allowed is looked at where it is made, in one step with it.
 
-Who is told: a desk of all that happens to its hints; the chatbot channel of a hint when a bot may
+What channels receive: a desk all that happens to its hints; the chatbot channel of a hint when a bot may
 speak first, and of the end of every hint a chatbot can look up.
 """
 
@@ -62,7 +62,7 @@ class NewHint(msgspec.Struct, frozen=True):
 
 
 class StateTransition(msgspec.Struct, frozen=True):
-    """One change of a hint's state, allowed from ``origins``. An empty event is not told.
+    """One change of a hint's state, allowed from ``origins``. An empty event is not published.
 
     ``ends``: it goes from every surface.
     """
@@ -76,13 +76,13 @@ class StateTransition(msgspec.Struct, frozen=True):
     chatbot_event: bytes
 
 
-def new_hint(telling: PlaceHint, now_ms: int) -> NewHint:
-    """What is put down for a hint that is told at ``now_ms``."""
-    hint = telling.hint
+def new_hint(placement: PlaceHint, now_ms: int) -> NewHint:
+    """What is put down for a hint that is placed at ``now_ms``."""
+    hint = placement.hint
     return NewHint(
         hint_id=hint.hint_id,
         owner=HintOwner(
-            hint.customer_id, telling.desk_id, hint.transaction_id, hint.surfaces, hint.branch, hint.region
+            hint.customer_id, placement.desk_id, hint.transaction_id, hint.surfaces, hint.branch, hint.region
         ),
         rank=hint.priority * CREATED_RANGE + hint.created_at_ms,
         expires_at_ms=hint.expires_at_ms,
@@ -93,34 +93,40 @@ def new_hint(telling: PlaceHint, now_ms: int) -> NewHint:
 
 
 def retirement_transition(retirement: Retirement, owner: HintOwner) -> StateTransition:
-    """The move that ends a hint for the cause the engine gives."""
+    """The transition that ends a hint for the cause the engine gives."""
     event = cloud_events.retirement_event(retirement, owner.transaction_id)
     state = cloud_events.ends_as(retirement.cause)
-    return _move(retirement.hint_id, state, retirement.cause, owner, event, event)
+    return _transition(retirement.hint_id, state, retirement.cause, owner, event, event)
 
 
 def state_transition(hint_id: str, state: str, at_ms: int, owner: HintOwner) -> StateTransition:
-    """The move to a state that a desk or bot reports: desks hear the state, bots only that a hint has ended."""
+    """The transition to a state that a desk or bot reports: desks receive the state, bots only that it has ended."""
     change = cloud_events.hint_change(hint_id, owner.customer_id, state, state, at_ms)
     event_type = _STATE_EVENTS.get(state)
-    told = event_type and cloud_events.hint_changed_event(event_type, change, owner.transaction_id)
-    retired = cloud_events.hint_changed_event(cloud_events.HINT_RETIRED, change, owner.transaction_id)
-    return _move(hint_id, state, state, owner, told or None, retired)
+    desk_event = event_type and cloud_events.hint_changed_event(event_type, change, owner.transaction_id)
+    chatbot_event = cloud_events.hint_changed_event(cloud_events.HINT_RETIRED, change, owner.transaction_id)
+    return _transition(hint_id, state, state, owner, desk_event or None, chatbot_event)
 
 
-def _move(
-    hint_id: str, wanted: str, cause: str, owner: HintOwner, desk: dict[str, Any] | None, chatbot: dict[str, Any]
+def _transition(
+    hint_id: str,
+    wanted: str,
+    cause: str,
+    owner: HintOwner,
+    desk_event: dict[str, Any] | None,
+    chatbot_event: dict[str, Any],
 ) -> StateTransition:
     ends = wanted not in OPEN_STATES
-    places = {name: place for name in ("branch", "region") if (place := getattr(owner, name))}
+    for_desk, for_chatbot = "desk" in owner.surfaces, ends and "chatbot" in owner.surfaces
+    attributes = {name: value for name in ("branch", "region") if (value := getattr(owner, name))}
     return StateTransition(
         hint_id=hint_id,
         wanted=wanted,
         cause=cause,
         origins=frozenset(state for state in STATES if may_become(state, wanted)),
         ends=ends,
-        desk_event=msgspec.json.encode({**desk, **places}) if desk and "desk" in owner.surfaces else b"",
-        chatbot_event=msgspec.json.encode(chatbot) if ends and "chatbot" in owner.surfaces else b"",
+        desk_event=msgspec.json.encode({**desk_event, **attributes}) if desk_event and for_desk else b"",
+        chatbot_event=msgspec.json.encode(chatbot_event) if for_chatbot else b"",
     )
 
 

@@ -1,4 +1,4 @@
-"""Hints as the engine writes them: told, spoken and retired, each once, on every surface at once.
+"""Hints as the engine writes them: placed, spoken and retired, each once, on every surface at once.
 
 In: hints with their desk, speaks and retirements, alone or as a list. Out: whether each changed
 anything. Refused: what is known or over already (False); ``StoreUnavailable`` when Redis is away.
@@ -52,11 +52,11 @@ class RedisHintWriter(HintWriter):
     def write(self, orders: Sequence[HintOrder]) -> list[bool]:
         """Carry out ``orders`` in their order; for each, whether it changed anything."""
         changed: list[bool] = []
-        for kind, alike in groupby(orders, type):
-            waiting = list(alike)
-            for start in range(0, len(waiting), ORDERS_A_ROUND):
+        for kind, group in groupby(orders, type):
+            batch = list(group)
+            for start in range(0, len(batch), ORDERS_A_ROUND):
                 with answering(f"writing hints ({kind.__name__})", self._client):
-                    changed += self._run(self._calls(waiting[start : start + ORDERS_A_ROUND], self._now_ms()))
+                    changed += self._run(self._calls(batch[start : start + ORDERS_A_ROUND], self._now_ms()))
         return changed
 
     def _calls(self, orders: list[HintOrder], now_ms: int) -> list[Call | None]:
@@ -79,7 +79,7 @@ class RedisHintWriter(HintWriter):
         with self._client.pipeline(transaction=False) as pipeline:
             for hint_id in hint_ids:
                 pipeline.hmget(keys.HINT_RECORD.of(hint_id), OWNER_FIELDS)
-            owners = [owner_from(found) for found in pipeline.execute()]
+            owners = [owner_from(record) for record in pipeline.execute()]
         return {hint_id: owner for hint_id, owner in zip(hint_ids, owners, strict=True) if owner is not None}
 
     def _run(self, calls: list[Call | None]) -> list[bool]:

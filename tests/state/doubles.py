@@ -263,16 +263,19 @@ class MemoryHintRepository(HintRepository):
         return self._memory.channel(channel).after(after, count)
 
     async def wait(
-        self, places: Mapping[str, ChannelOffset], block_ms: int, new: Collection[str] | None = None
+        self, offsets: Mapping[str, ChannelOffset], block_ms: int, new: Collection[str] | None = None
     ) -> dict[str, list[ChannelEntry]]:
-        """What comes after the place in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
+        """What comes after the offset in each channel; empty when nothing does for ``block_ms`` (at most 2,000).
 
-        ``new``: those that were not waited for the last time (None: all); ``places`` may change meanwhile.
+        ``new``: those that were not waited for the last time (None: all); ``offsets`` may change meanwhile.
         """
         deadline = time.monotonic() + min(block_ms, LONGEST_BLOCK_MS) / 1000
         while True:
-            found = {name: self._memory.channel(name).after(at.offset, ENTRIES_A_WAIT) for name, at in places.items()}
-            found = {name: entries for name, entries in found.items() if entries}
-            if found or time.monotonic() >= deadline:
-                return found
+            entries_by_channel = {
+                name: self._memory.channel(name).after(position.offset, ENTRIES_A_WAIT)
+                for name, position in offsets.items()
+            }
+            entries_by_channel = {name: entries for name, entries in entries_by_channel.items() if entries}
+            if entries_by_channel or time.monotonic() >= deadline:
+                return entries_by_channel
             await asyncio.sleep(POLL_S)
