@@ -6,8 +6,8 @@ there come out too: without the header the time is the event's own, else the mes
 the event's. A message without a value is an entry without bytes, for the engine to refuse.
 Refused: nothing that is there; while Kafka is away nothing new comes, and no end is known.
 
-Where to read on is what the engine says, never the offsets of a consumer group. Messages that Kafka deleted before
-they were read are counted and said, and reading goes on from the first there is.
+Where to read on is what the engine asks for, never the offsets of a consumer group. Messages that Kafka deleted before
+they were read are counted and logged, and reading goes on from the first there is.
 """
 
 import logging
@@ -36,12 +36,12 @@ _DEFAULTS: Final[Options] = {
 
 
 class KafkaBusReader:
-    """The engine's end of one partition. ``lost(count)`` hears of events that were deleted unread."""
+    """The engine's end of one partition. ``lost(count)`` is called for events that were deleted unread."""
 
     def __init__(
         self,
         connection: KafkaConnection,
-        ends: BusOffsets,
+        offsets: BusOffsets,
         topic: str,
         partition: int,
         group: str,
@@ -49,14 +49,14 @@ class KafkaBusReader:
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._connection = connection
-        self._ends = ends
+        self._offsets = offsets
         self._topic = topic
         self._partition = partition
         self._lost = lost
         self._clock_ms = clock_ms
         self._after: str | None = None
         self._next: int | None = None
-        self._astray = False
+        self._is_out_of_range = False
         own: Options = {
             "group.id": group,
             "enable.auto.commit": False,
@@ -65,16 +65,16 @@ class KafkaBusReader:
             "auto.offset.reset": "error",
         }
         self._consumer = connection.consumer(_DEFAULTS, own)
-        self._assigned = False
-        ends.watch(partition)
+        self._is_assigned = False
+        offsets.watch(partition)
 
     def read(self, after: str | None, count: int) -> BusLook:
         """At most ``count`` entries after the offset ``after`` (None for all), at once. Raises KafkaUnavailable."""
-        if not self._assigned or after != self._after:
+        if not self._is_assigned or after != self._after:
             self._assign(None if after is None else int(after) + 1)
             self._after = after
-        if self._astray:
-            self._find_way()
+        if self._is_out_of_range:
+            self._return_to_range()
         entries: list[BusEntry] = []
         for message in self._consumer.consume(count, 0):
             self._take(message, entries)
@@ -83,32 +83,32 @@ class KafkaBusReader:
         return self._look(entries)
 
     def taken(self, position: str) -> None:
-        """Everything up to and with ``position`` is held safely: Kafka is told, for those who look at its lag."""
-        self._ends.held(self._partition, int(position) + 1)
+        """Everything up to and with ``position`` is held safely: it is committed, for those who look at its lag."""
+        self._offsets.held(self._partition, int(position) + 1)
 
     def close(self) -> None:
         """Let go of the partition."""
-        self._ends.forget(self._partition)
+        self._offsets.forget(self._partition)
         self._consumer.unassign()
         # Without close(): there is no group to leave, and it would wait for a broker that is away.
         del self._consumer
 
     def _look(self, entries: list[BusEntry]) -> BusLook:
-        end = self._ends.of(self._partition)
+        end = self._offsets.of(self._partition)
         if end is None or self._next is None:
             return BusLook(entries, None, None)
         waiting = max(0, end.offset - self._next)
         return BusLook(entries, end.asked_ms if waiting == 0 else None, waiting)
 
     def _assign(self, offset: int | None) -> None:
-        where = OFFSET_BEGINNING if offset is None else offset
-        self._consumer.assign([TopicPartition(self._topic, self._partition, where)])
-        self._assigned = True
+        start = OFFSET_BEGINNING if offset is None else offset
+        self._consumer.assign([TopicPartition(self._topic, self._partition, start)])
+        self._is_assigned = True
         self._next = offset
-        self._astray = False
+        self._is_out_of_range = False
 
     def _take(self, message: Message, entries: list[BusEntry]) -> None:
-        """One message, or what Kafka says instead of one."""
+        """One message, or what Kafka reports instead of one."""
         error, offset = message.error(), message.offset()
         if error is None and offset is not None:
             entries.append(self._entry(message, offset))
@@ -117,12 +117,14 @@ class KafkaBusReader:
             # Beyond the last message there may be marks of transactions, which are no messages.
             self._next = offset
         elif error is not None and error.name() in _OUT_OF_RANGE:
-            self._astray = True
+            self._is_out_of_range = True
         elif error is not None:
-            passes = kind_of(error) in _PASSING
-            LOG.log(logging.DEBUG if passes else logging.ERROR, "bus partition %d: %s", self._partition, error.str())
+            is_passing = kind_of(error) in _PASSING
+            LOG.log(
+                logging.DEBUG if is_passing else logging.ERROR, "bus partition %d: %s", self._partition, error.str()
+            )
 
-    def _find_way(self) -> None:
+    def _return_to_range(self) -> None:
         """The offset to read on from is not there: go on from the first that is. Raises KafkaUnavailable."""
         partition = TopicPartition(self._topic, self._partition)
         with self._connection.answering(f"asking what bus partition {self._partition} holds"):

@@ -1,6 +1,6 @@
 """The bus on a Kafka topic: the gateway's end.
 
-In: events. Out: nothing, once the brokers that must have them do (``acks=all``, told by their delivery reports).
+In: events. Out: nothing, once the brokers that must have them do (``acks=all``, known from their delivery reports).
 Refused: events for which there is no room before the broker (``BusFull``: none is kept), and everything while Kafka
 is away (``KafkaUnavailable``), in a bounded time: some of the events may have been kept then. Sending them again
 does no harm, the engine knows them by their ``messageId``.
@@ -27,7 +27,7 @@ LOG: Final = logging.getLogger("zhiyin.kafka")
 DELIVERY_TIMEOUT_MS: Final = 4_000
 """Within this a broker has an event, or the append has failed."""
 
-_PATIENCE_S: Final = DELIVERY_TIMEOUT_MS / 1000 + ANSWER_TIMEOUT_S + 1.0
+_APPEND_TIMEOUT_S: Final = DELIVERY_TIMEOUT_MS / 1000 + ANSWER_TIMEOUT_S + 1.0
 _LOOK_EVERY_S: Final = 0.5
 _SERVE_S: Final = 0.05
 _OPERATION: Final = "adding to the bus"
@@ -35,7 +35,7 @@ BusTrouble = KafkaUnavailable | TopicMismatch | TopicRefused
 
 
 class KafkaBusWriter:
-    """The gateway's end: ``open`` it, ``append``, ``close`` it. A thread of its own hears the delivery reports."""
+    """The gateway's end: ``open`` it, ``append``, ``close`` it. A thread of its own receives the delivery reports."""
 
     def __init__(
         self, connection: KafkaConnection, topics: KafkaTopics, topic: str, partitions: int, max_events: int
@@ -47,9 +47,9 @@ class KafkaBusWriter:
         self._max_events = max_events
         self._producer = self._new_producer()
         self._trouble: BusTrouble | None = connection.unavailable(_OPERATION, "gone", "not reached yet")
-        self._said = False
+        self._is_logged = False
         self._looked = threading.Event()
-        self._broken = False
+        self._is_broken = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="kafka-writer", daemon=True)
 
@@ -63,11 +63,11 @@ class KafkaBusWriter:
         if not events:
             return
         self._check(len(events))
-        under_way = _Append(len(events), asyncio.get_running_loop())
-        self._produce(events, under_way)
+        pending = _Append(len(events), asyncio.get_running_loop())
+        self._produce(events, pending)
         try:
-            async with asyncio.timeout(_PATIENCE_S):
-                error = await under_way.kept
+            async with asyncio.timeout(_APPEND_TIMEOUT_S):
+                error = await pending.kept
         except TimeoutError:
             raise self._failed(self._connection.unavailable(_OPERATION, "slow", "no delivery report")) from None
         if error is not None:
@@ -100,15 +100,15 @@ class KafkaBusWriter:
         if waiting + adding > self._max_events:
             raise BusFull(None, waiting, adding, self._max_events)
 
-    def _produce(self, events: Sequence[OutgoingEvent], under_way: "_Append") -> None:
-        produce, told = self._producer.produce, under_way.told
+    def _produce(self, events: Sequence[OutgoingEvent], pending: "_Append") -> None:
+        produce, on_delivery = self._producer.produce, pending.on_delivery
         for count, event in enumerate(events):
             partition = partition_of(event.customer_id, self._partitions)
             headers: list[tuple[str, str | bytes | None]] = [(TIME_HEADER, b"%d" % event.time_ms)]
             try:
-                produce(self._topic, event.raw, event.customer_id.encode(), partition, told, headers=headers)
+                produce(self._topic, event.raw, event.customer_id.encode(), partition, on_delivery, headers=headers)
             except (BufferError, KafkaException) as error:
-                under_way.cut(len(events) - count, error)
+                pending.cut(len(events) - count, error)
                 return
 
     def _refuse(self, error: Exception) -> NoReturn:
@@ -117,30 +117,30 @@ class KafkaBusWriter:
             raise self._connection.unavailable(_OPERATION, "busy", "no room before it") from error
         cause: KafkaError = error.args[0]
         if cause.fatal():
-            self._broken = True
+            self._is_broken = True
         outage = self._connection.outage(_OPERATION, cause)
         if outage is None:
             raise error
         raise self._failed(outage) from error
 
     def _failed(self, outage: KafkaUnavailable) -> KafkaUnavailable:
-        self._say(outage)
+        self._log_trouble(outage)
         self._trouble = outage
         return outage
 
     def _serve(self) -> None:
-        """The thread: hears delivery reports; while there is trouble looks whether it is over."""
-        look_at = 0.0
+        """The thread: receives delivery reports; while there is trouble looks whether it is over."""
+        look_at_s = 0.0
         while not self._closing.is_set():
             try:
                 self._producer.poll(_SERVE_S)
             except KafkaException:  # a fatal one: the producer has ended
-                self._broken = True
-            if self._broken:
+                self._is_broken = True
+            if self._is_broken:
                 self._renew()
-            if self._trouble is not None and time.monotonic() >= look_at:
+            if self._trouble is not None and time.monotonic() >= look_at_s:
                 self._look()
-                look_at = time.monotonic() + _LOOK_EVERY_S
+                look_at_s = time.monotonic() + _LOOK_EVERY_S
         self._producer.flush(1.0)
 
     def _look(self) -> None:
@@ -148,24 +148,24 @@ class KafkaBusWriter:
             self._topics.ensure()
         except (KafkaUnavailable, TopicMismatch, TopicRefused) as error:
             self._trouble = error
-            self._say(error)
+            self._log_trouble(error)
         else:
             self._trouble = None
-            if self._said:
+            if self._is_logged:
                 LOG.info("Kafka takes events again")
-            self._said = False
+            self._is_logged = False
         self._looked.set()
 
-    def _say(self, trouble: BusTrouble) -> None:
+    def _log_trouble(self, trouble: BusTrouble) -> None:
         """Once, until it is over."""
-        if not self._said:
+        if not self._is_logged:
             LOG.warning("%s; trying on", trouble)
-            self._said = True
+            self._is_logged = True
 
     def _renew(self) -> None:
         """A producer that met a fatal error takes nothing more: another one in its place."""
         LOG.warning("%s: the producer met a fatal error; taking another", _OPERATION)
-        self._broken = False
+        self._is_broken = False
         broken, self._producer = self._producer, self._new_producer()
         broken.purge()
         broken.flush(1.0)
@@ -189,15 +189,15 @@ class _Append:
         self._loop = loop
         self._left = count
         self._error: Exception | None = None
-        self._counting = threading.Lock()
+        self._lock = threading.Lock()
 
-    def told(self, error: KafkaError | None, _: Message) -> None:
+    def on_delivery(self, error: KafkaError | None, _: Message) -> None:
         """One report; from the writer's thread."""
         self.cut(1, None if error is None else KafkaException(error))
 
     def cut(self, count: int, error: Exception | None) -> None:
         """``count`` events less to wait for."""
-        with self._counting:
+        with self._lock:
             self._error = self._error or error
             self._left -= count
             done = self._left == 0

@@ -5,7 +5,7 @@ producers, consumers, admin clients. Refused: options that librdkafka does not t
 their values); what Kafka can't do now is ``KafkaUnavailable``, with why and what to do. Errors that no waiting
 cures pass as they are (``KafkaException``).
 
-librdkafka connects again by itself, for ever. What it writes on the way is logged as debug; an outage is said once,
+librdkafka connects again by itself, for ever. What it writes on the way is logged as debug; an outage is logged once,
 by whoever waits for its end.
 """
 
@@ -76,7 +76,7 @@ _TLS_ALERT: Final = "SSL routines"
 
 _HUNG_UP: Final = "in state APIVERSION_QUERY"
 _SILENCES: Final = frozenset({"gone", "slow"})
-"""Kinds that only say that no answer came; why not, librdkafka may have said before."""
+"""Kinds that only say that no answer came; why not, librdkafka may have reported before."""
 
 
 class KafkaUnavailable(BusUnavailable):
@@ -94,22 +94,26 @@ class KafkaConnection:
     def __init__(self, servers: Sequence[str], options: Sequence[str] = ()) -> None:
         self.address = ",".join(servers)
         self._options: Mapping[str, str] = dict(option.split("=", 1) for option in options)
-        self._heard: tuple[float, KafkaError] | None = None
+        self._last_error: tuple[float, KafkaError] | None = None
         self._hung_up_s: float | None = None
-        self._log = _Quiet(self._overhear)
+        self._log = _DebugLogger(self._on_log_line)
 
     def producer(self, defaults: Options, own: Options) -> Producer:
         """A producer; ``defaults`` may be changed by the settings' options, ``own`` may not."""
-        return self._made(lambda: Producer({**self._config(defaults, own), "error_cb": self._hear}, logger=self._log))
+        return self._new_client(
+            lambda: Producer({**self._config(defaults, own), "error_cb": self._on_error}, logger=self._log)
+        )
 
     def consumer(self, defaults: Options, own: Options) -> Consumer:
         """A consumer, likewise."""
-        return self._made(lambda: Consumer({**self._config(defaults, own), "error_cb": self._hear}, logger=self._log))
+        return self._new_client(
+            lambda: Consumer({**self._config(defaults, own), "error_cb": self._on_error}, logger=self._log)
+        )
 
     def admin(self) -> AdminClient:
         """An admin client; its ``poll`` must be called now and then."""
-        config: Any = {**self._config({}, {}), "error_cb": self._hear}
-        return self._made(lambda: AdminClient(config, logger=self._log))
+        config: Any = {**self._config({}, {}), "error_cb": self._on_error}
+        return self._new_client(lambda: AdminClient(config, logger=self._log))
 
     @contextmanager
     def answering(self, operation: str) -> Iterator[None]:
@@ -128,9 +132,9 @@ class KafkaConnection:
         if kind is None:
             return None
         reason = error.str()
-        heard = self._heard_lately()
-        if kind in _SILENCES and heard is not None:
-            kind, reason = kind_of(heard) or kind, heard.str()
+        last_error = self._recent_error()
+        if kind in _SILENCES and last_error is not None:
+            kind, reason = kind_of(last_error) or kind, last_error.str()
         elif kind in _SILENCES and self._hung_up_s is not None and _is_recent(self._hung_up_s):
             reason = f"{reason}; it hung up on the first request, as one that speaks TLS does when kafka_options do not"
         return self.unavailable(operation, kind, reason)
@@ -142,26 +146,26 @@ class KafkaConnection:
     def _config(self, defaults: Options, own: Options) -> Options:
         return {**_DEFAULTS, **defaults, **self._options, **own, "bootstrap.servers": self.address}
 
-    def _made(self, make: Callable[[], Made]) -> Made:
+    def _new_client(self, make: Callable[[], Made]) -> Made:
         try:
             return make()
         except KafkaException as error:
-            told = error.args[0].str() if isinstance(error.args[0], KafkaError) else str(error)
+            reason = error.args[0].str() if isinstance(error.args[0], KafkaError) else str(error)
             for value in sorted(filter(None, self._options.values()), key=len, reverse=True):
-                told = told.replace(value, "...")
+                reason = reason.replace(value, "...")
             expected = "options and values that librdkafka takes"
             raise ConfigurationError(
-                [Problem("settings", None, variable_of("kafka_options"), told, expected)]
+                [Problem("settings", None, variable_of("kafka_options"), reason, expected)]
             ) from None
 
-    def _hear(self, error: KafkaError) -> None:
+    def _on_error(self, error: KafkaError) -> None:
         if error.name() != "_ALL_BROKERS_DOWN":
-            self._heard = time.monotonic(), error
+            self._last_error = time.monotonic(), error
 
-    def _heard_lately(self) -> KafkaError | None:
-        return self._heard[1] if self._heard is not None and _is_recent(self._heard[0]) else None
+    def _recent_error(self) -> KafkaError | None:
+        return self._last_error[1] if self._last_error is not None and _is_recent(self._last_error[0]) else None
 
-    def _overhear(self, line: str) -> None:
+    def _on_log_line(self, line: str) -> None:
         """A listener that speaks TLS to who does not is no error for librdkafka: it only logs the end."""
         if _HUNG_UP in line and "SSL" not in self._options.get("security.protocol", "").upper():
             self._hung_up_s = time.monotonic()
@@ -178,16 +182,16 @@ def kind_of(error: KafkaError) -> str | None:
     return _KINDS.get(error.name()) or (None if error.name() in _HOPELESS and not error.fatal() else "busy")
 
 
-class _Quiet:
-    """Takes what librdkafka logs: it repeats itself while a server is away. ``overhear`` is given each line."""
+class _DebugLogger:
+    """Takes what librdkafka logs: it repeats itself while a server is away. ``on_line`` receives each line."""
 
-    def __init__(self, overhear: Callable[[str], None]) -> None:
-        self._overhear = overhear
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_log_line = on_line
 
     def log(self, _level: int, message: str, *arguments: object) -> None:
         """As ``logging.Logger.log``."""
         LOG.debug(message, *arguments)
-        self._overhear(message % arguments if arguments else message)
+        self._on_log_line(message % arguments if arguments else message)
 
 
 def client_version() -> str:

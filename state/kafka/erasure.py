@@ -1,4 +1,4 @@
-"""What erasing a customer needs of Kafka: has the engine taken the word, how long do topics keep, and cutting them.
+"""What erasing a customer needs of Kafka: has the engine taken the request, how long do topics keep, and cutting them.
 
 In: topics and partitions. Out: offsets, settings, how many partitions were cut. Refused: nothing; ``KafkaUnavailable``
 while Kafka is away.
@@ -29,27 +29,29 @@ class KafkaErasure:
 
     def end(self, topic: str, partition: int) -> int:
         """The offset of the next message to come. Raises KafkaUnavailable."""
-        where = TopicPartition(topic, partition)
+        topic_partition = TopicPartition(topic, partition)
         with self._connection.answering(_OPERATION):
-            answers = self._client.list_offsets({where: _admin.OffsetSpec.latest()}, request_timeout=_ANSWER_S)
+            answers = self._client.list_offsets(
+                {topic_partition: _admin.OffsetSpec.latest()}, request_timeout=_ANSWER_S
+            )
             return int(next(iter(answers.values())).result().offset)
 
     def taken(self, topic: str, partition: int, group: str) -> int:
-        """The offset up to which the engine said that it holds the partition. Raises KafkaUnavailable."""
+        """The offset up to which the engine confirmed that it holds the partition. Raises KafkaUnavailable."""
         consumer = self._connection.consumer({}, {"group.id": group})
         try:
             with self._connection.answering(_OPERATION):
-                [found] = consumer.committed([TopicPartition(topic, partition)], timeout=_ANSWER_S)
+                [committed] = consumer.committed([TopicPartition(topic, partition)], timeout=_ANSWER_S)
         finally:
             consumer.close()
-        return max(0, int(found.offset))
+        return max(0, int(committed.offset))
 
     def kept_for_ms(self, topics: Sequence[str]) -> dict[str, int]:
         """How long each topic keeps a message, in ms; -1: for ever. Raises KafkaUnavailable."""
-        asked = [_admin.ConfigResource(_admin.ResourceType.TOPIC, topic) for topic in topics]
+        resources = [_admin.ConfigResource(_admin.ResourceType.TOPIC, topic) for topic in topics]
         with self._connection.answering(_OPERATION):
-            answers: Mapping[Any, Any] = self._client.describe_configs(asked, request_timeout=_ANSWER_S)
-            return {each.name: int(answer.result()["retention.ms"].value) for each, answer in answers.items()}
+            answers: Mapping[Any, Any] = self._client.describe_configs(resources, request_timeout=_ANSWER_S)
+            return {resource.name: int(answer.result()["retention.ms"].value) for resource, answer in answers.items()}
 
     def cut(self, offsets: Mapping[tuple[str, int], int]) -> int:
         """Deletes all before an offset of each topic and partition; how many were cut. Raises KafkaUnavailable."""

@@ -62,8 +62,8 @@ class KafkaPages:
         with self._connection.answering(self._operation):
             # All topics: a client that asks for one by its name may have the broker make it.
             topics = self._consumer.list_topics(timeout=PATIENCE_S).topics
-            found = topics[self._topic].partitions if self._topic in topics else ()
-            return {partition: self._ends(partition) for partition in sorted(found)}
+            partitions = topics[self._topic].partitions if self._topic in topics else ()
+            return {partition: self._ends(partition) for partition in sorted(partitions)}
 
     def forwards(self, partition: int, ends: PartitionEnds) -> Iterator[list[TopicMessage]]:
         """The messages between two ends, a page at a time, each from its first. Raises KafkaUnavailable."""
@@ -80,36 +80,38 @@ class KafkaPages:
 
         Raises KafkaUnavailable.
         """
-        found: list[TopicMessage] = []
+        messages: list[TopicMessage] = []
         with self._connection.answering(self._operation):
             self._consumer.assign([TopicPartition(self._topic, partition, first)])
-            give_up = time.monotonic() + PATIENCE_S
-            while time.monotonic() < give_up:
+            give_up_s = time.monotonic() + PATIENCE_S
+            while time.monotonic() < give_up_s:
                 for message in self._consumer.consume(beyond - first, _WAIT_S):
-                    offset, ended = _place(message)
+                    offset, is_end = _offset_of(message)
                     if message.partition() != partition or offset is None:
                         continue
-                    if offset < beyond and not ended:
-                        found.append(TopicMessage(partition, offset, message.timestamp()[1], message.value() or b""))
-                    if offset >= beyond - 1 or ended:
-                        return found
-                    give_up = time.monotonic() + PATIENCE_S
+                    if offset < beyond and not is_end:
+                        messages.append(TopicMessage(partition, offset, message.timestamp()[1], message.value() or b""))
+                    if offset >= beyond - 1 or is_end:
+                        return messages
+                    give_up_s = time.monotonic() + PATIENCE_S
             raise KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT, f"nothing within {PATIENCE_S:g} s"))
 
     def _ends(self, partition: int) -> PartitionEnds:
         """The ends of one partition; a leader that has only just been chosen is asked again."""
-        place = TopicPartition(self._topic, partition)
-        give_up = time.monotonic() + PATIENCE_S
+        topic_partition = TopicPartition(self._topic, partition)
+        give_up_s = time.monotonic() + PATIENCE_S
         while True:
             try:
-                return PartitionEnds(*self._consumer.get_watermark_offsets(place, timeout=PATIENCE_S, cached=False))
+                return PartitionEnds(
+                    *self._consumer.get_watermark_offsets(topic_partition, timeout=PATIENCE_S, cached=False)
+                )
             except KafkaException as error:
-                if kind_of(error.args[0]) != "leaderless" or time.monotonic() > give_up:
+                if kind_of(error.args[0]) != "leaderless" or time.monotonic() > give_up_s:
                     raise
                 time.sleep(_WAIT_S)
 
 
-def _place(message: Message) -> tuple[int | None, bool]:
+def _offset_of(message: Message) -> tuple[int | None, bool]:
     """The offset of a message, or of its partition's end, and whether it is that. Raises KafkaException."""
     error = message.error()
     if error is not None and error.name() != "_PARTITION_EOF":

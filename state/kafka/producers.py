@@ -1,6 +1,6 @@
 """Producers that lose nothing and keep their order; one that has broken is replaced.
 
-In: the way to a Kafka. Out: for each thread a producer of its own, so that it hears its own delivery reports.
+In: the way to a Kafka. Out: for each thread a producer of its own, so that it receives its own delivery reports.
 Refused: options that librdkafka does not take (``ConfigurationError``).
 """
 
@@ -17,7 +17,7 @@ _DEFAULTS: Final[Options] = {"linger.ms": 5, "message.max.bytes": 8_000_000, "qu
 _OWN: Final[Options] = {
     "enable.idempotence": True,
     "acks": "all",
-    # Never given up: it is we who say how long to wait.
+    # Never given up: it is we who decide how long to wait.
     "delivery.timeout.ms": 0,
     # After a failure nothing may be delivered that was to come behind it.
     "enable.gapless.guarantee": True,
@@ -25,7 +25,7 @@ _OWN: Final[Options] = {
 
 
 class TopicProducers:
-    """The producers of a process: one a thread, so that each hears its own delivery reports."""
+    """The producers of a process: one a thread, so that each receives its own delivery reports."""
 
     def __init__(self, connection: KafkaConnection) -> None:
         self.connection = connection
@@ -33,10 +33,10 @@ class TopicProducers:
 
     def mine(self) -> "RenewableProducer":
         """That of the calling thread."""
-        found: RenewableProducer | None = getattr(self._mine, "producer", None)
-        if found is None:
-            found = self._mine.producer = RenewableProducer(self.connection)
-        return found
+        producer: RenewableProducer | None = getattr(self._mine, "producer", None)
+        if producer is None:
+            producer = self._mine.producer = RenewableProducer(self.connection)
+        return producer
 
 
 class RenewableProducer:

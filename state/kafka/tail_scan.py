@@ -52,7 +52,7 @@ class ReadBack:
         self.found: dict[bytes, int] = {}
         self.end = first
         self._connection = connection
-        self._place = TopicPartition(topic, partition, first)
+        self._topic_partition = TopicPartition(topic, partition, first)
         self._operation = f"reading back {topic}, partition {partition}"
         self._consumer = connection.consumer({}, _OWN)
         self._wanted_beyond = beyond
@@ -78,7 +78,9 @@ class ReadBack:
     def _begin(self) -> int:
         """Where the partition ends; reading begins at the first offset wanted that is still there."""
         with self._connection.answering(self._operation):
-            first, beyond = self._consumer.get_watermark_offsets(self._place, timeout=ANSWER_TIMEOUT_S, cached=False)
+            first, beyond = self._consumer.get_watermark_offsets(
+                self._topic_partition, timeout=ANSWER_TIMEOUT_S, cached=False
+            )
         if self.end > beyond:
             LOG.warning(
                 "%s: found its end at offset %d, expected %d or more: the topic was made anew, or has lost its last "
@@ -86,9 +88,9 @@ class ReadBack:
                 *(self._operation, beyond, self.end),
             )
             self.end = first
-        self.end = self._place.offset = max(self.end, first)
+        self.end = self._topic_partition.offset = max(self.end, first)
         if self.end < beyond:
-            self._consumer.assign([self._place])
+            self._consumer.assign([self._topic_partition])
         return beyond if self._wanted_beyond is None else min(beyond, self._wanted_beyond)
 
     def _look(self, beyond: int) -> None:
@@ -120,5 +122,5 @@ class ReadBack:
             self._left_out += 1
 
     def _refuse(self, error: KafkaError) -> NoReturn:
-        known = self._connection.outage(self._operation, error)
-        raise known or self._connection.unavailable(self._operation, "busy", error.str())
+        outage = self._connection.outage(self._operation, error)
+        raise outage or self._connection.unavailable(self._operation, "busy", error.str())

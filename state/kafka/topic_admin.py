@@ -93,34 +93,34 @@ class KafkaTopics:
 
         Raises KafkaUnavailable, TopicMismatch, TopicRefused.
         """
-        found = self._found()
-        missing = [topic for topic in self._wanted if topic.name not in found]
+        leaders = self._leaders()
+        missing = [topic for topic in self._wanted if topic.name not in leaders]
         if missing:
             self._make(missing)
-            found = self._found()
-        return {topic.name: self._checked(topic, found.get(topic.name)) for topic in self._wanted}
+            leaders = self._leaders()
+        return {topic.name: self._checked(topic, leaders.get(topic.name)) for topic in self._wanted}
 
     def survey(self) -> Survey:
         """What is there, whatever it should be. Raises KafkaUnavailable."""
         cluster = self._cluster()
-        return Survey(len(cluster.brokers), {name: len(leaders) for name, leaders in self._among(cluster).items()})
+        return Survey(len(cluster.brokers), {name: len(leaders) for name, leaders in self._leaders_in(cluster).items()})
 
-    def _found(self) -> dict[str, dict[int, int]]:
+    def _leaders(self) -> dict[str, dict[int, int]]:
         """The leader of each partition of those that are there."""
-        return self._among(self._cluster())
+        return self._leaders_in(self._cluster())
 
     def _cluster(self) -> ClusterMetadata:
         with self._connection.answering("asking for topics"):
             try:
                 # All topics: a client that asks for one by its name may have the broker make it, of any size.
-                found = self._admin.list_topics(timeout=self._answer_s)
+                cluster = self._admin.list_topics(timeout=self._answer_s)
             except KafkaException:
                 self._take_another_if_stuck()
                 raise
             finally:
                 self._admin.poll(0)  # brings what librdkafka has to say
         self._failing_since_s = None
-        return found
+        return cluster
 
     def _take_another_if_stuck(self) -> None:
         """A client that met a broker that hung may get no answer ever after, when others do."""
@@ -130,20 +130,20 @@ class KafkaTopics:
         elif now_s - self._failing_since_s > _STUCK_AFTER_S:
             self._admin, self._failing_since_s = self._connection.admin(), now_s
 
-    def _among(self, cluster: ClusterMetadata) -> dict[str, dict[int, int]]:
+    def _leaders_in(self, cluster: ClusterMetadata) -> dict[str, dict[int, int]]:
         names = {topic.name for topic in self._wanted}
         return {
-            name: {number: each.leader for number, each in topic.partitions.items()}
+            name: {number: partition.leader for number, partition in topic.partitions.items()}
             for name, topic in cluster.topics.items()
             if name in names and topic.partitions
         }
 
     def _make(self, missing: Sequence[WantedTopic]) -> None:
-        made = [topic.new() for topic in missing]
-        for name, done in self._admin.create_topics(made, request_timeout=self._answer_s).items():
+        new_topics = [topic.new() for topic in missing]
+        for name, future in self._admin.create_topics(new_topics, request_timeout=self._answer_s).items():
             with self._connection.answering(f"making topic {name}"):
                 try:
-                    done.result()
+                    future.result()
                 except KafkaException as error:
                     if error.args[0].name() == "TOPIC_ALREADY_EXISTS":
                         continue
@@ -156,8 +156,8 @@ class KafkaTopics:
             raise self._connection.unavailable("asking for topics", "incomplete", f"no topic {wanted.name} yet")
         if wanted.exact and len(leaders) != wanted.partitions:
             raise TopicMismatch(wanted.name, len(leaders), wanted.partitions, wanted.setting)
-        without = ", ".join(str(number) for number, leader in sorted(leaders.items()) if leader == _NO_LEADER)
-        if without:
-            reason = f"topic {wanted.name}, partitions {without}"
+        leaderless = ", ".join(str(number) for number, leader in sorted(leaders.items()) if leader == _NO_LEADER)
+        if leaderless:
+            reason = f"topic {wanted.name}, partitions {leaderless}"
             raise self._connection.unavailable("asking for topics", "leaderless", reason)
         return len(leaders)

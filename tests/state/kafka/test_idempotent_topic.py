@@ -16,7 +16,7 @@ from confluent_kafka.admin._resource import ResourceType
 from operators.support.snapshot_codec import StateUnreadable
 from state.kafka import idempotent_topic, tail_scan
 from state.kafka.connection import KafkaConnection, KafkaUnavailable
-from state.kafka.idempotent_topic import FORMAT, MOST_IN_A_PLACE, IdempotentPartition, TopicDocument, TopicPosition
+from state.kafka.idempotent_topic import FORMAT, MOST_IN_A_POSITION, IdempotentPartition, TopicDocument, TopicPosition
 from state.kafka.producers import TopicProducers
 from state.kafka.tail_scan import ReadBack, digest_of
 from tests.kafka.broker import KafkaBroker
@@ -130,7 +130,7 @@ def test_many_that_are_awaited_are_kept_by_where_they_stand(
     opened: Opened, kafka_servers: str, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tail_scan, "MESSAGES_A_LOOK", 100)
-    many = 2 * MOST_IN_A_PLACE
+    many = 2 * MOST_IN_A_POSITION
     first = opened()
     kept = tell(first, 0)
     tell(first, 1, 2)
