@@ -1,7 +1,7 @@
 """Journey maps in Redis: the panes of each journey, as the engine has them.
 
-In: panes as the engine packs them. Out: for the gateway, the panes of a window, and when the newest move was.
-Refused: ``StoreUnavailable`` when Redis is away; the same words may then be written again, for a pane says all it is.
+In: panes as the engine packs them. Out: for the gateway, the panes of a window, and when the newest transition was.
+Refused: ``StoreUnavailable`` when Redis is away; the same changes may then be written again, for a pane says all it is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,18 +23,18 @@ class JourneyMapWriter:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def write(self, words: Sequence[MapChanged | JourneyKnown]) -> None:
+    def write(self, changes: Sequence[MapChanged | JourneyKnown]) -> None:
         """What has changed, all at once. Raises StoreUnavailable."""
         with answering("writing journey maps", self._client), self._client.pipeline(transaction=True) as pipeline:
-            for word in words:
-                if isinstance(word, JourneyKnown):
-                    pipeline.hset(keys.JOURNEYS.of(), word.journey, msgspec.json.encode(word.document))
+            for change in changes:
+                if isinstance(change, JourneyKnown):
+                    pipeline.hset(keys.JOURNEYS.of(), change.journey, msgspec.json.encode(change.document))
                     continue
-                key = keys.JOURNEY_MAP.of(word.journey)
-                fields: dict[Any, Any] = {**word.panes, NEWEST: word.newest_ms}
+                key = keys.JOURNEY_MAP.of(change.journey)
+                fields: dict[Any, Any] = {**change.panes, NEWEST: change.newest_ms}
                 pipeline.hset(key, mapping=fields)
-                if word.gone:
-                    pipeline.hdel(key, *word.gone)
+                if change.gone:
+                    pipeline.hdel(key, *change.gone)
             pipeline.execute()
 
 
@@ -47,18 +47,18 @@ class JourneyMaps:
     async def journeys(self) -> dict[str, dict[str, Any]]:
         """The journeys that somebody has begun, by name, as the engine knows them. Raises StoreUnavailable."""
         with answering("reading journeys", self._client):
-            found: Any = await self._client.hgetall(keys.JOURNEYS.of())
-        return {name.decode(): msgspec.json.decode(document) for name, document in sorted(found.items())}
+            documents: Any = await self._client.hgetall(keys.JOURNEYS.of())
+        return {name.decode(): msgspec.json.decode(document) for name, document in sorted(documents.items())}
 
     async def newest_ms(self, journeys: Iterable[str]) -> dict[str, int]:
-        """When the newest move of each journey was; journeys without any are left out. Raises StoreUnavailable."""
+        """When the newest transition of each journey was; others are left out. Raises StoreUnavailable."""
         names = list(journeys)
         with answering("reading journey maps", self._client):
             async with self._client.pipeline(transaction=False) as pipeline:
                 for name in names:
                     pipeline.hget(keys.JOURNEY_MAP.of(name), NEWEST)
-                found: list[Any] = await pipeline.execute()
-        return {name: int(newest) for name, newest in zip(names, found, strict=True) if newest is not None}
+                values: list[Any] = await pipeline.execute()
+        return {name: int(newest) for name, newest in zip(names, values, strict=True) if newest is not None}
 
     async def panes(self, journey: str, window: Window, newest_ms: int) -> dict[PaneKey, Pane]:
         """The panes of a journey that a window holds which ends at ``newest_ms``. Raises StoreUnavailable."""

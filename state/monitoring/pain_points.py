@@ -1,7 +1,7 @@
 """Pain points in Redis: one JSON document each, and what happened to them as CloudEvents for other systems.
 
-In: the engine's words. Out: the documents for the gateway, those that cost most first. Refused: ``StoreUnavailable``
-when Redis is away; the same words may then be written again, for each event is written once by its id.
+In: the engine's changes. Out: the documents for the gateway, those that cost most first. Refused: ``StoreUnavailable``
+when Redis is away; the same changes may then be written again, for each event is written once by its id.
 """
 
 from collections.abc import Sequence
@@ -25,17 +25,19 @@ class PainPointWriter:
         self._client = client
         self._kept_facts = kept_facts
 
-    def write(self, words: Sequence[PainPointChanged]) -> None:
+    def write(self, changes: Sequence[PainPointChanged]) -> None:
         """The documents as they are now, then what happened, each once. Raises StoreUnavailable."""
         documents: dict[Any, Any] = {
-            each.point.id: msgspec.json.encode(pain_point_document(each.point)) for each in words
+            change.point.id: msgspec.json.encode(pain_point_document(change.point)) for change in changes
         }
         with answering("writing pain points", self._client):
             self._client.hset(keys.PAIN_POINTS.of(), mapping=documents)
-        events = [pain_point_event(each.point, each.word, each.at_ms) for each in words if each.word is not None]
-        writings = [StreamEntry(event["id"], msgspec.json.encode(event)) for event in events]
-        if writings:
-            append_once(self._client, keys.FACTS, writings, self._kept_facts)
+        events = [
+            pain_point_event(change.point, change.word, change.at_ms) for change in changes if change.word is not None
+        ]
+        entries = [StreamEntry(event["id"], msgspec.json.encode(event)) for event in events]
+        if entries:
+            append_once(self._client, keys.FACTS, entries, self._kept_facts)
 
 
 class PainPoints:
@@ -47,16 +49,16 @@ class PainPoints:
     async def all(self) -> list[dict[str, Any]]:
         """All documents, by customers lost a week, the active before the rest. Raises StoreUnavailable."""
         with answering("reading pain points", self._client):
-            found: Any = await self._client.hvals(keys.PAIN_POINTS.of())
-        return sorted(map(msgspec.json.decode, found), key=_rank)
+            documents: Any = await self._client.hvals(keys.PAIN_POINTS.of())
+        return sorted(map(msgspec.json.decode, documents), key=_rank)
 
     async def one(self, pain_point_id: str) -> dict[str, Any] | None:
         """One document; None: unknown. Raises StoreUnavailable."""
         with answering("reading a pain point", self._client):
-            found: Any = await self._client.hget(keys.PAIN_POINTS.of(), pain_point_id)
-        return None if found is None else msgspec.json.decode(found)
+            document: Any = await self._client.hget(keys.PAIN_POINTS.of(), pain_point_id)
+        return None if document is None else msgspec.json.decode(document)
 
 
 def _rank(document: dict[str, Any]) -> tuple[bool, float, float, str]:
-    strongest = max((each["found"] - each["usual"] for each in document["symptoms"]), default=0.0)
+    strongest = max((symptom["found"] - symptom["usual"] for symptom in document["symptoms"]), default=0.0)
     return document["state"] not in ("open", "assigned"), -document["lost_a_week"], -strongest, document["id"]
