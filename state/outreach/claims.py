@@ -76,22 +76,22 @@ class OutreachRepository:
     async def version(self) -> int:
         """A number that changes with the list."""
         with answering("asking whether the outreach list has changed", self._client):
-            found: Any = await self._client.get(keys.OUTREACH_VERSION.of())
-        return int(found or 0)
+            version: Any = await self._client.get(keys.OUTREACH_VERSION.of())
+        return int(version or 0)
 
     async def page(self, journey: str | None, after: ListPosition | None, count: int, now_ms: int) -> Page:
         """At most ``count`` entries of one journey, or of all, behind ``after``."""
         key = keys.OUTREACH.of() if journey is None else keys.OUTREACH_JOURNEY.of(journey)
-        found: list[dict[str, Any]] = []
+        entries: list[dict[str, Any]] = []
         with answering("reading the outreach list", self._client):
-            places = await self._behind(key, after, count)
-            while places:
-                found += await self._open(key, [each.outreach_id for each in places], now_ms)
-                after = places[-1]
-                places = await self._behind(key, after, max(1, count - len(found)))
-                if len(found) == count:
+            positions = await self._behind(key, after, count)
+            while positions:
+                entries += await self._open(key, [position.outreach_id for position in positions], now_ms)
+                after = positions[-1]
+                positions = await self._behind(key, after, max(1, count - len(entries)))
+                if len(entries) == count:
                     break
-        return Page(found, after if places else None)
+        return Page(entries, after if positions else None)
 
     async def whose(self, outreach_id: str) -> EntryOwner | None:
         """Whom an entry is about, open or over; None: unknown."""
@@ -103,44 +103,44 @@ class OutreachRepository:
         return EntryOwner(customer.decode(), journey.decode(), msgspec.json.decode(document))
 
     async def places(self, customer_ids: Sequence[str]) -> list[tuple[str | None, str | None]]:
-        """The branch and region of each customer, as far as anybody has said."""
+        """The branch and region of each customer, as far as they are known."""
         with answering("asking whose customers are", self._client):
             async with self._client.pipeline(transaction=False) as pipeline:
-                for each in customer_ids:
-                    pipeline.hmget(keys.BELONGS.of(each), ("branch", "region"))
-                found: list[Sequence[bytes | None]] = await pipeline.execute()
-        return [(_text(branch), _text(region)) for branch, region in found]
+                for customer_id in customer_ids:
+                    pipeline.hmget(keys.BELONGS.of(customer_id), ("branch", "region"))
+                rows: list[Sequence[bytes | None]] = await pipeline.execute()
+        return [(_text(branch), _text(region)) for branch, region in rows]
 
     async def claim(self, outreach_id: str, agent: str, now_ms: int) -> Claim:
         """Claim an entry for the lease it names, or renew one's own claim."""
         with answering("claiming an entry of the outreach list", self._client):
             call = Call(OUTREACH_CLAIM, (*_claim_keys(outreach_id), keys.DO_NOT_CALL.of()), (now_ms, agent))
-            what, detail, until_ms = await run_async(self._client, call)
-        refused = None if what.decode() in CLAIMED else what.decode()
-        return Claim(refused, detail.decode(), int(until_ms), what == b"renewed")
+            answer, detail, until_ms = await run_async(self._client, call)
+        refused = None if answer.decode() in CLAIMED else answer.decode()
+        return Claim(refused, detail.decode(), int(until_ms), answer == b"renewed")
 
     async def release(self, outreach_id: str, agent: str, now_ms: int) -> str:
         """Give one's claim back: ``released``, ``free`` (nobody's), ``taken`` (another's) or ``unknown``."""
         with answering("releasing an entry of the outreach list", self._client):
             call = Call(OUTREACH_RELEASE, _claim_keys(outreach_id), (now_ms, agent))
-            (what,) = await run_async(self._client, call)
-        return str(what.decode())
+            (answer,) = await run_async(self._client, call)
+        return str(answer.decode())
 
-    async def end(self, outreach_id: str, whose: EntryOwner, agent: str, outcome: str, now_ms: int) -> Ending:
+    async def end(self, outreach_id: str, owner: EntryOwner, agent: str, outcome: str, now_ms: int) -> Ending:
         """Note what came of a call; the entry goes from the list."""
-        touched = (*list_keys(outreach_id, whose.customer_id, whose.journey), keys.DO_NOT_CALL.of())
+        touched_keys = (*list_keys(outreach_id, owner.customer_id, owner.journey), keys.DO_NOT_CALL.of())
         with answering("noting the outcome of a call", self._client):
-            call = Call(OUTREACH_OUTCOME, touched, (now_ms, agent, outreach_id, whose.customer_id, outcome))
-            what, detail = await run_async(self._client, call)
-        refused = None if what in (b"noted", b"again") else what.decode()
-        return Ending(refused, detail.decode(), what == b"noted")
+            call = Call(OUTREACH_OUTCOME, touched_keys, (now_ms, agent, outreach_id, owner.customer_id, outcome))
+            answer, detail = await run_async(self._client, call)
+        refused = None if answer in (b"noted", b"again") else answer.decode()
+        return Ending(refused, detail.decode(), answer == b"noted")
 
     async def forbid(self, customer_id: str) -> bool:
         """No calls to this customer from now on; what is open of them goes. False: it was so before."""
         with answering("noting that a customer wants no calls", self._client):
             added: Any = await self._client.sadd(keys.DO_NOT_CALL.of(), customer_id)
             members: Any = await self._client.smembers(keys.OUTREACH_CUSTOMER.of(customer_id))
-            for outreach_id in sorted(each.decode() for each in members):
+            for outreach_id in sorted(member.decode() for member in members):
                 (journey,) = await self._fields(keys.OUTREACH_RECORD.of(outreach_id), ("journey",))
                 name = "" if journey is None else journey.decode()
                 await run_async(self._client, end_call(outreach_id, customer_id, name, "do_not_call"))
@@ -152,39 +152,39 @@ class OutreachRepository:
             removed: Any = await self._client.srem(keys.DO_NOT_CALL.of(), customer_id)
         return bool(removed)
 
-    async def _behind(self, key: str, place: ListPosition | None, count: int) -> list[ListPosition]:
-        """Places of equal rank come in falling order of their ids, as Redis gives them."""
-        top = "+inf" if place is None else str(place.rank)
-        found: list[ListPosition] = []
+    async def _behind(self, key: str, after: ListPosition | None, count: int) -> list[ListPosition]:
+        """Positions of equal rank come in falling order of their ids, as Redis gives them."""
+        top = "+inf" if after is None else str(after.rank)
+        behind: list[ListPosition] = []
         offset = 0
-        while not found:
+        while not behind:
             rows: Any = await self._client.zrevrangebyscore(key, top, "-inf", offset, count + 1, withscores=True)
-            places = [ListPosition(int(rank), member.decode()) for member, rank in rows]
-            found = [each for each in places if place is None or _is_behind(each, place)]
+            positions = [ListPosition(int(rank), member.decode()) for member, rank in rows]
+            behind = [position for position in positions if after is None or _is_behind(position, after)]
             offset += len(rows)
             if len(rows) <= count:
                 break
-        return found[:count]
+        return behind[:count]
 
     async def _open(self, key: str, ids: Sequence[str], now_ms: int) -> list[dict[str, Any]]:
         async with self._client.pipeline(transaction=False) as pipeline:
-            for each in ids:
-                pipeline.hmget(keys.OUTREACH_RECORD.of(each), FIELDS)
+            for outreach_id in ids:
+                pipeline.hmget(keys.OUTREACH_RECORD.of(outreach_id), FIELDS)
             records: list[Sequence[bytes | None]] = await pipeline.execute()
-        gone = [each for each, found in zip(ids, records, strict=True) if found[0] is None]
-        if gone:
-            await self._client.zrem(key, *gone)
-        documents = [_document(found, now_ms) for found in records]
-        return [each for each in documents if each is not None]
+        missing = [outreach_id for outreach_id, record in zip(ids, records, strict=True) if record[0] is None]
+        if missing:
+            await self._client.zrem(key, *missing)
+        documents = [_document(record, now_ms) for record in records]
+        return [outreach_id for outreach_id in documents if outreach_id is not None]
 
     async def _fields(self, record: str, names: Sequence[str]) -> Sequence[bytes | None]:
-        found: Any = await self._client.hmget(record, names)
-        return list(found)
+        values: Any = await self._client.hmget(record, names)
+        return list(values)
 
 
-def _document(found: Sequence[bytes | None], now_ms: int) -> dict[str, Any] | None:
+def _document(record: Sequence[bytes | None], now_ms: int) -> dict[str, Any] | None:
     """An entry with who has claimed it; None where it is over."""
-    document, state, expires_at_ms, claimed_by, claimed_until_ms = found
+    document, state, expires_at_ms, claimed_by, claimed_until_ms = record
     if document is None or state != b"open" or int(expires_at_ms or 0) <= now_ms:
         return None
     is_held = claimed_by is not None and int(claimed_until_ms or 0) > now_ms
@@ -195,13 +195,13 @@ def _document(found: Sequence[bytes | None], now_ms: int) -> dict[str, Any] | No
     }
 
 
-def _text(found: bytes | None) -> str | None:
-    return None if found is None else found.decode()
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()
 
 
 def _claim_keys(outreach_id: str) -> tuple[str, str]:
     return keys.OUTREACH_RECORD.of(outreach_id), keys.OUTREACH_VERSION.of()
 
 
-def _is_behind(each: ListPosition, place: ListPosition) -> bool:
-    return (each.rank, each.outreach_id) < (place.rank, place.outreach_id)
+def _is_behind(position: ListPosition, other: ListPosition) -> bool:
+    return (position.rank, position.outreach_id) < (other.rank, other.outreach_id)

@@ -3,7 +3,7 @@
 In: ``CallFirst`` and ``NoCall`` in their order, the time in epoch milliseconds. Out: for each, whether it changed
 anything. Refused: what is known or over already (False); ``StoreUnavailable`` when Redis is away.
 
-Every word may be written again after an error. A customer who wants no calls is not listed, whatever the word.
+Every change may be written again after an error. A customer who wants no calls is not listed, whatever the change.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from state.redis.connections import Client, answering
 from state.redis.scripts import OUTREACH_END, OUTREACH_LIST, Call, run
 
 KEPT_AFTER_EXPIRY_MS: Final = 86_400_000
-WORDS_A_ROUND: Final = 500
+CHANGES_A_ROUND: Final = 500
 NEED_STEPS: Final = 1_000
 CREATED_RANGE: Final = 2**42
 """Epoch milliseconds below it end in the year 2109; with it a rank fits into a sorted set's 53 bits."""
@@ -30,19 +30,19 @@ class OutreachWriter:
         self._client = client
         self._now_ms = now_ms
 
-    def write(self, words: Sequence[CallFirst | NoCall]) -> list[bool]:
-        """Carry out ``words`` in their order; for each, whether it changed anything. Raises StoreUnavailable."""
+    def write(self, changes: Sequence[CallFirst | NoCall]) -> list[bool]:
+        """Carry out ``changes`` in their order; for each, whether it changed anything. Raises StoreUnavailable."""
         changed: list[bool] = []
-        for some in _batched(words):
+        for batch in _batched(changes):
             with answering("writing the outreach list", self._client):
-                answers = run(self._client, [self._call(each) for each in some])
+                answers = run(self._client, [self._call(change) for change in batch])
             changed += [bool(answer[0]) for answer in answers]
         return changed
 
-    def _call(self, word: CallFirst | NoCall) -> Call:
-        if isinstance(word, CallFirst):
-            return _list_call(word.entry, self._now_ms())
-        return end_call(word.outreach_id, word.customer_id, word.journey, word.cause)
+    def _call(self, change: CallFirst | NoCall) -> Call:
+        if isinstance(change, CallFirst):
+            return _list_call(change.entry, self._now_ms())
+        return end_call(change.outreach_id, change.customer_id, change.journey, change.cause)
 
 
 def rank_of(entry: OutreachEntry) -> int:
@@ -67,14 +67,14 @@ def end_call(outreach_id: str, customer_id: str, journey: str, cause: str) -> Ca
 
 
 def _list_call(entry: OutreachEntry, now_ms: int) -> Call:
-    touched = (*list_keys(entry.outreach_id, entry.customer_id, entry.journey), keys.DO_NOT_CALL.of())
+    touched_keys = (*list_keys(entry.outreach_id, entry.customer_id, entry.journey), keys.DO_NOT_CALL.of())
     arguments = (
         *(now_ms, entry.expires_at_ms, KEPT_AFTER_EXPIRY_MS),
         *(entry.outreach_id, entry.customer_id, entry.journey, rank_of(entry), entry.lease_ms),
         msgspec.json.encode(outreach_document(entry)),
     )
-    return Call(OUTREACH_LIST, touched, arguments)
+    return Call(OUTREACH_LIST, touched_keys, arguments)
 
 
-def _batched(words: Sequence[CallFirst | NoCall]) -> list[Sequence[CallFirst | NoCall]]:
-    return [words[start : start + WORDS_A_ROUND] for start in range(0, len(words), WORDS_A_ROUND)]
+def _batched(changes: Sequence[CallFirst | NoCall]) -> list[Sequence[CallFirst | NoCall]]:
+    return [changes[start : start + CHANGES_A_ROUND] for start in range(0, len(changes), CHANGES_A_ROUND)]
