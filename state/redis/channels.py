@@ -1,4 +1,4 @@
-"""Channels: what a desk or the chatbot is told, in order, under offsets without gaps.
+"""Channels: what a desk or the chatbot receives, in order, under offsets without gaps.
 
 In: a channel's name (``desk:ID`` or ``chatbot``). Out: its keys, and the records a reader gets.
 Refused: nothing. A reader that comes back compares its epoch and offset with ``ChannelPosition``:

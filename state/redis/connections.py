@@ -75,7 +75,7 @@ _KINDS: Final = {
     "NOPERM": "refused",
 }
 # Redis 6.2 wraps what a script met in a sentence of its own: the word can stand anywhere in the text.
-_WORD: Final = re.compile(rf"(?<![A-Za-z])({'|'.join(_KINDS)})(?![A-Za-z])")
+_ERROR_CODE: Final = re.compile(rf"(?<![A-Za-z])({'|'.join(_KINDS)})(?![A-Za-z])")
 
 
 def connect(url: str) -> Client:
@@ -131,9 +131,9 @@ def answering(
 
 def outage(error: Exception) -> str | None:
     """Why Redis can't answer now, as one of the kinds of ``StoreUnavailable``; None: waiting won't help."""
-    found = _WORD.search(f"{getattr(error, 'status_code', '')} {error}")
-    if isinstance(error, RedisError) and found is not None:
-        return _KINDS[found[1]]
+    match = _ERROR_CODE.search(f"{getattr(error, 'status_code', '')} {error}")
+    if isinstance(error, RedisError) and match is not None:
+        return _KINDS[match[1]]
     if isinstance(error, NoAnswer | TimeoutError):
         return "slow"
     return "gone" if isinstance(error, BrokenConnection | OSError) else None

@@ -62,7 +62,7 @@ class Needles:
         self._whole = {self.customer}
         self._own: list[bytes] = []
         spellings = {json.dumps(customer_id, ensure_ascii=False), json.dumps(customer_id)}
-        nested = {json.dumps(each, ensure_ascii=False)[1:-1] for each in spellings}
+        nested = {json.dumps(spelling, ensure_ascii=False)[1:-1] for spelling in spellings}
         values = "|".join(map(re.escape, sorted(spellings | nested)))
         self._named = re.compile(rf'"(?:{"|".join(NAMES)})\\?"\s*:\s*(?:{values})'.encode("utf-8", "surrogatepass"))
 
@@ -77,7 +77,7 @@ class Needles:
 
     def are_named_in(self, document: bytes) -> bool:
         """Whether ``document`` is about him, or about a hint or call of his."""
-        return any(each in document for each in self._own) or self._named.search(document) is not None
+        return any(own_id in document for own_id in self._own) or self._named.search(document) is not None
 
 
 def erase_in_redis(client: Client, customer_id: str) -> ErasedCounts:
@@ -86,8 +86,8 @@ def erase_in_redis(client: Client, customer_id: str) -> ErasedCounts:
     with answering("erasing a customer", client):
         _take_records(client, needles, taken)
         for kind, take in _TAKERS.items():
-            for found in _all_keys(client, kind):
-                _take(client, found, take, needles, taken)
+            for key in _all_keys(client, kind):
+                _take(client, key, take, needles, taken)
     return taken
 
 
@@ -101,14 +101,14 @@ def _all_keys(client: Client, kind: str) -> Iterator[bytes]:
 
 
 def _take_records(client: Client, needles: Needles, taken: ErasedCounts) -> None:
-    """A hint's or call's record says whose it is; its id is then looked for as well."""
-    found = (key for key in _all_keys(client, "hash") if not key.startswith(_NAMED))
-    while together := list(islice(found, KEYS_A_LOOK)):
-        with client.pipeline(transaction=False) as asked:
-            for key in together:
-                asked.hget(key.decode(), RECORD_FIELD.decode())
-            owners: list[Any] = asked.execute()
-        for key in (key for key, owner in zip(together, owners, strict=True) if owner == needles.customer):
+    """A hint's or call's record holds whose it is; its id is then looked for as well."""
+    hash_keys = (key for key in _all_keys(client, "hash") if not key.startswith(_NAMED))
+    while batch := list(islice(hash_keys, KEYS_A_LOOK)):
+        with client.pipeline(transaction=False) as pipeline:
+            for key in batch:
+                pipeline.hget(key.decode(), RECORD_FIELD.decode())
+            owners: list[Any] = pipeline.execute()
+        for key in (key for key, owner in zip(batch, owners, strict=True) if owner == needles.customer):
             needles.also(key.rpartition(b":")[2])
             taken[_kind(key)] += int(client.unlink(key))
 
@@ -148,7 +148,7 @@ def _sorted_set(client: Client, key: bytes, needles: Needles) -> int:
 
 def _list(client: Client, key: bytes, needles: Needles) -> int:
     members: Any = client.lrange(key, 0, -1)
-    return sum(int(client.lrem(key, 0, member)) for member in {each for each in members if needles.are_in(each)})
+    return sum(int(client.lrem(key, 0, member)) for member in set(filter(needles.are_in, members)))
 
 
 def _stream(client: Client, key: bytes, needles: Needles) -> int:
@@ -194,5 +194,5 @@ def rewrite_append_only_file(client: Client) -> bool:
 def is_rewriting(client: Client) -> bool:
     """Whether the append-only file is being written anew, or is going to be. Raises StoreUnavailable."""
     with answering("rewriting the append-only file", client):
-        found: Any = client.info("persistence")
-    return bool(found.get("aof_rewrite_in_progress") or found.get("aof_rewrite_scheduled"))
+        persistence: Any = client.info("persistence")
+    return bool(persistence.get("aof_rewrite_in_progress") or persistence.get("aof_rewrite_scheduled"))

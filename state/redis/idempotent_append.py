@@ -25,17 +25,17 @@ class StreamEntry(msgspec.Struct, frozen=True):
     document: bytes
 
 
-def append_once(client: Client, stream: keys.RedisKey, writings: Sequence[StreamEntry], kept: int) -> int:
+def append_once(client: Client, stream: keys.RedisKey, entries: Sequence[StreamEntry], kept: int) -> int:
     """Add what is new to ``stream``, in order; keep about the newest ``kept`` of all.
 
     Returns how many were new. Raises StoreUnavailable; the same list may then be written again.
     """
-    parts = [writings[start : start + DOCUMENTS_A_CALL] for start in range(0, len(writings), DOCUMENTS_A_CALL)]
+    batches = [entries[start : start + DOCUMENTS_A_CALL] for start in range(0, len(entries), DOCUMENTS_A_CALL)]
     with answering(f"writing to {stream.pattern}", client):
-        return sum(run(client, (_call(stream, part, kept),))[0][0] for part in parts)
+        return sum(run(client, (_call(stream, batch, kept),))[0][0] for batch in batches)
 
 
-def _call(stream: keys.RedisKey, part: Sequence[StreamEntry], kept: int) -> Call:
-    marks = [keys.TOLD.of(writing.id) for writing in part]
-    documents = [writing.document for writing in part]
+def _call(stream: keys.RedisKey, batch: Sequence[StreamEntry], kept: int) -> Call:
+    marks = [keys.TOLD.of(entry.id) for entry in batch]
+    documents = [entry.document for entry in batch]
     return Call(WRITE_ONCE, (stream.of(), *marks), (kept, REMEMBERED_MS, *documents))

@@ -1,8 +1,8 @@
-"""What is kept in Redis for so many days and no longer: facts, dead letters, the audit trail, what channels told.
+"""What is kept in Redis for so many days and no longer: facts, dead letters, the audit trail, the events of channels.
 
 In: settings, and the time. Out: how many entries went. Refused: nothing; ``StoreUnavailable`` while Redis is away.
 Streams whose ids are instants are cut by id; a channel's ids are offsets, there the time of each event decides, oldest
-first. A client that comes back for what is gone is told to reload, as for what a full channel dropped.
+first. A client that comes back for what is gone has to reload, as for what a full channel dropped.
 """
 
 from collections import Counter
@@ -35,16 +35,16 @@ async def let_go(client: AsyncClient, settings: Settings, now_ms: int) -> Counte
         (keys.DEAD_LETTERS, settings.dead_letters_retention_days),
         (keys.AUDIT, settings.audit_retention_days),
     )
-    gone: Counter[str] = Counter()
+    removed: Counter[str] = Counter()
     with answering("letting go of what is old", client):
         for key, days in streams:
-            gone[key.pattern] += await _cut(client, key.of(), f"{max(0, now_ms - int(days * DAY_MS))}-0")
+            removed[key.pattern] += await _cut(client, key.of(), f"{max(0, now_ms - int(days * DAY_MS))}-0")
         before_ms = now_ms - int(settings.channels_retention_days * DAY_MS)
         async for name in client.scan_iter(match=keys.CHANNEL.of("*"), count=1_000):
             first = await _first_since(client, name, before_ms)
             if first is not None:
-                gone[keys.CHANNEL.pattern] += await _cut(client, name.decode(), first)
-    return +gone
+                removed[keys.CHANNEL.pattern] += await _cut(client, name.decode(), first)
+    return +removed
 
 
 async def _cut(client: AsyncClient, name: str, first_kept: str) -> int:
@@ -54,13 +54,13 @@ async def _cut(client: AsyncClient, name: str, first_kept: str) -> int:
 
 async def _first_since(client: AsyncClient, name: bytes, before_ms: int) -> str | None:
     """The id of the first entry that is young enough; None: even the oldest is."""
-    found = None
+    first_kept = None
     async for entry_id, event in _oldest_first(client, name):
         if _time_ms(event) >= before_ms:
-            return found and entry_id
+            return first_kept and entry_id
         milliseconds = int(entry_id.partition("-")[0])
-        found = f"{milliseconds + 1}-0"
-    return found
+        first_kept = f"{milliseconds + 1}-0"
+    return first_kept
 
 
 async def _oldest_first(client: AsyncClient, name: bytes) -> AsyncIterator[tuple[str, bytes]]:

@@ -34,19 +34,19 @@ def retry_while_unavailable(
     Raises the last ``StoreUnavailable`` when ``stop()`` is true while the store is away.
     """
     pause = pauses(chance)
-    said: set[str] = set()
+    logged_kinds: set[str] = set()
     while True:
         try:
             result = operation()
         except StoreUnavailable as error:
             if stop():
                 raise
-            if error.kind not in said:
+            if error.kind not in logged_kinds:
                 log.warning("%s; trying on", error)
-                said.add(error.kind)
+                logged_kinds.add(error.kind)
             sleep(next(pause))
         else:
-            if said:
+            if logged_kinds:
                 log.info("the store is back")
             return result
 

@@ -67,15 +67,15 @@ def run(client: Client, calls: Sequence[Call]) -> list[list[Any]]:
     The first call of each script brings its text: to send again what Redis turned out not to know would carry it out
     after what followed it.
     """
-    brought: set[str] = set()
+    loaded: set[str] = set()
     with client.pipeline(transaction=False) as pipeline:
         for call in calls:
-            asked = (*call.keys, *call.arguments)
-            if call.script.sha in brought:
-                pipeline.evalsha(call.script.sha, len(call.keys), *asked)
+            parameters = (*call.keys, *call.arguments)
+            if call.script.sha in loaded:
+                pipeline.evalsha(call.script.sha, len(call.keys), *parameters)
             else:
-                pipeline.eval(call.script.text, len(call.keys), *asked)
-                brought.add(call.script.sha)
+                pipeline.eval(call.script.text, len(call.keys), *parameters)
+                loaded.add(call.script.sha)
         answers: list[Any] = pipeline.execute(raise_on_error=False)
     return _without_errors(answers)
 

@@ -10,8 +10,8 @@ local function channel_life(stream, epoch, offset, fresh)
   return fresh
 end
 
--- Adds one event under the next offset, keeps the newest, and rings with its id, the life's name and itself for whoever listens.
-local function tell_channel(stream, epoch, offset, fresh, kept, event)
+-- Adds one event under the next offset, keeps the newest, and notifies with its id, the life's name and itself for whoever listens.
+local function publish_event(stream, epoch, offset, fresh, kept, event)
   local life = channel_life(stream, epoch, offset, fresh)
   local id = string.format('%.0f-0', redis.call('INCR', offset))
   redis.call('XADD', stream, 'MAXLEN', kept, id, 'e', event)

@@ -1,4 +1,4 @@
--- Says of desks that they are on line, two values each: its id, its seat. Answers {how many}.
+-- Records that desks are on line, two values each: its id, its seat. Answers {how many}.
 -- KEYS: on line; presence of each desk. ARGV: until when (epoch ms), for how long (ms)
 for number = 2, #KEYS do
   local desk, seat = ARGV[2 * number - 1], ARGV[2 * number]

@@ -1,5 +1,5 @@
--- Changes what a bundle says the customer struggles with (empty: no more). Answers {1}, or {0} when it was told already
--- or the bundle is not the customer's any more.
+-- Changes what a bundle says the customer struggles with (empty: no more). Answers {1}, or {0} when it was changed
+-- already or the bundle is not the customer's any more.
 -- KEYS: mark, bundle; desk channel x 3
 local fresh, kept, remembered, id, struggling, event = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 
@@ -7,5 +7,5 @@ if redis.call('HGET', KEYS[2], 'id') ~= id or not redis.call('SET', KEYS[1], '1'
   return {0}
 end
 redis.call('HSET', KEYS[2], 'struggling', struggling)
-tell_channel(KEYS[3], KEYS[4], KEYS[5], fresh, kept, event)
+publish_event(KEYS[3], KEYS[4], KEYS[5], fresh, kept, event)
 return {1}

@@ -8,6 +8,6 @@ end
 redis.call('DEL', KEYS[1])
 if agent ~= '' then
   redis.call('ZREM', KEYS[2], customer)
-  tell_channel(KEYS[3], KEYS[4], KEYS[5], fresh, kept, event)
+  publish_event(KEYS[3], KEYS[4], KEYS[5], fresh, kept, event)
 end
 return {1}

@@ -20,9 +20,9 @@ if ends == '1' then
   rebuild(open, documents, chatbot, customer_json, now)
 end
 if desk_event ~= '' then
-  tell_channel(KEYS[6], KEYS[7], KEYS[8], fresh, kept, desk_event)
+  publish_event(KEYS[6], KEYS[7], KEYS[8], fresh, kept, desk_event)
 end
 if chatbot_event ~= '' then
-  tell_channel(KEYS[9], KEYS[10], KEYS[11], fresh, kept, chatbot_event)
+  publish_event(KEYS[9], KEYS[10], KEYS[11], fresh, kept, chatbot_event)
 end
 return {1, wanted}

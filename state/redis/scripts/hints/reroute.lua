@@ -22,6 +22,6 @@ if look_at == '' then
 else
   redis.call('ZADD', KEYS[10], look_at, id)
 end
-tell_channel(KEYS[4], KEYS[5], KEYS[6], fresh, kept, gone)
-tell_channel(KEYS[7], KEYS[8], KEYS[9], fresh, kept, created)
+publish_event(KEYS[4], KEYS[5], KEYS[6], fresh, kept, gone)
+publish_event(KEYS[7], KEYS[8], KEYS[9], fresh, kept, created)
 return {1, after}

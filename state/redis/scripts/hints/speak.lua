@@ -1,4 +1,4 @@
--- Tells the chatbot channel of a hint that had to wait. Answers {1}, or {0} when there is nothing to say any more.
+-- Publishes a hint that had to wait to the chatbot channel. Answers {1}, or {0} when there is nothing to say any more.
 -- KEYS: record; chatbot channel x 3
 local now, fresh, kept = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 
@@ -8,5 +8,5 @@ if not found[1] or tonumber(found[2]) <= now then
   return {0}
 end
 redis.call('HDEL', KEYS[1], 'unspoken')
-tell_channel(KEYS[2], KEYS[3], KEYS[4], fresh, kept, found[1])
+publish_event(KEYS[2], KEYS[3], KEYS[4], fresh, kept, found[1])
 return {1}

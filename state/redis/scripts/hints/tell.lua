@@ -1,4 +1,4 @@
--- Tells a hint once. Answers {1}, or {0} when it is known already.
+-- Places a hint once. Answers {1}, or {0} when it is known already.
 -- KEYS: record, open, documents, chatbot hint, desk; desk channel x 3; chatbot channel x 3; expiring
 local record, open, documents, chatbot, desk = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, expiry = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -26,10 +26,10 @@ rebuild(open, documents, chatbot, customer_json, now)
 if for_desk == '1' then
   redis.call('ZREMRANGEBYSCORE', desk, '-inf', ARGV[1])
   redis.call('ZADD', desk, ARGV[2], id)
-  tell_channel(KEYS[6], KEYS[7], KEYS[8], fresh, kept, event)
+  publish_event(KEYS[6], KEYS[7], KEYS[8], fresh, kept, event)
 end
 if for_chatbot == '1' and speaks == 'now' then
-  tell_channel(KEYS[9], KEYS[10], KEYS[11], fresh, kept, event)
+  publish_event(KEYS[9], KEYS[10], KEYS[11], fresh, kept, event)
 elseif for_chatbot == '1' and speaks == 'later' then
   redis.call('HSET', record, 'unspoken', event)
 end

@@ -1,5 +1,5 @@
 -- Notes what came of a call; only of the agent who claimed last. What ended meanwhile (the customer came back) may
--- still be told. Answers {'noted'}, {'again'} for the same outcome a second time, or {why not: 'unknown',
+-- still be noted. Answers {'noted'}, {'again'} for the same outcome a second time, or {why not: 'unknown',
 -- 'unclaimed', 'taken', 'over' (with the outcome noted before)}.
 -- KEYS: record, open, open of the journey, the customer's entries, version, customers not to be called
 local record = KEYS[1]

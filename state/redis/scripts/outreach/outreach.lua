@@ -1,4 +1,4 @@
--- Takes an entry from every list it is on; its record stays, so that it is never told twice.
+-- Takes an entry from every list it is on; its record stays, so that it is never listed twice.
 local function take_off(record, open, journey_open, customer_entries, version, id, cause)
   redis.call('HSET', record, 'state', 'ended', 'cause', cause)
   redis.call('ZREM', open, id)
