@@ -1,10 +1,10 @@
 """What a stateful step remembers, kept in files that grow: a snapshot writes what has changed, not everything.
 
 In: a memory that can say what has changed since the last snapshot. Out: a ``JournalPosition``, small enough to be
-snapshotted every second; and at a restart, everything written up to a place.
-Refused: a place whose files are gone or damaged (``JournalDamaged``).
+snapshotted every second; and at a restart, everything written up to a position.
+Refused: a position whose files are gone or damaged (``JournalDamaged``).
 
-One folder holds one memory in numbered segments. What lies behind a place's end was written by a process that
+One folder holds one memory in numbered segments. What lies behind a position's end was written by a process that
 died before its snapshot counted: it is never read, and a restarted process writes into a new segment. When
 the segments have grown to about three times what the memory needs, a sweep goes through all keys, some with each
 write; when it has come round, the segments older than its beginning hold nothing that counts. The same is done on
@@ -42,7 +42,7 @@ FEW_ROWS: Final = 64
 HELD_ROWS: Final = 2_048
 """About so many may wait in the first half of an epoch: what changes again before its end is then written once."""
 _SWEEPS_AT: Final = 3
-_APART: Final = 0.5
+_SPREAD: Final = 0.5
 """By how much of it journals differ in what they hold and when they sweep: thirty-two at once would be a stall."""
 _SLACK_BYTES: Final = 1 << 18
 _SYNC: Final = ThreadPoolExecutor(1, thread_name_prefix="journal-sync")
@@ -98,23 +98,25 @@ class JournalDamaged(Exception):
 
 
 class Journal:
-    """The journal of one memory, from a place on (None: from the beginning; whatever is there counts for nothing).
+    """The journal of one memory, from a position on (None: from the beginning; whatever is there counts for nothing).
 
     ``epoch_s``: about how long it is from one snapshot to the next.
     """
 
-    def __init__(self, folder: Path, place: JournalPosition | None = None, epoch_s: float = 0.0) -> None:
+    def __init__(self, folder: Path, position: JournalPosition | None = None, epoch_s: float = 0.0) -> None:
         self._folder = folder
         self._epoch_s = epoch_s
-        apart = _APART * zlib.crc32(folder.name.encode()) / (1 << 32)
-        self._held_rows = HELD_ROWS * (1 + apart - _APART / 2)
-        self._sweeps_at = _SWEEPS_AT * (1 - apart / 2)
+        spread = _SPREAD * zlib.crc32(folder.name.encode()) / (1 << 32)
+        self._held_rows = HELD_ROWS * (1 + spread - _SPREAD / 2)
+        self._sweeps_at = _SWEEPS_AT * (1 - spread / 2)
         self._snapshot_s = time.monotonic()
-        self._rewrite_wanted = place.rewrites if place else False
+        self._rewrite_wanted = position.rewrites if position else False
         self._rewriting = False
         self._wrote_ahead = False
-        self._segments = [Segment(each.number, each.size_bytes) for each in (place.segments if place else ())]
-        self._swept_bytes = place.swept_bytes if place else 0
+        self._segments = [
+            Segment(segment.number, segment.size_bytes) for segment in (position.segments if position else ())
+        ]
+        self._swept_bytes = position.swept_bytes if position else 0
         self._own_segment: Segment | None = None
         self._sweep: deque[str] | None = None
         self._sweep_from = 0
@@ -122,17 +124,17 @@ class Journal:
         self._snapshots = 0
         self._synced: Future[None] = _DONE
         folder.mkdir(parents=True, exist_ok=True)
-        if place is None:
+        if position is None:
             for stale in folder.glob(f"*{_SUFFIX}"):
                 stale.unlink()
 
     def packs(self) -> Iterator[bytes]:
-        """Everything up to the place this journal was opened at, oldest first. Raises JournalDamaged."""
+        """Everything up to the position this journal was opened at, oldest first. Raises JournalDamaged."""
         for segment in self._segments:
             yield from _read(self._path(segment.number), segment.size_bytes)
 
     def write_ahead(self, memory: Memory) -> None:
-        """Writes a slice when more waits than may at this time of the epoch; no place holds it yet. Raises OSError."""
+        """Writes a slice when more waits than may at this time of the epoch; no position has it yet. Raises OSError."""
         if memory.waiting >= FEW_ROWS and memory.waiting >= self._may_wait():
             self._wrote_ahead = True
             self._write_some(memory, SLICE_ROWS, 0)
@@ -140,7 +142,7 @@ class Journal:
     def write(self, memory: Memory) -> JournalPosition:
         """Appends what has changed, and a part of a sweep when one is due.
 
-        Raises OSError (a full disk): the place before still holds.
+        Raises OSError (a full disk): the position before still holds.
         """
         self._synced.result()
         self._snapshot_s = time.monotonic()
@@ -153,7 +155,7 @@ class Journal:
         self._snapshots += 1
         while self._retired and self._retired[0][0] + SAFE_SNAPSHOTS <= self._snapshots:
             self._path(self._retired.popleft()[1]).unlink(missing_ok=True)
-        segments = tuple(Segment(each.number, each.size_bytes) for each in self._segments)
+        segments = tuple(Segment(segment.number, segment.size_bytes) for segment in self._segments)
         return JournalPosition(segments, self._swept_bytes, self.is_rewriting)
 
     def rewrite_soon(self) -> None:
@@ -190,16 +192,16 @@ class Journal:
 
     @property
     def _total_bytes(self) -> int:
-        return sum(each.size_bytes for each in self._segments)
+        return sum(segment.size_bytes for segment in self._segments)
 
     def _end_sweep(self) -> None:
         """All that counts has been written since the sweep began."""
         self._sweep = None
         self._rewriting = False
-        waiting = {number for _, number in self._retired}
-        old = [number for number in self._numbers() if number < self._sweep_from and number not in waiting]
+        retired = {number for _, number in self._retired}
+        old = [number for number in self._numbers() if number < self._sweep_from and number not in retired]
         self._retired += [(self._snapshots, number) for number in sorted(old)]
-        self._segments = [each for each in self._segments if each.number >= self._sweep_from]
+        self._segments = [segment for segment in self._segments if segment.number >= self._sweep_from]
         self._swept_bytes = self._total_bytes
 
     def _append(self, packs: Iterable[bytes]) -> None:
@@ -247,14 +249,14 @@ def _read(path: Path, size_bytes: int) -> Iterator[bytes]:
     except FileNotFoundError as error:
         raise JournalDamaged(path, "no such file", f"{size_bytes} bytes") from error
     with file:
-        place = 0
-        while place < size_bytes:
+        offset = 0
+        while offset < size_bytes:
             frame = file.read(_FRAME.size)
             if len(frame) < _FRAME.size:
-                raise JournalDamaged(path, f"{place + len(frame)} bytes", f"{size_bytes} bytes")
+                raise JournalDamaged(path, f"{offset + len(frame)} bytes", f"{size_bytes} bytes")
             length, checksum = _FRAME.unpack(frame)
             pack = file.read(length)
             if zlib.crc32(pack) != checksum:
-                raise JournalDamaged(path, f"a damaged pack at byte {place}", "what was written")
+                raise JournalDamaged(path, f"a damaged pack at byte {offset}", "what was written")
             yield pack
-            place += _FRAME.size + length
+            offset += _FRAME.size + length

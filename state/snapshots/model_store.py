@@ -138,10 +138,10 @@ class ModelStore:
         folder = self._of(journey)
         path = _file(folder, version)
         try:
-            read = path.read_bytes()
+            content = path.read_bytes()
         except FileNotFoundError as error:
             raise ModelMissing(folder, version) from error
-        description, packed = _opened(path, read)
+        description, packed = _parsed(path, content)
         if description.journey != journey or description.version != version:
             found = f"version {description.version} of {description.journey}"
             raise ModelDamaged(path, found, f"version {version} of {journey}")
@@ -166,26 +166,26 @@ class ModelStore:
         """The number that is pinned; None when none is. Raises ModelDamaged."""
         path = self._of(journey) / _PIN
         try:
-            said = path.read_text("utf-8").strip()
+            text = path.read_text("utf-8").strip()
         except FileNotFoundError:
             return None
-        if not (said.isascii() and said.isdigit()):
-            raise ModelDamaged(path, repr(said[:40]), "the number of a version")
-        return int(said)
+        if not (text.isascii() and text.isdigit()):
+            raise ModelDamaged(path, repr(text[:40]), "the number of a version")
+        return int(text)
 
     def _of(self, journey: str) -> Path:
         """A folder whose name can be read, and is the journey's alone."""
         return self._folder / f"{_STRANGE.sub('_', journey)[:40]}-{stable_id(journey)[:8]}"
 
 
-def _opened(path: Path, read: bytes) -> tuple[ModelDescription, bytes]:
-    first, _, body = read.partition(b"\n")
+def _parsed(path: Path, content: bytes) -> tuple[ModelDescription, bytes]:
+    first, _, body = content.partition(b"\n")
     if first != f"{FILE_FORMAT} {hashlib.sha256(body).hexdigest()}".encode():
         found = "a file of another kind" if not first.startswith(FILE_FORMAT.encode()) else "another checksum"
         raise ModelDamaged(path, found, f"{FILE_FORMAT} and the SHA-256 of what follows")
-    said, _, packed = body.partition(b"\n")
+    description, _, packed = body.partition(b"\n")
     try:
-        return _DESCRIPTION.decode(said), packed
+        return _DESCRIPTION.decode(description), packed
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ModelDamaged(path, f"a description that says {error}", "the description of a version") from error
 
