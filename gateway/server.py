@@ -155,7 +155,8 @@ class Gateway:
         await self._start_push(push)
         await self._start_hook(push, board)
         presence, rerouting = Presence(client), Rerouting(client, settings.away_after_s * 1000)
-        await self._start_beats(PresenceBeats(presence, rerouting, push.desks_on_line, wall_clock_ms))
+        failed = self.metrics.background_failed
+        await self._start_beats(PresenceBeats(presence, rerouting, push.desks_on_line, wall_clock_ms, failed))
         bearers = Bearers(reader, wall_clock_ms, Rates(settings.token_requests_per_s, time.monotonic))
         collector = self._collector(lane)
         routes = [
@@ -192,10 +193,11 @@ class Gateway:
         )
 
     def _start_auditor(self, client: AsyncClient) -> Auditor:
-        auditor = Auditor(AuditTrail(client, mask_key(self._settings)), wall_clock_ms, self.metrics.audit_lost.inc)
+        trail, failed = AuditTrail(client, mask_key(self._settings)), self.metrics.background_failed
+        auditor = Auditor(trail, wall_clock_ms, self.metrics.audit_lost.inc, failed)
         auditor.start()
         self._open.push_async_callback(auditor.stop)
-        retention = Retention(client, self._settings, wall_clock_ms)
+        retention = Retention(client, self._settings, wall_clock_ms, failed)
         retention.start()
         self._open.push_async_callback(retention.stop)
         return auditor
@@ -203,7 +205,7 @@ class Gateway:
     async def _start_reader(self) -> TokenReader:
         settings, keys = self._settings, None
         if settings.token_keys is not None:
-            keys = KeySet(settings.token_keys, time.monotonic)
+            keys = KeySet(settings.token_keys, time.monotonic, self.metrics.background_failed)
             await keys.start()
             self._open.push_async_callback(keys.stop)
         return TokenReader(settings.token_secret, keys, settings.token_issuer, settings.token_audience)
