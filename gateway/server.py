@@ -155,7 +155,8 @@ class Gateway:
         await self._start_push(push)
         await self._start_hook(push, board)
         presence, rerouting = Presence(client), HintHandover(client, settings.away_after_s * 1000)
-        await self._start_beats(PresenceHeartbeat(presence, rerouting, push.desks_on_line, wall_clock_ms))
+        failed = self.metrics.background_failed
+        await self._start_beats(PresenceHeartbeat(presence, rerouting, push.desks_on_line, wall_clock_ms, failed))
         bearers = Bearers(reader, wall_clock_ms, Rates(settings.token_requests_per_s, time.monotonic))
         collector = self._collector(lane)
         routes = [
@@ -198,10 +199,11 @@ class Gateway:
         )
 
     def _start_auditor(self, client: AsyncClient) -> Auditor:
-        auditor = Auditor(AuditTrail(client, mask_key(self._settings)), wall_clock_ms, self.metrics.audit_lost.inc)
+        trail, failed = AuditTrail(client, mask_key(self._settings)), self.metrics.background_failed
+        auditor = Auditor(trail, wall_clock_ms, self.metrics.audit_lost.inc, failed)
         auditor.start()
         self._open.push_async_callback(auditor.stop)
-        retention = Retention(client, self._settings, wall_clock_ms)
+        retention = Retention(client, self._settings, wall_clock_ms, failed)
         retention.start()
         self._open.push_async_callback(retention.stop)
         return auditor
@@ -209,7 +211,7 @@ class Gateway:
     async def _start_reader(self) -> TokenReader:
         settings, keys = self._settings, None
         if settings.token_keys is not None:
-            keys = KeySet(settings.token_keys, time.monotonic)
+            keys = KeySet(settings.token_keys, time.monotonic, self.metrics.background_failed)
             await keys.start()
             self._open.push_async_callback(keys.stop)
         return TokenReader(settings.token_secret, keys, settings.token_issuer, settings.token_audience)
@@ -253,8 +255,9 @@ class Gateway:
     async def _start_hook(self, push: PushServer, board: RedisHintRepository) -> None:
         url = self._settings.chatbot_hook_url
         if url is not None:
-            # With all of an HTTP client, which few set-ups need.
-            from gateway.push.chatbot_webhook import ChatbotWebhook
+            from gateway.push.chatbot_webhook import (
+                ChatbotWebhook,  # with all of an HTTP client, which few set-ups need
+            )
 
             hook = ChatbotWebhook(url, push.hub, board, self.metrics)
             await hook.start()

@@ -9,13 +9,14 @@ once, at most every ten seconds: so a key that was changed is known before the n
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from gateway.runtime.tasks import cancel_and_wait
+from gateway.runtime.background_task import BackgroundTask, Failed, uncounted
 
 REFRESH_S: Final = 300.0
 AT_ONCE_S: Final = 10.0
@@ -40,26 +41,25 @@ class KeySetUnusable(Exception):
 
 
 class KeySet:
-    """The keys at ``source``. ``clock_s``: seconds that never go back."""
+    """The keys at ``source``. ``clock_s``: seconds that never go back; ``failed``: counts unexpected failures."""
 
-    def __init__(self, source: str, clock_s: Callable[[], float]) -> None:
+    def __init__(self, source: str, clock_s: Callable[[], float], failed: Failed = uncounted) -> None:
         self._source = source
         self._clock_s = clock_s
         self._keys: dict[str | None, RSAPublicKey] = {}
         self._looked_s = clock_s()
         self._known_s = clock_s()
         self._wanted = asyncio.Event()
-        self._looking: asyncio.Task[None] | None = None
+        self._looking = BackgroundTask("token_keys", 0.0, self._look_again, failed)
 
     async def start(self) -> None:
         """Read the set, and go on looking. Raises KeySetUnusable."""
         await self.look()
-        self._looking = asyncio.create_task(self._look_on(), name="token keys")
+        self._looking.start()
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._looking is not None:
-            await cancel_and_wait(self._looking)
+        await self._looking.stop()
 
     def public_key(self, key_id: str | None) -> RSAPublicKey | None:
         """The key of this ``kid`` (None: the only one there is); None: there is no such key."""
@@ -79,21 +79,20 @@ class KeySet:
         self._keys = keys
         self._known_s = self._looked_s
 
-    async def _look_on(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(REFRESH_S):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
-            await asyncio.sleep(max(0.0, self._looked_s + AT_ONCE_S - self._clock_s()))
-            self._wanted.clear()
-            try:
-                await self.look()
-            except KeySetUnusable as error:
-                self._keep_or_drop(error)
+    async def _look_again(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH_S):
+                await self._wanted.wait()
+        await asyncio.sleep(max(0.0, self._looked_s + AT_ONCE_S - self._clock_s()))
+        self._wanted.clear()
+        try:
+            await self.look()
+        except Exception as error:
+            self._keep_or_drop(error)
+            if not isinstance(error, KeySetUnusable):
+                raise
 
-    def _keep_or_drop(self, error: KeySetUnusable) -> None:
+    def _keep_or_drop(self, error: Exception) -> None:
         age_s = self._clock_s() - self._known_s
         if age_s > KEPT_S:
             self._keys = {}
@@ -126,9 +125,9 @@ def usable_keys(source: str, text: str) -> dict[str | None, RSAPublicKey]:
     """The RSA keys for signing, by ``kid``. Raises KeySetUnusable when there is none."""
     try:
         keys = jwt.PyJWKSet.from_json(text).keys
-    except (jwt.PyJWTError, ValueError, AttributeError) as error:
+        usable = {each.key_id: each.key for each in keys if _is_usable(each)}
+    except (jwt.PyJWTError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise KeySetUnusable(source, f"not a key set ({error})") from error
-    usable = {each.key_id: each.key for each in keys if _is_usable(each)}
     if not usable:
         raise KeySetUnusable(source, f"found {len(keys)} keys, none of them usable")
     return usable

@@ -7,15 +7,11 @@ While the store is away deliveries wait, the newest ``WAITING``; what is over is
 Every gateway of a house does this: the board lets each state be reached once.
 """
 
-import asyncio
-import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
-from gateway.runtime.tasks import cancel_and_wait
+from gateway.runtime.background_task import BackgroundTask, Failed, uncounted
 from state.hints.repository import EXPIRED_AT_ONCE, HintRepository
-from state.redis.connections import StoreUnavailable
 
 NOTED_AFTER_S: Final = 0.1
 LOOK_EVERY_S: Final = 1.0
@@ -24,30 +20,27 @@ AT_ONCE: Final = 500
 REMEMBERED: Final = 20_000
 """A hint that goes to a thousand desks is noted once."""
 
-log = logging.getLogger("zhiyin.push")
-
 
 class HintLifecycle:
-    """Notes and ends. ``now_ms``: epoch milliseconds."""
+    """Notes and ends. ``now_ms``: epoch milliseconds; ``failed``: counts failures that are no outage."""
 
-    def __init__(self, board: HintRepository, now_ms: Callable[[], int]) -> None:
+    def __init__(self, board: HintRepository, now_ms: Callable[[], int], failed: Failed = uncounted) -> None:
         self._board = board
         self._now_ms = now_ms
         self._waiting: dict[str, None] = {}
         self._noted: dict[str, None] = {}
-        self._something = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._noting = BackgroundTask("hint_deliveries", NOTED_AFTER_S, self._note, failed)
+        self._ending = BackgroundTask("hint_expiry", LOOK_EVERY_S, self._end_all, failed)
 
     def start(self) -> None:
         """Begin to note and to look."""
-        self._tasks = [asyncio.create_task(self._note_on()), asyncio.create_task(self._look_on())]
+        self._noting.start()
+        self._ending.start()
 
     async def stop(self) -> None:
         """Note what waits and stop."""
-        await cancel_and_wait(*self._tasks)
-        self._tasks = []
-        with suppress(StoreUnavailable):
-            await self._note()
+        await self._ending.stop()
+        await self._noting.finish()
 
     def delivered(self, hint_id: str) -> None:
         """A frame that announces the hint has gone out."""
@@ -55,20 +48,6 @@ class HintLifecycle:
             return
         _remember(self._noted, hint_id, REMEMBERED)
         _remember(self._waiting, hint_id, WAITING)
-        self._something.set()
-
-    async def _note_on(self) -> None:
-        while True:
-            await self._something.wait()
-            await asyncio.sleep(NOTED_AFTER_S)
-            try:
-                await self._note()
-                self._something.clear()
-            except StoreUnavailable:
-                await asyncio.sleep(LOOK_EVERY_S)
-            except Exception:
-                log.exception("push: noting that hints were delivered failed, trying again")
-                await asyncio.sleep(LOOK_EVERY_S)
 
     async def _note(self) -> None:
         while self._waiting:
@@ -81,16 +60,6 @@ class HintLifecycle:
         ended = EXPIRED_AT_ONCE
         while ended == EXPIRED_AT_ONCE:
             ended = await self._board.expire(self._now_ms())
-
-    async def _look_on(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self._end_all()
-            except StoreUnavailable:
-                continue
-            except Exception:
-                log.exception("push: ending hints whose lifetime is over failed, trying again")
 
 
 def _remember(ids: dict[str, None], hint_id: str, at_most: int) -> None:

@@ -13,10 +13,9 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from gateway.push.channel_entry import ChannelEvent, read_channel_event
-from gateway.runtime.tasks import cancel_and_wait
+from gateway.runtime.background_task import BackgroundTask, Failed, Backoff, uncounted
 from state.hints.repository import HintRepository
 from state.redis.channels import ChannelEntry, ChannelOffset, ChannelPosition
-from state.redis.connections import StoreUnavailable
 
 BLOCK_MS: Final = 200
 """How long a channel that is new to the hub may wait until it is read along with the others."""
@@ -27,7 +26,7 @@ VERIFY_EVERY_S: Final = 10.0
 VERIFIED_AT_ONCE: Final = 200
 QUESTIONS_AT_ONCE: Final = 32
 """Thousands who come back at once ask one after the other: fewer than the store has connections, so nobody fails."""
-RETRY_AFTER_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+READ_AGAIN: Final = Backoff(first_s=0.1, longest_s=2.0)
 AT_A_STRETCH: Final = 4
 """So many entries are told before the desks' writers have a turn: fewer than the smallest outbox holds."""
 TOLD_AT_ONCE: Final = 32
@@ -80,9 +79,9 @@ class _Channel:
 
 
 class Hub:
-    """One reader for all channels. ``now_ms``: epoch milliseconds."""
+    """One reader for all channels. ``now_ms``: epoch milliseconds; ``failed``: counts failures that are no outage."""
 
-    def __init__(self, board: HintRepository, now_ms: Callable[[], int]) -> None:
+    def __init__(self, board: HintRepository, now_ms: Callable[[], int], failed: Failed = uncounted) -> None:
         self.stale_since_ms: int | None = None
         self._board = board
         self._now_ms = now_ms
@@ -92,16 +91,18 @@ class Hub:
         self._questions = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._somebody = asyncio.Event()
         self._read_ms = now_ms()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._reading = BackgroundTask("channel_reader", 0.0, self._read, failed, READ_AGAIN)
+        self._verifying = BackgroundTask("channel_verifier", VERIFY_EVERY_S, self._verify, failed)
 
     def start(self) -> None:
         """Begin to read."""
-        self._tasks = [asyncio.create_task(self._read_on()), asyncio.create_task(self._verify_on())]
+        self._reading.start()
+        self._verifying.start()
 
     async def stop(self) -> None:
         """Stop reading; listeners hear nothing more."""
-        await cancel_and_wait(*self._tasks)
-        self._tasks = []
+        await self._reading.stop()
+        await self._verifying.stop()
 
     async def join(self, name: str, listener: Listener, epoch: str | None = None, offset: int | None = None) -> None:
         """Put ``listener`` on the channel; returns when it is live or lost. Raises StoreUnavailable."""
@@ -207,22 +208,14 @@ class Hub:
         del self._places[name]
         self._opened.discard(name)
 
-    async def _read_on(self) -> None:
-        failures = 0
-        while True:
-            await self._somebody.wait()
-            try:
-                await self._read_once()
-                failures = 0
-            except StoreUnavailable as error:
-                self._went_stale(error)
-            except Exception as error:
-                if self.stale_since_ms is None:
-                    log.exception("push: reading the channels failed, trying again")
-                self._went_stale(error)
-            if self.stale_since_ms is not None:
-                await asyncio.sleep(RETRY_AFTER_S[min(failures, len(RETRY_AFTER_S) - 1)])
-                failures += 1
+    async def _read(self) -> None:
+        """One reading, as soon as somebody listens. Whatever fails, listeners are told that they may be behind."""
+        await self._somebody.wait()
+        try:
+            await self._read_once()
+        except Exception as error:
+            self._went_stale(error)
+            raise
 
     async def _read_once(self) -> None:
         if self.stale_since_ms is not None:
@@ -260,16 +253,8 @@ class Hub:
             self._take_off(channel, listener)
             listener.on_lost()
 
-    async def _verify_on(self) -> None:
-        """A store that was emptied under us gives no error: only its epochs tell."""
-        while True:
-            await asyncio.sleep(VERIFY_EVERY_S)
-            try:
-                await self._verify()
-            except StoreUnavailable:
-                continue
-
     async def _verify(self) -> None:
+        """A store that was emptied under us gives no error: only its epochs tell."""
         channels = list(self._channels.values())
         for start in range(0, len(channels), VERIFIED_AT_ONCE):
             some = [(channel, channel.offset) for channel in channels[start : start + VERIFIED_AT_ONCE]]

@@ -27,6 +27,9 @@ class PushMeter(Protocol):
     def withheld(self) -> None:
         """An entry was not for the eyes of a desk."""
 
+    def task_failed(self, task: str) -> None:
+        """A round of the background task with this name failed unexpectedly."""
+
 
 class NoMeter:
     """Counts nothing."""
@@ -47,4 +50,7 @@ class NoMeter:
         """See PushMeter."""
 
     def withheld(self) -> None:
+        """See PushMeter."""
+
+    def task_failed(self, task: str) -> None:
         """See PushMeter."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from gateway.auth.tokens import Token
-from gateway.runtime.tasks import cancel_and_wait
+from gateway.runtime.background_task import BackgroundTask, Failed, uncounted
 from operators.records.routing import is_queue
 from state.contacts.handover import HintHandover
 from state.contacts.presence import ON_LINE_MS, Presence, Seat
@@ -26,7 +26,10 @@ log = logging.getLogger("zhiyin.push")
 
 
 class PresenceHeartbeat:
-    """Says who is on line. ``tokens()``: of the desks that are connected now; ``now_ms``: epoch ms."""
+    """Says who is on line. ``tokens()``: of the desks that are connected now; ``now_ms``: epoch ms.
+
+    ``failed``: counts failures that are no outage.
+    """
 
     def __init__(
         self,
@@ -34,23 +37,22 @@ class PresenceHeartbeat:
         rerouting: HintHandover,
         tokens: Callable[[], Iterable[Token]],
         now_ms: Callable[[], int],
+        failed: Failed = uncounted,
     ) -> None:
         self._presence = presence
         self._rerouting = rerouting
         self._tokens = tokens
         self._now_ms = now_ms
         self._said_ms: dict[str, int] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._looking = BackgroundTask("presence", LOOK_EVERY_S, self.beat, failed)
 
     def start(self) -> None:
         """Say it from now on."""
-        self._looking = asyncio.create_task(self._look_on())
+        self._looking.start()
 
     async def stop(self) -> None:
         """Stop, and say of all that they have gone: another gateway that has one says so again."""
-        if self._looking is None:
-            return
-        await cancel_and_wait(self._looking)
+        await self._looking.stop()
         try:
             if self._said_ms:
                 await self._presence.gone(self._said_ms)
@@ -85,16 +87,6 @@ class PresenceHeartbeat:
                 await self._rerouting.wait_on(hint_id, now_ms)
             else:
                 await self._rerouting.to_queue(hint_id, owner, now_ms)
-
-    async def _look_on(self) -> None:
-        while True:
-            try:
-                await self.beat()
-            except StoreUnavailable:
-                log.debug("push: the store is away; who is on line is said when it is back")
-            except Exception:
-                log.exception("push: saying who is on line failed, trying again")
-            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _seat(token: Token) -> Seat:

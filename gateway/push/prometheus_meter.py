@@ -47,6 +47,10 @@ class PrometheusMeter(PushMeter):
         """See PushMeter."""
         self._metrics.out_of_reach.labels("push").inc()
 
+    def task_failed(self, task: str) -> None:
+        """See PushMeter."""
+        self._metrics.background_failed(task)
+
 
 class CountedFeedback(Feedback):
     """Feedback whose reports are counted by state and by whether they changed anything."""

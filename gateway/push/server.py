@@ -59,18 +59,19 @@ class PushServer:
         reader: TokenReader | None = None,
         seen: Callable[[Token, ShownItem], None] = lambda _token, _shown: None,
     ) -> None:
-        self.hub = Hub(board, lambda: clock().wall_ms)
+        meter = meter or NoMeter()
+        self.hub = Hub(board, lambda: clock().wall_ms, meter.task_failed)
         self._settings = settings
         self._clock = clock
         self._read_token = (reader or TokenReader(settings.token_secret)).read
         self._door = Handshake(
             settings.desk_origins, settings.trusted_proxies, settings.address_requests_per_s, lambda: clock().steady_s
         )
-        self._lives = HintLifecycle(board, lambda: clock().wall_ms)
+        self._lives = HintLifecycle(board, lambda: clock().wall_ms, meter.task_failed)
         self._house = PushContext(
             self.hub,
             feedback,
-            meter or NoMeter(),
+            meter,
             clock,
             settings.desk_queue_frames,
             settings.ping_interval_s,

@@ -92,6 +92,22 @@ HOOK_CALLS: Final = Metric(
 AUDIT_LOST: Final = Metric(
     "zhiyin_audit_lost_total", "counter", "hint views that could not be noted in the audit trail"
 )
+BACKGROUND_FAILURES: Final = Metric(
+    "zhiyin_background_failures_total",
+    "counter",
+    "rounds of background work that failed unexpectedly and are tried again, by task; outages do not count",
+    ("task",),
+    known=one_label(
+        "audit",
+        "channel_reader",
+        "channel_verifier",
+        "hint_deliveries",
+        "hint_expiry",
+        "presence",
+        "retention",
+        "token_keys",
+    ),
+)
 BUILD: Final = Metric("zhiyin_gateway_info", "gauge", "always 1; the label says which version runs", ("version",))
 
 TABLE: Final = (
@@ -111,6 +127,7 @@ TABLE: Final = (
     OUT_OF_REACH,
     HOOK_CALLS,
     AUDIT_LOST,
+    BACKGROUND_FAILURES,
     BUILD,
 )
 
@@ -137,4 +154,9 @@ class GatewayMetrics:
         self.out_of_reach = counter(OUT_OF_REACH, self.registry)
         self.hook_calls = counter(HOOK_CALLS, self.registry)
         self.audit_lost = counter(AUDIT_LOST, self.registry)
+        self.background_failures = counter(BACKGROUND_FAILURES, self.registry)
         self.build = gauge(BUILD, self.registry)
+
+    def background_failed(self, task: str) -> None:
+        """Count one unexpected failure of the background task with this name."""
+        self.background_failures.labels(task).inc()

@@ -4,13 +4,12 @@ In: settings, a client, the time. Out: nothing but a line in the log when someth
 is away it is tried again an hour later. Every gateway does it; the second finds nothing.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
 
 from config.settings.load import Settings
-from gateway.runtime.tasks import cancel_and_wait
+from gateway.runtime.background_task import BackgroundTask, Failed, uncounted
 from state.redis.connections import AsyncClient, StoreUnavailable
 from state.redis.retention import let_go
 
@@ -20,30 +19,29 @@ log = logging.getLogger("zhiyin.retention")
 
 
 class Retention:
-    """Looks at once, and then every hour. ``now_ms``: epoch ms."""
+    """Looks at once, and then every hour. ``now_ms``: epoch ms; ``failed``: counts failures that are no outage."""
 
-    def __init__(self, client: AsyncClient, settings: Settings, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, client: AsyncClient, settings: Settings, now_ms: Callable[[], int], failed: Failed = uncounted
+    ) -> None:
         self._client = client
         self._settings = settings
         self._now_ms = now_ms
-        self._looking: asyncio.Task[None] | None = None
+        self._looking = BackgroundTask("retention", EVERY_S, self._look, failed)
 
     def start(self) -> None:
         """Begin to look."""
-        self._looking = asyncio.create_task(self._look_on(), name="retention")
+        self._looking.start()
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._looking is not None:
-            await cancel_and_wait(self._looking)
+        await self._looking.stop()
 
-    async def _look_on(self) -> None:
-        while True:
-            try:
-                gone = await let_go(self._client, self._settings, self._now_ms())
-            except StoreUnavailable as error:
-                log.warning("%s; trying again in an hour", error)
-            else:
-                if gone:
-                    log.info("kept long enough: %s", ", ".join(f"{kind} {count}" for kind, count in gone.items()))
-            await asyncio.sleep(EVERY_S)
+    async def _look(self) -> None:
+        try:
+            gone = await let_go(self._client, self._settings, self._now_ms())
+        except StoreUnavailable as error:
+            log.warning("%s; trying again in an hour", error)
+            return
+        if gone:
+            log.info("kept long enough: %s", ", ".join(f"{kind} {count}" for kind, count in gone.items()))

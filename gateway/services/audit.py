@@ -3,23 +3,20 @@
 In: views. Out: the audit trail in Redis. Refused: an answer to a look-up that could not be noted (the request is then a
 503: what is not noted is not shown). What is pushed is noted within a tenth of a second; while Redis is away nothing is
 pushed either, and what was sent just before waits, up to ``WAITING``; beyond that the oldest are lost, and counted.
+Views also wait while Redis answers with any other error, as when the trail's key is of another type.
 
 A page of the outreach list is read again and again: who has an entry before him for hours is noted once an hour.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from gateway.auth.tokens import Token
-from gateway.runtime.tasks import cancel_and_wait
+from gateway.runtime.background_task import BackgroundTask, Failed, uncounted
 from state.audit.trail import HINT, OUTREACH, AuditTrail, AuditView, ShownItem
-from state.redis.connections import StoreUnavailable
 
 NOTED_AFTER_S: Final = 0.1
-AGAIN_AFTER_S: Final = 1.0
 WAITING: Final = 50_000
 AT_ONCE: Final = 1_000
 AGAIN_AFTER_MS: Final = 3_600_000
@@ -27,27 +24,32 @@ LATELY: Final = 100_000
 
 
 class Auditor:
-    """Writes to ``trail``. ``now_ms``: epoch ms; ``lost(count)``: told of views that nobody noted."""
+    """Writes to ``trail``. ``now_ms``: epoch ms; ``lost(count)``: told of views that nobody noted.
 
-    def __init__(self, trail: AuditTrail, now_ms: Callable[[], int], lost: Callable[[int], None]) -> None:
+    ``failed``: counts failures to note that are no outage.
+    """
+
+    def __init__(
+        self,
+        trail: AuditTrail,
+        now_ms: Callable[[], int],
+        lost: Callable[[int], None],
+        failed: Failed = uncounted,
+    ) -> None:
         self._trail = trail
         self._now_ms = now_ms
         self._lost = lost
         self._waiting: deque[AuditView] = deque()
-        self._something = asyncio.Event()
-        self._noting: asyncio.Task[None] | None = None
+        self._noting = BackgroundTask("audit", NOTED_AFTER_S, self._note, failed)
         self._lately: dict[tuple[str, str, str], int] = {}
 
     def start(self) -> None:
         """Note from now on what is pushed."""
-        self._noting = asyncio.create_task(self._note_on(), name="audit")
+        self._noting.start()
 
     async def stop(self) -> None:
         """Note what waits, and stop."""
-        if self._noting is not None:
-            await cancel_and_wait(self._noting)
-        with suppress(StoreUnavailable):
-            await self._note()
+        await self._noting.finish()
         if self._waiting:
             self._lost(len(self._waiting))
 
@@ -57,7 +59,6 @@ class Auditor:
         if len(self._waiting) > WAITING:
             self._waiting.popleft()
             self._lost(1)
-        self._something.set()
 
     async def shown(self, token: Token, how: str, documents: Iterable[Mapping[str, Any]], kind: str = HINT) -> None:
         """Documents that are about to be answered. Raises StoreUnavailable: then they are not."""
@@ -81,23 +82,13 @@ class Auditor:
         noted_ms = self._lately.get(_whose(view))
         return noted_ms is not None and view.at_ms - noted_ms < AGAIN_AFTER_MS
 
-    async def _note_on(self) -> None:
-        while True:
-            await self._something.wait()
-            await asyncio.sleep(NOTED_AFTER_S)
-            self._something.clear()
-            try:
-                await self._note()
-            except StoreUnavailable:
-                self._something.set()
-                await asyncio.sleep(AGAIN_AFTER_S)
-
     async def _note(self) -> None:
         while self._waiting:
             some = [self._waiting[place] for place in range(min(AT_ONCE, len(self._waiting)))]
             await self._trail.write(some)
-            for _ in some:
-                self._waiting.popleft()
+            for view in some:
+                if self._waiting[0] is view:  # else it was the oldest of too many meanwhile, and is counted as lost
+                    self._waiting.popleft()
 
 
 def _whose(view: AuditView) -> tuple[str, str, str]:

@@ -52,6 +52,7 @@ class Counts(PushMeter):
         self.codes: list[int] = []
         self.overflows = 0
         self.out_of_reach = 0
+        self.failed_tasks: list[str] = []
 
     def opened(self, role: str) -> None:
         self.open[role] = self.open.get(role, 0) + 1
@@ -72,6 +73,9 @@ class Counts(PushMeter):
 
     def withheld(self) -> None:
         self.out_of_reach += 1
+
+    def task_failed(self, task: str) -> None:
+        self.failed_tasks.append(task)
 
     async def until_open(self, role: str, count: int) -> None:
         async with asyncio.timeout(8):

@@ -108,6 +108,8 @@ def test_secret_and_key_set_stand_beside_one_another() -> None:
         ("no json", "not a key set"),
         ("[]", "not a key set"),
         ("{}", "not a key set"),
+        (key_set(jwk(OURS, "k1") | {"kid": ["k1"]}), "not a key set (unhashable type"),
+        pytest.param("[" * 100_000, "not a key set (maximum recursion depth exceeded", id="too deep"),
         (key_set(jwk(SHORT, "k1")), "found 1 keys, none of them usable"),
         (key_set(jwk(OURS, "k1", use="enc")), "found 1 keys, none of them usable"),
         (key_set(jwk(OURS, "k1", alg="RS512")), "found 1 keys, none of them usable"),
@@ -159,6 +161,32 @@ async def test_keys_nobody_could_confirm_for_a_day_are_good_no_more(
     skew_s = jwks.KEPT_S + 1
     keys.public_key("k9")
     await until(lambda: keys.public_key("k1") is None)
+    await keys.stop()
+
+
+async def test_an_unexpected_failure_ends_neither_the_refresher_nor_the_limit_of_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "AT_ONCE_S", 0.01)
+    path, failed, skew_s = tmp_path / "keys.json", list[str](), 0.0
+    path.write_text(key_set(jwk(OURS, "k1")))
+    keys = KeySet(str(path), lambda: time.monotonic() + skew_s, failed.append)
+    await keys.start()
+
+    def broken(*_: str) -> dict[str | None, rsa.RSAPublicKey]:
+        raise LookupError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jwks, "usable_keys", broken)
+        assert keys.public_key("k2") is None
+        await until(lambda: failed)
+        assert keys.public_key("k1") is not None
+        skew_s = jwks.KEPT_S + 1
+        keys.public_key("k2")
+        await until(lambda: keys.public_key("k1") is None)
+    path.write_text(key_set(jwk(THEIRS, "k2")))
+    await until(lambda: keys.public_key("k2"))
+    assert set(failed) == {"token_keys"}
     await keys.stop()
 
 

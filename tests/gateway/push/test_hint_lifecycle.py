@@ -152,6 +152,19 @@ async def test_two_gateways_end_a_hint_once(house: House) -> None:
     assert (await house.told_words(CHANNEL)).count("retired h7") == 1
 
 
+async def test_failures_in_the_background_reach_the_meter(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> int:
+        raise LookupError("nobody foresaw this")
+
+    house = MemoryHouse()
+    monkeypatch.setattr(house.board, "expire", broken)
+    monkeypatch.setattr(house.board, "wait", broken)
+    async with open_hall(house) as hall, hall.desk() as desk, asyncio.timeout(20):
+        await desk.subscribe()
+        while set(hall.counts.failed_tasks) != {"hint_expiry", "channel_reader"}:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
 class Away(MemoryHouse):
     """A house whose store can be away."""
 

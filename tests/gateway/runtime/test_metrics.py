@@ -45,6 +45,7 @@ def test_what_the_push_tells_is_counted() -> None:
     counts.sent("pong", None)
     counts.closed(4401)
     counts.overflowed()
+    counts.task_failed("channel_reader")
     found = {
         (sample.name, *sample.labels.values()): sample.value
         for family in metrics.registry.collect()
@@ -54,6 +55,8 @@ def test_what_the_push_tells_is_counted() -> None:
     assert found["zhiyin_desk_connections", "agent"] == 1
     assert found["zhiyin_desk_frames_total", "next"] == 2
     assert found["zhiyin_desk_frames_total", "pong"] == 1
+    assert found["zhiyin_background_failures_total", "channel_reader"] == 1
+    assert found["zhiyin_background_failures_total", "channel_verifier"] == 0
     assert found["zhiyin_desk_closes_total", "4401"] == 1
     assert found[("zhiyin_desk_queue_overflows_total",)] == 1
     assert found[("zhiyin_fact_to_desk_seconds_count",)] == 2

@@ -1,8 +1,9 @@
 """Every view of a hint, bundle or call leaves a line: pushed, looked up, listed; over the wire, with a real Redis."""
 
+import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from state.redis.connections import StoreUnavailable, connect, connect_async
 from tests.gateway.api.test_contacts import bundle_now
 from tests.gateway.api.test_contacts import tell as tell_bundles
 from tests.gateway.api.test_outreach import entry_now, put
+from tests.gateway.fixtures import Started
 from tests.gateway.running import SECRET, RunningGateway, agent, chatbot
 from tests.integration.engine.engine_process import until
 from tests.state.houses import make_hint
@@ -145,6 +147,107 @@ async def test_what_cannot_be_noted_is_not_shown_and_what_was_pushed_is_counted(
         auditor.pushed(token, ShownItem("hint", f"h{number}", "anna"))
     await auditor.stop()
     assert sum(lost) == WAITING + 2
+
+
+TOKEN = Token("desk-1", "agent", 9)
+
+
+class Watched(AuditTrail):
+    """A trail in Redis that says when a write has failed."""
+
+    has_failed: asyncio.Event
+
+    async def write(self, views: Sequence[AuditView]) -> None:
+        try:
+            await super().write(views)
+        except Exception:
+            self.has_failed.set()
+            raise
+
+
+async def test_a_trail_of_another_type_is_mended_and_nothing_is_lost(redis_url: str) -> None:
+    client, lost = connect_async(redis_url), list[int]()
+    await client.set(keys.AUDIT.of(), "not a stream")
+    trail = Watched(client, b"key")
+    trail.has_failed = asyncio.Event()
+    auditor = Auditor(trail, lambda: 1, lost.append)
+    auditor.start()
+    auditor.pushed(TOKEN, ShownItem("hint", "h1", "anna"))
+    async with asyncio.timeout(20):
+        await trail.has_failed.wait()
+        auditor.pushed(TOKEN, ShownItem("hint", "h2", "anna"))
+        await client.delete(keys.AUDIT.of())
+        while await client.xlen(keys.AUDIT.of()) < 2:  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.01)
+    await auditor.stop()
+    await client.aclose()
+    with connect(redis_url) as reading:
+        assert [seen.id for seen in read_trail(reading)] == ["h2", "h1"]
+    assert lost == []
+
+
+async def test_a_trail_of_another_type_at_the_end_is_counted_and_the_end_is_clean(redis_url: str) -> None:
+    client, lost, failed = connect_async(redis_url), list[int](), list[str]()
+    await client.set(keys.AUDIT.of(), "not a stream")
+    auditor = Auditor(AuditTrail(client, b"key"), lambda: 1, lost.append, failed.append)
+    auditor.pushed(TOKEN, ShownItem("hint", "h1", "anna"))
+    await auditor.stop()
+    await client.aclose()
+    assert (lost, failed) == ([1], ["audit"])
+
+
+def failing_tasks(gateway: RunningGateway) -> set[str]:
+    return {label.removeprefix('task="').rstrip('"') for label in gateway.metric("zhiyin_background_failures_total")}
+
+
+def test_a_gateway_over_keys_of_another_type_counts_what_fails_and_goes_on(started: Started, redis_url: str) -> None:
+    with connect(redis_url) as client:
+        client.set(keys.AWAITED.of(), "not a sorted set")
+        client.set(keys.AUDIT.of(), "not a stream")
+    running = started(redis_url)
+    until(lambda: failing_tasks(running) == {"presence", "retention"}, "failures of presence and retention")
+    token = agent()["Authorization"].removeprefix("Bearer ")
+    with (
+        connect(redis_url) as client,
+        connect_websocket(running.addresses.ws, subprotocols=[Subprotocol("zhiyin.desk.v1")]) as socket,
+    ):
+        client.delete(keys.AWAITED.of())
+        socket.send(json.dumps({"type": "connection_init", "token": token}))
+        socket.send(json.dumps({"type": "subscribe", "id": "1", "channel": "desk"}))
+        assert [json.loads(socket.recv(10))["type"] for _ in range(2)] == ["connection_ack", "subscribed"]
+        told(running, "h1")
+        until(lambda: "audit" in failing_tasks(running), "a failure of the audit")
+        client.delete(keys.AUDIT.of())
+        until(lambda: len(trail(running)) == 1, "the view in the trail")
+    assert views(running) == [("agent", "desk-1", "push", "h1", ANNA)]
+
+
+class Crowded(AuditTrail):
+    """A trail during whose first writing more views come than may wait."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+        self.crowd: Callable[[], None] = lambda: None
+
+    async def write(self, views: Sequence[AuditView]) -> None:
+        crowd, self.crowd = self.crowd, lambda: None
+        crowd()
+        self.written += [view.id for view in views]
+
+
+async def test_each_of_too_many_views_is_noted_or_counted() -> None:
+    lost, crowded, count = list[int](), Crowded(), WAITING + 5
+    auditor = Auditor(crowded, lambda: 1, lost.append)
+
+    def push(first: int, after: int) -> None:
+        for number in range(first, after):
+            auditor.pushed(TOKEN, ShownItem("hint", f"h{number}", "anna"))
+
+    push(0, 10)
+    crowded.crowd = lambda: push(10, count)
+    await auditor.stop()
+    assert crowded.written == [f"h{number}" for number in range(count)]
+    assert sum(lost) == 5
 
 
 class Kept(AuditTrail):
