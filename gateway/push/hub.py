@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from gateway.push.channel_entry import ChannelEvent, read_channel_event
-from gateway.runtime.background_task import BackgroundTask, Failed, Backoff, uncounted
+from gateway.runtime.background_task import BackgroundTask, Backoff, Failed, uncounted
 from state.hints.repository import HintRepository
 from state.redis.channels import ChannelEntry, ChannelOffset, ChannelPosition
 
