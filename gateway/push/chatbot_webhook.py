@@ -8,7 +8,6 @@ look-up still has the hint. Set the URL on one gateway only: each that has it ca
 """
 
 import asyncio
-import contextlib
 import logging
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,8 +18,8 @@ import msgspec
 
 from gateway.push.channel_entry import CREATED, ChannelEvent
 from gateway.push.hub import Hub, Start
+from gateway.runtime.background_task import BackgroundTask
 from gateway.runtime.metrics import GatewayMetrics
-from gateway.runtime.tasks import cancel_and_wait
 from operators.hints.hint import OPEN_STATES
 from state.hints.repository import HintRepository
 from state.redis.connections import StoreUnavailable
@@ -46,18 +45,22 @@ class ChatbotWebhook:
         self._calls = metrics.hook_calls
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(QUEUE_HINTS)
         self._lost = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_S)
+        failed = metrics.background_failed
+        callers = [BackgroundTask("chatbot_caller", 0.0, self._call_next, failed) for _ in range(CALLS_AT_ONCE)]
+        self._tasks = [BackgroundTask("chatbot_listener", REJOIN_AFTER_S, self._listen, failed), *callers]
 
     async def start(self) -> None:
         """Listen and call from now on."""
-        client = httpx.AsyncClient(timeout=TIMEOUT_S)
-        callers = [self._call_on(client) for _ in range(CALLS_AT_ONCE)]
-        self._tasks = [asyncio.create_task(each) for each in (self._listen_on(client), *callers)]
+        for task in self._tasks:
+            task.start()
 
     async def stop(self) -> None:
         """Stop; calls under way are given up."""
         self._hub.leave(CHATBOT_CHANNEL, self)
-        await cancel_and_wait(*self._tasks)
+        for task in self._tasks:
+            await task.stop()
+        await self._client.aclose()
 
     def on_start(self, start: Start) -> None:
         """See gateway.push.hub.Listener."""
@@ -87,20 +90,17 @@ class ChatbotWebhook:
         """Join again: what was missed stays in the look-up."""
         self._lost.set()
 
-    async def _listen_on(self, client: httpx.AsyncClient) -> None:
-        async with client:
-            while True:
-                self._lost.clear()
-                with contextlib.suppress(StoreUnavailable):
-                    await self._hub.join(CHATBOT_CHANNEL, self)
-                    await self._lost.wait()
-                await asyncio.sleep(REJOIN_AFTER_S)
+    async def _listen(self) -> None:
+        """Join the channel, and wait until the hub has lost it."""
+        self._lost.clear()
+        await self._hub.join(CHATBOT_CHANNEL, self)
+        await self._lost.wait()
 
-    async def _call_on(self, client: httpx.AsyncClient) -> None:
-        while True:
-            hint = await self._queue.get()
-            outcome = await self._call(client, hint) if await self._is_open(hint["hint_id"]) else "over"
-            self._calls.labels(outcome).inc()
+    async def _call_next(self) -> None:
+        """Wait for a hint, and call the bot for it unless the hint is over."""
+        hint = await self._queue.get()
+        outcome = await self._call(hint) if await self._is_open(hint["hint_id"]) else "over"
+        self._calls.labels(outcome).inc()
 
     async def _is_open(self, hint_id: str) -> bool:
         try:
@@ -109,11 +109,11 @@ class ChatbotWebhook:
             return True
         return known is not None and known["state"] in OPEN_STATES
 
-    async def _call(self, client: httpx.AsyncClient, hint: dict[str, Any]) -> str:
+    async def _call(self, hint: dict[str, Any]) -> str:
         found = ""
         for wait_s in (*RETRY_AFTER_S, None):
             try:
-                answer = await client.post(conversation_url(self._url, hint["customer_id"]), json=intent(hint))
+                answer = await self._client.post(conversation_url(self._url, hint["customer_id"]), json=intent(hint))
             except httpx.HTTPError as error:
                 found = f"{type(error).__name__} {error}".strip()
             else:

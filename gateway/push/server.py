@@ -25,6 +25,7 @@ from gateway.push.hint_lifecycle import HintLifecycle
 from gateway.push.hub import Hub
 from gateway.push.meter import NoMeter, PushMeter
 from gateway.push.protocol import Session, SessionClock
+from gateway.runtime.background_task import BackgroundTask
 from gateway.runtime.gc_tuning import Garbage
 from gateway.services.hint_feedback import Feedback
 from state.audit.trail import ShownItem
@@ -81,7 +82,7 @@ class PushServer:
         self._desks: set[Connection] = set()
         self._garbage = Garbage(clock().steady_s)
         self._server: Server | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._deadlines = BackgroundTask("desk_deadlines", 0.0, self._check_deadlines, meter.task_failed)
 
     def desks_on_line(self) -> Iterator[Token]:
         """The tokens of the desks that are connected now; bots are no desks."""
@@ -117,13 +118,13 @@ class PushServer:
         )
         self.hub.start()
         self._lives.start()
-        self._looking = asyncio.create_task(self._look_after_desks())
+        self._deadlines.start()
 
     async def stop(self) -> None:
         """Close every connection with 1012 and stop; takes a few seconds at most."""
-        if self._server is None or self._looking is None:
+        if self._server is None:
             return
-        self._looking.cancel()
+        await self._deadlines.stop()
         self._server.close(close_connections=False)
         desks = list(self._desks)
         for desk in desks:
@@ -143,17 +144,21 @@ class PushServer:
             self._desks.discard(desk)
             self._garbage.left_behind()
 
-    async def _look_after_desks(self) -> None:
+    async def _check_deadlines(self) -> None:
+        """Pings the connections and ends those that are silent, a slice at a time."""
         every_s = min(LOOK_EVERY_S, self._house.ping_interval_s / 4)
-        while True:
-            desks = list(self._desks)
-            self._garbage.look(self._clock().steady_s, len(desks))
-            some = 1 + len(desks) // SLICES
-            for start in range(0, some * SLICES, some):
-                await asyncio.sleep(every_s / SLICES)
-                now = self._clock()
-                for desk in self._desks.intersection(desks[start : start + some]):
-                    desk.check_deadlines(now)
+        self._garbage.look(self._clock().steady_s, len(self._desks))
+        for connections in self._slices():
+            await asyncio.sleep(every_s / SLICES)
+            now = self._clock()
+            for connection in self._desks.intersection(connections):
+                connection.check_deadlines(now)
+
+    def _slices(self) -> list[list[Connection]]:
+        """The connections open now, in ``SLICES`` parts; the last ones may be empty."""
+        connections = list(self._desks)
+        size = 1 + len(connections) // SLICES
+        return [connections[start : start + size] for start in range(0, size * SLICES, size)]
 
 
 def _select_subprotocol(_connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

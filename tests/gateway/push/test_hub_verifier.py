@@ -17,7 +17,7 @@ async def test_the_verifier_goes_on_after_an_answer_it_cannot_use(monkeypatch: p
             raise ValueError("not enough values to unpack (expected 2, got 1)")
         return [("another life", 0) for _ in names]
 
-    monkeypatch.setattr(house.board, "stands", stands)
+    monkeypatch.setattr(house.board, "positions", stands)
     hub = Hub(house.board, lambda: NOON_MS)
     ear = Ear()
     await hub.join(CHANNEL, ear)

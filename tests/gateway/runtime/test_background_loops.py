@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,12 +12,16 @@ import pytest
 
 from gateway.auth import jwks
 from gateway.auth.tokens import Token
-from gateway.push import hint_lifecycle, hub, presence_heartbeat
+from gateway.push import chatbot_webhook, hint_lifecycle, hub, presence_heartbeat, server
+from gateway.push.channel_entry import CREATED, ChannelEvent
+from gateway.push.meter import NoMeter
 from gateway.runtime import retention_task
 from gateway.runtime.background_task import BackgroundTask
-from gateway.runtime.metrics import BACKGROUND_FAILURES
+from gateway.runtime.metrics import BACKGROUND_FAILURES, GatewayMetrics
 from gateway.services import audit
+from gateway.services.hint_feedback import Feedback
 from state.audit.trail import AuditTrail, ShownItem
+from state.bus.protocol import OutgoingEvent
 from state.contacts.handover import HintHandover
 from state.contacts.presence import Presence
 from state.redis.connections import connect_async
@@ -89,7 +93,7 @@ async def verified(broken: BreaksOnce, failed: Failed, patch: pytest.MonkeyPatch
     house = MemoryHouse()
     made = hub.Hub(house.board, lambda: NOON_MS, failed)
     await made.join("desk:d1", Ear())
-    patch.setattr(house.board, "stands", broken.later)
+    patch.setattr(house.board, "positions", broken.later)
     made.start()
     return made.stop
 
@@ -121,10 +125,53 @@ async def keys_read(broken: BreaksOnce, failed: Failed, patch: pytest.MonkeyPatc
     return keys.stop
 
 
+class NoBus:
+    async def append(self, events: Sequence[OutgoingEvent]) -> None:
+        pytest.fail(f"nothing is to be appended here, found {len(events)} events")
+
+
+async def looked_after(broken: BreaksOnce, failed: Failed, patch: pytest.MonkeyPatch, _: Path) -> Stop:
+    house = MemoryHouse()
+    meter = NoMeter()
+    patch.setattr(meter, "task_failed", failed)
+    push = server.PushServer(
+        gateway_settings(None), house.board, Feedback(house.board, NoBus(), lambda: NOON_MS), meter
+    )
+    await push.start("127.0.0.1", 0)
+    patch.setattr(push, "_slices", broken)
+    return push.stop
+
+
+def webhook(failed: Failed, patch: pytest.MonkeyPatch) -> tuple[chatbot_webhook.ChatbotWebhook, hub.Hub]:
+    house, metrics = MemoryHouse(), GatewayMetrics()
+    patch.setattr(metrics, "background_failed", failed)
+    made = hub.Hub(house.board, lambda: NOON_MS)
+    return chatbot_webhook.ChatbotWebhook("http://127.0.0.1:1", made, house.board, metrics), made
+
+
+async def listened(broken: BreaksOnce, failed: Failed, patch: pytest.MonkeyPatch, _: Path) -> Stop:
+    hook, channels = webhook(failed, patch)
+    patch.setattr(channels, "join", broken.later)
+    await hook.start()
+    return hook.stop
+
+
+async def called(broken: BreaksOnce, failed: Failed, patch: pytest.MonkeyPatch, _: Path) -> Stop:
+    hook, _channels = webhook(failed, patch)
+    patch.setattr(hook, "_is_open", broken.later)
+    await hook.start()
+    for offset in (1, 2):
+        hook.on_event(ChannelEvent(offset, b'{"data":{"hint_id":"h1"}}', CREATED, None, None))
+    return hook.stop
+
+
 LOOPS: dict[str, tuple[Start, object]] = {
     "audit": (audited, None),
+    "chatbot_caller": (called, False),
+    "chatbot_listener": (listened, None),
     "channel_reader": (read, {}),
     "channel_verifier": (verified, []),
+    "desk_deadlines": (looked_after, ()),
     "hint_deliveries": (delivered, 1),
     "hint_expiry": (expired, 0),
     "presence": (beaten, []),
@@ -138,7 +185,7 @@ async def test_a_loop_survives_what_nobody_foresaw(name: str, monkeypatch: pytes
     async def brief(_seconds: float) -> None:
         await asyncio.sleep(0.001)
 
-    for module in (audit, hint_lifecycle, hub, presence_heartbeat, retention_task, jwks):
+    for module in (audit, chatbot_webhook, hint_lifecycle, hub, presence_heartbeat, retention_task, jwks, server):
         monkeypatch.setattr(module, "BackgroundTask", partial(BackgroundTask, sleep=brief))
     start, answer = LOOPS[name]
     broken, failed = BreaksOnce(answer), list[str]()
