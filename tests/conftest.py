@@ -18,6 +18,7 @@ import pytest
 from tests.gateway.fixtures import gateway, shared_gateway, started
 from tests.kafka.jars import FETCH_TIMEOUT_S, jars_folder
 from tests.kafka.servers import SERVED_BY, WORKER_SERVED_BY, kafka_broker, kafka_servers, new_topic, shared_kafka_broker
+from tests.parts.bound import bound
 from tests.parts.browser import browser, page, page_watch, shared_browser
 from tests.parts.machine import PARTS, ROOT, required_parts
 from tests.parts.missing import REQUIRED, missing
@@ -194,7 +195,7 @@ def _install_node_packages(source: Path, folder: Path, pytestconfig: pytest.Conf
         shutil.copy(file, folder)
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     answer = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=NODE_INSTALL_TIMEOUT_S, check=False
+        bound(command), cwd=folder, capture_output=True, text=True, timeout=NODE_INSTALL_TIMEOUT_S, check=False
     )
     if answer.returncode != 0:
         missing(pytestconfig, "node", f"npm ci ended with {answer.returncode}: {answer.stderr.strip()[-300:]}")

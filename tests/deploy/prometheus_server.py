@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 import httpx
 
 from tests.deploy.rules import PROMETHEUS
+from tests.parts.bound import started
 from tests.parts.redis_server import free_port
 
 START_TIMEOUT_S: Final = 60.0
@@ -35,7 +36,7 @@ class PrometheusServer:
         self._api = httpx.Client(base_url=f"http://{address}", timeout=20)
         command = ["prometheus", f"--config.file={self._config}", f"--storage.tsdb.path={folder / 'data'}"]
         with self._log_file.open("wb") as log:
-            self._process = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
+            self._process = started([*command, f"--web.listen-address={address}"], log)
 
     def __enter__(self) -> Self:
         deadline = time.monotonic() + START_TIMEOUT_S

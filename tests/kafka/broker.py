@@ -14,6 +14,7 @@ from typing import Final, Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.parts.bound import bound, started
 from tests.parts.processes import stop_still
 from tests.parts.redis_server import free_port
 
@@ -102,7 +103,7 @@ class KafkaBroker:
         if not (self._directory / "data" / "meta.properties").is_file():
             self._format()
         with self._log_file.open("ab") as log:
-            self._process = subprocess.Popen(self._java("kafka.Kafka", self._properties), stdout=log, stderr=log)
+            self._process = started(self._java("kafka.Kafka", self._properties), log)
         self.wait_ready()
 
     def stop(self) -> None:
@@ -168,7 +169,7 @@ class KafkaBroker:
             self._properties,
             *self._format_words(),
         )
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
+        answer = subprocess.run(bound(command), capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
         if answer.returncode != 0:
             raise RuntimeError(f"Kafka did not format its storage; it said:\n{(answer.stdout + answer.stderr)[-4000:]}")
 

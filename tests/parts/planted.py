@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.parts.bound import bound
 from tests.parts.machine import KAFKA_MOCK, ROOT
 
 
@@ -15,7 +16,7 @@ def run_planted(folder: Path, text: str, **environment: str) -> subprocess.Compl
     options = ["-q", "-p", "no:cacheprovider", "-p", "tests.conftest", "-c", str(ROOT / "pyproject.toml")]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ZHIYIN_", "PYTHON"))}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(file)],
+        bound([sys.executable, "-m", "pytest", *options, str(file)]),
         cwd=ROOT,
         env=inherited | {"ZHIYIN_TEST_KAFKA": KAFKA_MOCK} | environment,
         capture_output=True,

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.import_rules import PRODUCT
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT, required_parts, wheel_redis_binary
 from tests.parts.redis_server import RedisServer
 
@@ -182,7 +183,7 @@ except KeyboardInterrupt:
 def _run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "ZHIYIN_", "PYTHON"))}
     return subprocess.run(
-        command, cwd=folder, env=inherited | environment, capture_output=True, text=True, timeout=50, check=False
+        bound(command), cwd=folder, env=inherited | environment, capture_output=True, text=True, timeout=50, check=False
     )
 
 
@@ -195,7 +196,7 @@ def _on_a_terminal(command: list[str], until: str, keys: str) -> tuple[str, int]
         "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
     )
     wrapped = [sys.executable, "-c", take_it, *command]
-    with subprocess.Popen(wrapped, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as child:
+    with subprocess.Popen(bound(wrapped), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as child:
         os.close(theirs)
         printed = b""
         while chunk := _read(ours):

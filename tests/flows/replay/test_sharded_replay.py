@@ -27,6 +27,7 @@ from tests.flows.replay.replay_processes import (
     without_times,
     write_recording,
 )
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 
 WITHOUT_SCORES = tuple(kind for kind in KINDS if kind != "idle")
@@ -118,7 +119,7 @@ def test_a_share_that_is_killed_is_told_and_ends_the_others(catalogue: Catalogue
 
 def test_shares_end_when_who_started_them_is_killed(fifo: Path) -> None:
     command = [sys.executable, "-m", "zhiyin", "replay", str(fifo), "--workers", "2", "--quiet"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(bound(command), cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         shares = wait_for_processes(process.pid, 2)
         process.kill()
     assert psutil.wait_procs(shares, timeout=20)[1] == []

@@ -29,6 +29,7 @@ from tests.flows.replay.replay_processes import (
     without_times,
     write_recording,
 )
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 
 
@@ -116,7 +117,7 @@ HEARS_CTRL_C = (
 def test_the_first_stage_ends_with_the_second(fifo: Path, by: signal.Signals) -> None:
     command = [sys.executable, "-m", "zhiyin", "replay", str(fifo), "--emit", "idle", "--workers", "2", "--quiet"]
     command = [sys.executable, "-c", HEARS_CTRL_C, *command]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(bound(command), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         [tracking] = wait_for_processes(process.pid, 1)
         process.send_signal(by)

@@ -19,6 +19,7 @@ from state.redis.connections import connect
 from tests.integration.engine.engine_process import until
 from tests.integration.kafka.test_up import kafka_environment
 from tests.kafka.broker import KafkaBroker
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 from tests.zhiyin.up.house_up import QUICK, HouseUp, broken_off, clean_environment, desk_of, event
 
@@ -249,4 +250,6 @@ def erased(house: HouseUp, settings: dict[str, str], *more: str) -> subprocess.C
     own = {"ZHIYIN_STATE_DIR": str(house.state_dir), "REDIS_URL": house.addresses["redis"]}
     command = [sys.executable, "-m", "zhiyin", "erase", CUSTOMER, "--yes", "--wait", "80", *more]
     environment = clean_environment() | settings | own
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(
+        bound(command), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )

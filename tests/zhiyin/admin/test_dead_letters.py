@@ -16,6 +16,7 @@ from operators.records.dead_letters import DeadLetter
 from operators.records.events import Rejection
 from state.dead_letters.writer import RedisDeadLetters
 from state.redis.connections import connect
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 from tests.parts.redis_server import free_port
 from tests.zhiyin.up.house_up import clean_environment
@@ -326,7 +327,7 @@ def test_at_a_terminal_it_asks_and_shows_how_far_it_is(
     write(client, *(letter(number) for number in range(3)))
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "zhiyin", "dead-letters", "redrive", "--all"],
+        bound([sys.executable, "-m", "zhiyin", "dead-letters", "redrive", "--all"]),
         cwd=ROOT,
         env=clean_environment() | {"REDIS_URL": redis_url},
         stdin=theirs,

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 from tests.parts.processes import marked, until
 from tests.zhiyin.up.house_up import QUICK, HouseUp, broken_off, clean_environment, desk_of, event
@@ -135,7 +136,7 @@ def test_the_demo_brings_its_first_hint_within_half_a_minute(tmp_path: Path) -> 
 
 def run_up(tmp_path: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "zhiyin", "up", *more],
+        bound([sys.executable, "-m", "zhiyin", "up", *more]),
         cwd=ROOT,
         env=clean_environment() | {"ZHIYIN_STATE_DIR": str(tmp_path / "var")} | environment,
         capture_output=True,
@@ -157,7 +158,7 @@ def test_a_part_that_cannot_start_ends_everything_and_is_named(tmp_path: Path) -
 
 def test_stopped_while_it_starts_it_ends_in_order(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "zhiyin", "up", "--port", "0", "--catalog", str(QUICK)],
+        bound([sys.executable, "-m", "zhiyin", "up", "--port", "0", "--catalog", str(QUICK)]),
         cwd=ROOT,
         env=clean_environment() | {"ZHIYIN_STATE_DIR": str(tmp_path / "var")},
         stderr=subprocess.PIPE,
