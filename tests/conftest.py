@@ -18,10 +18,11 @@ import pytest
 from tests.gateway.fixtures import gateway, shared_gateway, started
 from tests.kafka.jars import FETCH_TIMEOUT_S, jars_folder
 from tests.kafka.servers import SERVED_BY, WORKER_SERVED_BY, kafka_broker, kafka_servers, new_topic, shared_kafka_broker
-from tests.parts.bound import bound
+from tests.parts.bound import bound, end_with_parent
 from tests.parts.browser import browser, page, page_watch, shared_browser
 from tests.parts.machine import PARTS, ROOT, required_parts
 from tests.parts.missing import REQUIRED, missing
+from tests.parts.progress import print_by_module
 from tests.parts.redis_server import RedisServer, emptied
 from tests.state.fixtures import any_redis_url, old_redis_url, shared_old_redis_url
 
@@ -62,8 +63,12 @@ hypothesis.settings.register_profile("zhiyin", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("zhiyin")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read ZHIYIN_REQUIRE once; a name that is no part ends the run."""
+    """Read ZHIYIN_REQUIRE once (a name that is no part ends the run); a worker process ends with who prints."""
+    if hasattr(config, "workerinput"):
+        end_with_parent()
+    print_by_module(config)
     try:
         config.stash[REQUIRED] = required_parts(os.environ)
     except ValueError as error:
