@@ -20,6 +20,7 @@ from bench.scale import QUICK
 TINY = msgspec.structs.replace(QUICK, rate=50, seconds=2.0)
 
 
+@pytest.mark.slow
 @pytest.mark.requires("redis")
 @pytest.mark.timeout(120)
 def test_every_event_leads_to_a_frame_and_its_time_is_told() -> None:
@@ -149,6 +150,7 @@ class TestDesk:
                 await desk.wait_for("created", 1, within_s=5)
 
 
+@pytest.mark.slow
 @pytest.mark.requires("redis")
 @pytest.mark.timeout(120)
 def test_who_struggles_in_a_contact_reaches_the_desk_under_the_load_of_others() -> None:

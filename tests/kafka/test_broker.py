@@ -58,6 +58,7 @@ class TestWhicheverServes:
 
 
 class TestBroker:
+    @pytest.mark.slow
     def test_what_was_acknowledged_survives_a_kill_and_a_restart(
         self, kafka_broker: KafkaBroker, new_topic: NewTopicNamed
     ) -> None:

@@ -113,7 +113,7 @@ class TestProject:
 class TestMake:
     def test_lists_its_commands(self) -> None:
         listed = _run(["make", "--no-print-directory"], ROOT).stdout
-        for command in ("setup", "run", "test", "check", "bench", "chaos", "lock", "clean"):
+        for command in ("setup", "run", "test", "test-slow", "check", "bench", "chaos", "lock", "clean"):
             assert f"\n  {command} " in listed
         for variable in ("PORT", "KILLS", "ARGS", "PYTHON", "REDIS_URL"):
             assert f"\n  {variable}=" in listed
@@ -245,8 +245,36 @@ class TestContinuousIntegration:
     def test_runs_what_everybody_runs(self) -> None:
         text = self.script.read_text("utf-8")
         assert os.access(self.script, os.X_OK)
-        assert "\nmake check\n" in text
-        assert "\nmake test\n" in text
+        assert text.endswith("\nstage make check\nstage make test\nstage make test-slow\n")
+
+    def test_says_each_stage_with_its_seconds_and_ends_with_the_first_that_fails(self, tmp_path: Path) -> None:
+        answer = self.stages(tmp_path, 'test "$1" != test')
+        assert answer.returncode == 1
+        said = re.sub(r"\d+ s", "N s", answer.stdout).splitlines()
+        assert said == [
+            "ci: make check begins after N s",
+            "ci: make check done in N s",
+            "ci: make test begins after N s",
+            "ci: make test failed with 1 after N s",
+        ]
+
+    def test_gives_up_what_takes_longer_than_an_hour_in_all(self, tmp_path: Path) -> None:
+        answer = self.stages(tmp_path, "exec sleep 60", longest_s=1)
+        assert answer.returncode == 124
+        assert "ci: make check: not done after 1 s in all; given up" in answer.stdout
+
+    def stages(self, folder: Path, make: str, longest_s: int = 3_600) -> subprocess.CompletedProcess[str]:
+        """What comes after the installing, with another ``make``."""
+        text = self.script.read_text("utf-8")
+        assert "\nLONGEST_S=3600\n" in text
+        begin, _, rest = text.partition("\nLONGEST_S=3600\n")
+        function, _, _ = rest.partition("\nas_root")
+        calls = "\n".join(line for line in text.splitlines() if line.startswith("stage make"))
+        _fake_python(folder / "make", make)
+        script = folder / "stages"
+        script.write_text(f"set -euo pipefail\nLONGEST_S={longest_s}\n{function}\n{calls}\n", "utf-8")
+        assert begin.startswith("#!/usr/bin/env bash")
+        return _run(["bash", str(script)], folder, PATH=f"{folder}:{BARE_PATH}")
 
 
 class TestImage:

@@ -44,6 +44,7 @@ def hints(client: redis.Redis) -> dict[str, dict[str, Any]]:
     return {each: orjson.loads(text)["hints"][0] for each, text in found.items() if isinstance(text, bytes)}
 
 
+@pytest.mark.slow
 @pytest.mark.requires("redis")
 @pytest.mark.timeout(120)
 def test_hints_keep_their_wording_through_a_kill_and_end_after_they_began(

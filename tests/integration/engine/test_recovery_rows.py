@@ -35,6 +35,7 @@ def rows(recovery: Path) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_rows_do_not_grow_with_customers(redis_server: RedisServer, tmp_path: Path) -> None:
     client = redis.Redis.from_url(redis_server.url)

@@ -36,7 +36,7 @@ def read_in_order(engines: EngineSet) -> int:
     return sum(int(number) for engine in engines.engines for number in READ.findall(engine.log))
 
 
-@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("size", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_under_load_nothing_is_lost_and_nothing_read_twice(
     client: redis.Redis, redis_server: RedisServer, tmp_path: Path, size: int
 ) -> None:
@@ -87,6 +87,7 @@ def test_one_is_told_and_all_stop_in_order(redis_server: RedisServer, client: re
         assert engines.stop() == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_one_that_hangs_does_not_hold_the_others(redis_server: RedisServer, tmp_path: Path) -> None:
     with EngineSet(redis_server.url, QUICK, tmp_path, 2) as engines:
         engines.until_running()

@@ -94,6 +94,7 @@ def test_the_python_sdk_comes_back_after_redis_was_away(started: Started, redis_
     assert errors == []
 
 
+@pytest.mark.slow
 def test_segment_analytics_node(gateway: RunningGateway, node_packages: Path, tmp_path: Path) -> None:
     script = node_packages / "send.mjs"
     shutil.copy(SEND, script)

@@ -14,7 +14,7 @@ from tests.integration.kafka.topic_house import TopicHouse
 from tests.kafka.broker import KafkaBroker
 from tests.streams import wire
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
 
 
 @pytest.fixture

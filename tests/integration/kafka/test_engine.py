@@ -99,7 +99,7 @@ def test_dead_letters_are_on_their_topic(engine: EngineProcess, topics: TopicHou
     assert engine.stop() == 0
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_it_tells_the_oracles_facts_once_and_in_order(
     redis_url: str, topics: TopicHouse, tmp_path: Path, workers: int
 ) -> None:
@@ -120,6 +120,7 @@ def test_killed_at_any_moment_it_tells_the_oracles_facts_once_and_in_order(
     _check_facts(topics, sent)
 
 
+@pytest.mark.slow
 def test_two_processes_tell_what_one_does_over_a_kill_and_so_does_the_one_after_them(
     redis_url: str, topics: TopicHouse, tmp_path: Path
 ) -> None:
@@ -147,6 +148,7 @@ def _posted(topics: TopicHouse, seeded: random.Random, round_number: int) -> lis
     return events
 
 
+@pytest.mark.slow
 def test_a_broker_killed_while_it_tells_is_waited_for(
     engine: EngineProcess, topics: TopicHouse, kafka_broker: KafkaBroker
 ) -> None:
@@ -167,6 +169,7 @@ def test_a_broker_killed_while_it_tells_is_waited_for(
     assert engine.stop() == 0
 
 
+@pytest.mark.slow
 def test_it_stops_in_order_while_the_broker_is_away(
     engine: EngineProcess, topics: TopicHouse, kafka_broker: KafkaBroker
 ) -> None:

@@ -200,6 +200,7 @@ async def test_nobody_there_at_start_is_waited_for() -> None:
     await house.close()
 
 
+@pytest.mark.slow
 @pytest.mark.requires("kafka")
 @pytest.mark.timeout(120)
 async def test_started_before_the_broker_it_goes_on_when_that_comes(
@@ -220,6 +221,7 @@ async def test_started_before_the_broker_it_goes_on_when_that_comes(
     await house.close()
 
 
+@pytest.mark.slow
 @pytest.mark.requires("kafka")
 @pytest.mark.timeout(120)
 async def test_what_was_answered_with_yes_survives_a_broker_that_is_killed(

@@ -19,7 +19,7 @@ from tests.zhiyin.up.test_up import run_up
 from zhiyin.console.errors import KafkaUnfit
 from zhiyin.processes.kafka_probe import kafka_report
 
-pytestmark = [pytest.mark.requires("redis", "kafka"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.requires("redis", "kafka"), pytest.mark.timeout(180), pytest.mark.slow]
 
 WRONG = "incorrect-donkey"
 COME_IN = ("SCRAM", "PLAIN", "certificate")

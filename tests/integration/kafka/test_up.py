@@ -46,6 +46,7 @@ def metric(house: HouseUp, name: str) -> dict[str, float]:
     return {label.partition("{")[2].rstrip("}"): float(value) for label, _, value in lines}
 
 
+@pytest.mark.slow
 def test_a_hint_reaches_the_desk_and_a_broker_that_was_killed_is_waited_for(
     house: HouseUp, kafka_broker: KafkaBroker
 ) -> None:

@@ -77,6 +77,7 @@ def until_at_work(house: HouseUp, events: int) -> None:
     until(taken, f"an engine that has taken {events} events")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_producer_far_faster_than_the_engine_fills_the_bus_and_not_memory(tmp_path: Path) -> None:
     environment = {

@@ -39,7 +39,7 @@ STAYS = ("zy:audit", "zy:told:")
 """The trail, with a mask of him, and for a day that a hint of that id was told."""
 ARTICLE = "    article:\n      id: help-face-check\n"
 VARIANTS = "    variants:\n      - {zh: 人脸识别没有通过, en: The face check failed}\n"
-pytestmark = [pytest.mark.requires("redis"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.requires("redis"), pytest.mark.timeout(180), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ READ = re.compile(r"engine stopped: events (\d+)")
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_sigterm_ends_everything_in_ten_seconds_and_the_next_start_reads_nothing_again(
     tmp_path: Path, workers: int
 ) -> None:

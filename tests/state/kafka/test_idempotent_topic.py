@@ -214,6 +214,7 @@ def test_more_than_the_producer_holds_goes_in_pieces(kafka_servers: str, topic: 
     assert ids_on(kafka_servers, topic) == ids(*range(200))
 
 
+@pytest.mark.slow
 def test_what_the_producer_has_no_room_for_waits_here(kafka_broker: KafkaBroker, topic: str) -> None:
     told = opened_on(kafka_broker.servers, topic, options=("queue.buffering.max.messages=10",))
     insist(told.find)
