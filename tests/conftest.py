@@ -53,6 +53,9 @@ FIXTURE_PARTS: Final = {
 KAFKA_FIXTURES: Final = frozenset({"kafka_broker", "kafka_servers", "shared_kafka_broker"})
 STARTED_FOR_A_TEST: Final = frozenset({"browser", "kafka_broker", "redis_server"})
 NODE_INSTALL_TIMEOUT_S: Final = 240
+BUSY: Final = 5
+"""A busy machine takes so many times as long as pytest-timeout gives a test; what takes longer hangs."""
+
 
 # Hundreds of processes are started here: none of them, nor any process of this run, compiles our sources again.
 sys.dont_write_bytecode = False
@@ -87,10 +90,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -likely_s[item.path])
     jars_are_here = jars_folder().is_dir()
     for item in items:
+        given_s = _timeout_s(item)
         if "node_packages" in _fixtures(item):
-            item.add_marker(pytest.mark.timeout(NODE_INSTALL_TIMEOUT_S + 60))
+            given_s = max(given_s, NODE_INSTALL_TIMEOUT_S + 60)
         elif KAFKA_FIXTURES.intersection(_fixtures(item)) and not jars_are_here:
-            item.add_marker(pytest.mark.timeout(FETCH_TIMEOUT_S + 120))
+            given_s = max(given_s, FETCH_TIMEOUT_S + 120)
+        item.add_marker(pytest.mark.timeout(BUSY * given_s), append=False)  # the first one counts
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -142,6 +147,11 @@ def _likely_s(item: pytest.Item) -> int:
     if item.get_closest_marker("timeout") is not None:
         return 20
     return 3 if STARTED_FOR_A_TEST.intersection(_fixtures(item)) else 0
+
+
+def _timeout_s(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(item.config.getini("timeout") if marker is None else marker.args[0])
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

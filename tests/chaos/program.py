@@ -12,7 +12,7 @@ from typing import Final, Self
 from tests.parts.bound import bound, started
 from tests.parts.machine import ROOT
 
-END_TIMEOUT_S: Final = 30.0
+END_TIMEOUT_S: Final = 150.0
 
 
 class Program:

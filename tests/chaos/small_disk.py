@@ -6,12 +6,11 @@ Refused: nothing; machines that do not allow it are told apart by ``tests/parts/
 
 import subprocess
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from tests.parts.bound import bound
 from tests.parts.machine import ROOT
-
-PATIENCE_S: Final = 20.0
+from tests.parts.processes import PATIENCE_S
 
 
 class SmallDisk:

@@ -26,7 +26,7 @@ SERVED = {
 
 
 def promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(bound(["promtool", *words]), capture_output=True, text=True, timeout=55, check=False)
+    return subprocess.run(bound(["promtool", *words]), capture_output=True, text=True, timeout=250, check=False)
 
 
 @pytest.mark.requires("prometheus")

@@ -16,7 +16,7 @@ from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 
 LOOSE: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-TIMEOUT_S: Final = 50
+TIMEOUT_S: Final = 250
 
 
 class Answer(NamedTuple):

@@ -36,5 +36,5 @@ class Process:
 
     def ended(self) -> tuple[int, str]:
         """Exit code, and what was written to standard error."""
-        _, errors = self.child.communicate(timeout=60)
+        _, errors = self.child.communicate(timeout=120)
         return self.child.returncode, errors

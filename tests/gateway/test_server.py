@@ -59,7 +59,7 @@ def test_a_signal_stops_everything_in_order(process: Process, number: signal.Sig
 def test_a_request_under_way_is_finished_before_the_end(process: Process) -> None:
     host, _, port = process.addresses[0].removeprefix("http://").partition(":")
     body = event_json(writeKey=WRITE_KEY)
-    with socket.create_connection((host, int(port)), timeout=10) as sender:
+    with socket.create_connection((host, int(port)), timeout=120) as sender:
         sender.sendall(b"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body[:10]))
         time.sleep(0.3)
         process.child.terminate()
@@ -71,7 +71,7 @@ def test_a_request_under_way_is_finished_before_the_end(process: Process) -> Non
 
 def test_a_sender_that_never_ends_does_not_hold_the_end_up(process: Process) -> None:
     host, _, port = process.addresses[0].removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=15) as sender:
+    with socket.create_connection((host, int(port)), timeout=120) as sender:
         sender.sendall(b"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
         time.sleep(0.3)
         begun = time.monotonic()

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -36,7 +35,10 @@ def started(
     command: Sequence[str | Path], log: IO[bytes], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a bound child that writes to ``log``; it may be called from a thread that ends before the child does."""
-    start = partial(subprocess.Popen, bound(command), cwd=cwd, env=env, stdout=log, stderr=log)
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(bound(command), cwd=cwd, env=env, stdout=log, stderr=log)
+
     return _STARTER.submit(start).result()
 
 

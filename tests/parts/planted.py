@@ -21,6 +21,6 @@ def run_planted(folder: Path, text: str, **environment: str) -> subprocess.Compl
         env=inherited | {"ZHIYIN_TEST_KAFKA": KAFKA_MOCK} | environment,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=250,
         check=False,
     )

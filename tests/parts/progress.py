@@ -5,7 +5,7 @@ In: what pytest reports, from one process or from several. Out: lines such as
 With ``-v`` or ``-q`` pytest prints as it always does.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Final, Protocol
 
@@ -26,7 +26,7 @@ class Progress:
         self._terminal = terminal
         self._ids: dict[str, set[str]] = {}
         self._counts: dict[str, Counter[str]] = {}
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._modules = 0
         self._done = 0
 

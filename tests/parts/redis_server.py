@@ -15,7 +15,7 @@ import redis
 from tests.parts.bound import started
 from tests.parts.machine import redis_binary
 
-START_TIMEOUT_S: Final = 30.0
+START_TIMEOUT_S: Final = 300.0
 _HELD: Final[list[socket.socket]] = []
 
 

@@ -21,6 +21,7 @@ from packaging.version import Version
 from tests.import_rules import PRODUCT
 from tests.parts.bound import bound
 from tests.parts.machine import ROOT, required_parts, wheel_redis_binary
+from tests.parts.processes import PATIENCE_S
 from tests.parts.redis_server import RedisServer
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -183,7 +184,13 @@ except KeyboardInterrupt:
 def _run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "ZHIYIN_", "PYTHON"))}
     return subprocess.run(
-        bound(command), cwd=folder, env=inherited | environment, capture_output=True, text=True, timeout=50, check=False
+        bound(command),
+        cwd=folder,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
 
 

@@ -175,7 +175,7 @@ class KafkaShelves(ByBusShelves):
     @property
     def is_mock(self) -> bool:
         """Whether librdkafka's mock serves it."""
-        return str(self._producer.list_topics(timeout=20).cluster_id).startswith("mockCluster")
+        return str(self._producer.list_topics(timeout=120).cluster_id).startswith("mockCluster")
 
     async def close(self) -> None:
         self.pages.close()

@@ -122,7 +122,7 @@ def test_shares_end_when_who_started_them_is_killed(fifo: Path) -> None:
     with subprocess.Popen(bound(command), cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         shares = wait_for_processes(process.pid, 2)
         process.kill()
-    assert psutil.wait_procs(shares, timeout=20)[1] == []
+    assert psutil.wait_procs(shares, timeout=120)[1] == []
 
 
 @pytest.fixture

@@ -121,9 +121,9 @@ def test_the_first_stage_ends_with_the_second(fifo: Path, by: signal.Signals) ->
     try:
         [tracking] = wait_for_processes(process.pid, 1)
         process.send_signal(by)
-        said = process.communicate(timeout=20)[1].decode()
+        said = process.communicate(timeout=120)[1].decode()
     finally:
         process.kill()
-    assert psutil.wait_procs([tracking], timeout=20)[1] == []
+    assert psutil.wait_procs([tracking], timeout=120)[1] == []
     assert process.returncode == (130 if by == signal.SIGINT else -signal.SIGKILL), said
     assert "Traceback" not in said

@@ -41,7 +41,7 @@ def reaching(**customers: list[str]) -> dict[str, str]:
 
 @pytest.fixture
 def api(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30) as client:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=120) as client:
         yield client
 
 

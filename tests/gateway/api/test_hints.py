@@ -33,7 +33,7 @@ def tell(gateway: RunningGateway, hint: Hint, desk_id: str = "desk-1") -> None:
 
 @pytest.fixture
 def api(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30) as client:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=120) as client:
         yield client
 
 
@@ -181,7 +181,7 @@ def test_a_report_with_the_same_key_is_answered_once(gateway: RunningGateway, ap
 def test_the_api_says_that_redis_is_away_and_comes_back(started: Started, redis_server: RedisServer) -> None:
     gateway = started(redis_server.url)
     redis_server.stop()
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30) as api:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=120) as api:
         for answer in (
             api.get(LOOK_UP, headers=chatbot()),
             api.get("/v1/hints", headers=agent()),

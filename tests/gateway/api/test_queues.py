@@ -66,7 +66,7 @@ class Caller:
 
 @pytest.fixture
 def api(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30) as client:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=120) as client:
         yield client
 
 

@@ -200,7 +200,7 @@ def test_a_sender_that_goes_away_harms_nobody(started: Started, redis_url: str) 
 def test_a_body_that_takes_too_long(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "BODY_TIMEOUT_S", 0.2)
     host, port = gateway.addresses.http.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=120) as connection:
         connection.sendall(b"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         answer = b"".join(iter(lambda: connection.recv(4_000), b""))
     assert answer.startswith(b"HTTP/1.1 408 ")

@@ -18,11 +18,10 @@ from state.bus.protocol import partition_of
 from tests.oracle import Expected
 from tests.parts.bound import bound, started
 from tests.parts.machine import ROOT
-from tests.parts.processes import stop_still
+from tests.parts.processes import PATIENCE_S, stop_still
 from tests.streams import at_ms_of
 
 PARTITIONS = 2
-PATIENCE_S = 60.0
 _STARTED: list[subprocess.Popen[bytes]] = []
 
 

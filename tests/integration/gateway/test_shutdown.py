@@ -30,8 +30,8 @@ def test_it_stops_in_time_and_desks_are_told(process: Process, redis_server: Red
     host, _, port = http.removeprefix("http://").partition(":")
     with (
         connect(ws, subprotocols=[Subprotocol("zhiyin.desk.v1")]) as desk,
-        socket.create_connection((host, int(port)), timeout=15) as sender,
-        socket.create_connection((host, int(port)), timeout=15) as idle,
+        socket.create_connection((host, int(port)), timeout=120) as sender,
+        socket.create_connection((host, int(port)), timeout=120) as idle,
     ):
         desk.send(json.dumps({"type": "connection_init", "token": agent()["Authorization"].removeprefix("Bearer ")}))
         assert json.loads(desk.recv(timeout=5))["type"] == "connection_ack"

@@ -23,7 +23,7 @@ TOPIC = "events"
 @pytest.fixture
 def mock() -> Iterator[MockKafka]:
     with MockKafka() as mock:
-        KafkaConnection([mock.servers]).admin().list_topics(TOPIC, timeout=10)
+        KafkaConnection([mock.servers]).admin().list_topics(TOPIC, timeout=120)
         yield mock
 
 

@@ -41,7 +41,7 @@ def house(tmp_path: Path, environment: dict[str, str]) -> Iterator[HouseUp]:
 
 def metric(house: HouseUp, name: str) -> dict[str, float]:
     """The engine's samples of a name, by what stands in their braces."""
-    text = httpx.get(house.addresses["metrics"]["engine"], timeout=10).text
+    text = httpx.get(house.addresses["metrics"]["engine"], timeout=120).text
     lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith(f"{name}{{")]
     return {label.partition("{")[2].rstrip("}"): float(value) for label, _, value in lines}
 
@@ -83,7 +83,7 @@ def test_lag_is_a_metric_and_other_tools_see_it_too(house: HouseUp, environment:
         }
     )
     read = TopicPartition(environment["ZHIYIN_KAFKA_TOPIC"], int(partition))
-    until(lambda: tool.committed([read], timeout=10)[0].offset == 4)
+    until(lambda: tool.committed([read], timeout=120)[0].offset == 4)
 
 
 def test_a_kafka_that_does_not_answer_is_said_before_anything_starts(tmp_path: Path) -> None:

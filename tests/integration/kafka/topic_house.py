@@ -36,7 +36,7 @@ class TopicHouse:
     def ready(self) -> bool:
         """Whether the engine has made its topics."""
         # An admin client of its own for each look: one that met a closed port waits longer each time.
-        topics = AdminClient({"bootstrap.servers": self.servers, "log_level": 0}).list_topics(timeout=10).topics
+        topics = AdminClient({"bootstrap.servers": self.servers, "log_level": 0}).list_topics(timeout=120).topics
         return {self.events, self.facts, self.hints, self.dead_letters} <= topics.keys()
 
     def post(self, events: Sequence[Mapping[str, Any]], wire: Callable[[Any], bytes]) -> None:
@@ -83,7 +83,7 @@ def _end(consumer: Consumer, place: TopicPartition) -> int:
     give_up = time.monotonic() + 20
     while True:
         try:
-            _, beyond = consumer.get_watermark_offsets(place, timeout=20, cached=False)
+            _, beyond = consumer.get_watermark_offsets(place, timeout=120, cached=False)
         except KafkaException:
             assert time.monotonic() < give_up
             time.sleep(0.1)

@@ -97,7 +97,7 @@ def test_who_comes_late_is_told_so_and_an_outage_leaves_it_there(
     def somebody_is_quicker(route: Route) -> None:
         token = house.token(subject="desk-2", claims={"branch": "sh"})
         url = f"{house.addresses.http}/v1/hints/q1/claims"
-        httpx.post(url, headers={"Authorization": f"Bearer {token}"}, timeout=10).raise_for_status()
+        httpx.post(url, headers={"Authorization": f"Bearer {token}"}, timeout=120).raise_for_status()
         route.continue_()
 
     page.route("**/claims", somebody_is_quicker)

@@ -55,7 +55,7 @@ def a_batch(number: int) -> list[dict[str, object]]:
 
 def metric(url: str, name: str, **labels: str) -> float:
     """The sum of a metric's samples with these labels."""
-    text = httpx.get(url, timeout=20).text
+    text = httpx.get(url, timeout=120).text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text)

@@ -157,7 +157,7 @@ def spoken(house: HouseUp) -> str:
     """Logs and metrics."""
     metrics = house.addresses["metrics"]
     urls = metrics.values() if isinstance(metrics, dict) else metrics
-    return "\n".join([*house.said, *(httpx.get(url, timeout=5).text for url in urls)])
+    return "\n".join([*house.said, *(httpx.get(url, timeout=120).text for url in urls)])
 
 
 @pytest.fixture(scope="module")
@@ -229,9 +229,9 @@ def in_topics(broker: KafkaBroker, names: list[str], words: tuple[str, ...]) -> 
     reader = Consumer({"bootstrap.servers": broker.servers, "group.id": "canaries", "auto.offset.reset": "earliest"})
     found = []
     for name in names:
-        for partition in reader.list_topics(name, timeout=10).topics[name].partitions:
+        for partition in reader.list_topics(name, timeout=120).topics[name].partitions:
             place = TopicPartition(name, partition)
-            first, end = reader.get_watermark_offsets(place, timeout=10)
+            first, end = reader.get_watermark_offsets(place, timeout=120)
             reader.assign([TopicPartition(name, partition, first)])
             messages = reader.consume(end - first, timeout=3) if end > first else []
             held = b"".join(map(message_bytes, messages))

@@ -96,7 +96,7 @@ def abandoned_in(store: redis.Redis) -> int:
 
 def held_back(house: HouseUp) -> int:
     """How many of them gave no hint."""
-    lines = httpx.get(house.addresses["metrics"]["engine"], timeout=20).text.splitlines()
+    lines = httpx.get(house.addresses["metrics"]["engine"], timeout=120).text.splitlines()
     return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(HELD_BACK))
 
 

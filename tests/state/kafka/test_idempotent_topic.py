@@ -65,7 +65,7 @@ def tell(told: ToldPartition, *numbers: int) -> bytes:
 def messages_on(servers: str, topic: str, partition: int = PARTITION) -> list[Any]:
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "test", "auto.offset.reset": "earliest"})
     place = TopicPartition(topic, partition, 0)
-    _, beyond = consumer.get_watermark_offsets(place, timeout=20)
+    _, beyond = consumer.get_watermark_offsets(place, timeout=120)
     consumer.assign([place])
     found: list[Any] = []
     while len(found) < beyond:
