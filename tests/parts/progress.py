@@ -48,10 +48,12 @@ class Progress:
         if report.when not in {"setup", "call", "teardown"}:
             return None
         if report.failed:
-            return ("failed" if report.when == "call" else "error", "", "")
+            return ("failed", "", "FAILED") if report.when == "call" else ("error", "", "ERROR")
         if hasattr(report, "wasxfail"):
-            return ("xfailed" if report.skipped else "xpassed", "", "")
-        return ("skipped" if report.skipped else "passed" if report.when == "call" else "", "", "")
+            return ("xfailed", "", "XFAIL") if report.skipped else ("xpassed", "", "XPASS")
+        if report.skipped:
+            return ("skipped", "", "SKIPPED")
+        return ("passed", "", "PASSED") if report.when == "call" else ("", "", "")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One phase of a test is over."""
