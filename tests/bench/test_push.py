@@ -49,7 +49,7 @@ async def test_desks_come_back_from_where_they_were_and_count_what_comes_twice()
         swarm = Swarm(f"ws://127.0.0.1:{port}", ["token"])
         [desk] = swarm.desks
         await swarm.open()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while desk.doubles < 3:  # noqa: ASYNC110 - a protocol's counter rings no bell
                 await asyncio.sleep(0.02)
         assert await swarm.all_subscribed(5)

@@ -18,7 +18,7 @@ from tests.parts.machine import ROOT
 from tests.parts.planted import run_planted
 
 QUIET: dict[str, str | int | float | bool] = {"log_level": 0}
-WAIT_S = 20.0
+WAIT_S = 120.0
 
 
 def write(servers: str, topic: str, value: bytes) -> None:

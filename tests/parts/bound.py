@@ -37,7 +37,6 @@ def started(
     command: Sequence[str | Path], log: IO[bytes], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a bound child that writes to ``log``; it may be called from a thread that ends before the child does."""
-
     return lasting(lambda: subprocess.Popen(bound(command), cwd=cwd, env=env, stdout=log, stderr=log))
 
 

@@ -31,7 +31,7 @@ class Guest:
     def _prepare(self) -> None:
         self.prepared += 1
 
-    def begins(self, within_s: float = 10.0) -> bool:
+    def begins(self, within_s: float = 120.0) -> bool:
         self._thread.join(within_s)
         return not self._thread.is_alive()
 

@@ -34,9 +34,9 @@ def test_it_stops_in_time_and_desks_are_told(process: Process, redis_server: Red
         socket.create_connection((host, int(port)), timeout=120) as idle,
     ):
         desk.send(json.dumps({"type": "connection_init", "token": agent()["Authorization"].removeprefix("Bearer ")}))
-        assert json.loads(desk.recv(timeout=5))["type"] == "connection_ack"
+        assert json.loads(desk.recv(timeout=120))["type"] == "connection_ack"
         desk.send(json.dumps({"type": "subscribe", "id": "1", "channel": "desk"}))
-        assert json.loads(desk.recv(timeout=5))["type"] == "subscribed"
+        assert json.loads(desk.recv(timeout=120))["type"] == "subscribed"
         sender.sendall(b"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
         redis_server.kill()
         time.sleep(1.0)

@@ -132,4 +132,4 @@ def test_in_english_on_a_narrow_screen_and_over_by_the_clock(house: PageHouse, b
         queued(page, "q1").get_by_role("button", name="Take: Face check failed, customer a-cu••••me-")
     ).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    expect(queued(page, "q2")).to_have_count(0, timeout=20_000)
+    expect(queued(page, "q2")).to_have_count(0)

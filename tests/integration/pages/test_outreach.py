@@ -255,7 +255,7 @@ def test_a_store_that_is_away_is_waited_for(house: ListHouse, page: Page, page_w
     house.pages.redis.stop()
     expect(page.locator("#banner")).to_be_visible()
     house.pages.redis.start()
-    expect(page.locator("#status")).to_have_attribute("data-state", "live", timeout=20_000)
+    expect(page.locator("#status")).to_have_attribute("data-state", "live")
 
 
 def test_a_token_that_is_over_asks_for_another(house: ListHouse, page: Page, page_watch: PageWatch) -> None:
