@@ -22,6 +22,7 @@ from tests.parts.bound import bound, end_with_parent
 from tests.parts.browser import browser, page, page_watch, shared_browser
 from tests.parts.machine import PARTS, ROOT, required_parts
 from tests.parts.missing import REQUIRED, missing
+from tests.parts.pace import measure_from_now_on
 from tests.parts.progress import print_by_module
 from tests.parts.redis_server import RedisServer, emptied
 from tests.state.fixtures import any_redis_url, old_redis_url, shared_old_redis_url
@@ -72,6 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         end_with_parent()
     print_by_module(config)
+    measure_from_now_on()
     try:
         config.stash[REQUIRED] = required_parts(os.environ)
     except ValueError as error:

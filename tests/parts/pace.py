@@ -1,47 +1,54 @@
-"""How slow this machine is just now, for what a product promises within seconds.
+"""How slow this machine is, for what a product promises within seconds.
 
-In: a block of work. Out: ``slowness`` of the machine while it ran: 1.0 where a thread gets a core whenever it asks, 6.0
-where it waits five times as long as it works. A promise is then held against its seconds times that.
+In: a moment of ``time.monotonic``. Out: how many times slower than an idle one the machine was from then on: 1.0 while
+each thread that wants a core has one, 6.0 while six want each. A promise is held against its seconds times that:
+``assert time.monotonic() - began < 10 * slowness_since(began)``.
 """
 
+import os
 import threading
 import time
-from typing import Final, Self
+from collections import deque
+from pathlib import Path
+from typing import Final
 
-_WORK_S: Final = 0.01
-_PAUSE_S: Final = 0.1
+_LOAD: Final = Path("/proc/loadavg")
+_EVERY_S: Final = 0.1
+_WORK_S: Final = 0.001
+_KEPT: Final = 20_000
+_SAMPLES: Final[deque[tuple[float, float]]] = deque(maxlen=_KEPT)
+"""When, and how slow; half an hour of them."""
 
 
-class Pace:
-    """Measures inside its ``with``: ``with Pace() as pace: ...``, then ``assert pace.wall_s < 10 * pace.slowness``."""
+def measure_from_now_on() -> None:
+    """Look ten times a second, in a thread that ends with this process."""
+    threading.Thread(target=_measure, name="pace", daemon=True).start()
 
-    def __init__(self) -> None:
-        self.wall_s = 0.0
-        self._worked_s = self._took_s = 0.0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._measure, name="pace")
 
-    def __enter__(self) -> Self:
-        self._began = time.monotonic()
-        self._thread.start()
-        return self
+def slowness_since(began_s: float) -> float:
+    """How many times slower than idle it was on average since then; 1.0 at least."""
+    found = [slowness for at_s, slowness in list(_SAMPLES) if at_s >= began_s] or [_slowness()]
+    return max(1.0, sum(found) / len(found))
 
-    def __exit__(self, *_: object) -> None:
-        self.wall_s = time.monotonic() - self._began
-        self._over.set()
-        self._thread.join()
 
-    @property
-    def slowness(self) -> float:
-        """Seconds that a second of work took, so far; 1.0 at least."""
-        return max(1.0, self._took_s / self._worked_s) if self._worked_s else 1.0
+def _measure() -> None:
+    while True:
+        _SAMPLES.append((time.monotonic(), _slowness()))
+        time.sleep(_EVERY_S)
 
-    def _measure(self) -> None:
-        while True:
-            began, worked = time.monotonic(), time.thread_time()
-            while time.thread_time() - worked < _WORK_S:
-                pass
-            self._took_s += time.monotonic() - began
-            self._worked_s += time.thread_time() - worked
-            if self._over.wait(_PAUSE_S):
-                return
+
+def _slowness() -> float:
+    """By who wants a core, and by how long a thousandth of a second's work takes, whichever is worse."""
+    began, worked = time.monotonic(), time.thread_time()
+    while time.thread_time() - worked < _WORK_S:
+        pass
+    took = (time.monotonic() - began) / _WORK_S
+    return max(took, _wanting() / (os.cpu_count() or 1))
+
+
+def _wanting() -> int:
+    """Threads of the machine that run or wait for a core; 0 where the system does not say."""
+    try:
+        return int(_LOAD.read_text("ascii").split()[3].partition("/")[0])
+    except FileNotFoundError:
+        return 0

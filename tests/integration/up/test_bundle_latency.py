@@ -11,7 +11,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.parts.pace import Pace
+from tests.parts.pace import slowness_since
 from tests.parts.processes import PATIENCE_S
 from tests.zhiyin.up.house_up import HouseUp
 
@@ -24,11 +24,12 @@ PROMISED_S = 1.0
 def test_a_bundle_is_on_the_socket_within_a_second_of_the_contact(tmp_path: Path) -> None:
     with HouseUp(tmp_path / "var") as house:
         addresses = house.addresses
-        with Pace() as pace:
-            taken_s = [*_contacts(addresses["http"], addresses["ws"], addresses["write_key"], addresses["desk_token"])]
+        began = time.monotonic()
+        taken_s = [*_contacts(addresses["http"], addresses["ws"], addresses["write_key"], addresses["desk_token"])]
+        promised_s = PROMISED_S * slowness_since(began)
         assert house.interrupt() == 0
     slow = quantiles(taken_s, n=100)[94]  # one of sixty meets whatever else this machine is doing
-    assert slow < PROMISED_S * pace.slowness, f"median {median(taken_s):.3f} s, p95 {slow:.3f} s of {CONTACTS}"
+    assert slow < promised_s, f"median {median(taken_s):.3f} s, p95 {slow:.3f} s of {CONTACTS}"
 
 
 def _contacts(http: str, ws: str, key: str, token: str) -> list[float]:
