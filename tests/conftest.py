@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
+import redis
 
 from tests.gateway.fixtures import gateway, shared_gateway, started
 from tests.kafka.jars import FETCH_TIMEOUT_S, jars_folder
@@ -191,6 +192,13 @@ def redis_server(tmp_path: Path) -> Generator[RedisServer]:
     directory.mkdir()
     with RedisServer(directory, append_only=True) as server:
         yield server
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    """A client of this test's own Redis; it may be stopped and started under it."""
+    with redis.Redis.from_url(redis_server.url) as connected:
+        yield connected
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,6 @@ from tests.streams import wire
 
 
 @pytest.fixture
-def client(redis_server: RedisServer) -> redis.Redis:
-    return redis.Redis.from_url(redis_server.url)
-
-
-@pytest.fixture
 def engine(redis_server: RedisServer, tmp_path: Path) -> Iterator[EngineProcess]:
     process = EngineProcess(redis_server.url, QUICK, tmp_path)
     yield process

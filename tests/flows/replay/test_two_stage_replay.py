@@ -22,12 +22,10 @@ from operators.tracking.features import Scored
 from tests.flows.replay.replay_processes import (
     REFUSED,
     FullDisk,
-    endless_recording,
     killed,
     processes_of,
     wait_for_processes,
     without_times,
-    write_recording,
 )
 from tests.parts.bound import bound
 from tests.parts.machine import ROOT
@@ -39,16 +37,6 @@ def catalogue() -> Catalogue:
     found = load_catalogue(ROOT / "config" / "catalog", quiet_hours=False)
     hints = msgspec.structs.replace(found.hints, wording="bandit")
     return msgspec.structs.replace(found, decision="learned", hints=hints)
-
-
-@pytest.fixture(scope="module")
-def recording(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recording(catalogue, tmp_path_factory.mktemp("recording") / "events.ndjson")
-
-
-@pytest.fixture
-def fifo(tmp_path: Path) -> Path:
-    return endless_recording(tmp_path)
 
 
 @pytest.mark.parametrize("kinds", [DEFAULT_KINDS, KINDS], ids=["default", "all"])

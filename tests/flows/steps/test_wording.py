@@ -22,11 +22,6 @@ CUSTOMERS = [f"c{number}" for number in range(20)]
 
 
 @pytest.fixture
-def client(redis_server: RedisServer) -> redis.Redis:
-    return redis.Redis.from_url(redis_server.url)
-
-
-@pytest.fixture
 def engine(redis_server: RedisServer, tmp_path: Path) -> Iterator[EngineProcess]:
     text = QUICK.read_text("utf-8")
     wordings = '    variants:\n      - {zh: "{journey}只差一步", en: "One step left of your {journey}"}\n'

@@ -2,12 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import httpx
-import pytest
 from websockets.sync.client import connect as open_socket
 from websockets.typing import Subprotocol
 
@@ -62,12 +60,6 @@ class Caller:
             if frame["type"] == "next":
                 found: dict[str, Any] = frame["event"]
                 return found
-
-
-@pytest.fixture
-def api(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.addresses.http, timeout=120) as client:
-        yield client
 
 
 def withheld(gateway: RunningGateway) -> float:

@@ -24,12 +24,6 @@ from tests.state.houses import NOON_MS, House
 LONG = Words("长" * 10_000, "long")
 
 
-@pytest.fixture
-async def hall(house: House) -> AsyncIterator[Hall]:
-    async with open_hall(house) as opened:
-        yield opened
-
-
 async def test_a_hint_reaches_the_desk_and_its_state_comes_back(hall: Hall) -> None:
     async with hall.desk() as desk:
         assert (await desk.subscribe("s")) == {

@@ -20,11 +20,6 @@ from tests.parts.redis_server import RedisServer
 from tests.streams import wire
 
 
-@pytest.fixture
-def client(redis_server: RedisServer) -> redis.Redis:
-    return redis.Redis.from_url(redis_server.url)
-
-
 @pytest.mark.parametrize(("size", "workers"), [(2, 2), pytest.param(3, 1, marks=pytest.mark.slow)])
 def test_several_processes_tell_the_facts_of_one(
     client: redis.Redis, redis_server: RedisServer, tmp_path: Path, size: int, workers: int

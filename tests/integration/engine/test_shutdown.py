@@ -22,11 +22,6 @@ AT_ONCE_S = 6.0
 READ = re.compile(r"engine stopped: events (\d+)")
 
 
-@pytest.fixture
-def client(redis_server: RedisServer) -> redis.Redis:
-    return redis.Redis.from_url(redis_server.url)
-
-
 def many_events(number: int) -> list[dict[str, Any]]:
     at_ms = now_ms() - number // 10
     return [event(f"c{n % 1_000}", "Transaction Step Viewed", "apply", at_ms + n // 10, n) for n in range(number)]

@@ -18,11 +18,6 @@ from tests.streams import wire
 pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
 
 
-@pytest.fixture
-def topics(kafka_broker: KafkaBroker) -> TopicHouse:
-    return TopicHouse(kafka_broker.servers)
-
-
 def test_three_two_and_one_tell_the_facts_of_one_over_kills(redis_url: str, topics: TopicHouse, tmp_path: Path) -> None:
     seeded = random.Random(11)
     sent: list[dict[str, Any]] = []

@@ -26,11 +26,6 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def topics(kafka_broker: KafkaBroker) -> TopicHouse:
-    return TopicHouse(kafka_broker.servers)
-
-
-@pytest.fixture
 def client(redis_url: str) -> redis.Redis:
     return redis.Redis.from_url(redis_url)
 

@@ -3,12 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from gateway.ingest.bus_batcher import BusLane
-from state.kafka.connection import KafkaConnection, KafkaUnavailable
+from state.kafka.connection import KafkaUnavailable
 from tests.gateway.events_made import event_json
 from tests.gateway.fixtures import Started
 from tests.gateway.running import RunningGateway
@@ -19,13 +16,6 @@ from tests.parts.redis_server import free_port
 from tests.state.buses import PARTITIONS, KafkaBusHouse, events, raws, read_past
 
 TOPIC = "events"
-
-
-@pytest.fixture
-def mock() -> Iterator[MockKafka]:
-    with MockKafka() as mock:
-        KafkaConnection([mock.servers]).admin().list_topics(TOPIC, timeout=120)
-        yield mock
 
 
 def batch_json(*sent: bytes) -> bytes:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -25,13 +25,6 @@ from tests.state.buses import PARTITIONS, KafkaBusHouse, events, looked, raws, r
 AT_MOST_S = DELIVERY_TIMEOUT_MS / 1000 + 2.5
 AT_ONCE_S = 1.0
 TOPIC = "events"
-
-
-@pytest.fixture
-def mock() -> Iterator[MockKafka]:
-    with MockKafka() as mock:
-        KafkaConnection([mock.servers]).admin().list_topics(TOPIC, timeout=120)
-        yield mock
 
 
 @pytest.fixture

@@ -1,21 +1,12 @@
 """The chat page in a real Chromium: it opens with the last interruption and speaks first when a new one comes."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.gateway.page_house import PageHouse, open_page_house
+from tests.gateway.page_house import PageHouse
 from tests.parts.browser import PageWatch
-from tests.parts.redis_server import RedisServer
 
 pytestmark = pytest.mark.requires("redis", "chromium")
-
-
-@pytest.fixture
-def house(redis_server: RedisServer) -> Iterator[PageHouse]:
-    with open_page_house(redis_server) as opened:
-        yield opened
 
 
 def open_chat(page: Page, house: PageHouse, customer: str) -> None:

@@ -1,16 +1,14 @@
 """The desk page in a real Chromium against a real gateway: live hints, keys, outages, languages."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from operators.hints.hint import Hint, NamedReason
 from operators.records.facts import Evidence
-from tests.gateway.page_house import PageHouse, now_ms, open_page_house
+from tests.gateway.page_house import PageHouse, now_ms
 from tests.parts.browser import PageWatch
-from tests.parts.redis_server import RedisServer
 
 OUTLINE_OF_FOCUSED = """() => {
   const focused = document.activeElement;
@@ -19,12 +17,6 @@ OUTLINE_OF_FOCUSED = """() => {
 }"""
 
 pytestmark = pytest.mark.requires("redis", "chromium")
-
-
-@pytest.fixture
-def house(redis_server: RedisServer) -> Iterator[PageHouse]:
-    with open_page_house(redis_server) as opened:
-        yield opened
 
 
 def open_desk(page: Page, house: PageHouse) -> None:

@@ -1,25 +1,17 @@
 """The queue on the desk page in a real Chromium: seen by those who may, taken once, by keyboard, in both languages."""
 
 import re
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from tests.gateway.page_house import PageHouse, now_ms, open_page_house
+from tests.gateway.page_house import PageHouse, now_ms
 from tests.parts.browser import PageWatch
-from tests.parts.redis_server import RedisServer
 
 pytestmark = pytest.mark.requires("redis", "chromium")
 
 QUEUE = "queue:sh"
-
-
-@pytest.fixture
-def house(redis_server: RedisServer) -> Iterator[PageHouse]:
-    with open_page_house(redis_server) as opened:
-        yield opened
 
 
 def sit_down(house: PageHouse, page: Page, desk: str = "desk-1", branch: str = "sh", **claims: object) -> Page:
