@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config.catalogue import Catalogue
+from operators.records.catalogue import Catalogue
 from tests.flows.replay.replay_processes import endless_recording, write_recording
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from config import load_catalogue
-from config.catalogue import Catalogue
+from operators.records.catalogue import Catalogue
 from tests.parts.machine import ROOT
 
 
