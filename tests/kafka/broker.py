@@ -20,7 +20,7 @@ from tests.parts.redis_server import free_port
 
 SILENT_S: Final = 300.0
 """A start is given up when the broker neither serves nor logs anything for so long; or at once when it has ended."""
-STOP_TIMEOUT_S: Final = 100.0
+STOP_TIMEOUT_S: Final = 60.0
 JAVA: Final = (
     *("java", "-Xmx256m", "-XX:+UseSerialGC"),
     # Code that is compiled quickly rather than well: no broker here lives long.

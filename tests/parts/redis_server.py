@@ -16,6 +16,7 @@ from tests.parts.bound import started
 from tests.parts.machine import redis_binary
 
 START_TIMEOUT_S: Final = 300.0
+STOP_TIMEOUT_S: Final = 60.0
 _HELD: Final[list[socket.socket]] = []
 
 
@@ -144,7 +145,7 @@ class RedisServer:
             return
         process.send_signal(how)
         try:
-            process.wait(timeout=START_TIMEOUT_S)
+            process.wait(timeout=STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -155,6 +155,7 @@ async def test_no_disk_left(redis_server: RedisServer, tmp_path: Path) -> None:
         shutil.rmtree(tmp_path / "redis")
         _try_to_save(client)
         error = await append_to(redis_server.url)
+    redis_server.kill()  # in order it would not end before it has saved
     assert error.kind == "disk"
     assert str(error).endswith("; make room on its disk, then see its log")
 
