@@ -19,6 +19,7 @@ from tests.kafka.broker import KafkaBroker
 from tests.kafka.mock import MockKafka
 from tests.kafka.servers import NewTopicNamed
 from tests.parts.pace import slowness_since
+from tests.parts.processes import PATIENCE_S
 from tests.parts.redis_server import free_port
 from tests.state.buses import PARTITIONS, KafkaBusHouse, events, looked, raws, read_past
 
@@ -48,7 +49,7 @@ async def refused(house: KafkaBusHouse, at_most_s: float) -> KafkaUnavailable:
 
 async def taken_again(house: KafkaBusHouse, sent: list[OutgoingEvent]) -> None:
     """The append that works again, after others that do not yet."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE_S
     while True:
         try:
             await house.writer.append(sent)
