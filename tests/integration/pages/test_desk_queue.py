@@ -110,7 +110,7 @@ def test_after_a_restart_it_is_as_it_stands(house: PageHouse, page: Page, page_w
     house.tell("q2", QUEUE, branch="sh")
     house.start()
     page.evaluate("dispatchEvent(new Event('online'))")
-    expect(queued(page, "q2")).to_be_visible(timeout=20_000)
+    expect(queued(page, "q2")).to_be_visible()
     expect(queued(page, "q1")).to_have_count(0)
 
 
