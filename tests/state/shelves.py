@@ -170,7 +170,7 @@ class KafkaShelves(ByBusShelves):
         partition, _, offset = letter_id.partition(":")
         upto = TopicPartition(self._topic, int(partition), int(offset) + 1)
         client = AdminClient({**self._options, "log_level": 0})
-        client.delete_records([upto])[upto].result(20)
+        client.delete_records([upto])[upto].result(120)
 
     @property
     def is_mock(self) -> bool:

@@ -51,7 +51,7 @@ def test_of_three_processes_that_come_at_once_one_makes_it(tmp_path: Path) -> No
         processes = [started(MAKER, place / "recovery", number) for number in range(3)]
         until(lambda: len(list(place.glob("here-*"))) == len(processes), "three processes")  # noqa: B023 - at once
         (place / "go").touch()
-        assert [process.wait(30) for process in processes] == [0, 0, 0]
+        assert [process.wait(300) for process in processes] == [0, 0, 0]
         layout = Layout(place / "recovery", 4, 2)
         # What one did after it was made has been taken away by no other.
         assert sorted(path.name for path in layout.journals.iterdir()) == ["0", "1", "2"]

@@ -149,7 +149,7 @@ def test_metrics_are_served_and_a_taken_port_is_named(redis_url: str, tmp_path: 
 
 def _scrape(port: int) -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=120) as answer:
             return str(answer.read(), "utf-8")
     except OSError:
         return ""

@@ -161,6 +161,6 @@ def test_a_desk_may_not_hear_another_branchs_queue_by_name(gateway: RunningGatew
     with open_socket(gateway.addresses.ws) as socket:
         socket.send(json.dumps({"type": "connection_init", "token": token(branch="sh")}))
         socket.send(json.dumps({"type": "subscribe", "id": "1", "channel": "queue:bj"}))
-        answers = [json.loads(socket.recv(10)) for _ in range(2)]
+        answers = [json.loads(socket.recv(120)) for _ in range(2)]
     assert (answers[1]["type"], answers[1]["code"]) == ("error", "forbidden")
     assert "expected 'desk' or 'queue' for a token with role agent" in answers[1]["message"]

@@ -188,7 +188,7 @@ def test_a_topic_of_other_partitions_is_refused_in_words(
     engine: EngineProcess, topics: TopicHouse, kafka_broker: KafkaBroker
 ) -> None:
     admin = AdminClient({"bootstrap.servers": kafka_broker.servers})
-    admin.create_topics([NewTopic(topics.facts, 3, 1)])[topics.facts].result(20)
+    admin.create_topics([NewTopic(topics.facts, 3, 1)])[topics.facts].result(120)
     engine.start()
     assert engine.wait() == 1
     assert str(TopicMismatch(topics.facts, 3, PARTITIONS, "kafka_facts_topic")) in engine.log

@@ -132,7 +132,7 @@ async def test_a_producer_that_met_a_fatal_error_is_replaced(
     topic = f"small-{secrets.token_hex(6)}"
     admin = AdminClient({"bootstrap.servers": kafka_broker.servers, "log_level": 0})
     small = NewTopic(topic, PARTITIONS, 1, config={"max.message.bytes": "2000"})
-    admin.create_topics([small])[topic].result(20)
+    admin.create_topics([small])[topic].result(120)
     # With this option an event that the broker refuses is fatal, else only errors nobody can bring about are.
     house = KafkaBusHouse(kafka_broker.servers, topic, ["enable.idempotence=true", "enable.gapless.guarantee=true"])
     await house.open()

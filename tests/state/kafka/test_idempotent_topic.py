@@ -253,7 +253,7 @@ def test_what_was_deleted_meanwhile_is_not_waited_for(opened: Opened, kafka_brok
     tell(opened(), 2, 3)
     upto = TopicPartition(topic, PARTITION, 2)
     admin = AdminClient({"bootstrap.servers": kafka_broker.servers})
-    admin.delete_records([upto])[upto].result(20)
+    admin.delete_records([upto])[upto].result(120)
     assert opened(kept).awaited == 1
 
 
@@ -286,7 +286,7 @@ def settle(told: ToldPartition) -> None:
 
 def insist(operation: Callable[[], object]) -> None:
     """As the engine does: again and again while Kafka is away; a topic's leader may not know yet that it is one."""
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 300
     while True:
         try:
             operation()
@@ -343,7 +343,7 @@ def alter(servers: str, topic: str, largest_bytes: str) -> None:
     entry = ConfigEntry("max.message.bytes", largest_bytes, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     admin = AdminClient({"bootstrap.servers": servers})
-    admin.incremental_alter_configs([resource])[resource].result(20)
+    admin.incremental_alter_configs([resource])[resource].result(120)
     time.sleep(0.5)
 
 

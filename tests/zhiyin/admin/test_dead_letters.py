@@ -340,7 +340,7 @@ def test_at_a_terminal_it_asks_and_shows_how_far_it_is(
         os.write(ours, answer.encode())
         said = read_until(ours, None)
     finally:
-        assert process.wait(30) == code
+        assert process.wait(300) == code
         os.close(ours)
     assert asked == "Redrive 3 letters (unknown_step 3)? [y/N] "
     if code == 0:
@@ -354,7 +354,7 @@ def test_at_a_terminal_it_asks_and_shows_how_far_it_is(
 
 def read_until(terminal: int, words: str | None) -> str:
     """What comes on a terminal up to ``words``, or to its end."""
-    said, give_up = b"", time.monotonic() + 30
+    said, give_up = b"", time.monotonic() + 300
     while words is None or not said.decode("utf-8", "replace").endswith(words):
         assert time.monotonic() < give_up, said
         try:

@@ -38,7 +38,7 @@ class House:
     def end(self) -> None:
         self.stop.ask()
         if self._thread is not None:
-            self._thread.join(10)
+            self._thread.join(120)
         self.supervisor.stop()
 
 

@@ -228,5 +228,5 @@ def test_a_live_stream_goes_on_until_it_is_stopped(listener: Listener) -> None:
         thread.start()
         until(lambda: collector.posted.taken > 500)
         stop.ask()
-        thread.join(5)
+        thread.join(120)
         assert not thread.is_alive()
