@@ -47,7 +47,7 @@ TOKEN_SECRET: Final = secrets.token_hex(32)
 ROUNDS: Final = 2
 LONG_EVERY: Final = 10
 RESET_DESKS: Final = 200
-_ARRIVES_WITHIN_S: Final = 10.0
+_ARRIVES_WITHIN_S: Final = 60.0
 _KB: Final = 1024
 
 
