@@ -1,6 +1,6 @@
 # Zhiyin's own commands. Each does all the set-up it needs: `.venv`, filled from the hash-pinned locks.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench chaos audit lock clean
+.PHONY: help setup run test test-slow check bench chaos audit lock clean
 SHELL := /bin/sh
 
 PORT ?= 8080
@@ -13,6 +13,10 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run-stamp
 DEV_STAMP := $(VENV)/.dev-stamp
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+# Ends with make, even when that is killed: tests then leave no process behind (tests/parts/bound.py).
+WITH_MAKE := $(BIN)/python -m zhiyin.processes.parent_death $$PPID 9
+PYTEST := $(WITH_MAKE) $(BIN)/python -m pytest
+IN_SEVERAL = --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder
 UP = $(BIN)/python -m zhiyin up --demo --port $(PORT) $(ARGS)
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
@@ -21,13 +25,13 @@ PEERS := $(patsubst %/requirements.in,%,$(wildcard bench/peers/*/requirements.in
 help: ## list these commands
 	@echo "make <command> [VARIABLE=value]"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "Variables"
 	@echo "  PORT=8080   HTTP port of 'make run'; 0 takes any free ones"
 	@echo "  KILLS=20    how many times 'make chaos' kills"
-	@echo "  JOBS=4      how many processes 'make test' runs tests in; most of them wait most of the time"
-	@echo "  ARGS=       more words for the command behind run, test, bench and chaos, e.g. make test ARGS='-k journey'"
+	@echo "  JOBS=4      how many processes tests run in; most of them wait most of the time"
+	@echo "  ARGS=       more words for the command behind run, test, test-slow, bench and chaos, e.g. make test ARGS='-k journey'"
 	@echo "  PYTHON=     the Python to make .venv with (else python3.12, python3.11 or python3 on PATH)"
 	@echo "  REDIS_URL=  a Redis to use instead of one of our own"
 
@@ -37,8 +41,14 @@ setup: $(DEV_STAMP) ## make .venv with all that running, testing and checking ne
 run: $(RUN_STAMP) ## everything on this machine, with simulated customers; Ctrl-C stops it
 	@if [ -t 0 ]; then set -m; else exec $(UP); fi; $(UP)
 
-test: $(DEV_STAMP) ## all tests; what this machine lacks is one line each at the end
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
+test: $(DEV_STAMP) ## every behaviour once, in minutes; what this machine lacks is one line each at the end
+	@exec $(PYTEST) $(IN_SEVERAL) -m "not slow" $(ARGS)
+
+# Scenarios are whole set-ups side by side already: they run after the others, in one process.
+test-slow: $(DEV_STAMP) ## what is slow by nature (clusters, brokers that die, figures, SDKs), then 20 kills
+	@exec $(PYTEST) $(IN_SEVERAL) -m slow --ignore tests/chaos $(ARGS)
+	@ZHIYIN_TEST_SCENARIOS=1; export ZHIYIN_TEST_SCENARIOS; exec $(PYTEST) -m slow $(ARGS) tests/chaos
+	@exec $(WITH_MAKE) $(BIN)/python -m tests.chaos --kills $(KILLS)
 
 check: $(DEV_STAMP) ## format, lint, types
 	@$(BIN)/ruff format --check .

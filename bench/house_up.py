@@ -18,8 +18,10 @@ import msgspec
 
 from bench.inputs import ROOT
 from bench.not_measured import NotMeasured
+from zhiyin.processes.parent_death import bound_command
 
-_STOPS_WITHIN_S: Final = 30.0
+_UP: Final = (sys.executable, "-m", "zhiyin", "up", "--json", "--port", "0")
+_STOPS_WITHIN_S: Final = 300.0
 _WORDS_BYTES: Final = 400
 
 
@@ -37,7 +39,7 @@ def house_up(catalogue: Path) -> Iterator[Addresses]:
     """Up inside the ``with``, stopped in order behind it. Raises NotMeasured."""
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "said.txt").open("w+b") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "zhiyin", "up", "--json", "--port", "0", "--catalog", str(catalogue)],
+            bound_command(os.getpid(), signal.SIGKILL, (*_UP, "--catalog", str(catalogue))),
             cwd=ROOT,
             env=_environment(folder),
             stdout=subprocess.PIPE,

@@ -36,7 +36,7 @@ JOURNEY: Final = "policy_loan"
 CREATED: Final = "zhiyin.hint.created"
 RETIRED: Final = "zhiyin.hint.retired"
 _SOON_S: Final = 0.5
-_WAITS_S: Final = 20.0
+_WAITS_S: Final = 120.0
 _SLICES: Final = 4
 """The spread of a percentile: over as many consecutive parts of the run."""
 

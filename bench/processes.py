@@ -7,6 +7,8 @@ share caches and memory. Then the same where journeys learn: all attempts are of
 decides on alone, so that this is the least a second process gives. All must tell as many facts.
 """
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +24,7 @@ from bench.member_process import Answer
 from bench.not_measured import NotMeasured
 from bench.scale import Scale
 from bench.timing import interleaved, quotients
+from zhiyin.processes.parent_death import bound_command
 from zhiyin.processes.ports import free_ports
 
 _LEARNING_ONE_IN: Final = 4
@@ -71,7 +74,8 @@ def _run(attempts: int, how: str, processes: int, together: bool) -> Together:
 
 def _start(index: int, processes: int, attempts: int, how: str, addresses: list[str]) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "bench.member_process", *map(str, (index, processes, attempts)), how, *addresses]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    bound = bound_command(os.getpid(), signal.SIGKILL, tuple(command))
+    return subprocess.Popen(bound, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def _answer(process: "subprocess.Popen[str]") -> Answer:

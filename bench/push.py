@@ -8,8 +8,10 @@ Desks, teller, Redis and servers share the machine. Refused: desks that are not 
 import asyncio
 import gc
 import math
+import os
 import random
 import secrets
+import signal
 import socket
 import struct
 import subprocess
@@ -33,6 +35,7 @@ from bench.teller import Told, desk_name
 from gateway.auth.tokens import issue_token
 from tests.chaos.program import Program
 from tests.parts.redis_server import RedisServer, free_port
+from zhiyin.processes.parent_death import bound_command
 
 MEMORY: Final = Aim(at_most=20.0)
 HALF: Final = Aim(at_most=2.0)
@@ -44,7 +47,7 @@ TOKEN_SECRET: Final = secrets.token_hex(32)
 ROUNDS: Final = 2
 LONG_EVERY: Final = 10
 RESET_DESKS: Final = 200
-_ARRIVES_WITHIN_S: Final = 10.0
+_ARRIVES_WITHIN_S: Final = 60.0
 _KB: Final = 1024
 
 
@@ -276,8 +279,9 @@ async def _until_ready(gateway: Program) -> None:
 
 
 def _bare_server(redis_url: str, port: int) -> "subprocess.Popen[bytes]":
-    words = [sys.executable, "-m", "bench.bare_server", redis_url, str(port)]
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE)
+    words = (sys.executable, "-m", "bench.bare_server", redis_url, str(port))
+    command = bound_command(os.getpid(), signal.SIGKILL, words)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     if process.stdout is not None:
         process.stdout.readline()
     return process

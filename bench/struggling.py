@@ -38,7 +38,7 @@ OTHERS: Final = 2_000
 A_BATCH: Final = 50
 CONTACTS_A_SECOND: Final = 100
 _SOON_S: Final = 0.5
-_WAITS_S: Final = 20.0
+_WAITS_S: Final = 120.0
 
 
 def measure(scale: Scale) -> Iterator[Figure]:

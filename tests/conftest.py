@@ -14,13 +14,17 @@ from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
+import redis
 
 from tests.gateway.fixtures import gateway, shared_gateway, started
 from tests.kafka.jars import FETCH_TIMEOUT_S, jars_folder
 from tests.kafka.servers import SERVED_BY, WORKER_SERVED_BY, kafka_broker, kafka_servers, new_topic, shared_kafka_broker
+from tests.parts.bound import bound, end_with_parent
 from tests.parts.browser import browser, page, page_watch, shared_browser
 from tests.parts.machine import PARTS, ROOT, required_parts
 from tests.parts.missing import REQUIRED, missing
+from tests.parts.pace import measure_from_now_on
+from tests.parts.progress import print_by_module
 from tests.parts.redis_server import RedisServer, emptied
 from tests.state.fixtures import any_redis_url, old_redis_url, shared_old_redis_url
 
@@ -51,6 +55,9 @@ FIXTURE_PARTS: Final = {
 KAFKA_FIXTURES: Final = frozenset({"kafka_broker", "kafka_servers", "shared_kafka_broker"})
 STARTED_FOR_A_TEST: Final = frozenset({"browser", "kafka_broker", "redis_server"})
 NODE_INSTALL_TIMEOUT_S: Final = 240
+BUSY: Final = 5
+"""A busy machine takes so many times as long as pytest-timeout gives a test; what takes longer hangs."""
+
 
 # Hundreds of processes are started here: none of them, nor any process of this run, compiles our sources again.
 sys.dont_write_bytecode = False
@@ -61,8 +68,13 @@ hypothesis.settings.register_profile("zhiyin", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("zhiyin")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read ZHIYIN_REQUIRE once; a name that is no part ends the run."""
+    """Read ZHIYIN_REQUIRE once (a name that is no part ends the run); a worker process ends with who prints."""
+    if hasattr(config, "workerinput"):
+        end_with_parent()
+    print_by_module(config)
+    measure_from_now_on()
     try:
         config.stash[REQUIRED] = required_parts(os.environ)
     except ValueError as error:
@@ -81,10 +93,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -likely_s[item.path])
     jars_are_here = jars_folder().is_dir()
     for item in items:
+        given_s = _timeout_s(item)
         if "node_packages" in _fixtures(item):
-            item.add_marker(pytest.mark.timeout(NODE_INSTALL_TIMEOUT_S + 60))
+            given_s = max(given_s, NODE_INSTALL_TIMEOUT_S + 60)
         elif KAFKA_FIXTURES.intersection(_fixtures(item)) and not jars_are_here:
-            item.add_marker(pytest.mark.timeout(FETCH_TIMEOUT_S + 120))
+            given_s = max(given_s, FETCH_TIMEOUT_S + 120)
+        item.add_marker(pytest.mark.timeout(BUSY * given_s), append=False)  # the first one counts
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -138,6 +152,11 @@ def _likely_s(item: pytest.Item) -> int:
     return 3 if STARTED_FOR_A_TEST.intersection(_fixtures(item)) else 0
 
 
+def _timeout_s(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(item.config.getini("timeout") if marker is None else marker.args[0])
+
+
 def _fixtures(item: pytest.Item) -> list[str]:
     return list(item.fixturenames) if isinstance(item, pytest.Function) else []
 
@@ -175,6 +194,13 @@ def redis_server(tmp_path: Path) -> Generator[RedisServer]:
         yield server
 
 
+@pytest.fixture
+def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    """A client of this test's own Redis; it may be stopped and started under it."""
+    with redis.Redis.from_url(redis_server.url) as connected:
+        yield connected
+
+
 @pytest.fixture(scope="session")
 def node_packages(pytestconfig: pytest.Config) -> Path:
     """The folder that holds ``node_modules`` with what tests/node/package-lock.json pins, installed once."""
@@ -194,7 +220,7 @@ def _install_node_packages(source: Path, folder: Path, pytestconfig: pytest.Conf
         shutil.copy(file, folder)
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     answer = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=NODE_INSTALL_TIMEOUT_S, check=False
+        bound(command), cwd=folder, capture_output=True, text=True, timeout=NODE_INSTALL_TIMEOUT_S, check=False
     )
     if answer.returncode != 0:
         missing(pytestconfig, "node", f"npm ci ended with {answer.returncode}: {answer.stderr.strip()[-300:]}")

@@ -86,6 +86,7 @@ class TestHolding:
                 holding.ask("memory")
 
 
+@pytest.mark.slow
 def test_memory_is_bytes_an_attempt_and_signals_cost_more() -> None:
     figures = {each.name: each for each in memory.measure(TINY)}
     plain, struggling, hinted = (

@@ -8,6 +8,7 @@ from bench.scale import QUICK
 TINY = msgspec.structs.replace(QUICK, repeats=1, member_attempts=2_000)
 
 
+@pytest.mark.slow
 def test_two_processes_together_and_apart_tell_as_much_as_one() -> None:
     together, apart, learning = processes.measure(TINY)
     assert together.aim is not None

@@ -13,6 +13,7 @@ from bench.swarm import Swarm, masked
 TINY = msgspec.structs.replace(QUICK, push_desks=40, push_rate=100, push_seconds=1.0, push_resets=20)
 
 
+@pytest.mark.slow
 @pytest.mark.requires("redis")
 @pytest.mark.timeout(120)
 def test_every_hint_arrives_once_over_every_cut() -> None:
@@ -27,6 +28,7 @@ def test_every_hint_arrives_once_over_every_cut() -> None:
     assert figures["20 connections reset: hints missed or told twice"].note.startswith("0 missing, 0 twice, of 100")
 
 
+@pytest.mark.slow
 async def test_desks_come_back_from_where_they_were_and_count_what_comes_twice() -> None:
     subscriptions: list[dict[str, object]] = []
 
@@ -47,7 +49,7 @@ async def test_desks_come_back_from_where_they_were_and_count_what_comes_twice()
         swarm = Swarm(f"ws://127.0.0.1:{port}", ["token"])
         [desk] = swarm.desks
         await swarm.open()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while desk.doubles < 3:  # noqa: ASYNC110 - a protocol's counter rings no bell
                 await asyncio.sleep(0.02)
         assert await swarm.all_subscribed(5)

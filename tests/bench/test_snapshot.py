@@ -11,6 +11,7 @@ from bench.scale import QUICK
 TINY = msgspec.structs.replace(QUICK, snapshot_attempts=1_100, snapshot_events=20_000)
 
 
+@pytest.mark.slow
 def test_snapshots_cost_speed_stall_the_stream_and_are_taken_up_again() -> None:
     speed, _, stall, restart = snapshot.measure(TINY)
     assert speed.value > 0

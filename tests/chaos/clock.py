@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from tests.parts.bound import bound
+
 SOURCE: Final = Path(__file__).with_name("clock.c")
 
 
@@ -35,7 +37,7 @@ class PreloadedClock(Clock):
         super().__init__()
         self._file = folder / "clock"
         library = folder / "clock.so"
-        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl"], check=True)
+        subprocess.run(bound(["cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl"]), check=True)
         self.environment = {"LD_PRELOAD": str(library), "CLOCK_FILE": str(self._file)}
         self._file.write_bytes(struct.pack("=q", 0))
 

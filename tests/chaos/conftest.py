@@ -1,5 +1,6 @@
 """Scenarios run side by side, those that were asked for: most of their time is waiting."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from tests.parts.machine import PARTS
 
-AT_ONCE: Final = 5
+AT_ONCE: Final = max(2, os.cpu_count() or 1)
 Scenario = Callable[[Path], list[str]]
 Running = Mapping[Scenario, Future[list[str]]]
 

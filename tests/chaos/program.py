@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
+from tests.parts.bound import bound, started
 from tests.parts.machine import ROOT
 
-END_TIMEOUT_S: Final = 30.0
+END_TIMEOUT_S: Final = 150.0
 
 
 class Program:
@@ -31,7 +32,7 @@ class Program:
         self.name = command[0]
         self.log_file = log_file
         self.started_at = 0.0
-        self._command = [*before, sys.executable, "-m", "zhiyin", *command]
+        self._command = [*before, *bound([sys.executable, "-m", "zhiyin", *command])]
         self._environment = environment(settings)
         self._ready = ready
         self._lives = 0
@@ -65,7 +66,7 @@ class Program:
         self._lives = self.log.count(self._ready)
         self.started_at = time.monotonic()
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+            self._process = started(self._command, log, cwd=ROOT, env=self._environment)
 
     def kill(self) -> None:
         """End it at once."""

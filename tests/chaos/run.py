@@ -15,7 +15,7 @@ from tests.chaos.sender import Sender, wall_clock_ms
 from tests.chaos.strikes import Strike, strikes
 from tests.chaos.verdict import Verdict, bus_faults, due_facts, due_words, judged, told_words
 
-CALM_S: Final = 60.0
+CALM_S: Final = 300.0
 """So long the last words may take, when all parts run again."""
 
 AFTERWARDS_S: Final = 1.5

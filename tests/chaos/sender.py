@@ -22,7 +22,7 @@ PAUSE_S: Final = 0.02
 AGAIN_S: Final = 0.1
 REQUEST_TIMEOUT_S: Final = 8.0
 MOST_EVENTS: Final = 200
-STOPS_WITHIN_S: Final = 60.0
+STOPS_WITHIN_S: Final = 300.0
 
 
 class Sent(NamedTuple):

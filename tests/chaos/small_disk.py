@@ -6,11 +6,11 @@ Refused: nothing; machines that do not allow it are told apart by ``tests/parts/
 
 import subprocess
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
-
-PATIENCE_S: Final = 20.0
+from tests.parts.processes import PATIENCE_S
 
 
 class SmallDisk:
@@ -21,7 +21,7 @@ class SmallDisk:
         folder.mkdir()
         mount = f"mount -t tmpfs -o size={megabytes}m tmpfs '{folder}' && echo ready && exec sleep 3600"
         self._holder = subprocess.Popen(
-            ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount], stdout=subprocess.PIPE
+            ["unshare", "--user", "--map-root-user", "--mount", *bound(["sh", "-c", mount])], stdout=subprocess.PIPE
         )
 
     def __enter__(self) -> Self:
@@ -49,4 +49,4 @@ class SmallDisk:
 
     def _run(self, command: str) -> None:
         words = [*self.before, "sh", "-c", command]
-        subprocess.run(words, timeout=PATIENCE_S, check=False, capture_output=True)
+        subprocess.run(bound(words), timeout=PATIENCE_S, check=False, capture_output=True)

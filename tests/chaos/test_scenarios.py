@@ -32,6 +32,7 @@ SCENARIOS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_all_is_told_once(running: Running, scenario: Scenario) -> None:

@@ -14,7 +14,7 @@ from tests.conformance.target import Broken, Target
 HINTS: Final = "a Redis to tell hints with"
 RESTART: Final = "a way to restart the gateway"
 PLAIN: Final = "plain ws://"
-_AT_MOST_S: Final = 60.0
+_AT_MOST_S: Final = 300.0
 
 Try = Callable[[Target], Awaitable[None]]
 

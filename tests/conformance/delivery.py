@@ -25,10 +25,10 @@ LONG: Final = Words("长" * 10_000, "long")
 FRAMES: Final = 600
 FRAME_BYTES: Final = 30_000
 """The least that a frame with ``LONG`` takes: together more than a queue and the kernel's buffers hold."""
-CUT_WITHIN_S: Final = 15.0
+CUT_WITHIN_S: Final = 60.0
 DRAINED: Final = 20
 DRAINS_WITHIN_S: Final = 10.0
-BACK_WITHIN_S: Final = 30.0
+BACK_WITHIN_S: Final = 120.0
 
 
 def place_of(subscribed: Frame) -> Frame:

@@ -24,7 +24,7 @@ from state.hints.writer import RedisHintWriter
 from state.redis.connections import connect as connect_redis
 from tests.state.houses import HOUR_MS, make_hint
 
-PATIENCE_S: Final = 12.0
+PATIENCE_S: Final = 60.0
 PROTOCOL: Final = Subprotocol("zhiyin.desk.v1")
 
 Frame = dict[str, Any]

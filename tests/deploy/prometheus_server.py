@@ -10,10 +10,11 @@ from typing import Any, Final, Self
 import httpx
 
 from tests.deploy.rules import PROMETHEUS
+from tests.parts.bound import started
 from tests.parts.redis_server import free_port
 
-START_TIMEOUT_S: Final = 60.0
-STOP_TIMEOUT_S: Final = 30.0
+START_TIMEOUT_S: Final = 300.0
+STOP_TIMEOUT_S: Final = 150.0
 
 
 class PrometheusServer:
@@ -32,10 +33,10 @@ class PrometheusServer:
             assert file.is_file(), f"{file.name} is no file of targets that is deployed"
             file.write_text(f'- targets: ["{address}"]\n', "utf-8")
         address = f"127.0.0.1:{free_port()}"
-        self._api = httpx.Client(base_url=f"http://{address}", timeout=20)
+        self._api = httpx.Client(base_url=f"http://{address}", timeout=120)
         command = ["prometheus", f"--config.file={self._config}", f"--storage.tsdb.path={folder / 'data'}"]
         with self._log_file.open("wb") as log:
-            self._process = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
+            self._process = started([*command, f"--web.listen-address={address}"], log)
 
     def __enter__(self) -> Self:
         deadline = time.monotonic() + START_TIMEOUT_S

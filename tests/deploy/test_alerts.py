@@ -13,6 +13,7 @@ from gateway.runtime.metrics import TABLE as GATEWAY_TABLE
 from tests.deploy.alerts_page import alerts_page
 from tests.deploy.rules import PROMETHEUS, RULE_FILES, SEVERITIES, Alert, all_alerts, measured, metric_names
 from tests.documentation.pages import anchors
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 
 UNIT_TESTS = sorted((PROMETHEUS / "tests").glob("*.yaml"))
@@ -25,7 +26,7 @@ SERVED = {
 
 
 def promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["promtool", *words], capture_output=True, text=True, timeout=55, check=False)
+    return subprocess.run(bound(["promtool", *words]), capture_output=True, text=True, timeout=250, check=False)
 
 
 @pytest.mark.requires("prometheus")

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 
 LOOSE: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-TIMEOUT_S: Final = 50
+TIMEOUT_S: Final = 250
 
 
 class Answer(NamedTuple):
@@ -29,7 +30,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], scratch: Path) -
     """Run in the checkout with our Python first on PATH; $SCRATCH is a folder to write to."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     ended = subprocess.run(
-        command,
+        bound(command),
         cwd=ROOT,
         env={**environment, "PATH": path, "SCRATCH": str(scratch), "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

@@ -7,6 +7,7 @@ from typing import Final
 
 from config.settings.load import as_environment
 from tests.gateway.running import gateway_settings
+from tests.parts.bound import bound, lasting
 from tests.parts.machine import ROOT
 
 PROGRAM: Final = """
@@ -22,18 +23,20 @@ class Process:
 
     def __init__(self, redis_url: str | None, **more: object) -> None:
         environment = {**os.environ, **as_environment(gateway_settings(redis_url, **more))}
-        self.child = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        self.child = lasting(
+            lambda: subprocess.Popen(
+                bound([sys.executable, "-c", PROGRAM]),
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         )
         assert self.child.stdout is not None
         self.addresses = self.child.stdout.readline().split()
 
     def ended(self) -> tuple[int, str]:
         """Exit code, and what was written to standard error."""
-        _, errors = self.child.communicate(timeout=60)
+        _, errors = self.child.communicate(timeout=120)
         return self.child.returncode, errors

@@ -112,7 +112,7 @@ class PageHouse:
         return [msgspec.json.decode(each.raw) for each in entries]
 
     def _wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=60)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=300)
 
 
 @contextmanager

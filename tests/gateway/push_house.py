@@ -78,7 +78,7 @@ class Counts(PushMeter):
         self.failed_tasks.append(task)
 
     async def until_open(self, role: str, count: int) -> None:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(120):
             while self.open.get(role, 0) != count:
                 await self._news.wait()
                 self._news.clear()
@@ -136,7 +136,7 @@ class Caller:
 
     async def hear(self, kind: str | None = None) -> Frame:
         """The next frame, or the next of ``kind``."""
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(120):
             while True:
                 frame: Frame = json.loads(await self.connection.recv())
                 if kind is None or frame["type"] == kind:
@@ -148,7 +148,7 @@ class Caller:
 
     async def end(self) -> tuple[int, str]:
         """Close code and reason of the server, after whatever it still says."""
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(120):
             async for _ in self._frames():
                 pass
         received = self.connection.protocol.close_rcvd

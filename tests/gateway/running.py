@@ -14,10 +14,10 @@ from gateway.server import GatewayAddresses, serve
 from state.bus.protocol import BusEntry
 from state.bus.redis import RedisBusReader
 from state.redis.connections import connect
+from tests.parts.processes import PATIENCE_S
 
 SECRET: Final = "tests-secret-tests-secret-tests-secret"
 WRITE_KEY: Final = "tests-write-key"
-PATIENCE_S: Final = 60.0
 
 
 def gateway_settings(redis_url: str | None, **more: object) -> Settings:

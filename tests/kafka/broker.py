@@ -14,11 +14,13 @@ from typing import Final, Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.parts.bound import bound, started
 from tests.parts.processes import stop_still
 from tests.parts.redis_server import free_port
 
-START_TIMEOUT_S: Final = 90.0
-STOP_TIMEOUT_S: Final = 20.0
+SILENT_S: Final = 300.0
+"""A start is given up when the broker neither serves nor logs anything for so long; or at once when it has ended."""
+STOP_TIMEOUT_S: Final = 60.0
 JAVA: Final = (
     *("java", "-Xmx256m", "-XX:+UseSerialGC"),
     # Code that is compiled quickly rather than well: no broker here lives long.
@@ -102,7 +104,7 @@ class KafkaBroker:
         if not (self._directory / "data" / "meta.properties").is_file():
             self._format()
         with self._log_file.open("ab") as log:
-            self._process = subprocess.Popen(self._java("kafka.Kafka", self._properties), stdout=log, stderr=log)
+            self._process = started(self._java("kafka.Kafka", self._properties), log)
         self.wait_ready()
 
     def stop(self) -> None:
@@ -130,10 +132,12 @@ class KafkaBroker:
 
     def wait_ready(self) -> None:
         """Wait until our own broker answers and serves topics."""
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline and self.runs:
+        said, said_at = self.log, time.monotonic()
+        while self.runs and time.monotonic() < said_at + SILENT_S:
             if self._answers():
                 return
+            if self.log != said:
+                said, said_at = self.log, time.monotonic()
             time.sleep(0.05)
         self.kill()
         raise RuntimeError(f"the Kafka broker did not answer on port {self.port}; it said:\n{self.log[-4000:]}")
@@ -168,16 +172,16 @@ class KafkaBroker:
             self._properties,
             *self._format_words(),
         )
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
+        answer = subprocess.run(bound(command), capture_output=True, text=True, timeout=SILENT_S, check=False)
         if answer.returncode != 0:
             raise RuntimeError(f"Kafka did not format its storage; it said:\n{(answer.stdout + answer.stderr)[-4000:]}")
 
     def _answers(self) -> bool:
         """Whether our own broker serves: on a port that was taken, somebody else's would."""
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1.0).close()
+            socket.create_connection(("127.0.0.1", self.port), timeout=5.0).close()
             # A client of its own for each try: one that met a closed port waits longer each time.
-            found = AdminClient({"bootstrap.servers": self.servers, "log_level": 0}).list_topics(timeout=2.0)
+            found = AdminClient({"bootstrap.servers": self.servers, "log_level": 0}).list_topics(timeout=10.0)
         except (OSError, KafkaException):
             return False
         return str(found.cluster_id) == self.cluster_id and len(found.brokers) > 0

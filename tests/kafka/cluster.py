@@ -18,7 +18,7 @@ from tests.kafka.broker import KafkaBroker
 from tests.parts.redis_server import free_port
 
 NODES: Final = 3
-ANSWER_TIMEOUT_S: Final = 60.0
+ANSWER_TIMEOUT_S: Final = 300.0
 _COPIES: Final = {
     "default.replication.factor": "3",
     "min.insync.replicas": "2",
@@ -104,7 +104,7 @@ class KafkaCluster:
 
     def _metadata(self) -> Any:  # noqa: ANN401 - confluent_kafka does not export the type's name
         living = ",".join(node.servers for node in self.nodes.values() if node.runs)
-        return AdminClient({"bootstrap.servers": living, "log_level": 0}).list_topics(timeout=10)
+        return AdminClient({"bootstrap.servers": living, "log_level": 0}).list_topics(timeout=120)
 
 
 def _all_in_sync(partitions: Sequence[Any]) -> bool:

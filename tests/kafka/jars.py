@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 
 POM: Final = ROOT / "tests" / "kafka" / "pom.xml"
@@ -52,7 +53,7 @@ def _fetch(pom: Path, into: Path) -> None:
     command = ["mvn", "--batch-mode", "--quiet", "--strict-checksums", "--file", str(pom)]
     command += ["dependency:copy-dependencies", f"-DoutputDirectory={into}"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_TIMEOUT_S, check=False)
+        answer = subprocess.run(bound(command), capture_output=True, text=True, timeout=FETCH_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
         raise JarsNotFetched(pom, f"nothing after {FETCH_TIMEOUT_S} s") from error
     if answer.returncode != 0 or not into.is_dir():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Final, Self
 
+from tests.parts.bound import bound
 from tests.parts.processes import stop_still
 
 _PROGRAM: Final = """
@@ -22,7 +23,7 @@ class MockKafka:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-c", _PROGRAM]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(bound(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.servers = self._process.stdout.readline().strip()
         assert self.servers

@@ -29,7 +29,7 @@ WORKER_SERVED_BY: Final = "kafka_served_by"
 """The same, where a process of several says it to the one that prints."""
 
 MOCK_PARTITIONS: Final = 4
-ANSWER_TIMEOUT_S: Final = 20.0
+ANSWER_TIMEOUT_S: Final = 120.0
 
 
 class KafkaMock:

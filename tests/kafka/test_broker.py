@@ -13,11 +13,12 @@ from confluent_kafka.admin import AdminClient
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.jars import JarsNotFetched, broker_jars, jars_folder
 from tests.kafka.servers import KafkaMock, NewTopicNamed
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 from tests.parts.planted import run_planted
 
 QUIET: dict[str, str | int | float | bool] = {"log_level": 0}
-WAIT_S = 20.0
+WAIT_S = 120.0
 
 
 def write(servers: str, topic: str, value: bytes) -> None:
@@ -57,6 +58,7 @@ class TestWhicheverServes:
 
 
 class TestBroker:
+    @pytest.mark.slow
     def test_what_was_acknowledged_survives_a_kill_and_a_restart(
         self, kafka_broker: KafkaBroker, new_topic: NewTopicNamed
     ) -> None:
@@ -169,7 +171,7 @@ class TestComposeFile:
             (tmp_path / "defaults" / file).touch()
         folders = ["-D", f"{tmp_path}/defaults", "-M", f"{tmp_path}/mounted", "-F", f"{tmp_path}/final"]
         command = ["java", "-cp", f"{broker_jars()}/*", "kafka.docker.KafkaDockerWrapper", "setup", *folders]
-        answer = subprocess.run(command, env=given, capture_output=True, text=True, timeout=30, check=False)
+        answer = subprocess.run(bound(command), env=given, capture_output=True, text=True, timeout=30, check=False)
         assert answer.returncode == 0, answer.stderr[-2000:]
         assert f"cluster.id={given['CLUSTER_ID']}" in (tmp_path / "data" / "meta.properties").read_text("utf-8")
 

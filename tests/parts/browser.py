@@ -23,7 +23,7 @@ ARGUMENTS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE_MS: Final = 30_000
+PATIENCE_MS: Final = 150_000
 """For what a page shows: as long as a busy machine may take, and no longer than it takes."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 LOCAL_SCHEMES: Final = frozenset({"about", "blob", "data"})

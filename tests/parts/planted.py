@@ -5,21 +5,34 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.parts.bound import bound
 from tests.parts.machine import KAFKA_MOCK, ROOT
+from tests.parts.processes import PATIENCE_S
 
 
-def run_planted(folder: Path, text: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``text`` as a test file in ``folder``; the part ``kafka`` is missing unless ``environment`` says other."""
+def planted_command(folder: Path, text: str, *options: str) -> list[str]:
+    """The command that runs ``text`` as a test file in ``folder``; its working directory has to be the checkout."""
     file = folder / "test_planted.py"
     file.write_text(text, "utf-8")
-    options = ["-q", "-p", "no:cacheprovider", "-p", "tests.conftest", "-c", str(ROOT / "pyproject.toml")]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ZHIYIN_", "PYTHON"))}
+    own = ["-p", "no:cacheprovider", "-p", "tests.conftest", "-c", str(ROOT / "pyproject.toml")]
+    return [sys.executable, "-m", "pytest", *own, *options, str(file)]
+
+
+def planted_environment() -> dict[str, str]:
+    """Ours without what would change the run; the part ``kafka`` is missing."""
+    others = ("ZHIYIN_", "PYTHON", "PYTEST_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(others)}
+    return inherited | {"ZHIYIN_TEST_KAFKA": KAFKA_MOCK}
+
+
+def run_planted(folder: Path, text: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``text`` as a test file in ``folder``; the part ``kafka`` is missing unless ``environment`` says other."""
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(file)],
+        bound(planted_command(folder, text, *(options or ("-q",)))),
         cwd=ROOT,
-        env=inherited | {"ZHIYIN_TEST_KAFKA": KAFKA_MOCK} | environment,
+        env=planted_environment() | environment,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PATIENCE_S,
         check=False,
     )

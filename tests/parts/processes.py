@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 300.0
+"""So long a wait may last on the busiest machine; it ends what hangs, and is no promise of the product."""
 
 
 def until(condition: Callable[[], object], within_s: float = PATIENCE_S) -> None:

@@ -12,9 +12,11 @@ from typing import Final, Self
 
 import redis
 
+from tests.parts.bound import started
 from tests.parts.machine import redis_binary
 
-START_TIMEOUT_S: Final = 30.0
+START_TIMEOUT_S: Final = 300.0
+STOP_TIMEOUT_S: Final = 60.0
 _HELD: Final[list[socket.socket]] = []
 
 
@@ -96,7 +98,7 @@ class RedisServer:
         if binary is None:
             raise RuntimeError('no redis-server to start: mark the test with requires("redis")')
         with (self._directory / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen([binary, *self._options()], stdout=log, stderr=log, env=self._environment)
+            self._process = started([binary, *self._options()], log, env=self._environment)
         self._wait_until_it_answers()
 
     def stop(self) -> None:
@@ -143,7 +145,7 @@ class RedisServer:
             return
         process.send_signal(how)
         try:
-            process.wait(timeout=START_TIMEOUT_S)
+            process.wait(timeout=STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -60,7 +60,7 @@ class TcpProxy:
         self._to_lose = answers
 
     def _wait(self, doing: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(doing, self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(doing, self._loop).result(120)
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._carry, HOST, 0)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 
 ROOMS_WITH_THREADS = ("operators", "state", "flows")
@@ -74,4 +75,4 @@ def test_a_decoder_made_late_is_found(source: str, lines: list[int]) -> None:
 
 
 def test_a_decoder_made_before_is_safe_in_two_threads() -> None:
-    assert subprocess.run([sys.executable, "-c", FIRST_USE, "loaded"], check=False).returncode == 0
+    assert subprocess.run(bound([sys.executable, "-c", FIRST_USE, "loaded"]), check=False).returncode == 0

@@ -19,7 +19,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.import_rules import PRODUCT
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT, required_parts, wheel_redis_binary
+from tests.parts.processes import PATIENCE_S
 from tests.parts.redis_server import RedisServer
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -112,7 +114,7 @@ class TestProject:
 class TestMake:
     def test_lists_its_commands(self) -> None:
         listed = _run(["make", "--no-print-directory"], ROOT).stdout
-        for command in ("setup", "run", "test", "check", "bench", "chaos", "lock", "clean"):
+        for command in ("setup", "run", "test", "test-slow", "check", "bench", "chaos", "lock", "clean"):
             assert f"\n  {command} " in listed
         for variable in ("PORT", "KILLS", "ARGS", "PYTHON", "REDIS_URL"):
             assert f"\n  {variable}=" in listed
@@ -182,7 +184,13 @@ except KeyboardInterrupt:
 def _run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "ZHIYIN_", "PYTHON"))}
     return subprocess.run(
-        command, cwd=folder, env=inherited | environment, capture_output=True, text=True, timeout=50, check=False
+        bound(command),
+        cwd=folder,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
 
 
@@ -195,7 +203,7 @@ def _on_a_terminal(command: list[str], until: str, keys: str) -> tuple[str, int]
         "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
     )
     wrapped = [sys.executable, "-c", take_it, *command]
-    with subprocess.Popen(wrapped, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as child:
+    with subprocess.Popen(bound(wrapped), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as child:
         os.close(theirs)
         printed = b""
         while chunk := _read(ours):
@@ -244,8 +252,36 @@ class TestContinuousIntegration:
     def test_runs_what_everybody_runs(self) -> None:
         text = self.script.read_text("utf-8")
         assert os.access(self.script, os.X_OK)
-        assert "\nmake check\n" in text
-        assert "\nmake test\n" in text
+        assert text.endswith("\nstage make check\nstage make test\nstage make test-slow\n")
+
+    def test_says_each_stage_with_its_seconds_and_ends_with_the_first_that_fails(self, tmp_path: Path) -> None:
+        answer = self.stages(tmp_path, 'test "$1" != test')
+        assert answer.returncode == 1
+        said = re.sub(r"\d+ s", "N s", answer.stdout).splitlines()
+        assert said == [
+            "ci: make check begins after N s",
+            "ci: make check done in N s",
+            "ci: make test begins after N s",
+            "ci: make test failed with 1 after N s",
+        ]
+
+    def test_gives_up_what_takes_longer_than_an_hour_in_all(self, tmp_path: Path) -> None:
+        answer = self.stages(tmp_path, "exec sleep 60", longest_s=1)
+        assert answer.returncode == 124
+        assert "ci: make check: not done after 1 s in all; given up" in answer.stdout
+
+    def stages(self, folder: Path, make: str, longest_s: int = 3_600) -> subprocess.CompletedProcess[str]:
+        """What comes after the installing, with another ``make``."""
+        text = self.script.read_text("utf-8")
+        assert "\nLONGEST_S=3600\n" in text
+        begin, _, rest = text.partition("\nLONGEST_S=3600\n")
+        function, _, _ = rest.partition("\nas_root")
+        calls = "\n".join(line for line in text.splitlines() if line.startswith("stage make"))
+        _fake_python(folder / "make", make)
+        script = folder / "stages"
+        script.write_text(f"set -euo pipefail\nLONGEST_S={longest_s}\n{function}\n{calls}\n", "utf-8")
+        assert begin.startswith("#!/usr/bin/env bash")
+        return _run(["bash", str(script)], folder, PATH=f"{folder}:{BARE_PATH}")
 
 
 class TestImage:

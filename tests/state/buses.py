@@ -12,10 +12,10 @@ from state.kafka.bus_writer import KafkaBusWriter
 from state.kafka.connection import KafkaConnection
 from state.kafka.topic_admin import KafkaTopics, WantedTopic
 from state.redis.connections import Client, connect, connect_async
+from tests.parts.processes import PATIENCE_S
 
 PARTITIONS = 4
 LIMIT = 200
-PATIENCE_S = 20.0
 GROUP = "zhiyin-tests"
 
 

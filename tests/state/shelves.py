@@ -171,12 +171,12 @@ class KafkaShelves(ByBusShelves):
         partition, _, offset = letter_id.partition(":")
         upto = TopicPartition(self._topic, int(partition), int(offset) + 1)
         client = AdminClient({**self._options, "log_level": 0})
-        client.delete_records([upto])[upto].result(20)
+        client.delete_records([upto])[upto].result(120)
 
     @property
     def is_mock(self) -> bool:
         """Whether librdkafka's mock serves it."""
-        return str(self._producer.list_topics(timeout=20).cluster_id).startswith("mockCluster")
+        return str(self._producer.list_topics(timeout=120).cluster_id).startswith("mockCluster")
 
     async def close(self) -> None:
         self.pages.close()

@@ -10,6 +10,7 @@ import pytest
 from flows.cluster.member import Member
 from flows.cluster.recovery_folder import RECOVERY_PARTITIONS, Layout, RecoveryInUse, RecoveryMismatch, RecoveryUnusable
 from tests.integration.engine.engine_process import until
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 
 MAKER = """
@@ -40,7 +41,7 @@ with layout.held(Member(2, ("a:1", "b:2", "c:3"))):
 
 
 def started(program: str, *words: object) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", program, *map(str, words)], cwd=ROOT)
+    return subprocess.Popen(bound([sys.executable, "-c", program, *map(str, words)]), cwd=ROOT)
 
 
 def test_of_three_processes_that_come_at_once_one_makes_it(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_of_three_processes_that_come_at_once_one_makes_it(tmp_path: Path) -> No
         processes = [started(MAKER, place / "recovery", number) for number in range(3)]
         until(lambda: len(list(place.glob("here-*"))) == len(processes), "three processes")  # noqa: B023 - at once
         (place / "go").touch()
-        assert [process.wait(30) for process in processes] == [0, 0, 0]
+        assert [process.wait(300) for process in processes] == [0, 0, 0]
         layout = Layout(place / "recovery", 4, 2)
         # What one did after it was made has been taken away by no other.
         assert sorted(path.name for path in layout.journals.iterdir()) == ["0", "1", "2"]

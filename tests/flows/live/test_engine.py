@@ -13,13 +13,9 @@ import redis
 
 from tests.integration.engine.engine_process import EngineProcess, post, stream_documents, told_facts, until
 from tests.integration.engine.quick_events import KINDS, QUICK, event, now_ms, oracles_facts, some_events
+from tests.parts.pace import slowness_since
 from tests.parts.redis_server import RedisServer, free_port
 from tests.streams import wire
-
-
-@pytest.fixture
-def client(redis_server: RedisServer) -> redis.Redis:
-    return redis.Redis.from_url(redis_server.url)
 
 
 @pytest.fixture
@@ -86,10 +82,9 @@ def test_redis_gone_in_the_middle_is_waited_for_and_nothing_is_lost(
     engine: EngineProcess, client: redis.Redis, redis_server: RedisServer
 ) -> None:
     _lose_redis_after_a_fact(engine, client, redis_server)
-    time.sleep(2.5)
+    until(lambda: "trying on" in engine.log, "the engine meets it")
     redis_server.start()
     until(lambda: client.exists("zy:hint:anna") == 1, "a hint for anna")
-    assert "trying on" in engine.log
     assert engine.stop() == 0
 
 
@@ -97,10 +92,10 @@ def test_it_stops_in_order_while_redis_is_away(
     engine: EngineProcess, client: redis.Redis, redis_server: RedisServer
 ) -> None:
     _lose_redis_after_a_fact(engine, client, redis_server)
-    time.sleep(1.0)
+    until(lambda: "trying on" in engine.log, "the engine meets it")
     began = time.monotonic()
     assert engine.stop() == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 10 * slowness_since(began)
 
 
 def _lose_redis_after_a_fact(engine: EngineProcess, client: redis.Redis, redis_server: RedisServer) -> None:
@@ -154,7 +149,7 @@ def test_metrics_are_served_and_a_taken_port_is_named(redis_url: str, tmp_path: 
 
 def _scrape(port: int) -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=120) as answer:
             return str(answer.read(), "utf-8")
     except OSError:
         return ""

@@ -57,7 +57,7 @@ def killed(replay: Callable[[], object], many: int) -> ReplayProcessLost:
     running = threading.Thread(target=run)
     running.start()
     wait_for_processes(os.getpid(), many)[0].send_signal(signal.SIGKILL)
-    running.join(30)
+    running.join(300)
     assert not running.is_alive()
     [error] = raised
     return error
@@ -76,7 +76,7 @@ def processes_of(pid: int) -> list[psutil.Process]:
 
 def wait_for_processes(pid: int, many: int) -> list[psutil.Process]:
     """The same, once there are so many."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while len(found := processes_of(pid)) < many:
         assert time.monotonic() < deadline, found
         time.sleep(0.05)

@@ -20,13 +20,12 @@ from operators.records.facts import FACT_KINDS
 from tests.flows.replay.replay_processes import (
     REFUSED,
     FullDisk,
-    endless_recording,
     killed,
     processes_of,
     wait_for_processes,
     without_times,
-    write_recording,
 )
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 
 WITHOUT_SCORES = tuple(kind for kind in KINDS if kind != "idle")
@@ -35,11 +34,6 @@ WITHOUT_SCORES = tuple(kind for kind in KINDS if kind != "idle")
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
     return load_catalogue(ROOT / "config" / "catalog", quiet_hours=False)
-
-
-@pytest.fixture(scope="module")
-def recording(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recording(catalogue, tmp_path_factory.mktemp("recording") / "events.ndjson")
 
 
 def told(out: io.BytesIO) -> list[bytes]:
@@ -118,15 +112,10 @@ def test_a_share_that_is_killed_is_told_and_ends_the_others(catalogue: Catalogue
 
 def test_shares_end_when_who_started_them_is_killed(fifo: Path) -> None:
     command = [sys.executable, "-m", "zhiyin", "replay", str(fifo), "--workers", "2", "--quiet"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(bound(command), cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         shares = wait_for_processes(process.pid, 2)
         process.kill()
-    assert psutil.wait_procs(shares, timeout=20)[1] == []
-
-
-@pytest.fixture
-def fifo(tmp_path: Path) -> Path:
-    return endless_recording(tmp_path)
+    assert psutil.wait_procs(shares, timeout=120)[1] == []
 
 
 def _read(line: bytes) -> dict[str, object]:

@@ -22,13 +22,12 @@ from operators.tracking.features import ScoredPrediction
 from tests.flows.replay.replay_processes import (
     REFUSED,
     FullDisk,
-    endless_recording,
     killed,
     processes_of,
     wait_for_processes,
     without_times,
-    write_recording,
 )
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 
 
@@ -38,16 +37,6 @@ def catalogue() -> Catalogue:
     found = load_catalogue(ROOT / "config" / "catalog", quiet_hours=False)
     hints = msgspec.structs.replace(found.hints, wording="bandit")
     return msgspec.structs.replace(found, decision="learned", hints=hints)
-
-
-@pytest.fixture(scope="module")
-def recording(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recording(catalogue, tmp_path_factory.mktemp("recording") / "events.ndjson")
-
-
-@pytest.fixture
-def fifo(tmp_path: Path) -> Path:
-    return endless_recording(tmp_path)
 
 
 @pytest.mark.parametrize("kinds", [DEFAULT_KINDS, KINDS], ids=["default", "all"])
@@ -116,13 +105,13 @@ HEARS_CTRL_C = (
 def test_the_first_stage_ends_with_the_second(fifo: Path, by: signal.Signals) -> None:
     command = [sys.executable, "-m", "zhiyin", "replay", str(fifo), "--emit", "idle", "--workers", "2", "--quiet"]
     command = [sys.executable, "-c", HEARS_CTRL_C, *command]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(bound(command), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         [tracking] = wait_for_processes(process.pid, 1)
         process.send_signal(by)
-        said = process.communicate(timeout=20)[1].decode()
+        said = process.communicate(timeout=120)[1].decode()
     finally:
         process.kill()
-    assert psutil.wait_procs([tracking], timeout=20)[1] == []
+    assert psutil.wait_procs([tracking], timeout=120)[1] == []
     assert process.returncode == (130 if by == signal.SIGINT else -signal.SIGKILL), said
     assert "Traceback" not in said

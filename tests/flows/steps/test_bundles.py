@@ -20,11 +20,6 @@ pytestmark = pytest.mark.timeout(150)
 
 
 @pytest.fixture
-def client(redis_server: RedisServer) -> redis.Redis:
-    return redis.Redis.from_url(redis_server.url)
-
-
-@pytest.fixture
 def catalogue(tmp_path: Path) -> Path:
     """The quick catalogue with the needs that are shipped."""
     folder = tmp_path / "catalogue"

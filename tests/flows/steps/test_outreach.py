@@ -28,11 +28,6 @@ CUSTOMERS = [f"c{number}" for number in range(6)]
 
 
 @pytest.fixture
-def client(redis_server: RedisServer) -> redis.Redis:
-    return redis.Redis.from_url(redis_server.url)
-
-
-@pytest.fixture
 def engine(redis_server: RedisServer, tmp_path: Path) -> Iterator[EngineProcess]:
     catalogue = tmp_path / "catalogue.yaml"
     plan = "outreach: {after: 500ms, no_answer_after: 500ms, cool_off: 1h}\ncontrol_group: {share: 0}\n"

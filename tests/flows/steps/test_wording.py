@@ -22,11 +22,6 @@ CUSTOMERS = [f"c{number}" for number in range(20)]
 
 
 @pytest.fixture
-def client(redis_server: RedisServer) -> redis.Redis:
-    return redis.Redis.from_url(redis_server.url)
-
-
-@pytest.fixture
 def engine(redis_server: RedisServer, tmp_path: Path) -> Iterator[EngineProcess]:
     text = QUICK.read_text("utf-8")
     wordings = '    variants:\n      - {zh: "{journey}只差一步", en: "One step left of your {journey}"}\n'
@@ -44,6 +39,7 @@ def hints(client: redis.Redis) -> dict[str, dict[str, Any]]:
     return {each: orjson.loads(text)["hints"][0] for each, text in found.items() if isinstance(text, bytes)}
 
 
+@pytest.mark.slow
 @pytest.mark.requires("redis")
 @pytest.mark.timeout(120)
 def test_hints_keep_their_wording_through_a_kill_and_end_after_they_began(

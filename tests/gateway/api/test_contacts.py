@@ -1,10 +1,7 @@
 """Bundles over HTTP: to the agent in contact, to phone systems that ask, and to nobody who may not see the customer."""
 
-from collections.abc import Iterator
-
 import httpx
 import msgspec
-import pytest
 
 from gateway.auth.tokens import AGENT, issue_token
 from gateway.ingest.collector import wall_clock_ms
@@ -37,12 +34,6 @@ def reaching(**customers: list[str]) -> dict[str, str]:
     now_s = wall_clock_ms() // 1000
     token = issue_token(SECRET, "desk-1", AGENT, 600, now_s, {"customers": customers})
     return {"Authorization": f"Bearer {token}"}
-
-
-@pytest.fixture
-def api(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30) as client:
-        yield client
 
 
 def test_a_phone_system_asks_for_the_bundle(gateway: RunningGateway, api: httpx.Client) -> None:

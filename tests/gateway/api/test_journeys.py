@@ -22,7 +22,7 @@ SUPERVISOR = bearer("anna", "supervisor")
 
 @pytest.fixture
 def api(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30, headers=SUPERVISOR) as client:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=120, headers=SUPERVISOR) as client:
         yield client
 
 
@@ -179,7 +179,7 @@ def test_who_may_look_and_who_may_work(gateway: RunningGateway, api: httpx.Clien
 
 
 def test_the_charts_come_from_here_and_are_kept(gateway: RunningGateway) -> None:
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30) as client:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=120) as client:
         found = client.get("/plotly.js")
         assert found.headers["content-encoding"] == "gzip"
         assert b"plotly.js v" in found.content[:200]

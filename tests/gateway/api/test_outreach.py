@@ -50,7 +50,7 @@ def told(gateway: RunningGateway) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def api(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30, headers=agent()) as client:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=120, headers=agent()) as client:
         yield client
 
 
@@ -164,7 +164,9 @@ def test_of_agents_who_claim_at_once_one_wins(gateway: RunningGateway) -> None:
     put(gateway, entry_now())
     url = f"{gateway.addresses.http}/v1/outreach/o1/claims"
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda number: httpx.post(url, headers=agent(f"desk-{number}"), timeout=20), range(16)))
+        answers = list(
+            pool.map(lambda number: httpx.post(url, headers=agent(f"desk-{number}"), timeout=120), range(16))
+        )
     assert sorted(each.status_code for each in answers) == [200] + [409] * 15
 
 
@@ -336,7 +338,7 @@ def test_redis_that_is_away_is_said_so_and_the_list_is_there_afterwards(
 ) -> None:
     gateway = started(redis_server.url)
     redis_server.stop()
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30, headers=agent()) as api:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=120, headers=agent()) as api:
         for answer in (api.get("/v1/outreach"), claim(api), api.put("/v1/customers/anna/do-not-call")):
             assert kind_of(answer) == (503, "store_unavailable")
             assert answer.headers["retry-after"] == "2"

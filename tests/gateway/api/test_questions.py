@@ -1,7 +1,5 @@
 """Hot questions over HTTP: those of the customer's group, and ratings that go on the bus."""
 
-from collections.abc import Iterator
-
 import httpx
 import msgspec
 import pytest
@@ -31,12 +29,6 @@ def tell(gateway: RunningGateway, group: str, *names: str) -> None:
     with connect(gateway.settings.redis_url or "") as client:
         hot = HotList(group, tuple(question(name) for name in names), wall_clock_ms())
         RedisQuestionWriter(client, 60_000).write([hot])
-
-
-@pytest.fixture
-def api(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30) as client:
-        yield client
 
 
 def asked(api: httpx.Client) -> tuple[str, list[str]]:

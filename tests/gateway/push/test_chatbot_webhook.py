@@ -16,10 +16,9 @@ from state.redis import keys
 from state.redis.connections import connect
 from tests.gateway.fixtures import Started
 from tests.gateway.running import RunningGateway
+from tests.parts.processes import PATIENCE_S
 from tests.parts.redis_server import RedisServer
 from tests.state.houses import make_hint
-
-PATIENCE_S = 30.0
 
 
 class Bot:

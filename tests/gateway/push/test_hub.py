@@ -50,7 +50,7 @@ class Ear:
         self._say("lost")
 
     async def until(self, so: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while not so():
                 await self._news.wait()
                 self._news.clear()

@@ -6,6 +6,7 @@ import sys
 import weakref
 
 from gateway.runtime.gc_tuning import EVERY_S, FEWEST_ENDED, THRESHOLDS, Garbage
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 
 QUIET = """
@@ -44,5 +45,5 @@ def test_few_that_have_ended_wait_for_the_hour() -> None:
 
 
 def test_a_gateway_process_looks_through_what_is_young_alone() -> None:
-    run = subprocess.run([sys.executable, "-c", QUIET], cwd=ROOT, capture_output=True, text=True, check=True)
+    run = subprocess.run(bound([sys.executable, "-c", QUIET]), cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == f"{THRESHOLDS} True"

@@ -62,9 +62,9 @@ def test_what_is_pushed_is_noted_a_moment_later(gateway: RunningGateway) -> None
     token = agent()["Authorization"].removeprefix("Bearer ")
     with connect_websocket(gateway.addresses.ws, subprotocols=[Subprotocol("zhiyin.desk.v1")]) as socket:
         socket.send(json.dumps({"type": "connection_init", "token": token}))
-        assert json.loads(socket.recv(10))["type"] == "connection_ack"
+        assert json.loads(socket.recv(120))["type"] == "connection_ack"
         socket.send(json.dumps({"type": "subscribe", "id": "1", "channel": "desk"}))
-        assert json.loads(socket.recv(10))["type"] == "subscribed"
+        assert json.loads(socket.recv(120))["type"] == "subscribed"
         told(gateway, "h1", "h2")
         until(lambda: len(trail(gateway)) == 2, "two views in the trail")
     assert set(views(gateway)) == {("agent", "desk-1", "push", name, ANNA) for name in ("h1", "h2")}
@@ -76,7 +76,7 @@ def test_bundles_are_noted_pushed_looked_up_and_listed(gateway: RunningGateway) 
     with connect_websocket(gateway.addresses.ws, subprotocols=[Subprotocol("zhiyin.desk.v1")]) as socket:
         socket.send(json.dumps({"type": "connection_init", "token": token}))
         socket.send(json.dumps({"type": "subscribe", "id": "1", "channel": "desk"}))
-        assert [json.loads(socket.recv(10))["type"] for _ in range(2)] == ["connection_ack", "subscribed"]
+        assert [json.loads(socket.recv(120))["type"] for _ in range(2)] == ["connection_ack", "subscribed"]
         tell_bundles(gateway, bundle_now())
         until(lambda: ("agent", "desk-1", "push", "b1", ANNA) in views(gateway), "the view in the trail")
     httpx.get(f"{url}/v1/customers/anna/bundle", headers=chatbot()).raise_for_status()

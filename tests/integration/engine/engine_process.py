@@ -16,12 +16,12 @@ import redis
 
 from state.bus.protocol import partition_of
 from tests.oracle import Expected
+from tests.parts.bound import bound, started
 from tests.parts.machine import ROOT
-from tests.parts.processes import stop_still
+from tests.parts.processes import PATIENCE_S, stop_still
 from tests.streams import at_ms_of
 
 PARTITIONS = 2
-PATIENCE_S = 60.0
 _STARTED: list[subprocess.Popen[bytes]] = []
 
 
@@ -84,7 +84,7 @@ class EngineProcess:
     def start(self) -> None:
         with (self.folder / "engine.log").open("ab") as log:
             command = [sys.executable, "-m", "zhiyin", "engine", *self._words]
-            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+            self._process = started(command, log, cwd=ROOT, env=self._environment)
         _STARTED.append(self._process)
 
     def kill(self) -> None:
@@ -99,7 +99,13 @@ class EngineProcess:
         """What another ``zhiyin`` command says, with the settings of this engine."""
         command = [sys.executable, "-m", "zhiyin", *words]
         answer = subprocess.run(
-            command, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True
+            bound(command),
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=True,
         )
         return answer.stdout
 

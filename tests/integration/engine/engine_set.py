@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from tests.integration.engine.engine_process import PATIENCE_S, EngineProcess
+from tests.integration.engine.engine_process import EngineProcess
+from tests.parts.processes import PATIENCE_S
 from tests.parts.redis_server import free_port
 
 

@@ -167,5 +167,5 @@ def test_an_event_that_went_twice_because_the_mark_was_lost_is_known_by_its_mess
 
 
 def scraped(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=120) as answer:
         return str(answer.read(), "utf-8")

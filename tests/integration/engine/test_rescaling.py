@@ -19,11 +19,10 @@ from tests.streams import wire
 @pytest.mark.parametrize(
     ("killed", "scales"),
     [
-        (False, ((1, 1), (2, 1), (3, 1), (1, 1))),
-        (True, ((1, 1), (2, 2), (3, 1), (1, 1))),
-        (True, ((1, 1), (1, 2), (1, 3), (1, 1))),
+        pytest.param(False, ((1, 1), (2, 1), (3, 1), (1, 1)), id="stopped", marks=pytest.mark.slow),
+        pytest.param(True, ((1, 1), (2, 2), (3, 1), (1, 1)), id="killed"),
+        pytest.param(True, ((1, 1), (1, 2), (1, 3), (1, 1)), id="workers", marks=pytest.mark.slow),
     ],
-    ids=["stopped", "killed", "workers"],
 )
 def test_the_facts_of_one_at_every_scale(
     redis_server: RedisServer, tmp_path: Path, scales: tuple[tuple[int, int], ...], *, killed: bool

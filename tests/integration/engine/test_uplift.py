@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(120)
 def counted(port: int) -> dict[str, int]:
     """Attempts by group; empty while nobody answers."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=120) as answer:
             return {group: int(count) for group, count in ATTEMPTS.findall(answer.read().decode())}
     except OSError:
         return {}

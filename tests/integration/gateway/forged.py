@@ -85,7 +85,7 @@ async def tried(http: str, ws: str, count: int, token: str | None = None) -> Cou
     outcomes: Counter[tuple[str, str]] = Counter()
     sockets = count // SOCKETS_SHARE
     waiting = itertools.islice(forged_requests(token), count - sockets)
-    async with httpx.AsyncClient(base_url=http, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=http, timeout=120) as client:
 
         async def ask() -> None:
             for each in waiting:

@@ -16,7 +16,7 @@ def test_an_agent_of_one_branch_sees_and_calls_its_customers_alone(gateway: Runn
             client.hset(f"zy:customer:{customer}", "branch", branch)
     token = issue_token(SECRET, "desk-1", AGENT, 600, wall_clock_ms() // 1000, {"customers": {"branches": ["north"]}})
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30, headers=headers) as api:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=120, headers=headers) as api:
         assert [each["outreach_id"] for each in listed(api)] == ["ours"]
         for answer in (claim(api, "theirs"), end(api, "theirs", "reached"), api.delete("/v1/outreach/theirs/claims")):
             assert kind_of(answer) == (404, "not_found")
@@ -32,7 +32,7 @@ def test_an_agent_sees_and_calls_where_he_has_the_skill(gateway: RunningGateway)
     put(gateway, entry_now("loans", skill="loans"), entry_now("claims", skill="claims"), entry_now("anybodys"))
     token = issue_token(SECRET, "desk-1", AGENT, 600, wall_clock_ms() // 1000, {"skills": ["loans"]})
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=gateway.addresses.http, timeout=30, headers=headers) as api:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=120, headers=headers) as api:
         assert sorted(each["outreach_id"] for each in listed(api)) == ["anybodys", "loans"]
         for answer in (claim(api, "claims"), end(api, "claims", "reached"), api.delete("/v1/outreach/claims/claims")):
             assert kind_of(answer) == (404, "not_found")
@@ -47,7 +47,7 @@ def test_an_agent_of_one_region_is_refused_the_others_by_name_and_that_is_counte
     before = sum(gateway.metric("zhiyin_out_of_reach_total").values())
     token = issue_token(SECRET, "desk-1", AGENT, 600, wall_clock_ms() // 1000, {"customers": {"regions": ["east"]}})
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=gateway.addresses.http, timeout=10, headers=headers) as api:
+    with httpx.Client(base_url=gateway.addresses.http, timeout=120, headers=headers) as api:
         assert [each["outreach_id"] for each in listed(api)] == ["east"]
         for name in ("west", "unsaid"):
             refused = claim(api, name)

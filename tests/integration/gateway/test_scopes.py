@@ -28,7 +28,7 @@ def scoped(started: Started, redis_url: str) -> RunningGateway:
 def sent(running: RunningGateway, key: str, *events: bytes, origin: str | None = None) -> httpx.Response:
     body = b'{"batch":[' + b",".join(events) + b'],"writeKey":"' + key.encode() + b'"}'
     headers = {} if origin is None else {"Origin": origin}
-    return httpx.post(f"{running.addresses.http}/v1/batch", content=body, headers=headers, timeout=30)
+    return httpx.post(f"{running.addresses.http}/v1/batch", content=body, headers=headers, timeout=120)
 
 
 def started_event(journey: str = "policy_loan", name: str = "Transaction Started") -> bytes:

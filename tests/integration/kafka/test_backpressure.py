@@ -20,7 +20,7 @@ from tests.integration.up.test_backpressure import MOST_BYTES, SENDING_S, metric
 from tests.kafka.broker import KafkaBroker
 from tests.zhiyin.up.house_up import HouseUp
 
-pytestmark = [pytest.mark.requires("redis", "kafka"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.requires("redis", "kafka"), pytest.mark.timeout(240), pytest.mark.slow]
 
 BATCH_EVENTS = 250
 PAD = "x" * 1_000

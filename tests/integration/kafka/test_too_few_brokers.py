@@ -14,6 +14,7 @@ from tests.kafka.joining_broker import JoiningBroker
 from tests.streams import wire
 
 
+@pytest.mark.slow
 @pytest.mark.requires("kafka", "scenarios")
 @pytest.mark.timeout(180)
 def test_the_engine_waits_for_the_second_broker_and_goes_on(redis_url: str, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class TopicHouse:
     def ready(self) -> bool:
         """Whether the engine has made its topics."""
         # An admin client of its own for each look: one that met a closed port waits longer each time.
-        topics = AdminClient({"bootstrap.servers": self.servers, "log_level": 0}).list_topics(timeout=10).topics
+        topics = AdminClient({"bootstrap.servers": self.servers, "log_level": 0}).list_topics(timeout=120).topics
         return {self.events, self.facts, self.hints, self.dead_letters} <= topics.keys()
 
     def post(self, events: Sequence[Mapping[str, Any]], wire: Callable[[Any], bytes]) -> None:
@@ -49,7 +49,7 @@ class TopicHouse:
                 partition_of(event["customer"], PARTITIONS),
                 headers=[("t", str(event["at_ms"]).encode())],
             )
-        assert self._producer.flush(30) == 0
+        assert self._producer.flush(120) == 0
 
     def messages(self, topic: str) -> list[Message]:
         """All messages of a topic, partition by partition."""
@@ -71,7 +71,7 @@ def read_partition(servers: str, topic: str, partition: int) -> list[Message]:
     beyond = _end(consumer, place)
     consumer.assign([place])
     found: list[Message] = []
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 120
     while len(found) < beyond and time.monotonic() < give_up:
         found += [each for each in consumer.consume(beyond - len(found), 1.0) if each.error() is None]
     consumer.close()
@@ -80,10 +80,10 @@ def read_partition(servers: str, topic: str, partition: int) -> list[Message]:
 
 def _end(consumer: Consumer, place: TopicPartition) -> int:
     """Where a partition ends; a broker that has just come back may not know yet that it leads it."""
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 120
     while True:
         try:
-            _, beyond = consumer.get_watermark_offsets(place, timeout=20, cached=False)
+            _, beyond = consumer.get_watermark_offsets(place, timeout=120, cached=False)
         except KafkaException:
             assert time.monotonic() < give_up
             time.sleep(0.1)

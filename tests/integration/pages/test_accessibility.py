@@ -12,8 +12,15 @@ from tests.parts.redis_server import RedisServer
 
 pytestmark = [pytest.mark.requires("redis", "chromium"), pytest.mark.timeout(180)]
 
-PAGES = {"index": "nav a", "desk": "#queued li", "sign-in": "#token", "chat": "main button", "demo": "#step"}
-"""What is there when a page is ready."""
+PAGES = {
+    "index": ("nav a",),
+    "desk": ("#status[data-state=live]", "#queued li", "#cards li"),
+    "sign-in": ("#token",),
+    # The answers to choose from come when the chatbot has said all it has to say.
+    "chat": ("#replies button",),
+    "demo": ("#step",),
+}
+"""What is there when a page is ready: nothing more comes by itself."""
 LOOKS: tuple[tuple[str, Literal["light", "dark"]], ...] = (("zh-CN", "light"), ("en-US", "dark"))
 LEAST_CONTRAST = 4.5
 """Of text against what is behind it (WCAG 2.2, success criterion 1.4.3)."""
@@ -80,7 +87,8 @@ def show(house: PageHouse, page: Page, name: str) -> None:
         "demo": f"{house.addresses.http}/demo?customer=mei",
     }
     page.goto(addresses[name])
-    page.locator(PAGES[name]).first.wait_for()
+    for part in PAGES[name]:
+        page.locator(part).first.wait_for()
     page.wait_for_load_state("networkidle")
 
 

@@ -35,7 +35,7 @@ def open_chat(page: Page, house: PageHouse, customer: str) -> None:
 
 
 def rated(page: Page, house: PageHouse) -> dict[str, object]:
-    for _ in range(100):
+    for _ in range(3_000):
         found = [each for each in house.reported() if each["event"] == "Answer Rated"]
         if found:
             return {"userId": found[0]["userId"], **found[0]["properties"]}

@@ -1,7 +1,5 @@
 """Bundles on the desk page, in a real Chromium: on top, by keyboard, in both languages, gone with the contact."""
 
-from collections.abc import Iterator
-
 import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -11,16 +9,9 @@ from operators.contacts.needs import NeedRules
 from operators.hints.hint import Hint
 from operators.records.policies import Policy
 from state.contacts.bundles import RedisBundleWriter
-from tests.gateway.page_house import PageHouse, catalogue_hint, now_ms, open_page_house
-from tests.parts.redis_server import RedisServer
+from tests.gateway.page_house import PageHouse, catalogue_hint, now_ms
 
 pytestmark = pytest.mark.requires("redis", "chromium")
-
-
-@pytest.fixture
-def house(redis_server: RedisServer) -> Iterator[PageHouse]:
-    with open_page_house(redis_server) as opened:
-        yield opened
 
 
 def tell(house: PageHouse, name: str = "b1", customer: str = "C-2024-10847", **changes: object) -> Bundle:

@@ -24,7 +24,7 @@ from tests.parts.machine import ROOT
 from tests.parts.processes import until
 from tests.parts.redis_server import RedisServer
 
-pytestmark = [pytest.mark.requires("redis", "chromium"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.requires("redis", "chromium"), pytest.mark.timeout(120), pytest.mark.slow]
 
 EXAMPLES = ROOT / "docs" / "examples"
 SHORT_S = 4

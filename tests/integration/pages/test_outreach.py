@@ -243,7 +243,8 @@ def test_an_outage_is_shown_plainly_and_ends_by_itself(house: ListHouse, page: P
     expect(card(page, "one")).to_be_visible()
     house.pages.start()
     house.put("two")
-    page.get_by_role("button", name="立即重试").click()
+    # It comes back by itself too: the button may be gone by now, and does no harm.
+    page.locator("#retry").dispatch_event("click")
     expect(card(page, "two")).to_be_visible()
     expect(page.locator("#banner")).to_be_hidden()
 
@@ -255,7 +256,7 @@ def test_a_store_that_is_away_is_waited_for(house: ListHouse, page: Page, page_w
     house.pages.redis.stop()
     expect(page.locator("#banner")).to_be_visible()
     house.pages.redis.start()
-    expect(page.locator("#status")).to_have_attribute("data-state", "live", timeout=20_000)
+    expect(page.locator("#status")).to_have_attribute("data-state", "live")
 
 
 def test_a_token_that_is_over_asks_for_another(house: ListHouse, page: Page, page_watch: PageWatch) -> None:

@@ -55,7 +55,7 @@ def a_batch(number: int) -> list[dict[str, object]]:
 
 def metric(url: str, name: str, **labels: str) -> float:
     """The sum of a metric's samples with these labels."""
-    text = httpx.get(url, timeout=20).text
+    text = httpx.get(url, timeout=120).text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text)
@@ -77,6 +77,7 @@ def until_at_work(house: HouseUp, events: int) -> None:
     until(taken, f"an engine that has taken {events} events")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_producer_far_faster_than_the_engine_fills_the_bus_and_not_memory(tmp_path: Path) -> None:
     environment = {

@@ -13,13 +13,15 @@ from typing import Any
 
 import httpx
 import pytest
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from state.redis.connections import connect
 from tests.integration.engine.engine_process import until
 from tests.integration.kafka.test_up import kafka_environment
 from tests.kafka.broker import KafkaBroker
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
+from tests.parts.processes import PATIENCE_S
 from tests.zhiyin.up.house_up import QUICK, HouseUp, broken_off, clean_environment, desk_of, event
 
 CANARIES = ("Zhang-San-Canary", "张三丰的名字", "13912345678", "110101199003076519")
@@ -38,7 +40,7 @@ STAYS = ("zy:audit", "zy:told:")
 """The trail, with a mask of him, and for a day that a hint of that id was told."""
 ARTICLE = "    article:\n      id: help-face-check\n"
 VARIANTS = "    variants:\n      - {zh: 人脸识别没有通过, en: The face check failed}\n"
-pytestmark = [pytest.mark.requires("redis"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.requires("redis"), pytest.mark.timeout(180), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ def in_redis(house: HouseUp, words: tuple[str, ...]) -> list[str]:
 
 def until_he_is_in(places: set[str], found: Callable[[], set[str]]) -> None:
     """Waits until he stands in each of ``places``, so that there is something to be erased."""
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + PATIENCE_S
     while missing := places - found():
         assert time.monotonic() < give_up, f"he is not in {sorted(missing)}"
         time.sleep(0.1)
@@ -156,7 +158,7 @@ def spoken(house: HouseUp) -> str:
     """Logs and metrics."""
     metrics = house.addresses["metrics"]
     urls = metrics.values() if isinstance(metrics, dict) else metrics
-    return "\n".join([*house.said, *(httpx.get(url, timeout=5).text for url in urls)])
+    return "\n".join([*house.said, *(httpx.get(url, timeout=120).text for url in urls)])
 
 
 @pytest.fixture(scope="module")
@@ -225,18 +227,29 @@ def test_on_kafka_the_topics_are_cut_and_hold_him_no_more(kafka_broker: KafkaBro
 
 def in_topics(broker: KafkaBroker, names: list[str], words: tuple[str, ...]) -> list[str]:
     """The topics in which anybody can still read one of ``words``."""
-    reader = Consumer({"bootstrap.servers": broker.servers, "group.id": "canaries", "auto.offset.reset": "earliest"})
+    own = {"group.id": "canaries", "auto.offset.reset": "earliest", "enable.partition.eof": True}
+    reader = Consumer({"bootstrap.servers": broker.servers, **own})
     found = []
     for name in names:
-        for partition in reader.list_topics(name, timeout=10).topics[name].partitions:
+        for partition in reader.list_topics(name, timeout=120).topics[name].partitions:
             place = TopicPartition(name, partition)
-            first, end = reader.get_watermark_offsets(place, timeout=10)
+            first, _ = reader.get_watermark_offsets(place, timeout=120)
             reader.assign([TopicPartition(name, partition, first)])
-            messages = reader.consume(end - first, timeout=3) if end > first else []
-            held = b"".join(map(message_bytes, messages))
+            held = b"".join(map(message_bytes, to_the_end(reader)))
             found += [f"{name} holds {word}" for word in words if word.encode() in held]
     reader.close()
     return found
+
+
+def to_the_end(reader: Consumer) -> Iterator[Message]:
+    """Every message of what is assigned, until the broker says that there is no other."""
+    while True:
+        for message in reader.consume(1_000, timeout=1.0):
+            if (error := message.error()) is None:
+                yield message
+                continue
+            assert error.code() == KafkaError._PARTITION_EOF, error  # noqa: SLF001 - its only name
+            return
 
 
 def message_bytes(message: Message) -> bytes:
@@ -247,6 +260,8 @@ def message_bytes(message: Message) -> bytes:
 
 def erased(house: HouseUp, settings: dict[str, str], *more: str) -> subprocess.CompletedProcess[str]:
     own = {"ZHIYIN_STATE_DIR": str(house.state_dir), "REDIS_URL": house.addresses["redis"]}
-    command = [sys.executable, "-m", "zhiyin", "erase", CUSTOMER, "--yes", "--wait", "80", *more]
+    command = [sys.executable, "-m", "zhiyin", "erase", CUSTOMER, "--yes", "--wait", "240", *more]
     environment = clean_environment() | settings | own
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(
+        bound(command), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )

@@ -16,9 +16,9 @@ from tests.parts.machine import ROOT
 from tests.zhiyin.up.house_up import HouseUp, broken_off, desk_of, event
 from zhiyin.dashboards import DASHBOARDS
 
-pytestmark = [pytest.mark.requires("prometheus", "redis"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.requires("prometheus", "redis"), pytest.mark.timeout(240), pytest.mark.slow]
 
-WITHIN_S = 120.0
+WITHIN_S = 300.0
 WAVE_EVERY_S = 8.0
 WAVE_CUSTOMERS = 24
 LATE_S = 60.0

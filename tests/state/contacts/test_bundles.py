@@ -1,6 +1,5 @@
 """Bundles in a real Redis, new and old: told once, ended once, and found by desk and customer."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -44,12 +43,6 @@ def end(name: str = "b1", agent: str | None = "d1") -> BundleEnd:
 
 def change(cause: str = "f1", hint: Hint | None = None, name: str = "b1") -> BundleChanged:
     return BundleChanged(name, "anna", "d1", cause, NOON_MS + 3, hint, "sh", None)
-
-
-@pytest.fixture
-def client(any_redis_url: str) -> Iterator[redis.Redis]:
-    with connect(any_redis_url) as connected:
-        yield connected
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Routing on a real Redis, new and old: who is on line, where hints go, and how they are handed on."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -15,17 +14,11 @@ from state.contacts.presence import ON_LINE_MS, SEATS_A_CALL, Presence, Routes, 
 from state.hints.repository import RedisHintRepository
 from state.hints.writer import RedisHintWriter
 from state.redis import keys
-from state.redis.connections import connect, connect_async
+from state.redis.connections import connect_async
 from tests.state.contacts.test_bundles import bundle
 from tests.state.houses import HOUR_MS, NOON_MS, make_hint
 
 DESKS = ("desk-1", "desk-2")
-
-
-@pytest.fixture
-def client(any_redis_url: str) -> Iterator[redis.Redis]:
-    with connect(any_redis_url) as connected:
-        yield connected
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.state.buses import GROUP, PARTITIONS, KafkaBusHouse, events, looked, 
 
 EVENT_MS = 1_767_225_600_000
 EVENT = b'{"type":"track","event":"X","userId":"anna","timestamp":"2026-01-01T00:00:00.000Z"}'
-WAIT_S = 20.0
+WAIT_S = 120.0
 
 
 @pytest.fixture

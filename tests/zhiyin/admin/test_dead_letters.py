@@ -16,6 +16,7 @@ from operators.records.dead_letters import DeadLetter
 from operators.records.events import Rejection
 from state.dead_letters.writer import RedisDeadLetterWriter
 from state.redis.connections import connect
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 from tests.parts.redis_server import free_port
 from tests.zhiyin.up.house_up import clean_environment
@@ -326,7 +327,7 @@ def test_at_a_terminal_it_asks_and_shows_how_far_it_is(
     write(client, *(letter(number) for number in range(3)))
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "zhiyin", "dead-letters", "redrive", "--all"],
+        bound([sys.executable, "-m", "zhiyin", "dead-letters", "redrive", "--all"]),
         cwd=ROOT,
         env=clean_environment() | {"REDIS_URL": redis_url},
         stdin=theirs,
@@ -339,7 +340,7 @@ def test_at_a_terminal_it_asks_and_shows_how_far_it_is(
         os.write(ours, answer.encode())
         said = read_until(ours, None)
     finally:
-        assert process.wait(30) == code
+        assert process.wait(300) == code
         os.close(ours)
     assert asked == "Redrive 3 letters (unknown_step 3)? [y/N] "
     if code == 0:
@@ -353,7 +354,7 @@ def test_at_a_terminal_it_asks_and_shows_how_far_it_is(
 
 def read_until(terminal: int, words: str | None) -> str:
     """What comes on a terminal up to ``words``, or to its end."""
-    said, give_up = b"", time.monotonic() + 30
+    said, give_up = b"", time.monotonic() + 300
     while words is None or not said.decode("utf-8", "replace").endswith(words):
         assert time.monotonic() < give_up, said
         try:

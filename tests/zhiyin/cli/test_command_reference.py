@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 from zhiyin.cli.command_reference import reference_page, subcommands
 from zhiyin.cli.parser import command_parser
@@ -16,7 +17,7 @@ def test_the_page_is_what_the_program_prints() -> None:
 
 def test_it_is_printed_the_same_on_a_narrow_terminal() -> None:
     answer = subprocess.run(
-        [sys.executable, "-m", "zhiyin.cli.command_reference"],
+        bound([sys.executable, "-m", "zhiyin.cli.command_reference"]),
         env={"COLUMNS": "40", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

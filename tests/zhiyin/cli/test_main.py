@@ -12,6 +12,7 @@ import pytest
 
 from config import Settings
 from gateway.auth.tokens import TokenReader, read_token
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 from tests.zhiyin.up.house_up import QUICK, clean_environment
 from zhiyin.cli import commands
@@ -37,13 +38,13 @@ def test_help_is_quick_and_imports_no_room() -> None:
         "print(sorted({name.partition('.')[0] for name in sys.modules}"
         " & {'bytewax', 'redis', 'uvicorn', 'websockets', 'flows', 'gateway', 'state', 'config', 'msgspec'}))"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    answer = subprocess.run(bound([sys.executable, "-c", code]), capture_output=True, text=True, check=True, cwd=ROOT)
     assert answer.stdout.strip() == "[]"
 
 
 def test_the_module_is_the_command() -> None:
     answer = subprocess.run(
-        [sys.executable, "-m", "zhiyin", "--version"], capture_output=True, text=True, check=True, cwd=ROOT
+        bound([sys.executable, "-m", "zhiyin", "--version"]), capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert answer.stdout == f"zhiyin {VERSION}\n"
 
@@ -154,7 +155,7 @@ def test_simulated_customers_are_replayed_into_the_facts_that_were_planted(
     assert main(["replay", str(events), "--emit", "abandoned", "--out", str(facts), "--workers", "2"]) == 0
     assert "replay: " in capsys.readouterr().err
     planted = {each["transaction_id"]: each for each in map(json.loads, truth.read_text().splitlines())}
-    packed = subprocess.run(["gzip", "-dc", str(facts)], capture_output=True, check=True).stdout
+    packed = subprocess.run(bound(["gzip", "-dc", str(facts)]), capture_output=True, check=True).stdout
     found = {each["transaction_id"]: each for each in map(json.loads, packed.splitlines())}
     assert set(found) == {name for name, each in planted.items() if each["broke_off"]}
     right = sum(found[name]["reason"]["code"] == planted[name]["reason"] for name in found)
@@ -245,7 +246,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     command = f"{replay} | head -1; echo ${{PIPESTATUS[0]}}"
     main(["simulate", "--out", str(tmp_path / "e.ndjson"), "--customers", "3000"])
     answer = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, check=True, cwd=ROOT, env=clean_environment()
+        bound(["bash", "-c", command]), capture_output=True, text=True, check=True, cwd=ROOT, env=clean_environment()
     )
     assert answer.stdout.splitlines()[-1] == "1"
     assert "Traceback" not in answer.stderr

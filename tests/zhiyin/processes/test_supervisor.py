@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.bound import bound
 from tests.parts.processes import running, until
 from zhiyin.console.errors import CommandFailure, PartFailed
 from zhiyin.processes.supervisor import Part, StopRequest, Supervisor, how_it_ended
@@ -37,7 +38,7 @@ class House:
     def end(self) -> None:
         self.stop.ask()
         if self._thread is not None:
-            self._thread.join(10)
+            self._thread.join(120)
         self.supervisor.stop()
 
 
@@ -188,7 +189,7 @@ time.sleep(0.5)
 print(*supervisor.processes().values(), flush=True)
 time.sleep(600)
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(bound([sys.executable, "-c", code]), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         pids = [int(each) for each in process.stdout.readline().split()]
         assert len(pids) == 2

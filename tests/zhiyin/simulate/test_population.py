@@ -5,21 +5,13 @@ from random import Random
 import msgspec
 import pytest
 
-from config import load_catalogue
 from operators.records import events
 from operators.records.catalogue import Catalogue, Speaks
-from tests.parts.machine import ROOT
 from zhiyin.simulate.planted_signals import act_out, code_of, pause_ms, places
 from zhiyin.simulate.population import Mix, Simulation, causes, merged
 from zhiyin.simulate.visit import Visit
 
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    """The catalogue that comes with Zhiyin."""
-    return load_catalogue(ROOT / "config" / "catalog")
 
 
 def visits_of(catalogue: Catalogue, seed: int = 1, customers: int = 400, **mix: float) -> list[Visit]:

@@ -13,19 +13,12 @@ import zstandard
 from config import load_catalogue
 from operators.records.catalogue import Catalogue
 from operators.records.events import Event, read_event
-from tests.parts.machine import ROOT
 from tests.parts.processes import until
 from tests.zhiyin.up.house_up import QUICK
 from zhiyin.console.errors import CommandFailure
 from zhiyin.processes.supervisor import StopRequest
 from zhiyin.simulate.posting import CollectorClient
 from zhiyin.simulate.run import SimulationPlan, post_live, write_file
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    """The catalogue that comes with Zhiyin."""
-    return load_catalogue(ROOT / "config" / "catalog")
 
 
 def plan(**more: object) -> SimulationPlan:
@@ -235,5 +228,5 @@ def test_a_live_stream_goes_on_until_it_is_stopped(listener: Listener) -> None:
         thread.start()
         until(lambda: collector.posted.taken > 500)
         stop.ask()
-        thread.join(5)
+        thread.join(120)
         assert not thread.is_alive()

@@ -17,11 +17,12 @@ import httpx
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from tests.parts.bound import bound
 from tests.parts.machine import ROOT
 from tests.parts.processes import PATIENCE_S, marked
 
 QUICK: Final = ROOT / "tests" / "recorded" / "quick.yaml"
-ANSWER_WITHIN_S: Final = 20.0
+ANSWER_WITHIN_S: Final = 120.0
 
 
 class HouseUp:
@@ -31,7 +32,7 @@ class HouseUp:
         self.state_dir = state_dir
         self.said: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "zhiyin", "up", "--json", "--port", "0", *more],
+            bound([sys.executable, "-m", "zhiyin", "up", "--json", "--port", "0", *more]),
             cwd=ROOT,
             env=clean_environment() | {"ZHIYIN_STATE_DIR": str(state_dir)} | dict(environment or {}),
             stdout=subprocess.PIPE,

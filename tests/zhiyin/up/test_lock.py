@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.bound import bound
 from zhiyin.console.errors import AlreadyUp, CommandFailure
 from zhiyin.up.lock import up_lock
 
@@ -35,7 +36,7 @@ def test_it_is_free_again_afterwards(tmp_path: Path) -> None:
 
 def test_a_holder_that_was_killed_holds_it_no_more(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen(bound(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(AlreadyUp, match=f"process {holder.pid}"), up_lock(tmp_path):
