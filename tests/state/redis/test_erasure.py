@@ -123,6 +123,6 @@ def test_the_how_to_speaks_of_every_kind_of_key_and_every_step_that_remembers() 
     kinds = {key.pattern.replace("zy:bus:{}:", "zy:bus:N:").removesuffix(":{}") for key in keys.TABLE}
     assert kinds <= told
     wiring = "".join(path.read_text("utf-8") for path in (ROOT / "flows").rglob("*.py"))
-    steps = set(re.findall(r'stateful_batch\("([a-z]+)"', wiring))
+    steps = set(re.findall(r'stateful_batch\(\s*"([a-z]+)"', wiring))
     assert len(steps) > 8
     assert steps <= told
