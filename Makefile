@@ -16,6 +16,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --requir
 # Ends with make, even when that is killed: tests then leave no process behind (tests/parts/bound.py).
 WITH_MAKE := $(BIN)/python -m zhiyin.processes.parent_death $$PPID 9
 PYTEST := $(WITH_MAKE) $(BIN)/python -m pytest
+SCENARIOS := ZHIYIN_TEST_SCENARIOS=1; export ZHIYIN_TEST_SCENARIOS
 IN_SEVERAL = --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder
 UP = $(BIN)/python -m zhiyin up --demo --port $(PORT) $(ARGS)
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
@@ -46,8 +47,8 @@ test: $(DEV_STAMP) ## every behaviour once, in minutes; what this machine lacks 
 
 # Scenarios are whole set-ups side by side already: they run after the others, in one process.
 test-slow: $(DEV_STAMP) ## what is slow by nature (clusters, brokers that die, figures, SDKs), then 20 kills
-	@exec $(PYTEST) $(IN_SEVERAL) -m slow --ignore tests/chaos $(ARGS)
-	@ZHIYIN_TEST_SCENARIOS=1; export ZHIYIN_TEST_SCENARIOS; exec $(PYTEST) -m slow $(ARGS) tests/chaos
+	@$(SCENARIOS); exec $(PYTEST) $(IN_SEVERAL) -m slow --ignore tests/chaos $(ARGS)
+	@$(SCENARIOS); exec $(PYTEST) -m slow $(ARGS) tests/chaos
 	@exec $(WITH_MAKE) $(BIN)/python -m tests.chaos --kills $(KILLS)
 
 check: $(DEV_STAMP) ## format, lint, types

@@ -171,7 +171,7 @@ class TestComposeFile:
             (tmp_path / "defaults" / file).touch()
         folders = ["-D", f"{tmp_path}/defaults", "-M", f"{tmp_path}/mounted", "-F", f"{tmp_path}/final"]
         command = ["java", "-cp", f"{broker_jars()}/*", "kafka.docker.KafkaDockerWrapper", "setup", *folders]
-        answer = subprocess.run(bound(command), env=given, capture_output=True, text=True, timeout=30, check=False)
+        answer = subprocess.run(bound(command), env=given, capture_output=True, text=True, timeout=300, check=False)
         assert answer.returncode == 0, answer.stderr[-2000:]
         assert f"cluster.id={given['CLUSTER_ID']}" in (tmp_path / "data" / "meta.properties").read_text("utf-8")
 

@@ -37,7 +37,7 @@ def test_a_line_a_module_and_one_a_failure(tmp_path: Path, options: tuple[str, .
     [over] = [line for line in lines if line.startswith("[1/1] ")]
     counts = r"2 passed, 1 failed, 2 error, 1 skipped, 1 xfailed"
     assert re.fullmatch(rf"\[1/1\] \S* +{counts}  \d+\.\d s", over)
-    failures = sorted(re.sub(r" \S+::", " ", line) for line in lines if line.startswith(("FAILED", "ERROR ")))
+    failures = sorted(re.sub(r" \S*::", " ", line) for line in lines if line.startswith(("FAILED", "ERROR ")))
     assert failures == ["ERROR test_late (teardown)", "ERROR test_never (setup)", "FAILED test_bad (call)"]
     assert "FAILED ::test_bad - AssertionError: planted" in answer.stdout
     assert "1 failed, 2 passed, 1 skipped, 1 xfailed, 2 errors in" in answer.stdout

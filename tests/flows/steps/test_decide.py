@@ -30,6 +30,7 @@ def attempts_remembered(folder: Path) -> set[bytes]:
     return {found for path in journals for found in re.findall(rb"[0-9a-f]{16}", path.read_bytes())}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_journey_that_learns_no_more_is_told_of_as_before_and_leaves_nothing(
     redis_server: RedisServer, tmp_path: Path

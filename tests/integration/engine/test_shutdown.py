@@ -66,6 +66,7 @@ def test_while_redis_is_away_a_set_stops_too(redis_server: RedisServer, client: 
         assert time.monotonic() - began < LONGEST_S * slowness_since(began)
 
 
+@pytest.mark.slow
 def test_one_is_told_and_all_stop_in_order(redis_server: RedisServer, client: redis.Redis, tmp_path: Path) -> None:
     with EngineSet(redis_server.url, QUICK, tmp_path, 3) as engines:
         engines.until_running()

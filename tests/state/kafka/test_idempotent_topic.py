@@ -259,6 +259,7 @@ def test_what_was_deleted_meanwhile_is_not_waited_for(opened: Opened, kafka_brok
     assert opened(kept).awaited == 1
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_away_is_said_in_time_and_everything_comes_when_it_is_back(
     opened: Opened, kafka_broker: KafkaBroker, topic: str
 ) -> None:

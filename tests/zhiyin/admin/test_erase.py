@@ -9,10 +9,12 @@ from config import load_settings
 from state.bus.protocol import partition_of
 from state.bus.redis import RedisBusReader
 from state.bus_factory import kafka_connection, kafka_topics
+from state.kafka.connection import KafkaUnavailable
 from state.kafka.erasure import KafkaErasure
 from state.kafka.topic_admin import KafkaTopics
 from state.redis.connections import connect
 from tests.kafka.broker import KafkaBroker
+from tests.parts.processes import until
 from zhiyin.admin.erase import Patience, files_with, tombstone
 from zhiyin.cli.main import main
 
@@ -53,6 +55,14 @@ def test_a_tombstone_is_an_event_of_the_customer() -> None:
     assert '"userId":"客户"'.encode() in word.raw
 
 
+def leads(kafka: KafkaErasure, topic: str, partitions: int) -> bool:
+    """Whether the broker knows by now that it leads the first partitions of a new topic."""
+    try:
+        return all(kafka.end(topic, partition) >= 0 for partition in range(partitions))
+    except KafkaUnavailable:
+        return False
+
+
 def test_kafka_says_how_far_the_engine_is_how_long_it_keeps_and_can_be_cut(kafka_broker: KafkaBroker) -> None:
     names = {"ZHIYIN_KAFKA_TOPIC": "erase.events", "ZHIYIN_KAFKA_FACTS_TOPIC": "erase.facts"}
     settings = load_settings({"ZHIYIN_BUS": "kafka", "ZHIYIN_KAFKA_SERVERS": kafka_broker.servers, **names})
@@ -62,13 +72,14 @@ def test_kafka_says_how_far_the_engine_is_how_long_it_keeps_and_can_be_cut(kafka
     producer = connection.producer({}, {})
     for number in range(5):
         producer.produce("erase.events", f"canary-{number}".encode(), partition=1)
-    assert producer.flush(10) == 0
+    assert producer.flush(120) == 0
+    until(lambda: leads(kafka, "erase.events", 2))
     assert (kafka.end("erase.events", 1), kafka.end("erase.events", 0)) == (5, 0)
-    Patience(30).until("the group's coordinator is ready", lambda: kafka.taken("erase.events", 1, "nobody") == 0)
+    Patience(300).until("the group's coordinator is ready", lambda: kafka.taken("erase.events", 1, "nobody") == 0)
     assert kafka.kept_for_ms(["erase.events"]) == {"erase.events": -1}
     assert kafka.cut({("erase.events", 1): 5, ("erase.facts", 1): 0}) >= 1
     reader = connection.consumer({}, {"group.id": "canary", "auto.offset.reset": "earliest"})
     reader.assign([TopicPartition("erase.events", 1, 0)])
-    assert reader.get_watermark_offsets(TopicPartition("erase.events", 1), 10) == (5, 5)
+    assert reader.get_watermark_offsets(TopicPartition("erase.events", 1), 120) == (5, 5)
     assert reader.poll(1.0) is None
     reader.close()
