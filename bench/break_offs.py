@@ -17,7 +17,7 @@ import msgspec
 from bench.figures import Figure, figure
 from bench.inputs import SHIPPED_CATALOGUE
 from bench.scale import Scale
-from bench.simulated_house import Agents, BrokenOff, House, World
+from bench.simulated_house import Agents, BrokenOff, SimulatedCompany, World
 from config import load_catalogue
 from operators.learning.champion_challenger import log_loss
 from operators.records.catalogue import Catalogue
@@ -83,7 +83,7 @@ def callers(shipped: Catalogue) -> Agents:
 
 def lived(visits: int, mix: Mix, agents: Agents, seed: int) -> list[BrokenOff]:
     """The last break-offs of one life."""
-    broken_off = list(House(catalogue(), agents, seed).live([World(visits, mix)]))
+    broken_off = list(SimulatedCompany(catalogue(), agents, seed).live([World(visits, mix)]))
     return broken_off[int(_LAST * len(broken_off)) :]
 
 
@@ -117,7 +117,7 @@ def drifted(visits: int, seed: int, before: Mix = BEFORE, after: Mix = AFTER) ->
         told = [each for each in predictions if each.question == "unfinished"]
         losses.extend((each.settled_ms, log_loss(each.score, each.outcome)) for each in told)
 
-    house = House(catalogue(JOURNEYS[:1]), Agents(answer=0.0), seed, scored)
+    house = SimulatedCompany(catalogue(JOURNEYS[:1]), Agents(answer=0.0), seed, scored)
     scorer = house.learning(JOURNEYS[0]).scorer
     alarms: list[tuple[int, int]] = []
     for each in house.live([World(visits, before), World(visits, after)]):

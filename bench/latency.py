@@ -23,7 +23,7 @@ from bench.desk import Desk, listening
 from bench.figures import Aim, Figure, figure, number, percentile
 from bench.house_up import Addresses, house_up
 from bench.inputs import ROOT
-from bench.posting import Poster, Timed
+from bench.posting import Poster, TimedAnswer
 from bench.scale import Scale
 from config import load_catalogue
 from operators.records.events import COMPLETED, STEP_FAILED
@@ -44,7 +44,7 @@ _SLICES: Final = 4
 class Phase(msgspec.Struct, frozen=True):
     """One stretch of posting. ``taken_ms``: by event, from due to frame."""
 
-    timed: list[Timed]
+    timed: list[TimedAnswer]
     taken_ms: list[float]
 
     def says(self) -> str:

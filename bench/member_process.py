@@ -26,7 +26,7 @@ from operators.records.facts import Fact
 from state.bus.protocol import partition_of
 
 
-class Answer(msgspec.Struct):
+class MemberAnswer(msgspec.Struct):
     """What one process has seen."""
 
     began_s: float
@@ -35,7 +35,7 @@ class Answer(msgspec.Struct):
     facts: int
 
 
-def run(index: int, of: int, attempts: int, member: Member, *, learns: bool) -> Answer:
+def run(index: int, of: int, attempts: int, member: Member, *, learns: bool) -> MemberAnswer:
     """Reads this process's partition through the dataflow, as a ``member`` of a set or alone."""
     polls = [_of_partition(poll, index, of) for poll in Visits(attempts, struggling=True).fill()]
     source = Paced(polls, f"{index:03d}")
@@ -48,7 +48,7 @@ def run(index: int, of: int, attempts: int, member: Member, *, learns: bool) -> 
     outlets = Sinks(facts=ListSink(lambda: count), dead_letters=ListSink(nowhere), hints=ListSink(nowhere))
     catalogue = load_catalogue(SHIPPED_CATALOGUE, quiet_hours=False)
     run_dataflow(journey_flow(source, catalogue, rules, outlets), 1, member=member)
-    return Answer(source.looks_s[0], time.perf_counter(), sum(len(poll.raws) for poll in polls), told[0])
+    return MemberAnswer(source.looks_s[0], time.perf_counter(), sum(len(poll.raws) for poll in polls), told[0])
 
 
 def _of_partition(poll: Poll, partition: int, partitions: int) -> Poll:

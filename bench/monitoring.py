@@ -16,7 +16,7 @@ from bench.inputs import CACHE, SHIPPED_CATALOGUE, Recording, simulated
 from bench.quarter import DAYS, PROBLEMS
 from bench.scale import Scale
 from bench.timing import cpus, interleaved, quotients, taken, walls
-from bench.watched_quarter import Watched, watch_quarter
+from bench.watched_quarter import WatchedQuarter, watch_quarter
 from config import load_catalogue
 from flows.dataflow import FlowOptions, Sinks, journey_flow
 from flows.live.runner import run_dataflow
@@ -84,11 +84,11 @@ def _missed(says: str, missed: list[str]) -> str:
     return f"{says}; missed: {', '.join(missed) or 'none'}"
 
 
-def _intervals(watched: Watched) -> str:
+def _intervals(watched: WatchedQuarter) -> str:
     found = [each.fix for each in watched.outcomes if each.fix is not None]
     return "; ".join(f"{fix['metric']} {fix['difference']} ({fix['low']} to {fix['high']})" for fix in found)
 
 
-def _alarms(watched: Watched) -> str:
+def _alarms(watched: WatchedQuarter) -> str:
     named = ", ".join(f"{each.journey}/{each.step} ({each.scope})" for each in watched.false_alarms)
     return f"{len(watched.false_alarms)} in {number(watched.weeks)} weeks: {named or 'none'}"

@@ -24,7 +24,7 @@ _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _EXCERPT: Final = 200
 
 
-class Timed(NamedTuple):
+class TimedAnswer(NamedTuple):
     """One request, in seconds of ``time.perf_counter``."""
 
     due_s: float
@@ -90,7 +90,7 @@ class Poster:
         """The request that posts one event, or a batch."""
         return f"POST {path}{self._head}{len(body)}\r\n\r\n".encode() + body
 
-    async def post_all(self, requests: Sequence[bytes], begins_s: float, rate: float) -> list[Timed]:
+    async def post_all(self, requests: Sequence[bytes], begins_s: float, rate: float) -> list[TimedAnswer]:
         """Request ``i`` is due at ``begins_s + i / rate``; all have been answered when this returns."""
         tasks = []
         for index, request in enumerate(requests):
@@ -99,9 +99,9 @@ class Poster:
             tasks.append(asyncio.create_task(self._post(request, due_s)))
         return await asyncio.gather(*tasks)
 
-    async def _post(self, request: bytes, due_s: float) -> Timed:
+    async def _post(self, request: bytes, due_s: float) -> TimedAnswer:
         connection = await self._free.get()
         sent_s = time.perf_counter()
         await connection.post(request)
         self._free.put_nowait(connection)
-        return Timed(due_s, sent_s, time.perf_counter())
+        return TimedAnswer(due_s, sent_s, time.perf_counter())

@@ -20,7 +20,7 @@ import msgspec
 
 from bench.figures import Aim, Figure, figure, number
 from bench.inputs import ROOT
-from bench.member_process import Answer
+from bench.member_process import MemberAnswer
 from bench.not_measured import NotMeasured
 from bench.scale import Scale
 from bench.timing import interleaved, quotients
@@ -78,9 +78,9 @@ def _start(index: int, processes: int, attempts: int, how: str, addresses: list[
     return subprocess.Popen(bound, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def _answer(process: "subprocess.Popen[str]") -> Answer:
+def _answer(process: "subprocess.Popen[str]") -> MemberAnswer:
     said, _ = process.communicate(timeout=_ENDS_WITHIN_S)
     if process.returncode != 0:
         raise NotMeasured("processes", f"a process ended with {process.returncode}", "an answer")
     # Bytewax says above it how often it tried to reach the others.
-    return msgspec.json.decode(said.splitlines()[-1], type=Answer)
+    return msgspec.json.decode(said.splitlines()[-1], type=MemberAnswer)

@@ -31,7 +31,7 @@ from bench.inputs import ROOT
 from bench.not_measured import NotMeasured
 from bench.scale import Scale
 from bench.swarm import Swarm, masked
-from bench.teller import Told, desk_name
+from bench.teller import PublishedHints, desk_name
 from gateway.auth.tokens import issue_token
 from tests.chaos.program import Program
 from tests.parts.redis_server import RedisServer, free_port
@@ -51,7 +51,7 @@ _ARRIVES_WITHIN_S: Final = 60.0
 _KB: Final = 1024
 
 
-class Side(msgspec.Struct, frozen=True):
+class PushSide(msgspec.Struct, frozen=True):
     """One server that is measured. ``kb``: a desk."""
 
     name: str
@@ -71,7 +71,7 @@ class Bench:
         self._bare_pid = bare_pid
         self._phases = 0
 
-    async def opened(self, kind: str, desks: int) -> Side:
+    async def opened(self, kind: str, desks: int) -> PushSide:
         """All desks of one server, and what they cost it."""
         is_bare = kind == "bare"
         pid = self._bare_pid if is_bare else _gateway_pid()
@@ -82,9 +82,9 @@ class Bench:
         gc.collect()
         gc.freeze()  # or this process would stop to look through its desks, and the server be blamed
         await asyncio.sleep(1)
-        return Side("bare server" if is_bare else "gateway", kind, swarm, (_resident(pid) - before) / desks / _KB)
+        return PushSide("bare server" if is_bare else "gateway", kind, swarm, (_resident(pid) - before) / desks / _KB)
 
-    async def told(self, kind: str, rate: int, count: int, desks: int, long: int = 0) -> list[Told]:
+    async def told(self, kind: str, rate: int, count: int, desks: int, long: int = 0) -> list[PublishedHints]:
         """Tell so many hints, and wait until they are told."""
         self._phases += 1
         words = [self._redis_url, kind, f"p{self._phases}", *map(str, (rate, count, desks, long))]
@@ -94,7 +94,7 @@ class Bench:
         printed, _ = await process.communicate()
         if process.returncode != 0:
             raise NotMeasured("push", f"a teller that ended with {process.returncode}", "0")
-        return msgspec.json.decode(printed, type=list[Told])
+        return msgspec.json.decode(printed, type=list[PublishedHints])
 
 
 def measure(scale: Scale) -> Iterator[Figure]:
@@ -115,12 +115,12 @@ async def _measured(scale: Scale) -> list[Figure]:
     return figures
 
 
-def _memory(side: Side, bare: Side, scale: Scale) -> Figure:
+def _memory(side: PushSide, bare: PushSide, scale: Scale) -> Figure:
     note = f"the bare server: {number(bare.kb)} KB"
     return figure(f"memory of the gateway a desk, {scale.push_desks:,} desks", [side.kb], "KB", MEMORY, note)
 
 
-async def _latency(bench: Bench, sides: Sequence[Side], scale: Scale) -> list[Figure]:
+async def _latency(bench: Bench, sides: Sequence[PushSide], scale: Scale) -> list[Figure]:
     """Both sides in turns; the gateway's figures with the bare server's beside them."""
     taken: dict[str, list[list[float]]] = {each.kind: [] for each in sides}
     count = round(scale.push_rate * scale.push_seconds)
@@ -139,7 +139,7 @@ async def _latency(bench: Bench, sides: Sequence[Side], scale: Scale) -> list[Fi
     return figures
 
 
-async def _deaf(bench: Bench, side: Side, scale: Scale) -> list[Figure]:
+async def _deaf(bench: Bench, side: PushSide, scale: Scale) -> list[Figure]:
     """The same without and with a desk that does not read what is told to it."""
     count = round(scale.push_rate * scale.push_seconds)
     desks = max(2, scale.push_desks // 50)
@@ -155,7 +155,7 @@ async def _deaf(bench: Bench, side: Side, scale: Scale) -> list[Figure]:
     return [figure("what a desk that does not read adds to the others' p99", [p99[1] - p99[0]], "ms", MOST, note)]
 
 
-async def _storm(bench: Bench, side: Side, scale: Scale) -> list[Figure]:
+async def _storm(bench: Bench, side: PushSide, scale: Scale) -> list[Figure]:
     """All desks cut at once while hints come; until the last is back, and what is missing then."""
     swarm = side.swarm
     lines, drops = bench.gateway.log.count("\n"), swarm.drops
@@ -179,7 +179,7 @@ async def _storm(bench: Bench, side: Side, scale: Scale) -> list[Figure]:
     ]
 
 
-async def _resets(bench: Bench, side: Side, scale: Scale) -> list[Figure]:
+async def _resets(bench: Bench, side: PushSide, scale: Scale) -> list[Figure]:
     """Connections reset one after the other while hints come to just these desks."""
     desks = min(RESET_DESKS, scale.push_desks)
     swarm = side.swarm
@@ -201,7 +201,7 @@ async def _resets(bench: Bench, side: Side, scale: Scale) -> list[Figure]:
     return [figure(f"{reset:,} connections reset: hints missed or told twice", [missing + doubles], "", NOTHING, note)]
 
 
-async def _arrivals_ms(swarm: Swarm, told: Sequence[Told]) -> list[float]:
+async def _arrivals_ms(swarm: Swarm, told: Sequence[PublishedHints]) -> list[float]:
     """From entry to frame, for each; infinite where it never came."""
     for _ in range(100):
         if all(each.hint_id in swarm.desks[each.desk].heard for each in told):
@@ -210,7 +210,7 @@ async def _arrivals_ms(swarm: Swarm, told: Sequence[Told]) -> list[float]:
     return [1_000 * (swarm.desks[each.desk].heard.get(each.hint_id, math.inf) - each.at_s) for each in told]
 
 
-async def _faults(swarm: Swarm, told: Sequence[Told]) -> tuple[int, int]:
+async def _faults(swarm: Swarm, told: Sequence[PublishedHints]) -> tuple[int, int]:
     """How many hints never came, and how many came twice."""
     missing = sum(math.isinf(each) for each in await _arrivals_ms(swarm, told))
     doubles = sum(desk.doubles for desk in swarm.desks)

@@ -25,7 +25,7 @@ _COME_BACK: Final = 0.3
 _NIGHT: Final = range(6)
 
 
-class Problem(NamedTuple):
+class PlantedProblem(NamedTuple):
     """What is wrong at a step from a day on until it is fixed (None: never). Factors multiply odds, or dwell times.
 
     ``when``: all week, at weekends or in the evening only; ``channel``: None for all.
@@ -60,22 +60,22 @@ class Problem(NamedTuple):
 
 
 PROBLEMS: Final = (
-    Problem("a slow step", "policy_loan", "e_signature", 30, slow=1.8),
-    Problem("a broken SMS provider, fixed", "policy_loan", "sms_code", 35, 45, loss=2.5, failure=4.0),
-    Problem("a changed form, fixed", "claim", "treatment", 40, 52, loss=1.8, failure=3.0),
-    Problem("at weekends only", "premium_payment", "payment", 33, loss=3.0, when="weekend"),
-    Problem("in one channel only", "new_application", "id_photo", 50, loss=2.5, failure=3.0, channel="app"),
-    Problem("in the evening only", "claim", "face_check", 55, loss=2.5, when="evening"),
-    Problem("a quote that takes longer", "renewal", "quote", 45, slow=1.6),
-    Problem("more give up, nothing else", "beneficiary_change", "beneficiary_form", 60, loss=2.0),
-    Problem("failures people get over, fixed", "surrender", "bank_card", 48, 58, failure=3.0),
-    Problem("codes that come late", "contact_details_change", "sms_code", 62, slow=2.0),
-    Problem("a short journey", "callback_survey", "policy_summary", 65, loss=2.0),
-    Problem("one channel, loss only", "policy_loan", "bank_card", 70, loss=3.0, channel="wechat"),
+    PlantedProblem("a slow step", "policy_loan", "e_signature", 30, slow=1.8),
+    PlantedProblem("a broken SMS provider, fixed", "policy_loan", "sms_code", 35, 45, loss=2.5, failure=4.0),
+    PlantedProblem("a changed form, fixed", "claim", "treatment", 40, 52, loss=1.8, failure=3.0),
+    PlantedProblem("at weekends only", "premium_payment", "payment", 33, loss=3.0, when="weekend"),
+    PlantedProblem("in one channel only", "new_application", "id_photo", 50, loss=2.5, failure=3.0, channel="app"),
+    PlantedProblem("in the evening only", "claim", "face_check", 55, loss=2.5, when="evening"),
+    PlantedProblem("a quote that takes longer", "renewal", "quote", 45, slow=1.6),
+    PlantedProblem("more give up, nothing else", "beneficiary_change", "beneficiary_form", 60, loss=2.0),
+    PlantedProblem("failures people get over, fixed", "surrender", "bank_card", 48, 58, failure=3.0),
+    PlantedProblem("codes that come late", "contact_details_change", "sms_code", 62, slow=2.0),
+    PlantedProblem("a short journey", "callback_survey", "policy_summary", 65, loss=2.0),
+    PlantedProblem("one channel, loss only", "policy_loan", "bank_card", 70, loss=3.0, channel="wechat"),
 )
 
 
-class Usual(NamedTuple):
+class UsualShare(NamedTuple):
     """How a step is without problems: chances of breaking off and of a failure, the median stay in ms."""
 
     loss: float
@@ -86,13 +86,13 @@ class Usual(NamedTuple):
 class Quarter:
     """The customers; all chance comes from ``seed``. ``an_hour``: transactions that begin, over all journeys."""
 
-    def __init__(self, catalogue: Catalogue, seed: int, an_hour: float, problems: Sequence[Problem]) -> None:
+    def __init__(self, catalogue: Catalogue, seed: int, an_hour: float, problems: Sequence[PlantedProblem]) -> None:
         self._random = Random(seed)
         self._an_hour = an_hour
         self._problems = {(each.journey, each.step): each for each in problems}
         self._journeys: list[tuple[str, Journey]] = list(catalogue.journeys.items())
         self._usual = {
-            (name, step.id): Usual(
+            (name, step.id): UsualShare(
                 self._random.uniform(0.02, 0.08),
                 self._random.uniform(0.02, 0.08),
                 self._random.uniform(8_000, 30_000),
@@ -149,19 +149,19 @@ class Quarter:
                     return
             at_ms += round(min(limit_ms, self._stay_ms(usual)))
 
-    def _now(self, journey: str, step: str, hour: int, channel: str) -> Usual:
+    def _now(self, journey: str, step: str, hour: int, channel: str) -> UsualShare:
         usual = self._usual[journey, step]
         odds = (1.25 if hour // 24 % 7 >= _WEEKEND else 1.0) * (1.2 if hour % 24 in _NIGHT else 1.0)
         problem = self._problems.get((journey, step))
         if problem is None or not problem.holds(hour, channel):
-            return Usual(_with_odds(usual.loss, odds), usual.failure, usual.dwell_ms)
-        return Usual(
+            return UsualShare(_with_odds(usual.loss, odds), usual.failure, usual.dwell_ms)
+        return UsualShare(
             _with_odds(usual.loss, odds * problem.loss),
             _with_odds(usual.failure, problem.failure),
             usual.dwell_ms * problem.slow,
         )
 
-    def _stay_ms(self, usual: Usual) -> float:
+    def _stay_ms(self, usual: UsualShare) -> float:
         return usual.dwell_ms * self._random.lognormvariate(0.0, 0.6)
 
     def _poisson(self, mean: float) -> int:

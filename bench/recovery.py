@@ -43,18 +43,18 @@ _LOAD_EVENTS: Final = 500
 
 def measure(scale: Scale) -> Iterator[Figure]:
     """Kills at one size, one restart at another."""
-    with House(scale.recovery_attempts) as house:
+    with RecoverySetup(scale.recovery_attempts) as house:
         seconds = house.kills(scale.recovery_kills)
     note = f"{_LOAD_EVENTS} events/s meanwhile; kills {len(seconds)}, at any moment of an epoch of 5 s"
     name = f"kill -9 to caught up, {scale.recovery_attempts:,} attempts open"
     yield figure(f"{name}, p50", [percentile(seconds, 0.5)], "s", None, note)
     yield figure(f"{name}, worst", [max(seconds)], "s", AIM)
-    with House(scale.recovery_customers) as house:
+    with RecoverySetup(scale.recovery_customers) as house:
         first_word = house.kill()
     yield figure(f"kill -9 to first word, {scale.recovery_customers:,} customers", [first_word], "s", AIM)
 
 
-class House:
+class RecoverySetup:
     """An engine that holds so many open attempts, one a customer; runs inside its ``with``."""
 
     def __init__(self, attempts: int) -> None:

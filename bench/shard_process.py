@@ -35,7 +35,7 @@ KINDS: Final = ("plain", "struggling", "hinted")
 _LATEST_MS: Final = 1 << 60
 
 
-class House:
+class ShardSetup:
     """The shards as the live engine has them (no idle ladder), and where ``hinted`` the decisions behind."""
 
     def __init__(self, *, hinted: bool) -> None:
@@ -79,7 +79,7 @@ class Holder:
 
     def __init__(self, attempts: int, kind: str) -> None:
         self._visits = Visits(attempts, struggling=kind != "plain")
-        self._house = House(hinted=kind == "hinted")
+        self._house = ShardSetup(hinted=kind == "hinted")
         _read_one_poll()
         before_bytes = _resident_bytes()
         for poll in self._visits.fill():

@@ -83,7 +83,7 @@ class BrokenOff(msgspec.Struct, frozen=True):
         return first.code == self.truth.reason, told.code == self.truth.reason
 
 
-class House:
+class SimulatedCompany:
     """One engine's decisions and its agents. ``watch_scored``: shown the scored predictions of silences.
 
     ``begins_ms``: when each world began, as far as they have.

@@ -44,7 +44,7 @@ FEWER: Final = 4
 _REACHES_STEP: Final = frozenset((STEP_VIEWED, STEP_COMPLETED))
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class WindowOutcome(msgspec.Struct, frozen=True):
     """Attempts by how they ended; ``abandoned``: silences that counted as breaking off."""
 
     completed: int = 0
@@ -52,7 +52,7 @@ class Outcome(msgspec.Struct, frozen=True):
     abandoned: int = 0
 
 
-class Session(msgspec.Struct):
+class WindowSession(msgspec.Struct):
     """One window: whether an attempt is open at its end, and those that ended in it."""
 
     is_open: bool = False
@@ -82,40 +82,40 @@ def _figure(says: str, recording: Recording, polls: tuple[int, int], repeats: in
     return figure(name, quotients(walls(stock), walls(ours)), "times", note=note)
 
 
-def require_agreement(stock: Outcome, ours: Outcome, whose: str = "stock session windows") -> None:
+def require_agreement(stock: WindowOutcome, ours: WindowOutcome, whose: str = "stock session windows") -> None:
     """Raises NotMeasured unless both say the same."""
     if stock != ours:
         raise NotMeasured(whose, f"the windows say {stock}, our replay {ours}", "the same answer")
 
 
-def our_outcome(recording: Recording, poll_events: int = SMALL_POLL) -> Outcome:
+def our_outcome(recording: Recording, poll_events: int = SMALL_POLL) -> WindowOutcome:
     """What our replay says."""
     return outcome_of(replayed(recording, DEFAULT_KINDS, ReplayPace(poll_events=poll_events)))
 
 
-def outcome_of(report: ReplayReport) -> Outcome:
+def outcome_of(report: ReplayReport) -> WindowOutcome:
     """What a replay's report says of it."""
-    return Outcome(report.facts["completed"], report.facts["cancelled"], report.facts["abandoned"])
+    return WindowOutcome(report.facts["completed"], report.facts["cancelled"], report.facts["abandoned"])
 
 
-def stock_outcome(recording: Recording, poll_events: int = LARGE_POLL) -> Outcome:
+def stock_outcome(recording: Recording, poll_events: int = LARGE_POLL) -> WindowOutcome:
     """What the engine's own windows say."""
-    found: list[tuple[str, tuple[int, Session]]] = []
+    found: list[tuple[str, tuple[int, WindowSession]]] = []
     run_dataflow(stock_flow(recording, poll_events, found), workers=1)
     sessions = [session for _, (_, session) in found]
-    return Outcome(
+    return WindowOutcome(
         sum(each.completed for each in sessions),
         sum(each.cancelled for each in sessions),
         sum(each.is_open for each in sessions),
     )
 
 
-def stock_flow(recording: Recording, poll_events: int, found: list[tuple[str, tuple[int, Session]]]) -> Dataflow:
+def stock_flow(recording: Recording, poll_events: int, found: list[tuple[str, tuple[int, WindowSession]]]) -> Dataflow:
     """The dataflow as the engine's own guide would write it; sessions go to ``found``."""
     catalogue = recording.catalogue
     finals = {step.id for journey in catalogue.journeys.values() for step in journey.steps if step.final}
 
-    def fold(session: Session, event: Event) -> Session:
+    def fold(session: WindowSession, event: Event) -> WindowSession:
         return _fold(session, event, finals)
 
     flow = Dataflow("stock")
@@ -125,7 +125,7 @@ def stock_flow(recording: Recording, poll_events: int, found: list[tuple[str, tu
     # A keyed stream of events: by customer, journey and transaction, an item an event
     clock = win.EventClock(_at, wait_for_system_duration=timedelta(milliseconds=catalogue.lateness_ms))
     windower = win.SessionWindower(gap=timedelta(milliseconds=gap_ms(catalogue)))
-    sessions = win.fold_window("sessions", events, clock, windower, Session, fold, _merge)
+    sessions = win.fold_window("sessions", events, clock, windower, WindowSession, fold, _merge)
     # By the same key: window id and session
     op.output("out", sessions.down, TestingSink(found))
     return flow
@@ -147,7 +147,7 @@ def _at(event: Event) -> datetime:
     return event.timestamp or datetime.fromtimestamp(0, UTC)
 
 
-def _fold(session: Session, event: Event, finals: set[str]) -> Session:
+def _fold(session: WindowSession, event: Event, finals: set[str]) -> WindowSession:
     step = event.properties.step if event.properties is not None else None
     session.is_open = False
     if event.event == CANCELLED:
@@ -159,5 +159,5 @@ def _fold(session: Session, event: Event, finals: set[str]) -> Session:
     return session
 
 
-def _merge(first: Session, second: Session) -> Session:
-    return Session(second.is_open, first.completed + second.completed, first.cancelled + second.cancelled)
+def _merge(first: WindowSession, second: WindowSession) -> WindowSession:
+    return WindowSession(second.is_open, first.completed + second.completed, first.cancelled + second.cancelled)

@@ -27,7 +27,7 @@ _PONG: Final = b'{"type":"pong"}'
 _TEXT, _CLOSE = 1, 8
 
 
-class Desk(asyncio.Protocol):
+class SwarmDesk(asyncio.Protocol):
     """One desk. ``heard``: by hint, when its frame came (``time.perf_counter``); ``place``: epoch and offset."""
 
     def __init__(self, swarm: "Swarm", token: str) -> None:
@@ -116,7 +116,7 @@ class Swarm:
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Protocol: zhiyin.desk.v1\r\n\r\n"
         ).encode()
-        self.desks = [Desk(self, token) for token in tokens]
+        self.desks = [SwarmDesk(self, token) for token in tokens]
         self.refusals: list[str] = []
         self.drops = 0
         self._host, self._port = at.hostname or "", at.port or 0
@@ -127,7 +127,7 @@ class Swarm:
         """All of them, some at a time. Raises NotMeasured."""
         at_once = asyncio.Semaphore(AT_ONCE)
 
-        async def one(desk: Desk) -> None:
+        async def one(desk: SwarmDesk) -> None:
             async with at_once:
                 await self._connect(desk)
                 await desk.subscribed.wait()
@@ -140,7 +140,7 @@ class Swarm:
             found = f"{ready} of {len(self.desks)} desks let in ({error!r}, {self.refusals[:1]})"
             raise NotMeasured("push", found, "all of them") from error
 
-    def lost(self, desk: Desk) -> None:
+    def lost(self, desk: SwarmDesk) -> None:
         """A connection has ended: it comes back."""
         self.drops += 1
         if self._is_on:
@@ -168,7 +168,7 @@ class Swarm:
                 desk.transport.abort()
         await asyncio.sleep(0)
 
-    async def _come_back(self, desk: Desk) -> None:
+    async def _come_back(self, desk: SwarmDesk) -> None:
         attempt = 0
         while self._is_on and not desk.subscribed.is_set():
             await asyncio.sleep(random.uniform(0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt)))
@@ -177,7 +177,7 @@ class Swarm:
                 await self._connect(desk)
                 break
 
-    async def _connect(self, desk: Desk) -> None:
+    async def _connect(self, desk: SwarmDesk) -> None:
         await asyncio.get_running_loop().create_connection(lambda: desk, self._host, self._port)
 
 

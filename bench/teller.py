@@ -24,7 +24,7 @@ STREAM: Final = "bench:bare"
 LONG_TEXT: Final = Words("长" * 10_000, "long")
 
 
-class Told(msgspec.Struct, frozen=True, array_like=True):
+class PublishedHints(msgspec.Struct, frozen=True, array_like=True):
     """One hint: to whom, its id, when."""
 
     desk: int
@@ -78,7 +78,7 @@ def main(words: Sequence[str]) -> None:
             surfaces=("desk",),
         )
         hint = msgspec.structs.replace(hint, text=LONG_TEXT) if is_long else hint
-        told.append(Told(desk, hint.hint_id, teller.tell(desk, hint)))
+        told.append(PublishedHints(desk, hint.hint_id, teller.tell(desk, hint)))
     sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
 
 

@@ -23,7 +23,7 @@ WINDOW_MS: Final = 6 * 3_600_000
 POLL_EVENTS: Final = Settings().poll_events
 
 
-class Deed(NamedTuple):
+class VisitDeed(NamedTuple):
     """One event of every visit. ``every``: of that many visits one does it; ``more``: further JSON properties."""
 
     after_ms: int
@@ -34,21 +34,21 @@ class Deed(NamedTuple):
 
 
 PLAIN: Final = (
-    Deed(0, STEP_VIEWED, "choose_policy"),
-    Deed(20_000, STEP_VIEWED, "loan_amount"),
-    Deed(50_000, STEP_VIEWED, "bank_card", every=2),
-    Deed(80_000, STEP_VIEWED, "face_check"),
+    VisitDeed(0, STEP_VIEWED, "choose_policy"),
+    VisitDeed(20_000, STEP_VIEWED, "loan_amount"),
+    VisitDeed(50_000, STEP_VIEWED, "bank_card", every=2),
+    VisitDeed(80_000, STEP_VIEWED, "face_check"),
 )
 STRUGGLING: Final = (
-    Deed(0, STEP_VIEWED, "choose_policy"),
-    Deed(20_000, FIELD_ERROR, "loan_amount", ',"field":"amount","code":"over_limit"'),
-    Deed(50_000, STEP_VIEWED, "face_check", every=2),
-    Deed(80_000, STEP_FAILED, "face_check", ',"error_code":"face_mismatch"'),
+    VisitDeed(0, STEP_VIEWED, "choose_policy"),
+    VisitDeed(20_000, FIELD_ERROR, "loan_amount", ',"field":"amount","code":"over_limit"'),
+    VisitDeed(50_000, STEP_VIEWED, "face_check", every=2),
+    VisitDeed(80_000, STEP_FAILED, "face_check", ',"error_code":"face_mismatch"'),
 )
 _RETURNING: Final = (
-    Deed(0, STEP_VIEWED, "face_check"),
-    Deed(15_000, STEP_COMPLETED, "face_check"),
-    Deed(40_000, COMPLETED, "done"),
+    VisitDeed(0, STEP_VIEWED, "face_check"),
+    VisitDeed(15_000, STEP_COMPLETED, "face_check"),
+    VisitDeed(40_000, COMPLETED, "done"),
 )
 _EVENT: Final = (
     '{"type":"track","event":"EVENT","messageId":"%(head)s-41d6-DEED-b2c4-%(tail)s",'
@@ -89,7 +89,7 @@ class Visits:
         returning = (self._stream(deed, self._window_ms, 0, None) for deed in _RETURNING)
         return heapq.merge(*beginning, *returning)
 
-    def _stream(self, deed: Deed, later_ms: int, first: int, after_last: int | None) -> Iterator[Sent]:
+    def _stream(self, deed: VisitDeed, later_ms: int, first: int, after_last: int | None) -> Iterator[Sent]:
         """One deed of every visit, in order of time."""
         pattern = _pattern(deed, later_ms + deed.after_ms)
         visit = first
@@ -100,7 +100,7 @@ class Visits:
             visit += 1
 
 
-def _pattern(deed: Deed, number: int) -> str:
+def _pattern(deed: VisitDeed, number: int) -> str:
     words = {"EVENT": deed.event, "DEED": f"{number // 1000 & 0xFFFF:04x}", "JOURNEY": JOURNEY}
     pattern = _EVENT
     for name, word in {**words, "STEP": deed.step, "MORE": deed.more}.items():

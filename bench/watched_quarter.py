@@ -1,7 +1,7 @@
 """What monitoring makes of a simulated quarter: which planted problems it finds, when, and what it raises for nothing.
 
-In: a catalogue, a quarter, the problems in it. Out: a ``Watched``: each problem with what became of it, and the false
-alarms. The events go through the tracker, the decision and the monitors as in the engine, without its dataflow.
+In: a catalogue, a quarter, the problems in it. Out: a ``WatchedQuarter``: each problem with what became of it, and the
+false alarms. The events go through the tracker, the decision and the monitors as in the engine, without its dataflow.
 Refused: nothing.
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bench.quarter import BEGINS_MS, HOUR_MS, Problem, Quarter
+from bench.quarter import BEGINS_MS, HOUR_MS, PlantedProblem, Quarter
 from operators.learning.fixed_decision import FixedDecision
 from operators.monitoring.journey_monitor import JourneyMonitor, PainPointChanged
 from operators.monitoring.pain_detection import pain_thresholds
@@ -35,22 +35,22 @@ class Opening(msgspec.Struct, frozen=True):
     scope: str
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class QuarterOutcome(msgspec.Struct, frozen=True):
     """What became of a planted problem. ``hours``: from its first hour to its finding, None when it was missed."""
 
-    problem: Problem
+    problem: PlantedProblem
     hours: float | None
     scope: str
     state: PainPointState | None
     fix: dict[str, object] | None
 
 
-class Watched(msgspec.Struct):
+class WatchedQuarter(msgspec.Struct):
     """A quarter that was watched. ``openings``: all, in order; ``false_alarms``: those of no planted problem."""
 
     events: int
     openings: list[Opening]
-    outcomes: list[Outcome]
+    outcomes: list[QuarterOutcome]
     false_alarms: list[Opening]
     weeks: float
 
@@ -60,7 +60,7 @@ class Watched(msgspec.Struct):
         return len(self.false_alarms) / self.weeks
 
 
-class House:
+class WatchedCompany:
     """Tracker, decisions and monitors of one catalogue."""
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -73,9 +73,9 @@ class House:
         for name, monitor in self.monitors.items():
             monitor.open(name)
 
-    def live(self, quarter: Quarter, hours: int, fixes: dict[int, list[Problem]]) -> Watched:
+    def live(self, quarter: Quarter, hours: int, fixes: dict[int, list[PlantedProblem]]) -> WatchedQuarter:
         """Goes through the hours; ``fixes``: what is reported as fixed, by hour."""
-        watched = Watched(0, [], [], [], 0.0)
+        watched = WatchedQuarter(0, [], [], [], 0.0)
         for hour, (events, times_ms) in enumerate(quarter.hours(hours)):
             watched.events += len(events)
             self._shard.take(events, times_ms)
@@ -94,27 +94,29 @@ class House:
             grouped[fact.journey] += fact_transitions((fact,))
         return grouped
 
-    def _report(self, problem: Problem, at_ms: int) -> None:
+    def _report(self, problem: PlantedProblem, at_ms: int) -> None:
         monitor = self.monitors[problem.journey]
         point = monitor.watch.points.get(problem.step)
         if point is not None:
             monitor.report(PainPointUpdate(problem.journey, point.id, "fixed", at_ms, "bench"))
 
-    def _listen(self, watched: Watched) -> None:
+    def _listen(self, watched: WatchedQuarter) -> None:
         for name, monitor in self.monitors.items():
             for word in monitor.pop_outputs():
-                if isinstance(word, PainPointChanged) and word.word in ("opened", "reopened"):
+                if isinstance(word, PainPointChanged) and word.action in ("opened", "reopened"):
                     hour = (word.at_ms - BEGINS_MS) / HOUR_MS
-                    watched.openings.append(Opening(name, word.point.step, hour, word.word, word.point.scope))
+                    watched.openings.append(Opening(name, word.point.step, hour, word.action, word.point.scope))
 
 
-def watch_quarter(catalogue: Catalogue, problems: Sequence[Problem], seed: int, an_hour: float, days: int) -> Watched:
+def watch_quarter(
+    catalogue: Catalogue, problems: Sequence[PlantedProblem], seed: int, an_hour: float, days: int
+) -> WatchedQuarter:
     """A quarter, or its first ``days``, watched from its first hour."""
-    fixes: defaultdict[int, list[Problem]] = defaultdict(list)
+    fixes: defaultdict[int, list[PlantedProblem]] = defaultdict(list)
     for problem in problems:
         if problem.fixed_day is not None:
             fixes[problem.fixed_day * DAY_HOURS].append(problem)
-    house = House(catalogue)
+    house = WatchedCompany(catalogue)
     watched = house.live(Quarter(catalogue, seed, an_hour, problems), days * DAY_HOURS, fixes)
     begun = [each for each in problems if each.from_day < days]
     watched.outcomes = [_outcome(each, watched.openings, house, days) for each in begun]
@@ -125,17 +127,17 @@ def watch_quarter(catalogue: Catalogue, problems: Sequence[Problem], seed: int, 
     return watched
 
 
-def _is_of(opening: Opening, problem: Problem, days: int) -> bool:
+def _is_of(opening: Opening, problem: PlantedProblem, days: int) -> bool:
     if (opening.journey, opening.step) != (problem.journey, problem.step):
         return False
     until = (problem.fixed_day if problem.fixed_day is not None else days) * DAY_HOURS
     return problem.first_hour <= opening.hour <= until
 
 
-def _outcome(problem: Problem, openings: Sequence[Opening], house: House, days: int) -> Outcome:
+def _outcome(problem: PlantedProblem, openings: Sequence[Opening], house: WatchedCompany, days: int) -> QuarterOutcome:
     found = next((each for each in openings if _is_of(each, problem, days)), None)
     point = house.monitors[problem.journey].watch.points.get(problem.step)
     if found is None or point is None:
-        return Outcome(problem, None, "", None, None)
+        return QuarterOutcome(problem, None, "", None, None)
     fix = pain_point_document(point)["fix"]
-    return Outcome(problem, found.hour - problem.first_hour, point.scope, point.state, fix)
+    return QuarterOutcome(problem, found.hour - problem.first_hour, point.scope, point.state, fix)

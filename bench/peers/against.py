@@ -20,7 +20,7 @@ from bench.not_measured import NotMeasured
 from bench.peers.broker import surroundings
 from bench.peers.environments import Peer, PeerSkipped, python_of
 from bench.peers.peer_process import PeerRun, Runs, run_peer
-from bench.peers.session_job import PARALLELISM, Rule, processor_s
+from bench.peers.session_job import PARALLELISM, SessionRule, processor_s
 from bench.progress import tell
 from bench.scale import Scale
 from bench.stock_window import gap_ms, outcome_of, require_agreement
@@ -127,10 +127,10 @@ def one_round(runs: Runs, catalogue: Catalogue, files: Files) -> Round:
     return Round(fixed, learned, tiny, whole)
 
 
-def rule_of(catalogue: Catalogue) -> Rule:
+def rule_of(catalogue: Catalogue) -> SessionRule:
     """What the peers' programs need to know: one final step, the same ``idle_after`` everywhere."""
     [final] = {step.id for journey in catalogue.journeys.values() for step in journey.steps if step.final}
-    return Rule(
+    return SessionRule(
         gap_ms(catalogue) // 1_000,
         catalogue.lateness_ms // 1_000,
         tuple(sorted(ACTIVITY)),

@@ -17,8 +17,8 @@ import msgspec
 from bench.inputs import ROOT
 from bench.not_measured import NotMeasured
 from bench.peers.environments import Peer, last_line
-from bench.peers.session_job import Rule
-from bench.stock_window import Outcome
+from bench.peers.session_job import SessionRule
+from bench.stock_window import WindowOutcome
 
 TIMEOUT_S: Final = 1_800
 
@@ -41,12 +41,12 @@ class PeerRun(msgspec.Struct, frozen=True):
     abandoned: int
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> WindowOutcome:
         """Its answer."""
-        return Outcome(self.completed, self.cancelled, self.abandoned)
+        return WindowOutcome(self.completed, self.cancelled, self.abandoned)
 
 
-def run_peer(runs: Runs, file: Path, rule: Rule, timeout_s: float = TIMEOUT_S) -> PeerRun:
+def run_peer(runs: Runs, file: Path, rule: SessionRule, timeout_s: float = TIMEOUT_S) -> PeerRun:
     """Runs ``bench/peers/NAME/job.py`` over ``file``. Raises NotMeasured."""
     peer = runs.peer
     with tempfile.TemporaryDirectory(prefix=f"zhiyin-{peer.name}-") as folder:

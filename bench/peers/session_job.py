@@ -1,6 +1,6 @@
 """What the programs of all peers share; standard library only, for it runs in each peer's own environment.
 
-In, on the command line: ``FILE RULE FOLDER``: events as NDJSON, a ``Rule`` as JSON, an empty folder.
+In, on the command line: ``FILE RULE FOLDER``: events as NDJSON, a ``SessionRule`` as JSON, an empty folder.
 The engine writes its sessions to the folder, one JSON object a line with ``completed``, ``cancelled`` (how many
 events ended an attempt so) and ``is_open`` (whether one is open at the end). Out: one line of JSON, what
 ``bench/peers/peer_process.py`` reads. ``wall_s`` and ``cpu_s`` are of the run alone: imports and the start of a virtual
@@ -22,7 +22,7 @@ PARALLELISM: Final = 2
 """As many cores as the machine of the figures has."""
 
 
-class Rule(NamedTuple):
+class SessionRule(NamedTuple):
     """What a session is made of, and what an event in it means.
 
     ``activity``: events that belong to an attempt, all others are passed over; ``completed``, ``cancelled``: those that
@@ -39,8 +39,8 @@ class Rule(NamedTuple):
     final_step: str
 
 
-Run = Callable[[Path, Rule, Path], None]
-Prepare = Callable[[Path, Rule], None]
+Run = Callable[[Path, SessionRule, Path], None]
+Prepare = Callable[[Path, SessionRule], None]
 _PARENT_FIELD: Final = 1
 _TICK_FIELDS: Final = slice(11, 15)
 """Of /proc/PID/stat after the name: user and system ticks of the process and of its ended children."""
@@ -57,10 +57,10 @@ def carry_out(run: Run, words: Sequence[str] = sys.argv[1:], before: Prepare = l
     print(json.dumps({"wall_s": wall_s, "cpu_s": cpu_s, **outcome_of(sessions_in(folder))}))
 
 
-def rule_of(text: str) -> Rule:
+def rule_of(text: str) -> SessionRule:
     """The rule that ``json.dumps`` made ``text`` of."""
     fields: list[Any] = [tuple(each) if isinstance(each, list) else each for each in json.loads(text)]
-    return Rule(*fields)
+    return SessionRule(*fields)
 
 
 def attempt_of(event: dict[str, Any]) -> str:

@@ -48,21 +48,23 @@ class SourceLocation(NamedTuple):
 
 
 class YamlDocument(msgspec.Struct, frozen=True):
-    """What a file says. ``value`` is None when nothing could be read; ``places`` has the location of each path."""
+    """What a file says. ``value`` is None when nothing could be read; ``locations`` has the location of each path."""
 
     file: str
     value: Any
-    places: dict[DocumentPath, SourceLocation]
+    locations: dict[DocumentPath, SourceLocation]
     problems: tuple[Problem, ...] = ()
 
     def problem(self, path: DocumentPath, found: str, expected: str) -> Problem:
         """A problem at ``path``, with the line of the closest parent that has one."""
-        location = self.place(path)
+        location = self.location(path)
         return Problem(location.file, location.line, dotted(path), found, expected)
 
-    def place(self, path: DocumentPath) -> SourceLocation:
+    def location(self, path: DocumentPath) -> SourceLocation:
         """Where ``path`` stands, else its closest parent."""
-        locations = (self.places[path[:length]] for length in range(len(path), -1, -1) if path[:length] in self.places)
+        locations = (
+            self.locations[path[:length]] for length in range(len(path), -1, -1) if path[:length] in self.locations
+        )
         return next(locations, SourceLocation(self.file, None))
 
 

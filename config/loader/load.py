@@ -103,7 +103,7 @@ def _add(value: dict[str, Any], locations: dict[DocumentPath, SourceLocation], d
         refused |= {(name, key) for key in part if key in value[name]}
         value[name].update({key: inner for key, inner in part.items() if key not in value[name]})
     problems += [_twice(document, path, locations) for path in sorted(refused, key=dotted)]
-    for path, location in document.places.items():
+    for path, location in document.locations.items():
         if path and not any(path[: len(refused_path)] == refused_path for refused_path in refused):
             locations.setdefault(path, location)
     return problems

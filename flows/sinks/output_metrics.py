@@ -85,8 +85,8 @@ class OutputMetrics:
     def pain_points(self, changes: Sequence[PainPointChanged]) -> None:
         """What happened to them, by journey."""
         for change in changes:
-            if change.word is not None:
-                self._metrics.pain_points.labels(change.point.journey, change.word).inc()
+            if change.action is not None:
+                self._metrics.pain_points.labels(change.point.journey, change.action).inc()
 
     def unsent(self, topic: str, item: PublicItem) -> None:
         """Something that is too large for its topic: logged here, because nobody else receives it."""

@@ -119,7 +119,7 @@ def monitored(
     thresholds = pain_thresholds(catalogue)
 
     def by_journey(keyed: tuple[str, TrackerOutput]) -> Iterable[tuple[str, MonitorInputs]]:
-        return moves_by_journey(keyed[1], segments, catalogue.journeys.keys())
+        return transitions_by_journey(keyed[1], segments, catalogue.journeys.keys())
 
     def monitor(resumed: bytes | None) -> MonitorLogic:
         memory = JourneyMonitor(catalogue.journeys, thresholds, keeps_changes=journals is not None)
@@ -154,7 +154,7 @@ def monitor_sink(
     return ListSink(open_writer)
 
 
-def moves_by_journey(
+def transitions_by_journey(
     tracked: TrackerOutput, segments: Segments, journeys: Collection[str]
 ) -> Iterable[tuple[str, MonitorInputs]]:
     """The transitions, the answers and the reports of a batch, by journey."""

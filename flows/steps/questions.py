@@ -29,7 +29,7 @@ class QuestionInputs(msgspec.Struct, gc=False):
     """What a batch has for one bucket: groups, each with what was asked or rated."""
 
     bucket: str
-    given: list[tuple[str, QuestionAsked | AnswerRated]]
+    inputs: list[tuple[str, QuestionAsked | AnswerRated]]
 
 
 class QuestionsLogic(StatefulBatchLogic[QuestionInputs, list[HotList], bytes]):
@@ -45,7 +45,7 @@ class QuestionsLogic(StatefulBatchLogic[QuestionInputs, list[HotList], bytes]):
         self._state.open(f"questions-{values[0].bucket}")
         now_ms = self._clock()
         for batch in values:
-            for group, event in batch.given:
+            for group, event in batch.inputs:
                 self._questions.learn(group, event, now_ms)
         self._state.write_ahead()
         return self._outputs()
@@ -104,7 +104,7 @@ def _by_bucket(keyed: tuple[str, list[ContactOutput]]) -> Iterable[tuple[str, Qu
         if isinstance(output, QuestionAsked | AnswerRated):
             for group in output.groups:
                 bucket = f"{zlib.crc32(group.encode()) % BUCKETS}"
-                buckets.setdefault(bucket, QuestionInputs(bucket, [])).given.append((group, output))
+                buckets.setdefault(bucket, QuestionInputs(bucket, [])).inputs.append((group, output))
     return buckets.items()
 
 

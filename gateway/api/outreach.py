@@ -158,7 +158,7 @@ class OutreachApi:
     async def _require_seen(self, token: Token, outreach_id: str) -> None:
         """To who would not find it on the list, an entry is unknown. Raises HttpProblem."""
         sees_all = token.reach == EVERYBODY and token.skills is None
-        owner = None if sees_all else await self._repository.whose(outreach_id)
+        owner = None if sees_all else await self._repository.owner(outreach_id)
         if owner is not None and not await self._seen(token, [owner.document]):
             wrong = ErrorDetail("outreach_id", "no such entry", "one of the list")
             raise HttpProblem(
@@ -169,7 +169,9 @@ class OutreachApi:
         """For each customer, whether the token may see him; who may not is counted."""
         if token.reach == EVERYBODY:
             return [True] * len(customer_ids)
-        reached = [token.reach.allows(branch, region) for branch, region in await self._repository.places(customer_ids)]
+        reached = [
+            token.reach.allows(branch, region) for branch, region in await self._repository.whereabouts(customer_ids)
+        ]
         self._metrics.out_of_reach.labels("rest").inc(reached.count(False))
         return reached
 

@@ -106,7 +106,7 @@ class OutreachClaims:
         return changed
 
     async def _owner(self, outreach_id: str) -> EntryOwner:
-        owner = await self._repository.whose(outreach_id)
+        owner = await self._repository.owner(outreach_id)
         if owner is None:
             raise CallRefused(outreach_id, UNKNOWN, "no such entry", "one of the list")
         return owner

@@ -47,10 +47,10 @@ class JourneyKnown(msgspec.Struct, frozen=True):
 
 
 class PainPointChanged(msgspec.Struct, frozen=True):
-    """A pain point as it is now; ``word``: what happened to it, None when only its figures moved on."""
+    """A pain point as it is now; ``action``: what happened to it, None when only its figures moved on."""
 
     point: PainPoint
-    word: PainPointAction | None
+    action: PainPointAction | None
     at_ms: int
 
 

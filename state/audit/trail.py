@@ -14,7 +14,7 @@ import msgspec
 from operators.support.masking import masked
 from state.redis import keys
 from state.redis.connections import AsyncClient, Client, answering
-from state.redis.scripts import NOTE, Call, run_async
+from state.redis.scripts import NOTE_VIEWS, Call, run_async
 
 ENTRIES_A_LOOK: Final = 1_000
 VIEWS_A_CALL: Final = 100
@@ -74,7 +74,7 @@ class AuditTrail:
         with answering("writing the audit trail", self._client):
             for start in range(0, len(views), VIEWS_A_CALL):
                 rows = [value for view in views[start : start + VIEWS_A_CALL] for value in self._row(view)]
-                await run_async(self._client, Call(NOTE, (keys.AUDIT.of(),), tuple(rows)))
+                await run_async(self._client, Call(NOTE_VIEWS, (keys.AUDIT.of(),), tuple(rows)))
 
     def _row(self, view: AuditView) -> tuple[str | int, ...]:
         """As the script takes it."""

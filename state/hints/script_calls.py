@@ -12,7 +12,7 @@ import msgspec
 from state.hints.transitions import HintOwner, NewHint, StateTransition
 from state.redis import keys
 from state.redis.channels import channel_keys, fresh_epoch
-from state.redis.scripts import DELIVER, DROP_EXPIRED, MOVE, POSITION, SPEAK, TELL, Call
+from state.redis.scripts import CHANGE_STATE, DELIVER, DROP_EXPIRED, PLACE_HINT, POSITION, SPEAK, Call
 
 KEPT_AFTER_EXPIRY_MS: Final = 86_400_000
 OWNER_FIELDS: Final = ("customer", "desk", "transaction", "surfaces", "branch", "region")
@@ -30,7 +30,7 @@ def place_hint_call(hint: NewHint, now_ms: int, kept_events: int) -> Call:
         *(int("desk" in owner.surfaces), int("chatbot" in owner.surfaces), hint.may_speak_first),
         *(hint.document, hint.event, owner.branch or "", owner.region or ""),
     )
-    return Call(TELL, _hint_keys(hint.hint_id, owner), arguments)
+    return Call(PLACE_HINT, _hint_keys(hint.hint_id, owner), arguments)
 
 
 def speak_call(hint_id: str, now_ms: int, kept_events: int) -> Call:
@@ -46,7 +46,7 @@ def transition_call(transition: StateTransition, owner: HintOwner, now_ms: int, 
         *(transition.wanted, transition.cause, int(transition.ends), f"|{'|'.join(sorted(transition.origins))}|"),
         *(transition.desk_event, transition.chatbot_event),
     )
-    return Call(MOVE, _hint_keys(transition.hint_id, owner), arguments)
+    return Call(CHANGE_STATE, _hint_keys(transition.hint_id, owner), arguments)
 
 
 def deliver_call(hint_ids: Sequence[str]) -> Call:

@@ -28,7 +28,7 @@ class HintWriter(Protocol):
     def write(self, orders: Sequence[HintOrder]) -> list[bool]:
         """Carry out ``orders`` in their order; for each, whether it changed anything."""
 
-    def tell(self, hint: Hint, desk_id: str) -> bool:
+    def place(self, hint: Hint, desk_id: str) -> bool:
         """Put a hint in front of its customer's chatbot and the desk. False: known already, even if it has ended."""
         return self.write((PlaceHint(hint, desk_id),))[0]
 

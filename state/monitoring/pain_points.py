@@ -33,7 +33,9 @@ class PainPointWriter:
         with answering("writing pain points", self._client):
             self._client.hset(keys.PAIN_POINTS.of(), mapping=documents)
         events = [
-            pain_point_event(change.point, change.word, change.at_ms) for change in changes if change.word is not None
+            pain_point_event(change.point, change.action, change.at_ms)
+            for change in changes
+            if change.action is not None
         ]
         entries = [StreamEntry(event["id"], msgspec.json.encode(event)) for event in events]
         if entries:

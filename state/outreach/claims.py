@@ -93,7 +93,7 @@ class OutreachRepository:
                     break
         return Page(entries, after if positions else None)
 
-    async def whose(self, outreach_id: str) -> EntryOwner | None:
+    async def owner(self, outreach_id: str) -> EntryOwner | None:
         """Whom an entry is about, open or over; None: unknown."""
         with answering("reading an entry of the outreach list", self._client):
             record = keys.OUTREACH_RECORD.of(outreach_id)
@@ -102,7 +102,7 @@ class OutreachRepository:
             return None
         return EntryOwner(customer.decode(), journey.decode(), msgspec.json.decode(document))
 
-    async def places(self, customer_ids: Sequence[str]) -> list[tuple[str | None, str | None]]:
+    async def whereabouts(self, customer_ids: Sequence[str]) -> list[tuple[str | None, str | None]]:
         """The branch and region of each customer, as far as they are known."""
         with answering("asking whose customers are", self._client):
             async with self._client.pipeline(transaction=False) as pipeline:

@@ -14,7 +14,7 @@ from bench.desk import listening
 from bench.house_up import house_up
 from bench.latency import Phase
 from bench.not_measured import NotMeasured
-from bench.posting import Poster, Timed
+from bench.posting import Poster, TimedAnswer
 from bench.scale import QUICK
 from tests.parts.pace import slowness_since
 
@@ -48,7 +48,7 @@ def test_a_house_that_does_not_come_up_is_said_with_its_words(tmp_path: Path) ->
 
 
 def test_says_what_is_missing_and_how_late_the_load_was() -> None:
-    timed = [Timed(0.0, 0.001, 0.011), Timed(1.0, 1.003, 1.005)]
+    timed = [TimedAnswer(0.0, 0.001, 0.011), TimedAnswer(1.0, 1.003, 1.005)]
     says = Phase(timed, [7.0, float("inf")]).says()
     assert says.startswith("2 events, 1 frames missing, largest inf ms")
     assert says.endswith("p99 of the collector's answer 10 ms, of posting late 3 ms")

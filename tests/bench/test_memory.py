@@ -7,7 +7,7 @@ from bench import memory
 from bench.holding import Holding
 from bench.not_measured import NotMeasured
 from bench.scale import QUICK
-from bench.shard_process import Holder, House
+from bench.shard_process import Holder, ShardSetup
 from bench.visits import WINDOW_MS, Visits
 from flows.steps.messages import Poll, by_shard
 from operators.records.events import Event, read_events
@@ -60,7 +60,7 @@ class TestHouse:
             Holder(1, "plain").answer("sing")
 
     def test_hints_are_made_where_they_are_asked_for(self) -> None:
-        house = House(hinted=True)
+        house = ShardSetup(hinted=True)
         for poll in Visits(200, struggling=True).fill():
             house.take(by_shard(poll, len(house.shards)))
         assert house.open_attempts == 200

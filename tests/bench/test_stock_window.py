@@ -7,7 +7,7 @@ from bench import stock_window
 from bench.inputs import RECORDED_CATALOGUE, recorded, simulated
 from bench.not_measured import NotMeasured
 from bench.scale import QUICK
-from bench.stock_window import Outcome, our_outcome, require_agreement, stock_outcome
+from bench.stock_window import WindowOutcome, our_outcome, require_agreement, stock_outcome
 
 TINY = msgspec.structs.replace(QUICK, stock_events=1_000, repeats=2)
 
@@ -37,6 +37,6 @@ def test_both_are_timed(tmp_path: Path) -> None:
 
 
 def test_another_answer_is_no_figure() -> None:
-    require_agreement(Outcome(1, 2, 3), Outcome(1, 2, 3))
+    require_agreement(WindowOutcome(1, 2, 3), WindowOutcome(1, 2, 3))
     with pytest.raises(NotMeasured, match=r"the windows say .*abandoned=3\), our replay .*abandoned=4\), expected the"):
-        require_agreement(Outcome(1, 2, 3), Outcome(1, 2, 4))
+        require_agreement(WindowOutcome(1, 2, 3), WindowOutcome(1, 2, 4))

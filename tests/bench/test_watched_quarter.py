@@ -7,7 +7,7 @@ import pytest
 
 from bench.inputs import SHIPPED_CATALOGUE, Recording
 from bench.monitoring import cost
-from bench.quarter import Problem
+from bench.quarter import PlantedProblem
 from bench.watched_quarter import watch_quarter
 from config import load_catalogue
 from operators.monitoring.journey_map import HOUR_MS
@@ -15,9 +15,9 @@ from operators.records.catalogue import Catalogue
 from zhiyin.simulate.run import SimulationPlan, write_file
 
 PROBLEMS: Final = (
-    Problem("a broken SMS provider, fixed", "policy_loan", "sms_code", 16, 18, loss=3.0, failure=5.0),
-    Problem("a slow step", "policy_loan", "e_signature", 17, slow=2.2),
-    Problem("never comes", "policy_loan", "confirm", 90, loss=9.0),
+    PlantedProblem("a broken SMS provider, fixed", "policy_loan", "sms_code", 16, 18, loss=3.0, failure=5.0),
+    PlantedProblem("a slow step", "policy_loan", "e_signature", 17, slow=2.2),
+    PlantedProblem("never comes", "policy_loan", "confirm", 90, loss=9.0),
 )
 
 

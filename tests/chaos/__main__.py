@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.run import Outcome, Plan, run
+from tests.chaos.run import ChaosOutcome, Plan, run
 from tests.parts.machine import PARTS
 from zhiyin.console.progress import Progress
 
@@ -93,7 +93,7 @@ def _plans(chosen: argparse.Namespace) -> Iterator[Plan]:
             yield Plan(f"{chosen.seed}/{bus}/{workers}", bus, workers, kills)
 
 
-def _carried_out(plan: Plan, keep: bool) -> Outcome:
+def _carried_out(plan: Plan, keep: bool) -> ChaosOutcome:
     folder = Path(tempfile.mkdtemp(prefix="zhiyin-chaos-"))
     with Progress(f"kills on {_name(plan)}", plan.kills) as progress:
         outcome = run(plan, folder / "house", progress.step)
@@ -108,7 +108,7 @@ def _name(plan: Plan) -> str:
     return f"{plan.bus} with {plan.workers} worker{'s' if plan.workers > 1 else ''}"
 
 
-def _counts(outcomes: Sequence[Outcome]) -> str:
+def _counts(outcomes: Sequence[ChaosOutcome]) -> str:
     verdicts = [outcome.verdict for outcome in outcomes]
     counted = {
         "kills": sum(outcome.kills for outcome in outcomes),

@@ -15,7 +15,7 @@ from tests.parts.bound import bound
 SOURCE: Final = Path(__file__).with_name("clock.c")
 
 
-class Clock:
+class SettableClock:
     """A wall clock of its own for whoever asks it. ``off_by_ms``: right at first."""
 
     def __init__(self, off_by_ms: int = 0) -> None:
@@ -30,7 +30,7 @@ class Clock:
         return time.time_ns() // 1_000_000 + self.off_by_ms
 
 
-class PreloadedClock(Clock):
+class PreloadedClock(SettableClock):
     """One that programs live by which are started with ``environment``."""
 
     def __init__(self, folder: Path) -> None:

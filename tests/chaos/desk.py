@@ -26,7 +26,7 @@ class Place(NamedTuple):
     offset: int
 
 
-class Desk:
+class ChaosDesk:
     """Listens inside its ``with``.
 
     ``events``: what it was told; ``connections``: how often it was let in; ``faults``: what must not be: an offset

@@ -16,7 +16,7 @@ import redis
 
 from gateway.auth.tokens import issue_token
 from state.redis import keys
-from tests.chaos.desk import Desk
+from tests.chaos.desk import ChaosDesk
 from tests.chaos.program import Program
 from tests.chaos.strikes import Moment, Victim
 from tests.chaos.tap import KafkaTap, RedisTap, Tap
@@ -41,7 +41,7 @@ LOOK_S: Final = 0.002
 Part = Program | RedisServer | KafkaBroker
 
 
-class House:
+class ChaosSetup:
     """Runs inside its ``with``; ``bus`` is redis or kafka.
 
     ``variables``: of our programs' environment, instead of what they would get; ``before_engine``: words before its
@@ -71,7 +71,7 @@ class House:
         self.engine = Program(["engine"], folder / "engine.log", own, "engine runs:", before_engine)
         self.metrics = f"http://127.0.0.1:{ports['engine_metrics_port']}/metrics"
         self.http = f"http://127.0.0.1:{ports['http_port']}"
-        self.desk = Desk(lambda: f"ws://127.0.0.1:{ports['ws_port']}", _token("desk-1", "agent"))
+        self.desk = ChaosDesk(lambda: f"ws://127.0.0.1:{ports['ws_port']}", _token("desk-1", "agent"))
         self.tap: Tap = (
             RedisTap(self.redis, PARTITIONS)
             if self.topics is None

@@ -1,6 +1,6 @@
 """One run: a house under load, struck again and again, left alone at the end, and judged.
 
-In: a ``Plan``. Out: an ``Outcome``. Refused: nothing; what goes wrong is a fault in the verdict.
+In: a ``Plan``. Out: an ``ChaosOutcome``. Refused: nothing; what goes wrong is a fault in the verdict.
 """
 
 import time
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.chaos.customers import acts
-from tests.chaos.house import WRITE_KEY, House
+from tests.chaos.house import WRITE_KEY, ChaosSetup
 from tests.chaos.sender import Sender, wall_clock_ms
 from tests.chaos.strikes import Strike, strikes
-from tests.chaos.verdict import Verdict, bus_faults, due_facts, due_words, judged, told_words
+from tests.chaos.verdict import ChaosVerdict, bus_faults, due_facts, due_words, judged, told_words
 
 CALM_S: Final = 300.0
 """So long the last words may take, when all parts run again."""
@@ -34,36 +34,38 @@ class Plan(NamedTuple):
     customers: int = 60
 
 
-class Outcome(NamedTuple):
+class ChaosOutcome(NamedTuple):
     """``events``: different ones on the bus."""
 
     kills: int
     events: int
-    verdict: Verdict
+    verdict: ChaosVerdict
 
 
-def run(plan: Plan, folder: Path, killed: Callable[[], None]) -> Outcome:
+def run(plan: Plan, folder: Path, killed: Callable[[], None]) -> ChaosOutcome:
     """Everything, in ``folder``; ``killed`` is told of each kill."""
     faults: list[str] = []
-    with House(folder, plan.bus, plan.workers) as house, load(house, plan.seed, plan.customers) as sender:
+    with ChaosSetup(folder, plan.bus, plan.workers) as house, load(house, plan.seed, plan.customers) as sender:
         for strike in strikes(plan.seed, plan.kills, plan.bus):
             _strike(house, strike)
             faults += house.fallen()
             killed()
         verdict = verdict_on(house, sender, faults)
-        return Outcome(plan.kills, len({each.event["id"] for each in house.tap.seen}), verdict)
+        return ChaosOutcome(plan.kills, len({each.event["id"] for each in house.tap.seen}), verdict)
 
 
 @contextmanager
 def load(
-    house: House, seed: str, customers: int, clock_ms: Callable[[], int] = wall_clock_ms, *, keeps: bool = False
+    house: ChaosSetup, seed: str, customers: int, clock_ms: Callable[[], int] = wall_clock_ms, *, keeps: bool = False
 ) -> Iterator[Sender]:
     """Customers who go about their business in the house."""
     with Sender(house.http, WRITE_KEY, acts(seed, customers), clock_ms, keeps=keeps) as sender:
         yield sender
 
 
-def verdict_on(house: House, sender: Sender, faults: Sequence[str] = (), late_ms: float | None = None) -> Verdict:
+def verdict_on(
+    house: ChaosSetup, sender: Sender, faults: Sequence[str] = (), late_ms: float | None = None
+) -> ChaosVerdict:
     """Stops the sender; the verdict once all that is due has been told, or when that takes too long.
 
     ``late_ms``: what comes later than that makes the oracle's word worthless (None: as the house has it).
@@ -82,7 +84,7 @@ def verdict_on(house: House, sender: Sender, faults: Sequence[str] = (), late_ms
     return _now(house, found)
 
 
-def _now(house: House, faults: Sequence[str]) -> Verdict:
+def _now(house: ChaosSetup, faults: Sequence[str]) -> ChaosVerdict:
     """How it stands."""
     seen = list(house.tap.seen)
     everybody = sorted({each.customer for each in seen})
@@ -90,7 +92,7 @@ def _now(house: House, faults: Sequence[str]) -> Verdict:
     return judged(due_words(due_facts(seen)), told, faults)
 
 
-def _strike(house: House, strike: Strike) -> None:
+def _strike(house: ChaosSetup, strike: Strike) -> None:
     part = house.part(strike.victim)
     house.wait_for(strike.moment, house.engine)
     time.sleep(strike.after_s)

@@ -12,8 +12,8 @@ from typing import Final
 
 import redis
 
-from tests.chaos.clock import Clock, PreloadedClock
-from tests.chaos.house import House
+from tests.chaos.clock import PreloadedClock, SettableClock
+from tests.chaos.house import ChaosSetup
 from tests.chaos.program import Program
 from tests.chaos.run import Plan, load, run, verdict_on
 from tests.chaos.small_disk import SmallDisk
@@ -58,7 +58,7 @@ def _killed(bus: str, workers: int, folder: Path) -> Lines:
 
 def redis_is_full(folder: Path) -> Lines:
     """Redis takes nothing more (maxmemory, noeviction); then it has room again."""
-    with House(folder) as house, load(house, "full", CUSTOMERS) as sender, _client(house) as client:
+    with ChaosSetup(folder) as house, load(house, "full", CUSTOMERS) as sender, _client(house) as client:
         time.sleep(3.0)
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", 1)
@@ -76,7 +76,7 @@ def redis_is_slow_and_cut_off(folder: Path) -> Lines:
     store = RedisServer(folder / "store", append_only=True)
     with TcpProxy(store.port) as proxy:
         address = {"REDIS_URL": f"redis://127.0.0.1:{proxy.port}/0"}
-        house = House(folder / "house", redis_server=store, variables=address)
+        house = ChaosSetup(folder / "house", redis_server=store, variables=address)
         with house, load(house, "slow", CUSTOMERS) as sender:
             time.sleep(1.0)
             proxy.delay_s = 0.2
@@ -105,7 +105,7 @@ def the_disk_is_full(folder: Path) -> Lines:
     folder.mkdir()
     with SmallDisk(folder / "disk", 48) as disk:
         place = {"ZHIYIN_RECOVERY_DIR": str(disk.folder)}
-        house = House(folder / "house", variables=place, before_engine=disk.before)
+        house = ChaosSetup(folder / "house", variables=place, before_engine=disk.before)
         with house, load(house, "disk", CUSTOMERS) as sender:
             time.sleep(3.0)
             disk.fill()
@@ -154,16 +154,16 @@ def redis_is_away_for_ten_minutes(folder: Path) -> Lines:
 
 def kafka_is_away_for_ten_minutes(folder: Path) -> Lines:
     """The same with the broker, by the customers' clocks: its own cannot be set."""
-    house = House(folder, "kafka")
+    house = ChaosSetup(folder, "kafka")
     assert house.kafka is not None
-    return _away_for_ten_minutes(house, house.kafka, Clock(-AWAY_S * 1_000))
+    return _away_for_ten_minutes(house, house.kafka, SettableClock(-AWAY_S * 1_000))
 
 
 def leaders_of_partitions_are_killed(folder: Path) -> Lines:
     """Of three nodes that one is killed which leads, again and again, each while events flow; others take over."""
     folder.mkdir(parents=True)
     with KafkaCluster(broker_jars(), folder / "kafka") as cluster:
-        house = House(folder / "house", "kafka", variables={"ZHIYIN_KAFKA_REPLICATION": "3"}, cluster=cluster)
+        house = ChaosSetup(folder / "house", "kafka", variables={"ZHIYIN_KAFKA_REPLICATION": "3"}, cluster=cluster)
         with house, load(house, "leaders", CUSTOMERS) as sender:
             assert house.topics is not None
             for topic in (house.topics.events, house.topics.facts, house.topics.events):
@@ -181,7 +181,7 @@ def _kill_the_leader(cluster: KafkaCluster, topic: str, events: str) -> None:
     cluster.wait_for_copies(events)
 
 
-def _away_for_ten_minutes(house: House, part: RedisServer | KafkaBroker, clock: Clock) -> Lines:
+def _away_for_ten_minutes(house: ChaosSetup, part: RedisServer | KafkaBroker, clock: SettableClock) -> Lines:
     with house, load(house, "away", 15, clock.now_ms, keeps=True) as sender:
         time.sleep(3.0)
         part.kill()
@@ -193,14 +193,14 @@ def _away_for_ten_minutes(house: House, part: RedisServer | KafkaBroker, clock: 
         return [*verdict.lines(), *_late(house)]
 
 
-def _house_on_a_clock(folder: Path) -> tuple[Clock, House]:
+def _house_on_a_clock(folder: Path) -> tuple[SettableClock, ChaosSetup]:
     (folder / "store").mkdir(parents=True)
     clock = PreloadedClock(folder)
     store = RedisServer(folder / "store", append_only=True, variables=clock.environment)
-    return clock, House(folder / "house", redis_server=store, variables=clock.environment)
+    return clock, ChaosSetup(folder / "house", redis_server=store, variables=clock.environment)
 
 
-def _pass_the_time(clock: Clock) -> None:
+def _pass_the_time(clock: SettableClock) -> None:
     """Ten minutes in a quarter of one."""
     for _ in range(AWAY_S):
         clock.set_off_by(clock.off_by_ms + 1_000)
@@ -212,13 +212,13 @@ def _begin_anew(program: Program) -> None:
     program.start()
 
 
-def _late(house: House) -> Lines:
+def _late(house: ChaosSetup) -> Lines:
     """What this life of the engine counted as late."""
     late = house.events_counted("late")
     return [f"counted as late: {late:.0f}"] if late else []
 
 
-def _client(house: House) -> redis.Redis:
+def _client(house: ChaosSetup) -> redis.Redis:
     return redis.Redis.from_url(house.redis.url, socket_timeout=5.0)
 
 

@@ -25,7 +25,7 @@ MOST_EVENTS: Final = 200
 STOPS_WITHIN_S: Final = 300.0
 
 
-class Sent(NamedTuple):
+class SentEvents(NamedTuple):
     """One act under its id; ``raw`` are its very bytes when it is sent a second time."""
 
     message_id: str
@@ -63,7 +63,7 @@ class Sender:
         self._stamp_ms = 0
         self._sent: dict[str, bytes] = {}
         self._waiting: Act | None = None
-        self._again: list[tuple[float, Sent]] = []
+        self._again: list[tuple[float, SentEvents]] = []
         self._stopping = threading.Event()
         self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sender")
@@ -104,7 +104,7 @@ class Sender:
     def _now_s(self) -> float:
         return (self._clock_ms() - self._began_ms) / 1000
 
-    def _due(self, now_s: float) -> list[Sent]:
+    def _due(self, now_s: float) -> list[SentEvents]:
         due = [sent for at_s, sent in self._again if at_s <= now_s]
         self._again = [(at_s, sent) for at_s, sent in self._again if at_s > now_s]
         while len(due) < MOST_EVENTS:
@@ -113,10 +113,10 @@ class Sender:
                 self._waiting = act
                 break
             self._number += 1
-            due.append(Sent(f"m-{self._number}", act))
+            due.append(SentEvents(f"m-{self._number}", act))
         return due
 
-    def _send(self, client: httpx.Client, due: Sequence[Sent]) -> None:
+    def _send(self, client: httpx.Client, due: Sequence[SentEvents]) -> None:
         """Until it is taken, or given up."""
         while not self._given_up.is_set():
             raws = [sent.raw or self._raw(sent) for sent in due]
@@ -139,13 +139,13 @@ class Sender:
             return True
         return answer.is_success
 
-    def _remember(self, due: Sequence[Sent], now_s: float) -> None:
+    def _remember(self, due: Sequence[SentEvents], now_s: float) -> None:
         """What is to be sent a second time: the same bytes; by who keeps nothing, who would bring them far too late."""
         for sent in due:
             if sent.message_id in self._sent and sent.raw is None and sent.act.again_after_s and not self._keeps:
                 self._again.append((now_s + sent.act.again_after_s, sent._replace(raw=self._sent[sent.message_id])))
 
-    def _raw(self, sent: Sent) -> bytes:
+    def _raw(self, sent: SentEvents) -> bytes:
         act = sent.act
         made_ms = self._began_ms + round(act.due_s * 1000) if self._keeps else self._clock_ms()
         self._stamp_ms = max(self._stamp_ms + 1, made_ms)

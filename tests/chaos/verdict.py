@@ -1,6 +1,6 @@
 """What a run should have told, and what it did tell: missing, too much, twice.
 
-In: what lay on the bus, and what facts, desk and chatbot were told. Out: a ``Verdict`` with a line for each thing
+In: what lay on the bus, and what facts, desk and chatbot were told. Out: a ``ChaosVerdict`` with a line for each thing
 that differs. The oracle knows facts; a hint is due for each abandonment, and is open until the attempt goes on or ends.
 """
 
@@ -27,7 +27,7 @@ class Word(NamedTuple):
     about: tuple[Any, ...]
 
 
-class Verdict(NamedTuple):
+class ChaosVerdict(NamedTuple):
     """``expected``: how many words were due; the others: the words that differ. ``faults``: what else is wrong."""
 
     expected: int
@@ -84,10 +84,10 @@ def told_words(
     return words
 
 
-def judged(due: Sequence[Word], told: Sequence[Word], faults: Sequence[str]) -> Verdict:
+def judged(due: Sequence[Word], told: Sequence[Word], faults: Sequence[str]) -> ChaosVerdict:
     """The difference."""
     wanted, found = Counter(due), Counter(told)
-    return Verdict(
+    return ChaosVerdict(
         len(due),
         sorted((wanted - found).elements(), key=str),
         sorted((word for word in (found - wanted).elements() if word not in wanted), key=str),

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from tests.conformance import conversation, delivery
-from tests.conformance.case import Case, outcome, table
+from tests.conformance.case import PromiseCase, outcome, table
 from tests.conformance.target import Target
 
 SECRET: Final = "ZHIYIN_TOKEN_SECRET"
-CASES: Final[Sequence[Case]] = [case for group in (*conversation.GROUPS, *delivery.GROUPS) for case in group]
+CASES: Final[Sequence[PromiseCase]] = [case for group in (*conversation.GROUPS, *delivery.GROUPS) for case in group]
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.conformance.case import Cases
-from tests.conformance.target import Broken, Target, expect
+from tests.conformance.target import BrokenTarget, Target, expect
 
 INIT = Cases("init")
 AUTH = Cases("auth")
@@ -62,7 +62,7 @@ async def _bad_frames(target: Target) -> None:
 async def _subprotocol(target: Target) -> None:
     try:
         async with target.peer(subprotocols=[Subprotocol("graphql-transport-ws")]):
-            raise Broken("handshake", "an open connection", "HTTP 400")
+            raise BrokenTarget("handshake", "an open connection", "HTTP 400")
     except InvalidStatus as refused:
         expect("handshake", refused.response.status_code, 400)
 

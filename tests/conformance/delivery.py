@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidHandshake
 from operators.hints.hint import Retirement
 from operators.records.catalogue import Words
 from tests.conformance.case import HINTS, PLAIN, RESTART, Cases
-from tests.conformance.target import Broken, Frame, Peer, Target, expect, now_ms
+from tests.conformance.target import BrokenTarget, Frame, Target, TargetPeer, expect, now_ms
 
 RESUME = Cases("resume")
 GAP = Cases("gap")
@@ -36,7 +36,7 @@ def place_of(subscribed: Frame) -> Frame:
     return {"epoch": subscribed["epoch"], "offset": subscribed["offset"]}
 
 
-async def heard(peer: Peer, count: int) -> list[str]:
+async def heard(peer: TargetPeer, count: int) -> list[str]:
     """The next events, each ``created NAME``."""
     return [f"{kind} {hint.rpartition('-')[2]}" for _, kind, hint in [await peer.next() for _ in range(count)]]
 
@@ -53,7 +53,7 @@ async def _live(target: Target) -> None:
         expect("specversion and type", (event["specversion"], event["type"]), ("1.0", "zhiyin.hint.created"))
         for name in ("id", "source", "time", "subject", "datacontenttype", "partitionkey", "expirytime", "data"):
             if name not in event:
-                raise Broken("event", sorted(event), name)
+                raise BrokenTarget("event", sorted(event), name)
         expect("the second", (await peer.next())[:2], (2, "created"))
 
 
@@ -149,9 +149,9 @@ async def _deaf(target: Target) -> None:
                 slowest_s = max(slowest_s, time.monotonic() - began_s)
             got = await _read_to_the_end(raw)
         if got >= FRAMES * FRAME_BYTES:
-            raise Broken("a desk that does not read", f"served {got:,} bytes", "cut off")
+            raise BrokenTarget("a desk that does not read", f"served {got:,} bytes", "cut off")
         if slowest_s > 1.0:
-            raise Broken("the slowest frame of a desk that reads", f"{slowest_s:.2f} s", "at most 1 s")
+            raise BrokenTarget("the slowest frame of a desk that reads", f"{slowest_s:.2f} s", "at most 1 s")
     async with target.known(desk) as back:
         frame = await back.subscribe(**place_of(start))
         expect("recovered", frame["recovered"], True)
@@ -166,7 +166,7 @@ async def _read_to_the_end(raw: socket.socket) -> int:
             while some := await asyncio.get_running_loop().sock_recv(raw, 1 << 20):
                 got += len(some)
     except TimeoutError as error:
-        raise Broken("a desk that does not read", f"still open after {CUT_WITHIN_S:g} s", "cut off") from error
+        raise BrokenTarget("a desk that does not read", f"still open after {CUT_WITHIN_S:g} s", "cut off") from error
     except ConnectionError:
         return got
     return got

@@ -1,7 +1,7 @@
 """The gateway that is tried: how to reach it, to make tokens for it, and to have hints told.
 
 In: its websocket's URL, the secret of its tokens, its Redis and how to restart it where those are known. Out: peers
-that talk frame by frame, hints told to desks of our own. Refused: what is otherwise than expected (``Broken``).
+that talk frame by frame, hints told to desks of our own. Refused: what is otherwise than expected (``BrokenTarget``).
 """
 
 import asyncio
@@ -31,7 +31,7 @@ Frame = dict[str, Any]
 Restart = Callable[[], Awaitable[None]]
 
 
-class Broken(Exception):
+class BrokenTarget(Exception):
     """The gateway does something else than the protocol says."""
 
     def __init__(self, what: str, found: object, expected: object) -> None:
@@ -44,7 +44,7 @@ class Broken(Exception):
 def expect(what: str, found: object, expected: object) -> None:
     """Raises Broken unless both are equal."""
     if found != expected:
-        raise Broken(what, found, expected)
+        raise BrokenTarget(what, found, expected)
 
 
 def now_ms() -> int:
@@ -52,7 +52,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Peer:
+class TargetPeer:
     """One connection, frame by frame; the server's pings are answered while it waits."""
 
     def __init__(self, connection: ClientConnection) -> None:
@@ -76,12 +76,12 @@ class Peer:
                     if frame["type"] == kind:
                         return frame
                     if frame["type"] != "ping":
-                        raise Broken(f"waiting for {kind}", frame, kind)
+                        raise BrokenTarget(f"waiting for {kind}", frame, kind)
                     await self.say("pong")
         except TimeoutError as error:
-            raise Broken(f"waiting for {kind}", f"nothing for {PATIENCE_S:g} s", kind) from error
+            raise BrokenTarget(f"waiting for {kind}", f"nothing for {PATIENCE_S:g} s", kind) from error
         except ConnectionClosed as closed:
-            raise Broken(f"waiting for {kind}", str(closed), kind) from closed
+            raise BrokenTarget(f"waiting for {kind}", str(closed), kind) from closed
 
     async def introduce(self, token: str) -> Frame:
         """Say who we are; the ``connection_ack``."""
@@ -107,7 +107,7 @@ class Peer:
                     while True:
                         await self._connection.recv()
         except TimeoutError as error:
-            raise Broken("close", f"nothing for {within_s:g} s", code) from error
+            raise BrokenTarget("close", f"nothing for {within_s:g} s", code) from error
         received = self._connection.protocol.close_rcvd
         expect("close code", received.code if received else "cut off without a close frame", code)
         return received.reason if received else ""
@@ -142,14 +142,14 @@ class Target:
         self.store.write([PlaceHint(hint, desk) for hint in hints])
 
     @asynccontextmanager
-    async def peer(self, **options: object) -> AsyncIterator[Peer]:
+    async def peer(self, **options: object) -> AsyncIterator[TargetPeer]:
         """A connection on which nothing has been said."""
         settings: dict[str, Any] = {"subprotocols": [PROTOCOL], "ping_interval": None, "close_timeout": 1} | options
         async with connect(self.url, compression=None, max_queue=None, **settings) as connection:
-            yield Peer(connection)
+            yield TargetPeer(connection)
 
     @asynccontextmanager
-    async def known(self, desk: str, role: str = "agent") -> AsyncIterator[Peer]:
+    async def known(self, desk: str, role: str = "agent") -> AsyncIterator[TargetPeer]:
         """A connection that has said who it is."""
         async with self.peer() as peer:
             await peer.introduce(self.token(desk, role))

@@ -12,8 +12,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from tests.conformance.__main__ import CASES, SECRET, main
-from tests.conformance.case import Case, Outcome, outcome, table
-from tests.conformance.target import Broken, Target
+from tests.conformance.case import CaseOutcome, PromiseCase, outcome, table
+from tests.conformance.target import BrokenTarget, Target
 from tests.gateway.gateway_process import Process
 from tests.gateway.running import SECRET as OURS
 from tests.parts.redis_server import RedisServer, free_port
@@ -56,7 +56,7 @@ def served(shared_redis_url: str) -> Iterator[Served]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.group}: {case.name}")
-async def test_our_gateway_keeps_its_promises(case: Case, served: Served) -> None:
+async def test_our_gateway_keeps_its_promises(case: PromiseCase, served: Served) -> None:
     found = await outcome(case, served.target)
     assert (found.verdict, found.words) == ("ok", "")
 
@@ -85,11 +85,11 @@ async def test_a_server_that_answers_anything_is_found_out() -> None:
 
 def test_the_table_and_the_words() -> None:
     case = CASES[0]
-    lines = table([Outcome(case, "ok", "", 0.1), Outcome(case, "not tried", "needs rest", 0.0)]).splitlines()
+    lines = table([CaseOutcome(case, "ok", "", 0.1), CaseOutcome(case, "not tried", "needs rest", 0.0)]).splitlines()
     assert re.fullmatch(r"init       ok          0.10 s  connection_init is answered .*", lines[0])
     assert lines[1].endswith("   needs rest")
     assert lines[-1] == "1 ok, 0 BROKEN, 1 not tried"
-    assert str(Broken("close code", 1000, 4401)) == "close code: found 1000, expected 4401"
+    assert str(BrokenTarget("close code", 1000, 4401)) == "close code: found 1000, expected 4401"
 
 
 def test_hints_cannot_be_told_without_a_redis() -> None:

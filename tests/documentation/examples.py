@@ -19,14 +19,14 @@ LOOSE: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 TIMEOUT_S: Final = 250
 
 
-class Answer(NamedTuple):
+class ExampleAnswer(NamedTuple):
     """How a command ended, and what it printed on either stream."""
 
     status: int
     printed: str
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], scratch: Path) -> Answer:
+def run(command: Sequence[str], environment: Mapping[str, str], scratch: Path) -> ExampleAnswer:
     """Run in the checkout with our Python first on PATH; $SCRATCH is a folder to write to."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     ended = subprocess.run(
@@ -39,7 +39,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], scratch: Path) -
         timeout=TIMEOUT_S,
         check=False,
     )
-    return Answer(ended.returncode, ended.stdout)
+    return ExampleAnswer(ended.returncode, ended.stdout)
 
 
 def agrees(expected: str, printed: str) -> bool:

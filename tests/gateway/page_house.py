@@ -95,7 +95,7 @@ class PageHouse:
     def tell(self, name: str, desk: str = "desk-1", **changes: object) -> Hint:
         """Tell the desk, or queue, and the bots of one more hint, worded by the real catalogue."""
         hint = catalogue_hint(self.catalogue, name, dict(changes))
-        assert self.store.tell(hint, desk)
+        assert self.store.place(hint, desk)
         return hint
 
     def retire(self, hint: Hint, cause: RetireCause) -> None:

@@ -106,18 +106,18 @@ class Hall:
 
     def tell(self, *names: str, desk: str = DESK, **changes: object) -> None:
         for name in names:
-            self.house.store.tell(make_hint(name, **{"expires_at_ms": NOON_MS + HOUR_MS, **changes}), desk)
+            self.house.store.place(make_hint(name, **{"expires_at_ms": NOON_MS + HOUR_MS, **changes}), desk)
 
     @asynccontextmanager
-    async def caller(self, **options: object) -> AsyncIterator["Caller"]:
+    async def caller(self, **options: object) -> AsyncIterator["PushCaller"]:
         """A connection on which nothing has been said."""
         defaults: dict[str, Any] = {"subprotocols": [Subprotocol(PROTOCOL)], "ping_interval": None, "close_timeout": 1}
         url = f"ws://127.0.0.1:{self.server.port}/"
         async with connect(url, compression=None, **(defaults | options)) as connection:
-            yield Caller(connection)
+            yield PushCaller(connection)
 
     @asynccontextmanager
-    async def desk(self, role: str = "agent", subject: str = DESK, **options: object) -> AsyncIterator["Caller"]:
+    async def desk(self, role: str = "agent", subject: str = DESK, **options: object) -> AsyncIterator["PushCaller"]:
         """A connection that has been acknowledged."""
         async with self.caller(**options) as caller:
             await caller.say("connection_init", token=self.token(role, subject))
@@ -125,7 +125,7 @@ class Hall:
             yield caller
 
 
-class Caller:
+class PushCaller:
     """A client, frame by frame."""
 
     def __init__(self, connection: ClientConnection) -> None:

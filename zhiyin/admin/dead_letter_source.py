@@ -20,7 +20,7 @@ from state.redis.connections import connect
 
 
 @contextmanager
-def opened_shelf(settings: Settings) -> Iterator[DeadLetterStore]:
+def opened_store(settings: Settings) -> Iterator[DeadLetterStore]:
     """The dead letters of a deployment; the settings name a Redis."""
     with connect(settings.redis_url or "") as client:
         if settings.bus == "redis":

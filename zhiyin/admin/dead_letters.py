@@ -22,7 +22,7 @@ from state.bus.protocol import BusFull
 from state.dead_letters.store import END_OF_TIME_MS, DeadLetterStore, ListedLetter, TimeSpan
 from state.redis.connections import StoreUnavailable
 from zhiyin.admin import dead_letter_text
-from zhiyin.admin.dead_letter_source import opened_redriver, opened_shelf
+from zhiyin.admin.dead_letter_source import opened_redriver, opened_store
 from zhiyin.console.errors import LetterMissing, RedriveNotAgreed, RedriveStopped
 from zhiyin.console.progress import Progress
 
@@ -68,7 +68,7 @@ def run_dead_letters(settings: Settings, chosen: argparse.Namespace) -> int:
     """Carry out one action; the exit code. Raises CommandFailure, StoreUnavailable."""
     if chosen.action == "redrive":
         refuse_unclear(chosen)
-    with opened_shelf(settings) as store:
+    with opened_store(settings) as store:
         return _ACTIONS[chosen.action](settings, store, chosen)
 
 

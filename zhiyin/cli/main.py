@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last place that can turn an error into words
         if chosen.debug or _debug_is_set():
             traceback.print_exception(error)
-        return told(chosen.command, error)
+        return report_error(chosen.command, error)
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -47,7 +47,7 @@ def run(chosen: argparse.Namespace) -> int:
     return carry_out(chosen)
 
 
-def told(command: str, error: Exception) -> int:
+def report_error(command: str, error: Exception) -> int:
     """Say what went wrong; the exit code it means."""
     from config import ConfigurationError
 

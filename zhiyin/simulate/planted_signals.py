@@ -42,7 +42,7 @@ class PlantedStep(msgspec.Struct, frozen=True):
         return round(self.silence_ms * CALM)
 
 
-def places(journey: Journey, struggle: Struggle) -> tuple[PlantedStep, ...]:
+def planted_steps(journey: Journey, struggle: Struggle) -> tuple[PlantedStep, ...]:
     """The steps of ``journey`` as planted steps, in order."""
     befores = (None, *journey.steps[:-1])
     return tuple(

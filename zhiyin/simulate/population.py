@@ -15,7 +15,7 @@ import msgspec
 
 from operators.records import events
 from operators.records.catalogue import UNKNOWN, Catalogue, Reason, Speaks, Step
-from zhiyin.simulate.planted_signals import places
+from zhiyin.simulate.planted_signals import planted_steps
 from zhiyin.simulate.visit import SimulatedCustomer, SimulatedEvent, Story, Visit
 
 
@@ -77,7 +77,7 @@ class Simulation:
         self._mix = mix
         self._journeys = tuple(catalogue.journeys)
         self._planted_steps = {
-            name: places(journey, catalogue.struggle) for name, journey in catalogue.journeys.items()
+            name: planted_steps(journey, catalogue.struggle) for name, journey in catalogue.journeys.items()
         }
         self._causes = {name: causes(catalogue, name) for name in self._journeys}
         self._run = run or f"{random.getrandbits(40):010x}"

@@ -18,7 +18,7 @@ import faust
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from bench.peers.session_job import SERVERS, Rule, at_ms_of, attempt_of, carry_out, row
+from bench.peers.session_job import SERVERS, SessionRule, at_ms_of, attempt_of, carry_out, row
 
 LAST: Final = b"nobody"
 """The key of the event after all others."""
@@ -40,7 +40,7 @@ class Session(NamedTuple):
 class Sessions:
     """All that are open, and where those go that have ended."""
 
-    def __init__(self, rule: Rule, out: TextIO) -> None:
+    def __init__(self, rule: SessionRule, out: TextIO) -> None:
         self._rule = rule
         self._out = out
         self._activity = frozenset(rule.activity)
@@ -95,11 +95,11 @@ class Job:
     def __init__(self) -> None:
         self._topic = f"events-{secrets.token_hex(6)}"
 
-    def produce(self, file: Path, rule: Rule) -> None:
+    def produce(self, file: Path, rule: SessionRule) -> None:
         """The events of the file to the topic."""
         asyncio.run(self._produce(file))
 
-    def run(self, file: Path, rule: Rule, folder: Path) -> None:
+    def run(self, file: Path, rule: SessionRule, folder: Path) -> None:
         """The whole job, until its last row is written."""
         with (folder / "sessions.json").open("w", encoding="utf-8") as out:
             asyncio.run(self._read(Sessions(rule, out), folder))

@@ -9,7 +9,7 @@ from typing import Final
 
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
-from bench.peers.session_job import PARALLELISM, Rule, carry_out
+from bench.peers.session_job import PARALLELISM, SessionRule, carry_out
 
 _SETTINGS: Final = {
     "parallelism.default": str(PARALLELISM),
@@ -20,7 +20,7 @@ _SETTINGS: Final = {
 }
 
 
-def run(file: Path, rule: Rule, folder: Path) -> None:
+def run(file: Path, rule: SessionRule, folder: Path) -> None:
     """The whole job, until its last row is written."""
     tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
     for name, value in _SETTINGS.items():
@@ -31,7 +31,7 @@ def run(file: Path, rule: Rule, folder: Path) -> None:
     tables.execute_sql(_query(rule)).wait()
 
 
-def _events(file: Path, rule: Rule) -> str:
+def _events(file: Path, rule: SessionRule) -> str:
     return f"""
         CREATE TABLE events (
             `event` STRING, `userId` STRING, `anonymousId` STRING, `timestamp` TIMESTAMP_LTZ(3),
@@ -47,7 +47,7 @@ def _sessions(folder: Path) -> str:
         WITH ('connector' = 'filesystem', 'path' = '{folder.as_uri()}', 'format' = 'json')"""
 
 
-def _activity(rule: Rule) -> str:
+def _activity(rule: SessionRule) -> str:
     reached = f"`properties`.`step` = '{rule.final_step}' AND `event` IN {rule.reaches_step}"
     return f"""
         CREATE TEMPORARY VIEW activity AS
@@ -58,7 +58,7 @@ def _activity(rule: Rule) -> str:
         FROM events WHERE `event` IN {rule.activity}"""  # noqa: S608 - put together of our own constants
 
 
-def _query(rule: Rule) -> str:
+def _query(rule: SessionRule) -> str:
     return f"""
         INSERT INTO sessions
         SELECT SUM(completed), SUM(cancelled),

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from bench.peers.session_job import PARALLELISM, Rule, carry_out
+from bench.peers.session_job import PARALLELISM, SessionRule, carry_out
 
 os.environ["PATHWAY_THREADS"] = str(PARALLELISM)  # read as it is imported
 
@@ -22,7 +22,7 @@ _PATHS: Final = {
 _COLUMNS: Final = ("event", "userId", "anonymousId", "timestamp", *_PATHS)
 
 
-def run(file: Path, rule: Rule, folder: Path) -> None:
+def run(file: Path, rule: SessionRule, folder: Path) -> None:
     """The whole job, until its last row is written."""
     schema = pw.schema_builder({name: pw.column_definition(dtype=str | None, default_value=None) for name in _COLUMNS})
     events = pw.io.jsonlines.read(str(file), schema=schema, mode="static", json_field_paths=_PATHS)

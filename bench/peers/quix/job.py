@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from quixstreams import Application
 
-from bench.peers.session_job import SERVERS, Rule, at_ms_of, attempt_of, carry_out, row
+from bench.peers.session_job import SERVERS, SessionRule, at_ms_of, attempt_of, carry_out, row
 
 _BROKER: Final = {"bootstrap.servers": os.environ.get(SERVERS, "")}
 _ANSWER_TIMEOUT_S: Final = 20.0
@@ -34,7 +34,7 @@ class Job:
     def __init__(self) -> None:
         self._topic = f"events-{secrets.token_hex(6)}"
 
-    def produce(self, file: Path, rule: Rule) -> None:
+    def produce(self, file: Path, rule: SessionRule) -> None:
         """The events of the file to the topic."""
         client = AdminClient({**_BROKER})  # that lives until the answer is there
         client.create_topics([NewTopic(self._topic, 1, 1)])[self._topic].result(_ANSWER_TIMEOUT_S)
@@ -47,7 +47,7 @@ class Job:
         producer.produce(self._topic, json.dumps({"event": rule.activity[0]}), "nobody", on_delivery=_arrived)
         producer.flush()
 
-    def run(self, file: Path, rule: Rule, folder: Path) -> None:
+    def run(self, file: Path, rule: SessionRule, folder: Path) -> None:
         """The whole job, until its last row is written."""
         activity = frozenset(rule.activity)
         with (
@@ -80,7 +80,7 @@ def _arrived(error: KafkaError | None, _message: Message) -> None:
         raise KafkaException(error)
 
 
-def _mark(rule: Rule, event: dict[str, Any], at_ms: int) -> dict[str, int]:
+def _mark(rule: SessionRule, event: dict[str, Any], at_ms: int) -> dict[str, int]:
     kind = event["event"]
     step = event.get("properties", {}).get("step")
     completed = kind == rule.completed or (step == rule.final_step and kind in rule.reaches_step)

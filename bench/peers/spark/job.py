@@ -14,7 +14,7 @@ from typing import Final
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as fn
 
-from bench.peers.session_job import PARALLELISM, Rule, carry_out
+from bench.peers.session_job import PARALLELISM, SessionRule, carry_out
 
 _SCHEMA: Final = (
     "event string, userId string, anonymousId string, timestamp timestamp, "
@@ -27,7 +27,7 @@ _LAST: Final = {
 }
 
 
-def run(file: Path, rule: Rule, folder: Path) -> None:
+def run(file: Path, rule: SessionRule, folder: Path) -> None:
     """The whole job, until its last row is written."""
     with tempfile.TemporaryDirectory(prefix="zhiyin-spark-") as place:
         source = Path(place) / "events"

@@ -13,7 +13,7 @@ from bench.peers.against import PEERS, figures_of, measure, replay, require_same
 from bench.peers.environments import FOLDER, Peer
 from bench.peers.peer_process import PeerRun, Runs, parse, run_peer
 from bench.scale import QUICK
-from bench.stock_window import Outcome, outcome_of, stock_outcome
+from bench.stock_window import WindowOutcome, outcome_of, stock_outcome
 from config import load_catalogue
 from flows.replay.replay import ReplayReport
 
@@ -36,7 +36,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> list[PeerRun]:
     return answers
 
 
-def answer(found: Outcome, wall_s: float) -> PeerRun:
+def answer(found: WindowOutcome, wall_s: float) -> PeerRun:
     return PeerRun(wall_s, wall_s * 2, found.completed, found.cancelled, found.abandoned)
 
 
@@ -49,7 +49,7 @@ def test_each_peer_has_a_folder_and_flink_has_the_limits() -> None:
 def test_the_start_up_is_taken_off(recording: Recording, answering: list[PeerRun]) -> None:
     found = stock_outcome(recording)
     for _ in range(2):
-        answering.extend((answer(Outcome(), 50.0), answer(found, 1_050.0)))
+        answering.extend((answer(WindowOutcome(), 50.0), answer(found, 1_050.0)))
     fixed, learning = figures_of(Runs(PEERS[0], HERE), recording, repeats=2)
     for each in (fixed, learning):
         assert each.samples == 2
@@ -64,13 +64,13 @@ def test_the_start_up_is_taken_off(recording: Recording, answering: list[PeerRun
 def test_another_answer_is_no_figure(recording: Recording, answering: list[PeerRun]) -> None:
     found = stock_outcome(recording)
     one_more = msgspec.structs.replace(found, abandoned=found.abandoned + 1)
-    answering.extend((answer(Outcome(), 1.0), answer(one_more, 2.0)))
+    answering.extend((answer(WindowOutcome(), 1.0), answer(one_more, 2.0)))
     with pytest.raises(NotMeasured, match=r"^Tea Streams not measured: found the windows say .*, expected the same"):
         list(figures_of(Runs(TEA, HERE), recording, repeats=1))
 
 
 def test_a_run_as_short_as_its_start_up_is_no_figure(recording: Recording, answering: list[PeerRun]) -> None:
-    answering.extend((answer(Outcome(), 3.0), answer(stock_outcome(recording), 2.0)))
+    answering.extend((answer(WindowOutcome(), 3.0), answer(stock_outcome(recording), 2.0)))
     with pytest.raises(NotMeasured, match="in no more time than its start-up, expected a longer run"):
         list(figures_of(Runs(TEA, HERE), recording, repeats=1))
 
@@ -112,7 +112,7 @@ def test_a_program_that_never_ends_is_ended(tmp_path: Path) -> None:
 def test_the_answer_is_the_last_line() -> None:
     told = PeerRun(1.5, 2.5, 1, 2, 3)
     assert parse(TEA, f"log: hello\n[Stage 0:> (0 + 2)]\n{msgspec.json.encode(told).decode()}\n") == told
-    assert told.outcome == Outcome(1, 2, 3)
+    assert told.outcome == WindowOutcome(1, 2, 3)
     for said in ("", "log: {}", json.dumps({"wall_s": 1.0})):
         with pytest.raises(NotMeasured, match=r"Tea Streams not measured: .*, expected a line of JSON with its times"):
             parse(TEA, said)

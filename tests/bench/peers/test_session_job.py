@@ -8,7 +8,7 @@ import pytest
 from bench.inputs import RECORDED_CATALOGUE
 from bench.peers import session_job
 from bench.peers.against import rule_of
-from bench.peers.session_job import Rule, carry_out, outcome_of, processor_s, sessions_in
+from bench.peers.session_job import SessionRule, carry_out, outcome_of, processor_s, sessions_in
 from config import load_catalogue
 from operators.records.events import ACTIVITY
 
@@ -46,7 +46,7 @@ def test_reads_the_sessions_and_not_the_notes_of_the_engine(tmp_path: Path) -> N
 def test_tells_what_the_run_took_and_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given: list[object] = []
 
-    def run(file: Path, rule: Rule, folder: Path) -> None:
+    def run(file: Path, rule: SessionRule, folder: Path) -> None:
         given.extend((file, rule, folder))
         (folder / "sessions.json").write_text(json.dumps(session(completed=1, is_open=True)), "utf-8")
 

@@ -10,7 +10,7 @@ from config.documents.schema_errors import shape_problems
 from config.documents.yaml_source import read_yaml_bytes
 
 
-class Part(msgspec.Struct, forbid_unknown_fields=True):
+class SchemaPart(msgspec.Struct, forbid_unknown_fields=True):
     size: int
 
 
@@ -18,7 +18,7 @@ class Whole(msgspec.Struct, forbid_unknown_fields=True):
     plate: Annotated[str, Meta(pattern="^[A-Z]+$")] = "A"
     pair: Annotated[list[int], Meta(max_length=2)] = []
     either: int | list[int] | None = None
-    part: Part | None = None
+    part: SchemaPart | None = None
     level: Literal[1, 2] = 1
 
 

@@ -60,9 +60,9 @@ def test_quoted_words_stay_texts() -> None:
 def test_every_value_has_its_line() -> None:
     document = read_yaml_bytes("f", b"a:\n  b:\n    - x\n    - y: 1\n")
     assert document.value == {"a": {"b": ["x", {"y": 1}]}}
-    assert document.place(("a", "b", 1, "y")).line == 4
-    assert document.place(("a", "b", 0)).line == 3
-    assert document.place(("a", "b", 7, "zzz")).line == 2, "the closest parent stands for what is missing"
+    assert document.location(("a", "b", 1, "y")).line == 4
+    assert document.location(("a", "b", 0)).line == 3
+    assert document.location(("a", "b", 7, "zzz")).line == 2, "the closest parent stands for what is missing"
 
 
 def test_paths_are_dotted() -> None:

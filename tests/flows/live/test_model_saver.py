@@ -40,7 +40,7 @@ class Tally:
         self.labels = found
 
 
-class House:
+class SaverSetup:
     """Keepers one after the other over one store, on a clock of the test's own."""
 
     def __init__(self, folder: Path) -> None:
@@ -73,11 +73,11 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def house(tmp_path: Path) -> SaverSetup:
+    return SaverSetup(tmp_path)
 
 
-def test_it_saves_every_so_often_when_something_was_learnt_and_at_the_end(house: House) -> None:
+def test_it_saves_every_so_often_when_something_was_learnt_and_at_the_end(house: SaverSetup) -> None:
     keeper, learning = house.keeper(), Tally(1)
     for house.time_s, learning.labels in ((0, 1), (59, 2), (60, 3), (61, 4), (120, 3), (121, 5)):
         keeper(LOAN, learning)
@@ -89,14 +89,14 @@ def test_it_saves_every_so_often_when_something_was_learnt_and_at_the_end(house:
     assert house.registry.get_sample_value(SAVED, {"journey": LOAN}) == NOW_MS / 1_000
 
 
-def test_a_new_engine_begins_with_the_newest_a_resumed_one_with_its_snapshot(house: House) -> None:
+def test_a_new_engine_begins_with_the_newest_a_resumed_one_with_its_snapshot(house: SaverSetup) -> None:
     assert house.begun() == 0
     house.save(10, 20)
     assert house.begun() == 20
     assert house.begun(resumed=True, labels=17) == 17
 
 
-def test_the_pinned_version_comes_first_at_every_start(house: House) -> None:
+def test_the_pinned_version_comes_first_at_every_start(house: SaverSetup) -> None:
     house.save(10, 20)
     house.store.pin(LOAN, 1)
     assert (house.begun(), house.begun(resumed=True, labels=17)) == (10, 10)
@@ -105,7 +105,7 @@ def test_the_pinned_version_comes_first_at_every_start(house: House) -> None:
 
 
 def test_what_cannot_be_used_is_said_and_the_one_before_is_taken(
-    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    house: SaverSetup, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     house.save(10)
     house.store.save(msgspec.structs.replace(next(house.versions())), msgspec.msgpack.encode("no number"))
@@ -124,7 +124,7 @@ def test_what_cannot_be_used_is_said_and_the_one_before_is_taken(
 
 
 def test_when_none_can_be_used_learning_begins_from_nothing(
-    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    house: SaverSetup, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     house.save(10)
     next(tmp_path.rglob("*.model")).write_bytes(b"")
@@ -133,7 +133,7 @@ def test_when_none_can_be_used_learning_begins_from_nothing(
     assert "models of policy_loan: learning begins from nothing" in caplog.text
 
 
-def test_another_catalogue_is_said(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_catalogue_is_said(house: SaverSetup, caplog: pytest.LogCaptureFixture) -> None:
     house.save(10)
     house.fingerprint = "99ff99ff"
     assert house.begun() == 10
@@ -141,7 +141,7 @@ def test_another_catalogue_is_said(house: House, caplog: pytest.LogCaptureFixtur
 
 
 def test_a_full_disk_is_counted_and_tried_again(
-    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    house: SaverSetup, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")

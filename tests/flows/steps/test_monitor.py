@@ -36,7 +36,7 @@ def lines(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> lis
     return path.read_bytes().splitlines()
 
 
-class Run:
+class MonitorRun:
     """One pass of lines through the dataflow: its facts, and the maps at its end."""
 
     def __init__(self, catalogue: Catalogue, lines: Sequence[bytes], shards: int, poll: int) -> None:
@@ -74,7 +74,7 @@ def steps_changed(lines: Sequence[bytes], journey: str) -> Counter[tuple[str, st
 
 @pytest.mark.parametrize(("shards", "poll"), [(1, 512), (16, 37)])
 def test_the_map_is_what_facts_and_steps_say(catalogue: Catalogue, lines: list[bytes], shards: int, poll: int) -> None:
-    run = Run(catalogue, lines, shards, poll)
+    run = MonitorRun(catalogue, lines, shards, poll)
     for journey in catalogue.journeys:
         counts = run.tally(journey).counts
         facts = Counter(
@@ -101,7 +101,7 @@ def answers(begins: str) -> Iterator[bytes]:
 
 def test_answers_are_counted_beside_the_interruptions(catalogue: Catalogue, lines: list[bytes]) -> None:
     begins = msgspec.json.decode(lines[-1])["timestamp"]
-    run = Run(catalogue, [*lines, *answers(begins)], 4, 512)
+    run = MonitorRun(catalogue, [*lines, *answers(begins)], 4, 512)
     figures = satisfaction(run.tally("claim"))
     assert figures["surveys"] == 4
     assert figures["mean_score"] == 3.5

@@ -58,7 +58,7 @@ def test_contacts_reach_every_journey_a_word_only_the_one_it_names() -> None:
     assert not outcomes_by_journey(tracked, [])
 
 
-class Kept:
+class KeptOutcomes:
     """Keeps each journey's learning at hand."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ def test_contacts_of_a_stream_are_learnt_by_the_journeys_of_the_dataflow(tmp_pat
     shipped = load_catalogue(ROOT / "config" / "catalog", quiet_hours=False)
     journeys = {name: shipped.journeys[name] for name in ("policy_loan", "claim")}
     catalogue = msgspec.structs.replace(shipped, journeys=journeys, contact_within="30m")
-    stream, kept = tmp_path / "stream.ndjson", Kept()
+    stream, kept = tmp_path / "stream.ndjson", KeptOutcomes()
     write_file(catalogue, SimulationPlan(customers=300, seed=1, duration_ms=4 * 3_600_000), stream)
     Replay(catalogue, None, ("idle", "abandoned"), watching=ReplayObservers(learns=Learns(keeper=kept))).run([stream])
     labels = {
@@ -93,7 +93,7 @@ def test_of_a_stream_that_is_ahead_less_is_learnt_and_all_is_predicted(tmp_path:
     write_file(catalogue, SimulationPlan(customers=100, seed=1, duration_ms=3_600_000), stream)
 
     def learnt(*, hurries: bool) -> tuple[int, int, int]:
-        kept, told = Kept(), tmp_path / f"told-{hurries}.ndjson"
+        kept, told = KeptOutcomes(), tmp_path / f"told-{hurries}.ndjson"
         with told.open("wb") as out:
             learns = Learns(keeper=kept, hurries=lambda: hurries)
             Replay(catalogue, out, ("idle",), watching=ReplayObservers(learns=learns)).run([stream])

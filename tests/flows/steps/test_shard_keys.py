@@ -15,7 +15,7 @@ Item = tuple[str, int]
 _run: Callable[..., None] = cluster_main
 
 
-class Told(StatelessSinkPartition[Item]):
+class KeyedItems(StatelessSinkPartition[Item]):
     def __init__(self, worker: int, workers: dict[str, int]) -> None:
         self._worker = worker
         self._workers = workers
@@ -30,8 +30,8 @@ class Asked(DynamicSink[Item]):
     def __init__(self) -> None:
         self.workers: dict[str, int] = {}
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> Told:
-        return Told(worker_index, self.workers)
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> KeyedItems:
+        return KeyedItems(worker_index, self.workers)
 
 
 def placed(keys: list[str], workers: int) -> dict[str, int]:

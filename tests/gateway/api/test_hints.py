@@ -27,7 +27,7 @@ def hint_now(name: str = "h1", **changes: object) -> Hint:
 
 def tell(gateway: RunningGateway, hint: Hint, desk_id: str = "desk-1") -> None:
     with connect(gateway.settings.redis_url or "") as client:
-        assert RedisHintWriter(client, wall_clock_ms).tell(hint, desk_id)
+        assert RedisHintWriter(client, wall_clock_ms).place(hint, desk_id)
 
 
 def test_a_bot_looks_up_the_next_hints(gateway: RunningGateway, api: httpx.Client) -> None:

@@ -8,7 +8,7 @@ from gateway.http.problems import HttpProblem
 from gateway.http.rate_limit import BURST_S, Rates
 
 
-class Clock:
+class ManualClock:
     """A clock that a test moves."""
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Clock:
 
 
 def test_ten_seconds_worth_at_once_then_as_it_fills() -> None:
-    clock = Clock()
+    clock = ManualClock()
     rates = Rates(2, clock)
     assert [rates.wait_s("a") for _ in range(21)] == [0.0] * 20 + [0.5]
     assert rates.wait_s("b") == 0
@@ -28,7 +28,7 @@ def test_ten_seconds_worth_at_once_then_as_it_fills() -> None:
 
 
 def test_what_is_refused_says_when_to_come_again() -> None:
-    rates = Rates(1, Clock())
+    rates = Rates(1, ManualClock())
     for _ in range(10):
         rates.require("a", "this token")
     with pytest.raises(HttpProblem, match="found more than 1 a second from this token, expected at most 1") as caught:
@@ -37,14 +37,14 @@ def test_what_is_refused_says_when_to_come_again() -> None:
 
 
 def test_no_limit_is_none_and_a_name_may_have_its_own() -> None:
-    rates = Rates(0, Clock())
+    rates = Rates(0, ManualClock())
     assert [rates.wait_s("a", 1e9), rates.wait_s("a")] == [0, 0]
     assert [rates.wait_s("b", 1_000, per_s=10), rates.wait_s("b", 1, per_s=10)] == [0, 90.1]
     assert len(rates) == 1
 
 
 def test_ever_new_names_fill_no_memory() -> None:
-    rates = Rates(1, Clock(), remembered=100)
+    rates = Rates(1, ManualClock(), remembered=100)
     for number in range(1_000):
         rates.wait_s(str(number))
     assert len(rates) == 100
@@ -55,7 +55,7 @@ def test_ever_new_names_fill_no_memory() -> None:
     st.floats(0.5, 20),
 )
 def test_no_more_passes_than_was_allowed(asked: list[tuple[float, float]], per_s: float) -> None:
-    clock = Clock()
+    clock = ManualClock()
     rates = Rates(per_s, clock)
     passed = 0.0
     for pause_s, cost in asked:

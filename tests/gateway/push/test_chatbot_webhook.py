@@ -76,7 +76,7 @@ def store(redis_url: str, act: Callable[[RedisHintWriter], object]) -> None:
 
 
 def tell(redis_url: str, hint: Hint) -> None:
-    store(redis_url, lambda hints: hints.tell(hint, "desk-1"))
+    store(redis_url, lambda hints: hints.place(hint, "desk-1"))
 
 
 def until(holds: Callable[[], bool], what: str) -> None:

@@ -8,7 +8,7 @@ from gateway.push.hint_lifecycle import REMEMBERED, WAITING, HintLifecycle
 from operators.hints.hint import Retirement
 from state.hints.repository import EXPIRED_AT_ONCE
 from state.redis.connections import StoreUnavailable
-from tests.gateway.push_house import CHANNEL, Caller, Hall, open_hall
+from tests.gateway.push_house import CHANNEL, Hall, PushCaller, open_hall
 from tests.state.houses import HOUR_MS, NOON_MS, House, MemoryHouse, make_hint
 
 
@@ -26,7 +26,7 @@ async def until_state(house: House, hint_id: str, state: str) -> None:
     pytest.fail(f"{hint_id} is {await state_of(house, hint_id)}, expected {state}")
 
 
-async def missed(caller: Caller, **place: object) -> list[str]:
+async def missed(caller: PushCaller, **place: object) -> list[str]:
     """What is sent again after a gap, in short, up to the hint ``last``, which is told to mark the end."""
     await caller.subscribe("s", "desk", **place)
     said: list[str] = []
@@ -114,9 +114,9 @@ async def test_after_a_long_gap_too(house: House) -> None:
 
 
 async def test_states_on_the_board(house: House) -> None:
-    house.store.tell(make_hint("a"), "d1")
-    house.store.tell(make_hint("b"), "d1")
-    house.store.tell(make_hint("c", expires_at_ms=NOON_MS + 1), "d1")
+    house.store.place(make_hint("a"), "d1")
+    house.store.place(make_hint("b"), "d1")
+    house.store.place(make_hint("c", expires_at_ms=NOON_MS + 1), "d1")
     await house.board.change_state("b", "shown", NOON_MS)
     assert await house.board.deliver(["a", "b", "c", "nobody"]) == 2
     assert await house.board.deliver(["a", "b", "c", "nobody"]) == 0
@@ -132,14 +132,14 @@ async def test_states_on_the_board(house: House) -> None:
 
 async def test_many_that_are_over_end_in_rounds(house: House) -> None:
     for number in range(EXPIRED_AT_ONCE + 5):
-        house.store.tell(make_hint(f"h{number}", customer_id=f"c{number}"), "d1")
+        house.store.place(make_hint(f"h{number}", customer_id=f"c{number}"), "d1")
     assert await house.board.expire(NOON_MS + HOUR_MS) == EXPIRED_AT_ONCE
     assert await house.board.expire(NOON_MS + HOUR_MS) == 5
 
 
 async def test_two_gateways_end_a_hint_once(house: House) -> None:
     for number in range(20):
-        house.store.tell(make_hint(f"h{number}"), "d1")
+        house.store.place(make_hint(f"h{number}"), "d1")
     ended = await asyncio.gather(*(house.board.expire(NOON_MS + HOUR_MS) for _ in range(2)))
     assert sum(ended) == 20
     assert (await house.told_words(CHANNEL)).count("retired h7") == 1
@@ -158,7 +158,7 @@ async def test_failures_in_the_background_reach_the_meter(monkeypatch: pytest.Mo
             await asyncio.sleep(0.01)
 
 
-class Away(MemoryHouse):
+class AwayRepository(MemoryHouse):
     """A house whose store can be away."""
 
     def __init__(self) -> None:
@@ -179,8 +179,8 @@ class Away(MemoryHouse):
 
 
 async def test_deliveries_wait_while_the_store_is_away() -> None:
-    house = Away()
-    house.store.tell(make_hint("h1"), "d1")
+    house = AwayRepository()
+    house.store.place(make_hint("h1"), "d1")
     lives = HintLifecycle(house.board, lambda: NOON_MS)
     lives.start()
     lives.delivered("h1")
@@ -193,7 +193,7 @@ async def test_deliveries_wait_while_the_store_is_away() -> None:
 
 
 async def test_what_waits_is_bounded_and_each_hint_is_noted_once() -> None:
-    house = Away()
+    house = AwayRepository()
     lives = HintLifecycle(house.board, lambda: NOON_MS)
     for number in range(REMEMBERED + 1):
         lives.delivered(f"h{number}")

@@ -70,7 +70,7 @@ async def hub(house: House) -> AsyncIterator[Hub]:
 
 def tell(house: House, *names: str, desk: str = "d1", lifetime_ms: int = HOUR_MS) -> None:
     for name in names:
-        house.store.tell(make_hint(name, expires_at_ms=NOON_MS + lifetime_ms), desk)
+        house.store.place(make_hint(name, expires_at_ms=NOON_MS + lifetime_ms), desk)
 
 
 async def until_heard(ear: Ear, offset: int) -> None:

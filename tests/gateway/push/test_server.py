@@ -17,7 +17,7 @@ from gateway.push.server import SLICES
 from operators.hints.hint import Retirement
 from operators.records.catalogue import Words
 from state.bus.protocol import BusFull
-from tests.gateway.push_house import CHANNEL, Caller, Hall, open_hall, push_settings
+from tests.gateway.push_house import CHANNEL, Hall, PushCaller, open_hall, push_settings
 from tests.parts.pace import slowness_since
 from tests.state.houses import NOON_MS, House
 
@@ -358,7 +358,7 @@ async def test_a_caller_without_a_word_can_leave(hall: Hall) -> None:
     connection: Any = await connect(f"ws://127.0.0.1:{hall.server.port}/")
     connection.transport.abort()
     async with hall.desk() as desk:
-        assert isinstance(desk, Caller)
+        assert isinstance(desk, PushCaller)
 
 
 @pytest.mark.parametrize("room", [8, 256])

@@ -35,7 +35,7 @@ def told(gateway: RunningGateway, *names: str, desk: str = "desk-1") -> None:
     with connect(gateway.settings.redis_url or "") as client:
         store = RedisHintWriter(client, lambda: now_ms)
         for name in names:
-            store.tell(make_hint(name, created_at_ms=now_ms, expires_at_ms=now_ms + 600_000), desk)
+            store.place(make_hint(name, created_at_ms=now_ms, expires_at_ms=now_ms + 600_000), desk)
 
 
 def trail(gateway: RunningGateway) -> list[AuditEntry]:
@@ -127,7 +127,7 @@ def test_the_command_lists_and_finds_a_customer_by_id(
         assert capsys.readouterr().out == ""
 
 
-class Away(AuditTrail):
+class AwayTrail(AuditTrail):
     """A store that cannot be written to."""
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ class Away(AuditTrail):
 
 async def test_what_cannot_be_noted_is_not_shown_and_what_was_pushed_is_counted() -> None:
     lost: list[int] = []
-    auditor = Auditor(Away(), lambda: 1, lost.append)
+    auditor = Auditor(AwayTrail(), lambda: 1, lost.append)
     token = Token("desk-1", "agent", 9)
     with pytest.raises(StoreUnavailable, match="writing the audit trail"):
         await auditor.shown(token, "list", [{"hint_id": "h1", "customer_id": "anna"}])
@@ -250,7 +250,7 @@ async def test_each_of_too_many_views_is_noted_or_counted() -> None:
     assert sum(lost) == 5
 
 
-class Kept(AuditTrail):
+class KeptTrail(AuditTrail):
     """A trail in a list."""
 
     def __init__(self) -> None:
@@ -261,14 +261,14 @@ class Kept(AuditTrail):
 
 
 async def test_an_entry_that_is_listed_for_hours_is_noted_each_hour_and_only_when_it_was_written() -> None:
-    now_ms, kept = [0], Kept()
+    now_ms, kept = [0], KeptTrail()
     auditor = Auditor(kept, lambda: now_ms[0], lambda _: None)
     token, entry = Token("desk-1", "agent", 9), {"outreach_id": "o1", "customer_id": "anna"}
     for at_ms in (0, AGAIN_AFTER_MS - 1, AGAIN_AFTER_MS, AGAIN_AFTER_MS + 1):
         now_ms[0] = at_ms
         await auditor.listed(token, [entry])
     assert [view.at_ms for view in kept.written] == [0, AGAIN_AFTER_MS]
-    away = Auditor(Away(), lambda: 1, lambda _: None)
+    away = Auditor(AwayTrail(), lambda: 1, lambda _: None)
     for _ in range(2):
         with pytest.raises(StoreUnavailable, match="writing the audit trail"):
             await away.listed(token, [entry])

@@ -20,7 +20,7 @@ BOT_TOKEN = Token("bot", CHATBOT, NOON_MS)
 
 @pytest.fixture
 def house(house: House) -> House:
-    house.store.tell(make_hint("h1"), "d1")
+    house.store.place(make_hint("h1"), "d1")
     return house
 
 
@@ -123,7 +123,7 @@ async def test_another_desks_hint_is_not_ours_to_report(house: House, bus: Bus, 
 
 async def test_onto_the_real_bus(redis_server: RedisServer) -> None:
     house = RedisHouse(redis_server.url)
-    house.store.tell(make_hint("h1"), "d1")
+    house.store.place(make_hint("h1"), "d1")
     client = connect_async(redis_server.url)
     feedback = Feedback(house.board, RedisBusWriter(client, 1, 100), lambda: NOON_MS)
     await feedback.report("h1", "used", Opinion(helpful=True), AGENT_TOKEN)

@@ -18,7 +18,7 @@ async def test_none_of_them_is_served(gateway: RunningGateway) -> None:
     now_ms = round(time.time() * 1000)
     with connect(gateway.settings.redis_url or "") as client:
         store = RedisHintWriter(client, lambda: now_ms)
-        store.tell(make_hint("h1", created_at_ms=now_ms, expires_at_ms=now_ms + 600_000), "desk-1")
+        store.place(make_hint("h1", created_at_ms=now_ms, expires_at_ms=now_ms + 600_000), "desk-1")
         token = agent()["Authorization"].removeprefix("Bearer ")
         outcomes = await tried(gateway.addresses.http, gateway.addresses.ws, REQUESTS, token)
         assert outcomes.total() == REQUESTS

@@ -20,14 +20,14 @@ async def test_all_are_let_in_and_told_what_they_missed(redis_url: str) -> None:
     hub.start()
     names = [f"d{number}" for number in range(MANY)]
     for name in names:
-        house.store.tell(make_hint(f"h-{name}"), name)
+        house.store.place(make_hint(f"h-{name}"), name)
     epochs = [(await house.board.position(f"desk:{name}")).epoch for name in names]
     ears = [Ear() for _ in names]
     joining = zip(names, ears, epochs, strict=True)
     await asyncio.gather(*(hub.join(f"desk:{name}", ear, epoch, 0) for name, ear, epoch in joining))
     assert {tuple(ear.offsets) for ear in ears} == {(1,)}
     assert all(ear.start is not None and ear.start.recovered for ear in ears)
-    house.store.tell(make_hint("more"), names[-1])
+    house.store.place(make_hint("more"), names[-1])
     await ears[-1].until(lambda: ears[-1].offsets == [1, 2])
     assert hub.stale_since_ms is None
     await hub.stop()

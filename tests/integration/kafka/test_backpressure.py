@@ -32,7 +32,7 @@ AHEAD = "queued.max.messages.kbytes=512,queued.min.messages=500"
 """What the engine may fetch ahead, for each partition: little, so that memory cannot be where events wait."""
 
 
-class Sent(NamedTuple):
+class ProducedEvents(NamedTuple):
     """One request: the ids of its events, and the answer."""
 
     ids: list[str]
@@ -57,17 +57,17 @@ def house_of(folder: Path, broker: KafkaBroker) -> Iterator[tuple[HouseUp, dict[
         yield house, names
 
 
-def send(house: HouseUp) -> Sent:
+def send(house: HouseUp) -> ProducedEvents:
     """One batch of a quarter of a megabyte."""
     ids = [uuid.uuid4().hex for _ in range(BATCH_EVENTS)]
     events: list[dict[str, Any]] = [
         {"type": "track", "event": "Order Viewed", "userId": f"c-{number}", "messageId": each, "properties": {"p": PAD}}
         for number, each in enumerate(ids)
     ]
-    return Sent(ids, house.post(*events))
+    return ProducedEvents(ids, house.post(*events))
 
 
-def send_first(house: HouseUp) -> Sent:
+def send_first(house: HouseUp) -> ProducedEvents:
     """A batch that the engine has taken once this returns."""
     sent = send(house)
     assert sent.taken
@@ -86,7 +86,7 @@ def standing_still(pid: int) -> Iterator[None]:
         process.resume()
 
 
-class Memory:
+class MemoryUse:
     """What engine and gateway use, and the most they have used."""
 
     def __init__(self, house: HouseUp) -> None:
@@ -118,12 +118,12 @@ def on_the_topic(broker: KafkaBroker, topic: str) -> list[str]:
     return [json.loads(message.value() or b"")["messageId"] for message in messages]
 
 
-def taken_bytes(sent: Sequence[Sent]) -> int:
+def taken_bytes(sent: Sequence[ProducedEvents]) -> int:
     """How much was answered with yes, at least."""
     return sum(len(each.ids) for each in sent if each.taken) * len(PAD)
 
 
-def check_answers(sent: Sequence[Sent]) -> None:
+def check_answers(sent: Sequence[ProducedEvents]) -> None:
     """Whoever is not told yes is told when to come back."""
     for each in sent:
         if not each.taken:
@@ -134,7 +134,7 @@ def check_answers(sent: Sequence[Sent]) -> None:
 def test_what_the_engine_cannot_take_yet_waits_on_the_topic(kafka_broker: KafkaBroker, tmp_path: Path) -> None:
     with house_of(tmp_path / "var", kafka_broker) as (house, _):
         first = send_first(house)
-        memory, sent = Memory(house), list[Sent]()
+        memory, sent = MemoryUse(house), list[ProducedEvents]()
         engine = house.addresses["metrics"]["engine"]
         with standing_still(memory.engine), ThreadPoolExecutor(SENDERS) as senders:
             while taken_bytes(sent) < 2 * MOST_BYTES:
@@ -156,7 +156,7 @@ def test_a_kafka_that_hangs_fills_no_memory_and_gets_no_yes_for_what_it_does_not
 ) -> None:
     with house_of(tmp_path / "var", kafka_broker) as (house, names):
         first = send_first(house)
-        memory, sent = Memory(house), [first]
+        memory, sent = MemoryUse(house), [first]
         with ThreadPoolExecutor(SENDERS) as senders:
             with kafka_broker.paused():
                 give_up = time.monotonic() + SENDING_S

@@ -134,7 +134,7 @@ async def test_no_memory_left(any_redis_url: str) -> None:
             assert "used memory > 'maxmemory'" in error.reason
             assert error.advice == "raise its maxmemory or give it more memory"
             with pytest.raises(StoreUnavailable) as caught:
-                RedisHintWriter(client, lambda: NOON_MS).tell(make_hint(), "d1")
+                RedisHintWriter(client, lambda: NOON_MS).place(make_hint(), "d1")
             assert caught.value.kind == "out_of_memory"
         finally:
             client.config_set("maxmemory", "0")
@@ -192,7 +192,7 @@ def _sync_operations(url: str) -> dict[str, Callable[[], object]]:
     reader = RedisBusReader(client, 0)
     letter = DeadLetter(b"{", (Rejection("not_json", "$", "'{'", "one JSON object"),), NOON_MS)
     return {
-        "writing hints (Telling)": lambda: store.tell(make_hint(), "d1"),
+        "writing hints (Telling)": lambda: store.place(make_hint(), "d1"),
         "writing hints (Retirement)": lambda: store.retire(Retirement("h1", "anna", "returned", NOON_MS)),
         "writing to zy:facts": lambda: RedisFactStream(client).write([make_hint()]),
         "writing to zy:dead-letters": lambda: RedisDeadLetterWriter(client, "1").write([letter]),

@@ -65,7 +65,7 @@ def post_at_speed(house: HouseUp, *, restamped: bool) -> set[str]:
     return customers
 
 
-class Listener:
+class FrameListener:
     """Reads the desk's frames from the beginning, as a page does: who does not read is sent away."""
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -113,7 +113,7 @@ def test_recorded_customers_put_hints_on_a_desk(tmp_path: Path, restamped: bool)
     ):
         desk.send(json.dumps({"type": "connection_init", "token": house.addresses["desk_token"]}))
         desk.send(json.dumps({"type": "subscribe", "id": "1", "channel": "desk"}))
-        listener = Listener(desk)
+        listener = FrameListener(desk)
         try:
             customers = post_at_speed(house, restamped=restamped)
             counted = -1

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.integration.engine.engine_process import told_facts, until
 from tests.parts.pace import slowness_since
-from tests.zhiyin.up.house_up import QUICK, Desk, HouseUp, broken_off, desk_of
+from tests.zhiyin.up.house_up import QUICK, DeskClient, HouseUp, broken_off, desk_of
 
 LONGEST_S = 10.0
 READ = re.compile(r"engine stopped: events (\d+)")
@@ -42,7 +42,7 @@ def test_sigterm_ends_everything_in_ten_seconds_and_the_next_start_reads_nothing
         assert read + _read_by(house) == len(events)
 
 
-def _read_to_the_end(desk: Desk) -> None:
+def _read_to_the_end(desk: DeskClient) -> None:
     desk.event("created", "nobody")
 
 

@@ -60,7 +60,7 @@ def quick_to_learn(folder: Path) -> Path:
     return copied
 
 
-class Watched(NamedTuple):
+class WatchedSetup(NamedTuple):
     """The demo, and the Prometheus that watches it."""
 
     house: HouseUp
@@ -68,7 +68,7 @@ class Watched(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedSetup]:
     """The demo with one desk, and the Prometheus that watches it."""
     folder: Path = tmp_path_factory.mktemp("watching")
     catalogue = ("--catalog", str(quick_to_learn(folder)))
@@ -76,11 +76,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with HouseUp(folder / "var", "--demo", *catalogue, environment=often) as house, desk_of(house):
         targets = {name: urlsplit(url).netloc for name, url in house.addresses["metrics"].items()}
         with PrometheusServer(folder, targets) as prometheus:
-            yield Watched(house, prometheus)
+            yield WatchedSetup(house, prometheus)
         assert house.interrupt() == 0
 
 
-def test_every_query_of_every_panel_and_rule_returns_data(watched: Watched) -> None:
+def test_every_query_of_every_panel_and_rule_returns_data(watched: WatchedSetup) -> None:
     waiting = queries()
     give_up, wave_at, waves = time.monotonic() + WITHIN_S, time.monotonic(), 0
     while waiting and time.monotonic() < give_up:
@@ -119,7 +119,7 @@ def answered(prometheus: PrometheusServer, query: str) -> bool:
     return any(sample["value"][1] != "NaN" for sample in prometheus.query(query))
 
 
-def test_both_jobs_are_asked_and_every_rule_is_evaluated(watched: Watched) -> None:
+def test_both_jobs_are_asked_and_every_rule_is_evaluated(watched: WatchedSetup) -> None:
     until(lambda: {each["health"] for each in watched.prometheus.targets()} == {"up"}, "all targets")
     jobs = {each["labels"]["job"] for each in watched.prometheus.targets()}
     assert jobs == {"zhiyin-engine", "zhiyin-gateway"}

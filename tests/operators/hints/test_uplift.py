@@ -108,7 +108,7 @@ def test_saved_state_of_another_format_is_refused() -> None:
         comparison().restore(head, [])
 
 
-class Attempt(NamedTuple):
+class PlantedAttempt(NamedTuple):
     """One attempt of the brute force: who, when it broke off (each hinted or not), when it completed."""
 
     customer: str
@@ -118,7 +118,7 @@ class Attempt(NamedTuple):
 
 attempts = st.lists(
     st.builds(
-        Attempt,
+        PlantedAttempt,
         st.sampled_from([CONTROL, OFFERED]),
         st.lists(st.tuples(st.integers(1, 900), st.booleans()), min_size=1, max_size=3).map(tuple),
         st.none() | st.integers(901, 3_000),
@@ -127,7 +127,7 @@ attempts = st.lists(
 )
 
 
-def story(told: Sequence[Attempt]) -> list[Fact | Hint]:
+def story(told: Sequence[PlantedAttempt]) -> list[Fact | Hint]:
     """What the journey says of them, in order of time; a hint right behind its break-off."""
     said: list[tuple[int, Fact | Hint]] = []
     for number, each in enumerate(told):
@@ -142,7 +142,7 @@ def story(told: Sequence[Attempt]) -> list[Fact | Hint]:
     return [each for _, each in sorted(said, key=lambda pair: pair[0])]
 
 
-def brute_force(told: Sequence[Attempt]) -> UpliftCounts:
+def brute_force(told: Sequence[PlantedAttempt]) -> UpliftCounts:
     """All of an attempt's break-offs are within one time-out, so each attempt is one unit."""
     counted = [0] * 6
     for each in told:
@@ -157,7 +157,9 @@ def brute_force(told: Sequence[Attempt]) -> UpliftCounts:
 
 
 @given(told=attempts, cuts=st.lists(st.integers(0, 60), max_size=4))
-def test_counts_are_those_of_brute_force_however_often_it_is_killed(told: list[Attempt], cuts: list[int]) -> None:
+def test_counts_are_those_of_brute_force_however_often_it_is_killed(
+    told: list[PlantedAttempt], cuts: list[int]
+) -> None:
     uplift, packs = comparison(keeps_changes=True), list[bytes]()
     said = story(told)
     batches = [said[begin:end] for begin, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(said)], strict=True)]
@@ -174,7 +176,7 @@ def test_counts_are_those_of_brute_force_however_often_it_is_killed(told: list[A
 
 
 @given(told=attempts)
-def test_the_memory_is_noted_row_by_row_and_only_when_asked(told: list[Attempt]) -> None:
+def test_the_memory_is_noted_row_by_row_and_only_when_asked(told: list[PlantedAttempt]) -> None:
     keeping, plain = comparison(keeps_changes=True), comparison()
     for uplift in (keeping, plain):
         uplift.learn(story(told))

@@ -264,7 +264,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(monkeypatch: pytes
     assert list(learnt.waiting) == [attempt(number) for number in range(15, 25)]
 
 
-class Step(msgspec.Struct, frozen=True):
+class OutcomeStep(msgspec.Struct, frozen=True):
     """A batch of observations, and what is heard after it."""
 
     observations: list[Observation]
@@ -272,9 +272,9 @@ class Step(msgspec.Struct, frozen=True):
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> list[Step]:
+def lives(draw: st.DrawFn) -> list[OutcomeStep]:
     """A few customers who break off, come back, complete, turn to somebody, and agents who speak of it."""
-    steps: list[Step] = []
+    steps: list[OutcomeStep] = []
     at_ms, kinds = AT_MS, dict.fromkeys(range(4), "")
     for _ in range(draw(st.integers(1, 12))):
         at_ms += draw(st.integers(1, 3)) * 20 * MINUTE_MS
@@ -283,7 +283,9 @@ def lives(draw: st.DrawFn) -> list[Step]:
         broken_off = kinds[number] == "silent" if kind == "active" else kinds[number] != ""
         kinds[number] = kind
         steps.append(
-            Step([observed(number, kind, at_ms, broken_off=broken_off)], draw(st.lists(heard(at_ms), max_size=3)))
+            OutcomeStep(
+                [observed(number, kind, at_ms, broken_off=broken_off)], draw(st.lists(heard(at_ms), max_size=3))
+            )
         )
     return steps
 
@@ -315,7 +317,7 @@ def deciding() -> LearnedDecision:
     return decision
 
 
-def lived(decision: LearnedDecision, steps: Sequence[Step]) -> list[Fact]:
+def lived(decision: LearnedDecision, steps: Sequence[OutcomeStep]) -> list[Fact]:
     """The facts of a life; words on hints are about the last hint of the customer."""
     facts: list[Fact] = []
     for step in steps:
@@ -335,13 +337,13 @@ def lived(decision: LearnedDecision, steps: Sequence[Step]) -> list[Fact]:
 @settings(max_examples=30, deadline=None)
 @given(past=lives(), one=lives(), other=lives())
 def test_another_future_leaves_all_that_was_said_as_it_was(
-    past: list[Step], one: list[Step], other: list[Step]
+    past: list[OutcomeStep], one: list[OutcomeStep], other: list[OutcomeStep]
 ) -> None:
     later = 100 * HOUR_MS
 
-    def after(steps: list[Step]) -> list[Step]:
+    def after(steps: list[OutcomeStep]) -> list[OutcomeStep]:
         return [
-            Step(
+            OutcomeStep(
                 [msgspec.structs.replace(each, at_ms=each.at_ms + later) for each in step.observations],
                 [msgspec.structs.replace(each, at_ms=each.at_ms + later) for each in step.heard],
             )
@@ -372,7 +374,7 @@ def test_within_a_batch_an_end_teaches_nothing_that_was_told_before_it(places: t
 
 @settings(max_examples=30, deadline=None)
 @given(steps=lives(), cut=st.integers(0, 11))
-def test_restored_from_its_journal_it_thinks_the_same(steps: list[Step], cut: int) -> None:
+def test_restored_from_its_journal_it_thinks_the_same(steps: list[OutcomeStep], cut: int) -> None:
     whole, before, after = deciding(), deciding(), deciding()
     lived(whole, steps[:cut])
     lived(before, steps[:cut])

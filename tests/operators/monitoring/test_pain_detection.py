@@ -86,7 +86,7 @@ class Life:
             moves = sorted(moves_of(self.hour, chances, self._random), key=lambda move: move[2])
             self.monitor.take(moves)
             self.words += [
-                each for each in self.monitor.pop_outputs() if isinstance(each, PainPointChanged) and each.word
+                each for each in self.monitor.pop_outputs() if isinstance(each, PainPointChanged) and each.action
             ]
             self.hour += 1
 
@@ -101,7 +101,7 @@ class Life:
         return self.monitor.report(PainPointUpdate("loan", self.point(step).id, word, self.now_ms, "anna", assignee))
 
     def told(self) -> list[tuple[str, str]]:
-        return [(each.point.step, each.word or "") for each in self.words]
+        return [(each.point.step, each.action or "") for each in self.words]
 
 
 def broken(hour: int, step: str, channel: str) -> tuple[float, float, float]:

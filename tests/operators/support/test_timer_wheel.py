@@ -10,12 +10,12 @@ INSTANTS = st.one_of(st.integers(0, 300), st.integers(0, 5 << FAR_BITS), st.inte
 
 
 @dataclass
-class Item:
+class TimedItem:
     name: int
     timer_ms: int
 
 
-def taken(wheel: TimerWheel[Item], before_ms: int) -> list[tuple[int, int]]:
+def taken(wheel: TimerWheel[TimedItem], before_ms: int) -> list[tuple[int, int]]:
     return [(end_ms, item.name) for end_ms, items in wheel.due(before_ms) for item in items]
 
 
@@ -23,9 +23,9 @@ def taken(wheel: TimerWheel[Item], before_ms: int) -> list[tuple[int, int]]:
 def test_everything_comes_once_in_order_when_its_bucket_has_passed(
     at_ms: list[int], looks_ms: list[int], phase_ms: int
 ) -> None:
-    wheel: TimerWheel[Item] = TimerWheel(phase_ms)
+    wheel: TimerWheel[TimedItem] = TimerWheel(phase_ms)
     for name, each_ms in enumerate(at_ms):
-        wheel.add(Item(name, each_ms), each_ms)
+        wheel.add(TimedItem(name, each_ms), each_ms)
     waiting = dict(enumerate(at_ms))
     for before_ms in [*sorted(looks_ms), 1 << 62]:
         found = taken(wheel, before_ms)
@@ -41,9 +41,9 @@ def test_everything_comes_once_in_order_when_its_bucket_has_passed(
 def test_what_is_put_back_on_the_way_comes_when_it_is_due(
     times_ms: list[tuple[int, int]], before_ms: int, phase_ms: int
 ) -> None:
-    wheel: TimerWheel[Item] = TimerWheel(phase_ms)
+    wheel: TimerWheel[TimedItem] = TimerWheel(phase_ms)
     for name, (first_ms, _) in enumerate(times_ms):
-        wheel.add(Item(name, first_ms), first_ms)
+        wheel.add(TimedItem(name, first_ms), first_ms)
     came = [0] * len(times_ms)
     for item in (item for _, items in wheel.due(before_ms) for item in items):
         came[item.name] += 1
@@ -59,8 +59,8 @@ def test_what_is_put_back_on_the_way_comes_when_it_is_due(
 
 
 def test_an_item_that_moved_is_not_sorted_where_it_no_longer_waits() -> None:
-    wheel: TimerWheel[Item] = TimerWheel()
-    item = Item(1, 10 << FAR_BITS)
+    wheel: TimerWheel[TimedItem] = TimerWheel()
+    item = TimedItem(1, 10 << FAR_BITS)
     wheel.add(item, item.timer_ms)
     item.timer_ms = 100
     wheel.add(item, item.timer_ms)

@@ -29,7 +29,7 @@ from tests.operators.samples import STEPS, event, journey
 RULES = StruggleRules(Thresholds(), journey())
 
 
-class Attempt:
+class SignalledAttempt:
     """Follows step and last_seen as the tracker does."""
 
     def __init__(self, rules: StruggleRules = RULES) -> None:
@@ -48,7 +48,7 @@ class Attempt:
             self.step = (happened.properties.step if happened.properties else None) or self.step
         return told
 
-    def see(self, *steps: str, every_ms: int = 1_000) -> "Attempt":
+    def see(self, *steps: str, every_ms: int = 1_000) -> "SignalledAttempt":
         for step in steps:
             self.notice(event(STEP_VIEWED, step=step), (self.last_seen_ms or 0) + every_ms)
         return self
@@ -59,7 +59,7 @@ class Attempt:
 
 
 def test_going_forward_remembers_nothing() -> None:
-    attempt = Attempt()
+    attempt = SignalledAttempt()
     attempt.notice(event(STARTED), 0)
     attempt.see(*STEPS)
     attempt.notice(event(STEP_COMPLETED, step="confirm"), 5_000)
@@ -69,7 +69,7 @@ def test_going_forward_remembers_nothing() -> None:
 
 
 def test_a_failure_is_a_signal_and_the_second_at_the_step_is_told_once() -> None:
-    attempt = Attempt().see("apply", "face_check")
+    attempt = SignalledAttempt().see("apply", "face_check")
     failed = event(STEP_FAILED, step="face_check", error_code="face_mismatch")
     assert attempt.notice(failed, 3_000) is None
     assert attempt.signals == (Signal("step_failed", "face_check", "face_mismatch", None, 1),)
@@ -79,7 +79,7 @@ def test_a_failure_is_a_signal_and_the_second_at_the_step_is_told_once() -> None
 
 
 def test_failures_of_different_codes_at_one_step_add_up() -> None:
-    attempt = Attempt().see("face_check")
+    attempt = SignalledAttempt().see("face_check")
     attempt.notice(event(STEP_FAILED, error_code="face_mismatch"), 3_000)
     told = attempt.notice(event(STEP_FAILED, error_code=404), 4_000)
     assert told == Signal("step_failed", "face_check", "404", None, 2)
@@ -90,14 +90,14 @@ def test_failures_of_different_codes_at_one_step_add_up() -> None:
 
 
 def test_each_step_is_told_of_for_itself() -> None:
-    attempt = Attempt()
+    attempt = SignalledAttempt()
     for at_ms, step in enumerate(("apply", "apply", "face_check", "face_check")):
         attempt.notice(event(STEP_FAILED, step=step, error_code="x"), at_ms)
     assert [each.step for each in attempt.told] == ["apply", "face_check"]
 
 
 def test_field_errors_are_kept_by_field_and_code() -> None:
-    attempt = Attempt().see("apply")
+    attempt = SignalledAttempt().see("apply")
     for at_ms, field in enumerate(("id_number", "id_number", "phone")):
         attempt.notice(event(FIELD_ERROR, field=field, code="format"), 2_000 + at_ms)
     assert attempt.signals == (
@@ -108,14 +108,14 @@ def test_field_errors_are_kept_by_field_and_code() -> None:
 
 
 def test_a_failure_may_bring_its_code_under_the_other_name() -> None:
-    attempt = Attempt().see("apply")
+    attempt = SignalledAttempt().see("apply")
     attempt.notice(event(STEP_FAILED, code="a"), 2_000)
     attempt.notice(event(FIELD_ERROR, error_code=0), 2_001)
     assert [each.code for each in attempt.signals] == ["a", "0"]
 
 
 def test_back_and_forth_is_told_at_the_third_visit_and_counts_on() -> None:
-    attempt = Attempt().see("apply", "face_check", "apply", "face_check")
+    attempt = SignalledAttempt().see("apply", "face_check", "apply", "face_check")
     assert attempt.told == []
     attempt.see("apply")
     assert attempt.told == [Signal("back_and_forth", "apply", None, None, 3)]
@@ -125,12 +125,14 @@ def test_back_and_forth_is_told_at_the_third_visit_and_counts_on() -> None:
 
 
 def test_reloading_a_step_is_not_going_back() -> None:
-    attempt = Attempt().see("apply", "face_check", "face_check", "face_check", "face_check")
+    attempt = SignalledAttempt().see("apply", "face_check", "face_check", "face_check", "face_check")
     assert attempt.struggle is None
 
 
 def test_two_thresholds_of_visits_are_the_catalogues() -> None:
-    attempt = Attempt(StruggleRules(Thresholds(back_and_forth_visits=2), journey())).see("apply", "confirm", "apply")
+    attempt = SignalledAttempt(StruggleRules(Thresholds(back_and_forth_visits=2), journey())).see(
+        "apply", "confirm", "apply"
+    )
     assert attempt.told == [Signal("back_and_forth", "apply", None, None, 2)]
 
 
@@ -139,7 +141,7 @@ def click(target: str | None = "submit", x: float | None = 10.0, control: str | 
 
 
 def test_three_quick_clicks_on_one_target_are_a_rage_click() -> None:
-    attempt = Attempt()
+    attempt = SignalledAttempt()
     assert [attempt.notice(click(), at_ms) for at_ms in (0, 300, 600, 900)] == [
         None,
         None,
@@ -150,7 +152,7 @@ def test_three_quick_clicks_on_one_target_are_a_rage_click() -> None:
 
 
 def test_a_second_burst_counts_and_is_not_told_again() -> None:
-    attempt = Attempt()
+    attempt = SignalledAttempt()
     for at_ms in (0, 300, 600, 5_000, 5_300, 5_600):
         attempt.notice(click(), at_ms)
     assert attempt.signals == (Signal("rage_click", "apply", "submit", None, 2),)
@@ -170,7 +172,7 @@ def test_a_second_burst_counts_and_is_not_told_again() -> None:
     ids=["a second later", "another target", "no target", "an empty target", "30 px away", "an ignored control"],
 )
 def test_what_is_no_rage_click(third: Event, at_ms: int) -> None:
-    attempt = Attempt()
+    attempt = SignalledAttempt()
     attempt.notice(click(), 0)
     attempt.notice(click(), 500)
     attempt.notice(third, at_ms)
@@ -178,14 +180,14 @@ def test_what_is_no_rage_click(third: Event, at_ms: int) -> None:
 
 
 def test_clicks_without_coordinates_count_by_target() -> None:
-    attempt = Attempt()
+    attempt = SignalledAttempt()
     for at_ms in (0, 300, 600):
         attempt.notice(click(x=None), at_ms)
     assert [each.kind for each in attempt.signals] == ["rage_click"]
 
 
 def test_what_the_page_itself_noticed_is_kept_by_step_with_its_target_or_field() -> None:
-    attempt = Attempt().see("apply")
+    attempt = SignalledAttempt().see("apply")
     for at_ms, target in enumerate(("submit", "submit", "next", "submit")):
         attempt.notice(event(DEAD_CLICK, target=target), 2_000 + at_ms)
     for at_ms, field in enumerate(("phone", "phone", "id_number", "phone")):
@@ -207,20 +209,20 @@ def test_what_the_page_itself_noticed_is_kept_by_step_with_its_target_or_field()
 
 
 def test_when_a_dead_click_or_a_hesitation_at_fields_is_told_the_catalogue_says() -> None:
-    attempt = Attempt(StruggleRules(Thresholds(dead_clicks=1, field_hesitations=1), journey())).see("apply")
+    attempt = SignalledAttempt(StruggleRules(Thresholds(dead_clicks=1, field_hesitations=1), journey())).see("apply")
     assert attempt.notice(event(DEAD_CLICK), 2_000) == Signal("dead_click", "apply", None, None, 1)
     assert attempt.notice(event(FIELD_HESITATED), 2_001) == Signal("field_hesitation", "apply", None, None, 1)
 
 
 def test_clicks_on_ignored_controls_remember_nothing() -> None:
-    attempt = Attempt()
+    attempt = SignalledAttempt()
     for at_ms in (0, 10, 20, 30):
         attempt.notice(click(control="next"), at_ms)
     assert attempt.struggle is None
 
 
 def test_a_pause_is_hesitation_at_the_step_it_was_made_at() -> None:
-    attempt = Attempt().see("apply")
+    attempt = SignalledAttempt().see("apply")
     assert attempt.notice(event(STEP_VIEWED, step="face_check"), 61_001) == Signal("hesitation", "apply", None, None, 1)
     assert attempt.notice(event(PAGE_HIDDEN), 131_002) == Signal("hesitation", "face_check", None, None, 1)
     assert attempt.signals == (
@@ -232,19 +234,19 @@ def test_a_pause_is_hesitation_at_the_step_it_was_made_at() -> None:
 
 @pytest.mark.parametrize(("pause_ms", "count"), [(60_000, 0), (60_001, 1), (300_000, 1), (300_001, 0)])
 def test_hesitation_is_longer_than_its_threshold_and_no_longer_than_a_break_off(pause_ms: int, count: int) -> None:
-    attempt = Attempt().see("apply", every_ms=1_000)
+    attempt = SignalledAttempt().see("apply", every_ms=1_000)
     attempt.notice(event(STEP_VIEWED, step="face_check"), 1_000 + pause_ms)
     assert len(attempt.signals) == count
 
 
 def test_a_step_may_have_its_own_hesitation() -> None:
-    attempt = Attempt(StruggleRules(Thresholds(), journey(hesitation_at={"face_check": "5s"})))
+    attempt = SignalledAttempt(StruggleRules(Thresholds(), journey(hesitation_at={"face_check": "5s"})))
     attempt.see("apply", "face_check", "confirm", every_ms=6_000)
     assert attempt.signals == (Signal("hesitation", "face_check", None, None, 1),)
 
 
 def test_a_failure_after_a_long_pause_tells_the_failure_and_counts_both() -> None:
-    attempt = Attempt().see("apply")
+    attempt = SignalledAttempt().see("apply")
     attempt.notice(event(STEP_FAILED, error_code="x"), 2_000)
     told = attempt.notice(event(STEP_FAILED, error_code="x"), 80_000)
     assert told == Signal("step_failed", "apply", "x", None, 2)
@@ -252,7 +254,7 @@ def test_a_failure_after_a_long_pause_tells_the_failure_and_counts_both() -> Non
 
 
 def test_what_comes_late_adds_failures_but_neither_pauses_nor_going_back() -> None:
-    attempt = Attempt().see("apply", "face_check", "confirm")
+    attempt = SignalledAttempt().see("apply", "face_check", "confirm")
     attempt.notice(event(STEP_VIEWED, step="apply"), 500)
     attempt.notice(event(STEP_VIEWED, step="apply"), 400)
     attempt.notice(event(STEP_FAILED, step="apply", error_code="x"), 600)
@@ -260,7 +262,7 @@ def test_what_comes_late_adds_failures_but_neither_pauses_nor_going_back() -> No
 
 
 def test_an_attempt_remembers_a_bounded_number_of_signals_and_counts_those_on() -> None:
-    attempt = Attempt()
+    attempt = SignalledAttempt()
     for number in range(100):
         attempt.notice(event(STEP_FAILED, step="apply", error_code=number), number)
         attempt.notice(event(STEP_FAILED, step="apply", error_code="first" if number else 0), number)
@@ -269,7 +271,7 @@ def test_an_attempt_remembers_a_bounded_number_of_signals_and_counts_those_on() 
 
 
 def test_going_back_does_not_break_the_bound() -> None:
-    attempt = Attempt()
+    attempt = SignalledAttempt()
     for number in range(DISTINCT_SIGNALS):
         attempt.notice(event(STEP_FAILED, step="apply", error_code=number), number)
     attempt.see("apply", "confirm", "apply", "confirm", "apply", "confirm", "apply")
@@ -277,7 +279,7 @@ def test_going_back_does_not_break_the_bound() -> None:
 
 
 def test_long_texts_are_cut() -> None:
-    attempt = Attempt()
+    attempt = SignalledAttempt()
     attempt.notice(event(STEP_FAILED, step="apply", error_code="x" * 30_000), 0)
     attempt.notice(event(FIELD_ERROR, step="apply", field="f" * 30_000, code=10**200), 1)
     assert [len(each.code or "") for each in attempt.signals] == [TEXT_CHARS, TEXT_CHARS]
@@ -312,7 +314,7 @@ anything = st.lists(
 @settings(deadline=None)
 @given(anything, st.integers(0, 60))
 def test_stored_and_taken_up_again_it_goes_on_as_before(happened: list[tuple[Event, int]], stored_after: int) -> None:
-    whole, stored = Attempt(), Attempt()
+    whole, stored = SignalledAttempt(), SignalledAttempt()
     for number, (each, at_ms) in enumerate(happened):
         if number == stored_after:
             packed = msgspec.msgpack.encode(stored.struggle)
@@ -324,7 +326,7 @@ def test_stored_and_taken_up_again_it_goes_on_as_before(happened: list[tuple[Eve
 @settings(deadline=None)
 @given(anything)
 def test_each_kind_is_told_once_a_step_and_never_below_its_threshold(happened: list[tuple[Event, int]]) -> None:
-    attempt = Attempt()
+    attempt = SignalledAttempt()
     for each, at_ms in happened:
         attempt.notice(each, at_ms)
     told = [(each.kind, each.step) for each in attempt.told]
@@ -340,7 +342,7 @@ def test_failures_and_field_errors_add_up_in_any_order(happened: list[Event], ra
     with_step = [each for each in happened if each.properties and each.properties.step]
     shuffled = list(with_step)
     random.shuffle(shuffled)
-    first, second = Attempt(), Attempt()
+    first, second = SignalledAttempt(), SignalledAttempt()
     for at_ms, (one, other) in enumerate(zip(with_step, shuffled, strict=True)):
         first.notice(one, at_ms)
         second.notice(other, at_ms)
@@ -351,7 +353,7 @@ def test_failures_and_field_errors_add_up_in_any_order(happened: list[Event], ra
 @given(st.lists(noticed, max_size=60))
 def test_what_pages_noticed_is_what_anybody_would_count(happened: list[Event]) -> None:
     """A plain count over what was sent, as long as no more than ``DISTINCT_SIGNALS`` are different."""
-    attempt, counted, step = Attempt(), Counter[tuple[str, str | None, str | None, str | None]](), None
+    attempt, counted, step = SignalledAttempt(), Counter[tuple[str, str | None, str | None, str | None]](), None
     kinds = {DEAD_CLICK: "dead_click", FIELD_HESITATED: "field_hesitation", PAGE_LOOP: "page_loop"}
     for at_ms, each in enumerate(happened):
         attempt.notice(each, at_ms)

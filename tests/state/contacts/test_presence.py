@@ -65,8 +65,8 @@ async def test_hints_go_to_the_desk_in_contact_and_those_told_before_follow(
 ) -> None:
     await on_line(any_redis_url, Seat("d9"))
     hints = RedisHintWriter(client, lambda: NOON_MS)
-    hints.tell(make_hint(), "desk-1")
-    hints.tell(make_hint("bot-only", surfaces=("chatbot",)), "desk-1")
+    hints.place(make_hint(), "desk-1")
+    hints.place(make_hint("bot-only", surfaces=("chatbot",)), "desk-1")
     RedisBundleWriter(client, lambda: NOON_MS + 10, HOUR_MS).write([bundle(agent="d9")])
     assert told(client, "desk:desk-1") == [("hint.created", "m-1"), ("hint.moved", "contact")]
     assert told(client, "desk:d9") == [("bundle.created", None), ("hint.created", "m-1")]
@@ -77,7 +77,7 @@ async def test_hints_go_to_the_desk_in_contact_and_those_told_before_follow(
 
 
 def test_a_contact_at_a_desk_where_nobody_sits_moves_nothing(routes: Routes, client: redis.Redis) -> None:
-    RedisHintWriter(client, lambda: NOON_MS).tell(make_hint(), "desk-1")
+    RedisHintWriter(client, lambda: NOON_MS).place(make_hint(), "desk-1")
     RedisBundleWriter(client, lambda: NOON_MS + 10, HOUR_MS).write([bundle(agent="crm-17")])
     assert client.hget(keys.HINT_RECORD.of("h1"), "desk") == b"desk-1"
     assert routes.placements([make_hint("h2")])[0].desk_id == desk_of("anna", DESKS)
@@ -107,7 +107,7 @@ async def test_more_desks_than_one_call_says_are_on_line(any_redis_url: str) -> 
 
 
 async def test_of_all_who_take_a_hint_one_gets_it(any_redis_url: str, client: redis.Redis) -> None:
-    RedisHintWriter(client, lambda: NOON_MS).tell(make_hint(branch="sh"), "queue:sh")
+    RedisHintWriter(client, lambda: NOON_MS).place(make_hint(branch="sh"), "queue:sh")
     assert told(client, "queue:sh") == [("hint.created", "m-1")]
     async with connect_async(any_redis_url) as asynchronous, connect_async(any_redis_url) as waiting:
         rerouting = HintHandover(asynchronous)
@@ -123,7 +123,7 @@ async def test_of_all_who_take_a_hint_one_gets_it(any_redis_url: str, client: re
 
 
 async def test_what_became_of_a_hint_says_where_its_customer_belongs(any_redis_url: str, client: redis.Redis) -> None:
-    RedisHintWriter(client, lambda: NOON_MS).tell(make_hint(branch="sh", region="east", skill="loans"), "d1")
+    RedisHintWriter(client, lambda: NOON_MS).place(make_hint(branch="sh", region="east", skill="loans"), "d1")
     async with connect_async(any_redis_url) as asynchronous, connect_async(any_redis_url) as waiting:
         await RedisHintRepository(asynchronous, waiting).change_state("h1", "shown", NOON_MS + 1)
     entries: Any = client.xrange(keys.CHANNEL.of("desk:d1"))

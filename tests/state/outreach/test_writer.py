@@ -23,7 +23,7 @@ async def house(any_redis_url: str) -> AsyncIterator[OutreachHouse]:
 
 
 async def whose(house: OutreachHouse, name: str = "o1") -> EntryOwner:
-    found = await house.board.whose(name)
+    found = await house.board.owner(name)
     assert found is not None
     return found
 
@@ -134,7 +134,7 @@ async def test_a_claim_is_renewed_released_and_runs_out(house: OutreachHouse) ->
 async def test_wishes_about_nothing(house: OutreachHouse) -> None:
     assert await house.board.claim("none", "desk-1", NOON_MS) == Claim("unknown", "", 0, False)
     assert await house.board.release("none", "desk-1", NOON_MS) == "unknown"
-    assert await house.board.whose("none") is None
+    assert await house.board.owner("none") is None
     nobody = EntryOwner("anna", "policy_loan", {})
     assert (await house.board.end("none", nobody, "desk-1", "reached", NOON_MS)).refused == "unknown"
 
@@ -222,7 +222,7 @@ async def test_redis_that_is_away_is_said_so() -> None:
     for asked in (
         away.version(),
         away.page(None, None, 10, NOON_MS),
-        away.whose("o1"),
+        away.owner("o1"),
         away.claim("o1", "desk-1", NOON_MS),
         away.release("o1", "desk-1", NOON_MS),
         away.forbid("anna"),

@@ -27,21 +27,21 @@ async def test_a_ring_that_is_missed_costs_nothing_but_time(redis_server: RedisS
     loop = asyncio.get_running_loop()
     assert await house.wait({"desk:d1": 0}, 200) == {}
     assert house.client.client_kill_filter(_type="pubsub") == 1
-    house.store.tell(make_hint("h1"), "d1")
+    house.store.place(make_hint("h1"), "d1")
     began_s = loop.time()
     found: dict[str, list[int]] = {}
     while not found:
         found = await offsets(house, {"desk:d1": 0})
     assert found == {"desk:d1": [1]}
     assert loop.time() - began_s < SWEEP_EVERY_S + 5
-    house.store.tell(make_hint("h2"), "d1")
+    house.store.place(make_hint("h2"), "d1")
     assert await offsets(house, {"desk:d1": 1}) == {"desk:d1": [2]}
     await house.close()
 
 
 async def listening(house: RedisHouse) -> None:
     """The doorbell is heard from now on; the channel has one entry."""
-    house.store.tell(make_hint("h0"), "d1")
+    house.store.place(make_hint("h0"), "d1")
     while not await house.wait({"desk:d1": 0}, 200, ()):
         pass
 
@@ -49,8 +49,8 @@ async def listening(house: RedisHouse) -> None:
 async def test_what_rings_need_not_be_read(redis_url: str) -> None:
     house = RedisHouse(redis_url)
     await listening(house)
-    house.store.tell(make_hint("h1"), "d1")
-    house.store.tell(make_hint("h2"), "d1")
+    house.store.place(make_hint("h1"), "d1")
+    house.store.place(make_hint("h2"), "d1")
     written: Any = house.client.xrange(CHANNEL)
     house.client.delete(CHANNEL)
     found: list[ChannelEntry] = []
@@ -77,7 +77,7 @@ async def test_what_rang_in_another_life_or_says_of_none_is_passed_over(redis_ur
     house = RedisHouse(redis_url)
     await listening(house)
     house.client.publish(CHANNEL, ring)
-    house.store.tell(make_hint("h1"), "d1")
+    house.store.place(make_hint("h1"), "d1")
     found = await house.wait({"desk:d1": 1}, 2_000, ())
     assert [entry.offset for entry in found["desk:d1"]] == [2]
     assert b"h1" in found["desk:d1"][0].event
@@ -87,7 +87,7 @@ async def test_what_rang_in_another_life_or_says_of_none_is_passed_over(redis_ur
 async def test_a_channel_that_is_new_to_the_reader_is_read_at_once(redis_url: str) -> None:
     house = RedisHouse(redis_url)
     await house.wait({"desk:d1": 0}, 1)
-    house.store.tell(make_hint("h1"), "d2")
+    house.store.place(make_hint("h1"), "d2")
     await house.wait({"desk:d1": 0}, 1)
     assert await offsets(house, {"desk:d1": 0, "desk:d2": 0}) == {"desk:d2": [1]}
     await house.close()
@@ -99,7 +99,7 @@ async def test_more_channels_than_go_into_one_question(redis_url: str) -> None:
     positions = {f"desk:{name}": 0 for name in names}
     await house.wait(positions, 1)
     for name in (names[0], names[-1]):
-        house.store.tell(make_hint(f"h-{name}"), name)
+        house.store.place(make_hint(f"h-{name}"), name)
     found: dict[str, list[int]] = {}
     while len(found) < 2:
         found |= await offsets(house, {name: after for name, after in positions.items() if name not in found})

@@ -18,8 +18,8 @@ AWKWARD = 'cu"st\\omer 客户/1'
 @pytest.mark.parametrize("customer_id", ["anna", AWKWARD, "desk", "17"])
 async def test_hints_records_channels_and_lists_are_free_of_him(redis_url: str, customer_id: str) -> None:
     house = RedisHouse(redis_url)
-    house.store.tell(make_hint("h1", customer_id=customer_id), "d1")
-    house.store.tell(make_hint("h2", customer_id="other"), "d1")
+    house.store.place(make_hint("h1", customer_id=customer_id), "d1")
+    house.store.place(make_hint("h2", customer_id="other"), "d1")
     with connect(redis_url) as client:
         taken = erase_in_redis(client, customer_id)
     assert taken["zy:record"] == 1

@@ -15,7 +15,7 @@ from tests.state.houses import NOON_MS, make_hint
 LOG = logging.getLogger("tests.patience")
 
 
-class Away:
+class AwayStore:
     """A store that is away for the first ``times`` calls."""
 
     def __init__(self, times: int) -> None:
@@ -34,14 +34,14 @@ def never() -> bool:
 
 def test_what_works_is_done_at_once(caplog: pytest.LogCaptureFixture) -> None:
     slept: list[float] = []
-    assert retry_while_unavailable(Away(0), never, slept.append, LOG) == "done"
+    assert retry_while_unavailable(AwayStore(0), never, slept.append, LOG) == "done"
     assert (slept, caplog.records) == ([], [])
 
 
 def test_tries_further_and_further_apart(caplog: pytest.LogCaptureFixture) -> None:
     slept: list[float] = []
     caplog.set_level("INFO")
-    assert retry_while_unavailable(Away(9), never, slept.append, LOG, chance=lambda: 1.0) == "done"
+    assert retry_while_unavailable(AwayStore(9), never, slept.append, LOG, chance=lambda: 1.0) == "done"
     assert slept == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "writing: Redis at here:1 is gone (refused); start it; trying on"),
@@ -65,10 +65,10 @@ def test_each_reason_why_it_stays_away_is_said_once(caplog: pytest.LogCaptureFix
 
 def test_pauses_are_spread() -> None:
     slept: list[float] = []
-    retry_while_unavailable(Away(2), never, slept.append, LOG, chance=lambda: 0.0)
+    retry_while_unavailable(AwayStore(2), never, slept.append, LOG, chance=lambda: 0.0)
     assert slept == [0.025, 0.05]
     slept.clear()
-    retry_while_unavailable(Away(60), never, slept.append, LOG)
+    retry_while_unavailable(AwayStore(60), never, slept.append, LOG)
     assert all(LONGEST_PAUSE_S / 2 <= pause_s <= LONGEST_PAUSE_S for pause_s in slept[6:])
     assert len(set(slept)) == 60
 
@@ -76,7 +76,7 @@ def test_pauses_are_spread() -> None:
 def test_stops_when_told_to() -> None:
     slept: list[float] = []
     with pytest.raises(StoreUnavailable, match="writing: Redis at here:1 is gone"):
-        retry_while_unavailable(Away(99), lambda: len(slept) == 3, slept.append, LOG)
+        retry_while_unavailable(AwayStore(99), lambda: len(slept) == 3, slept.append, LOG)
     assert len(slept) == 3
 
 
@@ -92,10 +92,10 @@ def test_redis_going_away_in_the_middle_costs_nothing(redis_server: RedisServer)
     orders = [make_hint(f"h{number}", customer_id=f"c{number}") for number in range(20)]
     with connect(redis_server.url) as client:
         store = RedisHintWriter(client, lambda: NOON_MS)
-        told = [store.tell(hint, "d1") for hint in orders[:10]]
+        told = [store.place(hint, "d1") for hint in orders[:10]]
         redis_server.kill()
         again = iter([redis_server.start])
-        tellings = [partial(store.tell, hint, "d1") for hint in orders[5:]]
+        tellings = [partial(store.place, hint, "d1") for hint in orders[5:]]
         told += [retry_while_unavailable(tell, never, lambda _: next(again)(), LOG) for tell in tellings]
         assert told == [True] * 10 + [False] * 5 + [True] * 10
         assert store.retire(Retirement("h0", "c0", "returned", NOON_MS))

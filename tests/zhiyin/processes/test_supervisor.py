@@ -22,7 +22,7 @@ ONCE = "import os, time; os.path.exists({file!r}) and os._exit(7); open({file!r}
 SEEN = "import os; open({file!r}, 'w').write(f'{{os.getpgid(0) == os.getpid()}} {{sorted(os.environ)}}')"
 
 
-class House:
+class SupervisedParts:
     """A supervisor that watches in a thread, and what it told."""
 
     def __init__(self) -> None:
@@ -43,9 +43,9 @@ class House:
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
+def house() -> Iterator[SupervisedParts]:
     """A supervisor whose parts are gone after the test."""
-    house = House()
+    house = SupervisedParts()
     yield house
     house.end()
 
@@ -54,7 +54,7 @@ def python_part(name: str, code: str = SLEEPER, **more: object) -> Part:
     return Part(name=name, command=(sys.executable, "-c", code), **{"ready": lambda: True, **more})  # type: ignore[arg-type] # whatever a test wants to differ
 
 
-def test_parts_start_in_order_each_when_the_one_before_is_ready_and_stop_backwards(house: House) -> None:
+def test_parts_start_in_order_each_when_the_one_before_is_ready_and_stop_backwards(house: SupervisedParts) -> None:
     ready_at: dict[str, float] = {}
 
     def after(seconds: float, name: str) -> bool:
@@ -72,7 +72,7 @@ def test_parts_start_in_order_each_when_the_one_before_is_ready_and_stop_backwar
     assert not any(running(pid) for pid in pids)
 
 
-def test_a_part_that_ends_before_it_is_ready_is_named_with_its_code(house: House) -> None:
+def test_a_part_that_ends_before_it_is_ready_is_named_with_its_code(house: SupervisedParts) -> None:
     with pytest.raises(PartFailed) as raised:
         house.supervisor.start([python_part("engine", "raise SystemExit(3)", ready=lambda: False)])
     assert raised.value.code == 3
@@ -80,18 +80,18 @@ def test_a_part_that_ends_before_it_is_ready_is_named_with_its_code(house: House
     assert "expected ready; see what it printed above, or run 'zhiyin doctor'" in str(raised.value)
 
 
-def test_a_part_that_ends_while_another_starts_is_named(house: House) -> None:
+def test_a_part_that_ends_while_another_starts_is_named(house: SupervisedParts) -> None:
     parts = [python_part("engine", "raise SystemExit(3)"), python_part("gateway", ready=lambda: False)]
     with pytest.raises(PartFailed, match="engine: ended with code 3"):
         house.supervisor.start(parts)
 
 
-def test_a_part_that_never_answers_is_named_with_its_log(house: House) -> None:
+def test_a_part_that_never_answers_is_named_with_its_log(house: SupervisedParts) -> None:
     with pytest.raises(PartFailed, match=r"redis: no answer after 0\.\d s, expected ready; see /log/redis\.log"):
         house.supervisor.start([python_part("redis", ready=lambda: False, log=Path("/log/redis.log"))], within_s=0.3)
 
 
-def test_a_part_that_is_killed_is_started_again_and_said_so(house: House) -> None:
+def test_a_part_that_is_killed_is_started_again_and_said_so(house: SupervisedParts) -> None:
     house.supervisor.start([python_part("engine"), python_part("gateway")])
     before = house.supervisor.processes()
     house.watch()
@@ -104,7 +104,7 @@ def test_a_part_that_is_killed_is_started_again_and_said_so(house: House) -> Non
     assert after["gateway"] == before["gateway"]
 
 
-def test_the_wait_doubles_while_it_keeps_ending(house: House, tmp_path: Path) -> None:
+def test_the_wait_doubles_while_it_keeps_ending(house: SupervisedParts, tmp_path: Path) -> None:
     house.supervisor.start(
         [python_part("engine", ONCE.format(file=str(tmp_path / "up")), ready=(tmp_path / "up").exists)]
     )
@@ -118,7 +118,7 @@ def test_the_wait_doubles_while_it_keeps_ending(house: House, tmp_path: Path) ->
     ]
 
 
-def test_a_part_that_cannot_be_started_again_is_tried_later(house: House) -> None:
+def test_a_part_that_cannot_be_started_again_is_tried_later(house: SupervisedParts) -> None:
     attempts: list[int] = []
 
     def held() -> tuple[int, ...]:
@@ -134,7 +134,7 @@ def test_a_part_that_cannot_be_started_again_is_tried_later(house: House) -> Non
     assert "redis: can't be started (the lock is not free); starting it again in 1 s" in house.told
 
 
-def test_one_that_does_not_listen_is_killed_when_asked_again(house: House, tmp_path: Path) -> None:
+def test_one_that_does_not_listen_is_killed_when_asked_again(house: SupervisedParts, tmp_path: Path) -> None:
     file = tmp_path / "deaf"
     house.supervisor.start([python_part("engine", DEAF.format(file=str(file)), ready=file.exists)])
     pid = house.supervisor.processes()["engine"]
@@ -146,7 +146,7 @@ def test_one_that_does_not_listen_is_killed_when_asked_again(house: House, tmp_p
 
 
 def test_one_that_does_not_listen_is_killed_after_the_grace(
-    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    house: SupervisedParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zhiyin.processes.supervisor.GRACE_S", 0.3)
     file = tmp_path / "deaf"
@@ -155,7 +155,7 @@ def test_one_that_does_not_listen_is_killed_after_the_grace(
     assert house.told[-1] == "engine: still there 0.3 s after SIGTERM; killed"
 
 
-def test_asked_to_stop_while_starting_it_starts_no_more(house: House) -> None:
+def test_asked_to_stop_while_starting_it_starts_no_more(house: SupervisedParts) -> None:
     def stopped_meanwhile() -> bool:
         house.stop.ask()
         return False
@@ -165,7 +165,7 @@ def test_asked_to_stop_while_starting_it_starts_no_more(house: House) -> None:
     assert list(house.supervisor.processes()) == ["first"]
 
 
-def test_parts_have_their_own_group_and_only_what_was_given_to_them(house: House, tmp_path: Path) -> None:
+def test_parts_have_their_own_group_and_only_what_was_given_to_them(house: SupervisedParts, tmp_path: Path) -> None:
     file = tmp_path / "seen"
     code = f"{SEEN.format(file=str(file))}; {SLEEPER}"
     environment = {"ZHIYIN_SPEED": "2", "PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}

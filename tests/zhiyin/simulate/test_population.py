@@ -7,7 +7,7 @@ import pytest
 
 from operators.records import events
 from operators.records.catalogue import Catalogue, Speaks
-from zhiyin.simulate.planted_signals import act_out, code_of, pause_ms, places
+from zhiyin.simulate.planted_signals import act_out, code_of, pause_ms, planted_steps
 from zhiyin.simulate.population import Mix, Simulation, causes, merged
 from zhiyin.simulate.visit import Visit
 
@@ -150,7 +150,7 @@ def test_evidence_without_codes_takes_the_other_one() -> None:
     ],
 )
 def test_each_kind_of_sign_is_acted_out(catalogue: Catalogue, signal: str, event: str | None, at_least: int) -> None:
-    place = places(catalogue.journeys["policy_loan"], catalogue.struggle)[3]
+    place = planted_steps(catalogue.journeys["policy_loan"], catalogue.struggle)[3]
     evidence = Speaks(signal=signal)  # type: ignore[arg-type] # each of the literals in turn
     for seed in range(20):
         deeds = list(act_out(evidence, place, Random(seed)))
@@ -160,7 +160,7 @@ def test_each_kind_of_sign_is_acted_out(catalogue: Catalogue, signal: str, event
 
 
 def test_nothing_is_acted_out_where_it_cannot_happen(catalogue: Catalogue) -> None:
-    first = places(catalogue.journeys["policy_loan"], catalogue.struggle)[0]
+    first = planted_steps(catalogue.journeys["policy_loan"], catalogue.struggle)[0]
     assert list(act_out(Speaks(signal="back_and_forth"), first, Random(1))) == []
     hasty = msgspec.structs.replace(first, silence_ms=1_000)
     assert list(act_out(Speaks(signal="hesitation"), hasty, Random(1))) == []

@@ -100,7 +100,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server = self.server
-        assert isinstance(server, Listener)
+        assert isinstance(server, PostListener)
         server.got.append((self.path, self.headers["Authorization"], body))
         status, headers = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
         self.send_response(status)
@@ -114,7 +114,7 @@ class Answers(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-class Listener(ThreadingHTTPServer):
+class PostListener(ThreadingHTTPServer):
     """What listens, and what it got."""
 
     daemon_threads = True
@@ -131,9 +131,9 @@ class Listener(ThreadingHTTPServer):
 
 
 @pytest.fixture
-def listener() -> Iterator[Listener]:
+def listener() -> Iterator[PostListener]:
     """A real HTTP server that plays the collector."""
-    with Listener() as server:
+    with PostListener() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -144,7 +144,7 @@ def listener() -> Iterator[Listener]:
 EVENTS = [{"type": "track", "event": "Transaction Started", "userId": "c-1"}]
 
 
-def test_a_batch_is_posted_with_its_key_and_the_time_it_was_sent(listener: Listener) -> None:
+def test_a_batch_is_posted_with_its_key_and_the_time_it_was_sent(listener: PostListener) -> None:
     with CollectorClient(f"{listener.url}/", "my-key", lambda _: None, lambda: False) as collector:
         collector.post(EVENTS)
     path, authorization, body = listener.got[0]
@@ -154,7 +154,7 @@ def test_a_batch_is_posted_with_its_key_and_the_time_it_was_sent(listener: Liste
     assert str(collector.posted) == "1 events posted, 0 refused, 0 retries"
 
 
-def test_a_full_collector_is_asked_again_after_what_it_says(listener: Listener) -> None:
+def test_a_full_collector_is_asked_again_after_what_it_says(listener: PostListener) -> None:
     listener.answers = [(503, {"Retry-After": "1"}), (429, {}), (200, {})]
     told: list[str] = []
     began = time.monotonic()
@@ -175,7 +175,7 @@ def test_a_collector_that_is_away_is_asked_until_we_are_stopped() -> None:
     assert collector.posted.taken == 0
 
 
-def test_what_is_refused_for_good_is_counted_and_said(listener: Listener) -> None:
+def test_what_is_refused_for_good_is_counted_and_said(listener: PostListener) -> None:
     listener.answers = [(400, {})]
     told: list[str] = []
     with CollectorClient(listener.url, "my-key", told.append, lambda: False) as collector:
@@ -184,7 +184,7 @@ def test_what_is_refused_for_good_is_counted_and_said(listener: Listener) -> Non
     assert told == [f"collector {listener.url}: 1 events refused: HTTP 400 {{}}"]
 
 
-def test_a_key_it_does_not_know_ends_it(listener: Listener) -> None:
+def test_a_key_it_does_not_know_ends_it(listener: PostListener) -> None:
     listener.answers = [(401, {})]
     with (
         CollectorClient(listener.url, "my-key", lambda _: None, lambda: False) as collector,
@@ -206,7 +206,7 @@ def test_an_address_that_is_none_is_said(url: str) -> None:
     )
 
 
-def test_live_events_are_posted_when_their_time_has_come(listener: Listener) -> None:
+def test_live_events_are_posted_when_their_time_has_come(listener: PostListener) -> None:
     quick = load_catalogue(QUICK)
     began = time.time()
     with CollectorClient(listener.url, "my-key", lambda _: None, lambda: False) as collector:
@@ -220,7 +220,7 @@ def test_live_events_are_posted_when_their_time_has_come(listener: Listener) -> 
     assert began <= last <= time.time()
 
 
-def test_a_live_stream_goes_on_until_it_is_stopped(listener: Listener) -> None:
+def test_a_live_stream_goes_on_until_it_is_stopped(listener: PostListener) -> None:
     stop = StopRequest()
     endless = plan(customers=20, duration_ms=1_000, speed=100.0, rounds=0)
     with CollectorClient(listener.url, "my-key", lambda _: None, lambda: bool(stop)) as collector:

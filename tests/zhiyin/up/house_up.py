@@ -125,7 +125,7 @@ class HouseUp:
                 stream.close()
 
 
-class Desk:
+class DeskClient:
     """A desk's websocket, signed in and subscribed to its own channel."""
 
     def __init__(self, socket: ClientConnection, token: str) -> None:
@@ -156,12 +156,12 @@ class Desk:
 
 
 @contextmanager
-def desk_of(house: HouseUp) -> Iterator[Desk]:
+def desk_of(house: HouseUp) -> Iterator[DeskClient]:
     """The first desk of a running house."""
     with connect(
         house.addresses["ws"], subprotocols=[Subprotocol("zhiyin.desk.v1")], open_timeout=ANSWER_WITHIN_S
     ) as socket:
-        yield Desk(socket, house.addresses["desk_token"])
+        yield DeskClient(socket, house.addresses["desk_token"])
 
 
 def clean_environment() -> dict[str, str]:

@@ -2,7 +2,7 @@
 -- KEYS: record; chatbot channel x 3
 local now, fresh, kept = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 
--- A hint that has ended holds nothing unspoken: move.lua takes it away.
+-- A hint that has ended holds nothing unspoken: change_state.lua takes it away.
 local found = redis.call('HMGET', KEYS[1], 'unspoken', 'expires_at_ms')
 if not found[1] or tonumber(found[2]) <= now then
   return {0}
