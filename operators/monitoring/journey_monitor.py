@@ -16,7 +16,7 @@ from operators.monitoring.hourly_buffer import HourlyBuffer
 from operators.monitoring.journey_map import DAY_MS, HOUR_MS, JourneyMap, Pane, PaneKey, pack_pane, parse_key
 from operators.monitoring.pain_detection import JourneyWatch, PainThresholds, Slowness, StreamKey
 from operators.monitoring.pain_points import PainMetric, PainPoint, PainPointAction, PainPointUpdate, reported
-from operators.monitoring.sequential_test import Watch
+from operators.monitoring.sequential_testing import Watch
 from operators.monitoring.step_shares import by_scope
 from operators.records.catalogue import Journey
 from operators.support.snapshot_codec import ALL, SnapshotCodec, pop_up_to

@@ -25,7 +25,7 @@ from operators.monitoring.pain_points import (
     reopen,
     verify,
 )
-from operators.monitoring.sequential_test import Hour, Watch, log_limit, new_watch
+from operators.monitoring.sequential_testing import Hour, Watch, log_limit, new_watch
 from operators.monitoring.step_shares import ALL, Shares
 from operators.records.catalogue import Catalogue, Journey
 from operators.support.dwell_sketch import EDGES_MS

@@ -111,7 +111,8 @@ class FeatureEffect(msgspec.Struct, frozen=True):
     effect: float
 
 
-class Fact(msgspec.Struct, frozen=True, gc=False):
+# Rows of the call list and of bundles hold whole facts: in saved state these two keep the names they began with.
+class Fact(msgspec.Struct, frozen=True, gc=False, rename={"segment": "cell", "effects": "moved"}):
     """One public fact about one attempt.
 
     ``score``: P(it does not complete), on ``idle`` and ``abandoned`` (None where nothing is learnt); ``effects``: what

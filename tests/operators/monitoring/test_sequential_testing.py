@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.monitoring.sequential_test import (
+from operators.monitoring.sequential_testing import (
     HOUR_MS,
     HOURS_A_WEEK,
     PARTS,
