@@ -144,37 +144,37 @@ class Gateway:
         client, waiting = connect_async(redis_url), connect_async(redis_url, WAIT_TIMEOUT_S)
         self._open.push_async_callback(client.aclose)
         self._open.push_async_callback(waiting.aclose)
-        board = RedisHintRepository(client, waiting)
+        repository = RedisHintRepository(client, waiting)
         writer, kafka_pings = await self._start_bus(client)
-        lane = BusBatcher(writer)
-        feedback = CountedFeedback(board, lane, wall_clock_ms, self.metrics)
+        batcher = BusBatcher(writer)
+        feedback = CountedFeedback(repository, batcher, wall_clock_ms, self.metrics)
         reader = await self._start_reader()
         auditor = self._start_auditor(client)
         counts = PrometheusMeter(self.metrics, wall_clock_ms)
-        push = PushServer(settings, board, feedback, counts, reader=reader, seen=auditor.pushed)
+        push = PushServer(settings, repository, feedback, counts, reader=reader, seen=auditor.pushed)
         await self._start_push(push)
-        await self._start_hook(push, board)
-        presence, rerouting = Presence(client), HintHandover(client, settings.away_after_s * 1000)
+        await self._start_hook(push, repository)
+        presence, handover = Presence(client), HintHandover(client, settings.away_after_s * 1000)
         failed = self.metrics.background_failed
-        await self._start_beats(PresenceHeartbeat(presence, rerouting, push.desks_on_line, wall_clock_ms, failed))
+        await self._start_beats(PresenceHeartbeat(presence, handover, push.desks_on_line, wall_clock_ms, failed))
         bearers = Bearers(reader, wall_clock_ms, Rates(settings.token_requests_per_s, time.monotonic))
-        collector = self._collector(lane)
+        collector = self._collector(batcher)
         routes = [
             *collector.routes(),
-            *HintApi(board, feedback, bearers, wall_clock_ms, auditor, self.metrics).routes(),
-            *QueueApi(board, presence, rerouting, bearers, wall_clock_ms, auditor, self.metrics).routes(),
+            *HintApi(repository, feedback, bearers, wall_clock_ms, auditor, self.metrics).routes(),
+            *QueueApi(repository, presence, handover, bearers, wall_clock_ms, auditor, self.metrics).routes(),
             *ContactApi(RedisBundleRepository(client), bearers, wall_clock_ms, auditor, self.metrics).routes(),
             *QuestionApi(
                 RedisQuestionRepository(client),
                 RedisBundleRepository(client),
-                board,
-                lane,
+                repository,
+                batcher,
                 bearers,
                 wall_clock_ms,
                 self.metrics,
             ).routes(),
-            *self._outreach(OutreachRepository(client), lane, bearers, auditor).routes(),
-            *JourneysApi(JourneyMaps(client), PainPoints(client), lane, bearers, wall_clock_ms).routes(),
+            *self._outreach(OutreachRepository(client), batcher, bearers, auditor).routes(),
+            *JourneysApi(JourneyMaps(client), PainPoints(client), batcher, bearers, wall_clock_ms).routes(),
             *Health({"redis": client.ping, **kafka_pings}).routes(),
             openapi_route(),
             plotly_route(),
@@ -187,11 +187,11 @@ class Gateway:
             f"http://{host}:{http_port}", f"ws://{host}:{push.port}", f"http://{host}:{metrics_port}/metrics"
         )
 
-    def _collector(self, lane: BusBatcher) -> Collector:
+    def _collector(self, batcher: BusBatcher) -> Collector:
         settings = self._settings
         scopes = [read_scope(line) for line in settings.write_key_scopes]
         return Collector(
-            lane,
+            batcher,
             WriteKeys(settings.write_keys, scopes, Rates(settings.write_key_events_per_s, time.monotonic)),
             self.metrics,
             settings.max_future_s * 1000,
@@ -216,9 +216,11 @@ class Gateway:
             self._open.push_async_callback(keys.stop)
         return TokenReader(settings.token_secret, keys, settings.token_issuer, settings.token_audience)
 
-    def _outreach(self, board: OutreachRepository, lane: BusBatcher, bearers: Bearers, auditor: Auditor) -> OutreachApi:
-        calls = OutreachClaims(board, lane, wall_clock_ms)
-        return OutreachApi(board, calls, bearers, wall_clock_ms, auditor, self.metrics)
+    def _outreach(
+        self, repository: OutreachRepository, batcher: BusBatcher, bearers: Bearers, auditor: Auditor
+    ) -> OutreachApi:
+        calls = OutreachClaims(repository, batcher, wall_clock_ms)
+        return OutreachApi(repository, calls, bearers, wall_clock_ms, auditor, self.metrics)
 
     async def _start_bus(self, client: AsyncClient) -> tuple[BusWriter, dict[str, Probe]]:
         """The writer, and what to ask besides Redis."""
@@ -248,18 +250,18 @@ class Gateway:
             await push.start(host, port)
         self._open.push_async_callback(push.stop)
 
-    async def _start_beats(self, beats: PresenceHeartbeat) -> None:
-        beats.start()
-        self._open.push_async_callback(beats.stop)
+    async def _start_beats(self, heartbeat: PresenceHeartbeat) -> None:
+        heartbeat.start()
+        self._open.push_async_callback(heartbeat.stop)
 
-    async def _start_hook(self, push: PushServer, board: RedisHintRepository) -> None:
+    async def _start_hook(self, push: PushServer, repository: RedisHintRepository) -> None:
         url = self._settings.chatbot_hook_url
         if url is not None:
             from gateway.push.chatbot_webhook import (
                 ChatbotWebhook,  # with all of an HTTP client, which few set-ups need
             )
 
-            hook = ChatbotWebhook(url, push.hub, board, self.metrics)
+            hook = ChatbotWebhook(url, push.hub, repository, self.metrics)
             await hook.start()
             self._open.push_async_callback(hook.stop)
 

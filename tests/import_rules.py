@@ -150,6 +150,9 @@ IMPURE_MODULES: Final = frozenset(
 )
 """Standard modules that a decision has no business with: clock, chance, network, files, log."""
 
+UNKNOWN_MODULE: Final = "?"
+"""The module of an import whose name is worked out at run time."""
+
 CLOCKS: Final = frozenset({"now", "utcnow", "today"})
 ENVIRONMENT: Final = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})
 LONGEST_MODULE_LINES: Final = 400
@@ -192,7 +195,9 @@ def _imports(tree: ast.Module) -> Iterator[Import]:
         if isinstance(node, ast.Import):
             yield from (Import(node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield Import(node.lineno, "." * node.level + (node.module or ""))
+            module = "." * node.level + (node.module or "")
+            names = (f"{module}.{alias.name}" for alias in node.names)
+            yield from (Import(node.lineno, name) for name in (names if module in ROOMS else (module,)))
         elif isinstance(node, ast.Call) and _name(node.func) in {"__import__", "import_module"}:
             yield Import(node.lineno, _constant(node))
 
@@ -200,7 +205,9 @@ def _imports(tree: ast.Module) -> Iterator[Import]:
 def _wrong_arrows(room: str, tree: ast.Module) -> Iterator[str]:
     for line, module in _imports(tree):
         top = module.partition(".")[0]
-        if module.startswith("."):
+        if module == UNKNOWN_MODULE and room in PRODUCT:
+            yield f"line {line}: imports a module whose name is worked out at run time; write the name"
+        elif module.startswith("."):
             yield f"line {line}: relative import {module!r}; write the whole name"
         elif top in ROOMS and top != room and top not in MAY_IMPORT[room]:
             allowed = ", ".join(sorted(MAY_IMPORT[room])) or "nothing of ours"
@@ -234,7 +241,7 @@ def _package_in_room(package: str, module: str) -> str | None:
 def _wrong_libraries(room: str, tree: ast.Module) -> Iterator[str]:
     for line, module in _imports(tree):
         top = module.partition(".")[0]
-        if not top or top in ROOMS or top in sys.stdlib_module_names or room in FREE:
+        if not top or top == UNKNOWN_MODULE or top in ROOMS or top in sys.stdlib_module_names or room in FREE:
             continue
         if room not in USED_IN.get(top, frozenset()):
             rooms = ", ".join(sorted(USED_IN.get(top, ()))) or "no room: it is not in the table"
@@ -276,4 +283,5 @@ def _name(node: ast.expr) -> str:
 
 def _constant(call: ast.Call) -> str:
     first = call.args[0] if call.args else None
-    return str(first.value) if isinstance(first, ast.Constant) else ""
+    named = first if first is not None else next((word.value for word in call.keywords if word.arg == "name"), None)
+    return str(named.value) if isinstance(named, ast.Constant) else UNKNOWN_MODULE

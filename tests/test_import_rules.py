@@ -54,7 +54,7 @@ def test_no_page_or_script_is_longer_than_a_module_may_be() -> None:
         ("operators", "from state.redis.keys import BUS", "operators imports state.redis.keys"),
         ("config", "import state", "config imports state; it may import operators"),
         ("state", "import flows.steps.track", "state imports flows.steps.track; it may import config, operators"),
-        ("flows", "from gateway import tokens", "flows imports gateway; it may import config, operators, state"),
+        ("flows", "from gateway import tokens", "flows imports gateway.tokens; it may import config, operators, state"),
         ("gateway", "def late():\n    import flows", "line 2: gateway imports flows"),
         ("gateway", "import zhiyin", "gateway imports zhiyin"),
         ("zhiyin", "import tests.parts.machine", "zhiyin imports tests.parts.machine"),
@@ -113,7 +113,14 @@ def test_what_a_room_may_do_is_left_alone(room: str, source: str) -> None:
         ),
         ("state/redis/scripts/__init__.py", "from state.bus import redis", "state/redis -> state/bus"),
         ("gateway/http/app.py", "import gateway.server", "gateway/http -> gateway (gateway.server)"),
-        ("config/loader/load.py", "from config import Settings", "config/loader -> config (config)"),
+        ("config/loader/load.py", "from config import Settings", "config/loader -> config (config.Settings)"),
+        ("flows/dataflow.py", "from flows import live", "flows -> flows/live (flows.live)"),
+        ("flows/replay/replay.py", "from flows import cluster", "flows/replay -> flows/cluster (flows.cluster)"),
+        (
+            "state/bus/redis.py",
+            "import importlib\nimportlib.import_module(name)",
+            "line 2: imports a module whose name is worked out at run time",
+        ),
         (
             "flows/newly_made/one.py",
             "from flows.steps import track",
@@ -139,12 +146,13 @@ def test_every_arrow_of_the_table_is_used() -> None:
 def test_every_package_is_in_the_table_and_small_enough() -> None:
     files = [file.relative_to(ROOT) for file in MODULES if file.name != "__init__.py"]
     counts = Counter(package_of(path) for path in files if path.parts[0] in PRODUCT)
-    assert counts.keys() - {"operators"} == PACKAGE_MAY_IMPORT.keys()
+    packages = {package_of(file.relative_to(ROOT)) for file in MODULES if file.relative_to(ROOT).parts[0] in PRODUCT}
+    assert packages - {"operators"} == PACKAGE_MAY_IMPORT.keys()
     assert {package: count for package, count in counts.items() if count > MOST_MODULES} == {}
 
 
 def test_the_rules_know_every_product_room() -> None:
-    folders = {file.parent.name for file in Path(ROOT).glob("*/__init__.py")}
+    folders = {file.parent.name for file in Path(ROOT).glob("*/*.py")}
     assert folders == PRODUCT | {"tests", "bench"}
 
 

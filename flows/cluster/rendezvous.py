@@ -1,4 +1,4 @@
-"""Where the processes of a set meet before they begin, and see later whether they are still the same.
+"""Processes of a set announce themselves and agree before they begin, and see later that they are still the same.
 
 Each keeps a small file in the recovery folder: a token of its own, new with each start; the tokens it has seen of the
 others; and the terms it was started on. They begin when all have seen the same tokens. Without this, processes
@@ -30,7 +30,8 @@ class Announcement(msgspec.Struct, frozen=True):
     """
 
     token: str
-    config_fingerprint: str
+    # The name that earlier versions write: a process of another version must be named, not overlooked.
+    config_fingerprint: str = msgspec.field(name="terms")
     seen: tuple[str, ...] = ()
     prepared: bool = False
     stopping: bool = False
@@ -40,12 +41,12 @@ _DECODER: Final = msgspec.json.Decoder(Announcement)
 
 
 class Rendezvous:
-    """``member``'s part in it. ``token``: of this start; ``terms``: what must be the same for all, as text."""
+    """``member``'s part in it. ``token``: of this start; ``config_fingerprint``: what must be the same for all."""
 
-    def __init__(self, member: Member, folder: Path, token: str, terms: str) -> None:
+    def __init__(self, member: Member, folder: Path, token: str, config_fingerprint: str) -> None:
         self._member = member
         self._folder = folder
-        self._announcement = Announcement(token, terms)
+        self._announcement = Announcement(token, config_fingerprint)
         self._others: dict[int, str] = {}
         self._logged: set[str] = set()
 

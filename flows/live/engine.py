@@ -99,8 +99,8 @@ def _layout(settings: Settings) -> Layout:
 
 def _rendezvous(member: Member, layout: Layout, settings: Settings, catalogue: Catalogue, version: str) -> Rendezvous:
     fingerprint = hashlib.sha256(msgspec.json.encode(catalogue)).hexdigest()[:8]
-    terms = f"{';'.join(member.addresses)}, {settings.workers} workers, version {version}, catalogue {fingerprint}"
-    return Rendezvous(member, layout.folder, secrets.token_hex(8), terms)
+    running_on = f"{';'.join(member.addresses)}, {settings.workers} workers, version {version}, catalogue {fingerprint}"
+    return Rendezvous(member, layout.folder, secrets.token_hex(8), running_on)
 
 
 @contextmanager

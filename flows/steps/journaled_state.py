@@ -66,7 +66,7 @@ class JournaledState:
                 memory.restore(snapshot.head, self._journal.packs())
 
     def open(self, name: str) -> None:
-        """The memory's name, the same after every restart: its folder's."""
+        """Begins the journal in folder ``name``, the same after every restart; does nothing where it was resumed."""
         if self._journals is not None and self._journal is None:
             self._name = name
             self._journal = Journal(self._journals.folder / name, epoch_s=self._journals.epoch_s)

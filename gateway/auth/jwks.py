@@ -16,7 +16,7 @@ from typing import Final
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from gateway.runtime.background_task import BackgroundTask, Failed, uncounted
+from gateway.runtime.background_task import BackgroundTask, CountFailure, uncounted
 
 REFRESH_S: Final = 300.0
 AT_ONCE_S: Final = 10.0
@@ -43,7 +43,7 @@ class KeySetUnusable(Exception):
 class KeySet:
     """The keys at ``source``. ``clock_s``: seconds that never go back; ``failed``: counts unexpected failures."""
 
-    def __init__(self, source: str, clock_s: Callable[[], float], failed: Failed = uncounted) -> None:
+    def __init__(self, source: str, clock_s: Callable[[], float], failed: CountFailure = uncounted) -> None:
         self._source = source
         self._clock_s = clock_s
         self._keys: dict[str | None, RSAPublicKey] = {}

@@ -31,8 +31,8 @@ class Right(NamedTuple):
     roles: tuple[str, ...]
 
 
-HEAR_DESK: Final = Right("hear a desk's channel (its own)", "websocket, channel `desk`", (AGENT,))
-HEAR_CHATBOT: Final = Right("hear the chatbot's channel", "websocket, channel `chatbot`", (CHATBOT,))
+SUBSCRIBE_DESK: Final = Right("hear a desk's channel (its own)", "websocket, channel `desk`", (AGENT,))
+SUBSCRIBE_CHATBOT: Final = Right("hear the chatbot's channel", "websocket, channel `chatbot`", (CHATBOT,))
 LOOK_UP: Final = Right(
     "look up a customer's hints", "`GET /v1/customers/{id}/next-hints`", (CHATBOT, AGENT, SUPERVISOR)
 )
@@ -78,8 +78,8 @@ HOT_QUESTIONS: Final = Right(
 )
 
 TABLE: Final = (
-    HEAR_DESK,
-    HEAR_CHATBOT,
+    SUBSCRIBE_DESK,
+    SUBSCRIBE_CHATBOT,
     LOOK_UP,
     LIST_DESK,
     REPORT,

@@ -34,7 +34,7 @@ class BatcherFull(BusFull):
 
 
 class BusBatcher:
-    """One batcher to the bus for all requests of a gateway."""
+    """Shared appends to the bus for all requests of a gateway."""
 
     def __init__(self, bus: EventAppender) -> None:
         self._bus = bus
@@ -57,7 +57,7 @@ class BusBatcher:
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((events, kept))
         if self._sending is None:
-            self._sending = asyncio.create_task(self._send(), name="bus-lane")
+            self._sending = asyncio.create_task(self._send(), name="bus-batcher")
         await kept
 
     async def _send(self) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from gateway.push.channel_entry import CREATED, ChannelEvent
 from gateway.push.hub import Hub, Start
-from gateway.runtime.background_task import BackgroundTask
+from gateway.runtime.background_task import BackgroundTask, Backoff
 from gateway.runtime.metrics import GatewayMetrics
 from operators.hints.hint import OPEN_STATES
 from state.hints.repository import HintRepository
@@ -31,6 +31,8 @@ CALLS_AT_ONCE: Final = 4
 TIMEOUT_S: Final = 5.0
 RETRY_AFTER_S: Final = (0.5, 2.0)
 REJOIN_AFTER_S: Final = 1.0
+AFTER_FAILURE: Final = Backoff(longest_s=1.0)
+"""One hint that cannot be read must not hold up those behind it."""
 
 log = logging.getLogger("zhiyin.chatbot_hook")
 
@@ -38,16 +40,18 @@ log = logging.getLogger("zhiyin.chatbot_hook")
 class ChatbotWebhook:
     """Calls one bot's hook; a listener of the hub."""
 
-    def __init__(self, url: str, hub: Hub, board: HintRepository, metrics: GatewayMetrics) -> None:
+    def __init__(self, url: str, hub: Hub, repository: HintRepository, metrics: GatewayMetrics) -> None:
         self._url = httpx.URL(url)
         self._hub = hub
-        self._board = board
+        self._repository = repository
         self._calls = metrics.hook_calls
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(QUEUE_HINTS)
         self._lost = asyncio.Event()
         self._client = httpx.AsyncClient(timeout=TIMEOUT_S)
         failed = metrics.background_failed
-        callers = [BackgroundTask("chatbot_caller", 0.0, self._call_next, failed) for _ in range(CALLS_AT_ONCE)]
+        callers = [
+            BackgroundTask("chatbot_caller", 0.0, self._call_next, failed, AFTER_FAILURE) for _ in range(CALLS_AT_ONCE)
+        ]
         self._tasks = [BackgroundTask("chatbot_listener", REJOIN_AFTER_S, self._listen, failed), *callers]
 
     async def start(self) -> None:
@@ -65,20 +69,20 @@ class ChatbotWebhook:
     def on_start(self, start: Start) -> None:
         """See gateway.push.hub.Listener."""
 
-    async def on_replay(self, told: ChannelEvent) -> None:
+    async def on_replay(self, event: ChannelEvent) -> None:
         """See gateway.push.hub.Listener: starting at the tip there is nothing to replay."""
-        self.on_event(told)
+        self.on_event(event)
 
-    def on_event(self, told: ChannelEvent) -> None:
+    def on_event(self, event: ChannelEvent) -> None:
         """Queue a new hint; everything else on the channel is no reason to speak."""
-        if told.type != CREATED:
+        if event.type != CREATED:
             return
         try:
-            self._queue.put_nowait(msgspec.json.decode(told.event)["data"])
+            self._queue.put_nowait(msgspec.json.decode(event.event)["data"])
         except asyncio.QueueFull:
             self._calls.labels("dropped").inc()
         except (msgspec.DecodeError, KeyError, TypeError):
-            log.warning("chatbot hook: offset %d holds no hint", told.offset)
+            log.warning("chatbot hook: offset %d holds no hint", event.offset)
 
     def on_stale(self, since_ms: int) -> None:
         """See gateway.push.hub.Listener."""
@@ -104,7 +108,7 @@ class ChatbotWebhook:
 
     async def _is_open(self, hint_id: str) -> bool:
         try:
-            known = await self._board.hint(hint_id)
+            known = await self._repository.hint(hint_id)
         except StoreUnavailable:
             return True
         return known is not None and known["state"] in OPEN_STATES

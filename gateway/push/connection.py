@@ -43,7 +43,7 @@ log = logging.getLogger("zhiyin.push")
 
 
 class PushContext(NamedTuple):
-    """What all desks of one server share. ``clock``: the time; ``queue_frames``: room in each outbox."""
+    """What all connections of one server share. ``clock``: the time; ``queue_frames``: room in each send queue."""
 
     hub: Hub
     feedback: Feedback
@@ -61,21 +61,21 @@ class Connection:
     __slots__ = (
         "_closing",
         "_connection",
-        "_house",
+        "_context",
         "_joining",
-        "_outbox",
         "_pinged_s",
         "_role",
+        "_send_queue",
         "_session",
         "_subscriptions",
     )
 
-    def __init__(self, connection: ServerConnection, session: Session, house: PushContext) -> None:
+    def __init__(self, connection: ServerConnection, session: Session, context: PushContext) -> None:
         self._connection = connection
         self._session = session
-        self._house = house
-        self._outbox = SendQueue(
-            connection, house.queue_frames, house.meter, self._steady_s, self._overflown, self._delivered
+        self._context = context
+        self._send_queue = SendQueue(
+            connection, context.queue_frames, context.meter, self._steady_s, self._overflown, self._delivered
         )
         self._subscriptions: dict[str, Subscription] = {}
         self._joining: dict[str, asyncio.Task[None]] = {}
@@ -88,18 +88,18 @@ class Connection:
         try:
             async for text in self._connection:
                 if self._closing is None:
-                    await self._take(self._session.receive(text, self._house.clock()))
+                    await self._take(self._session.receive(text, self._context.clock()))
         except ConnectionClosed:
             pass
         finally:
-            self._outbox.close()
+            self._send_queue.close()
             self._end()
             await self.closed()
 
     def close(self, code: int, reason: str) -> None:
-        """Begin to close; nothing more is told. The first call decides the code."""
+        """Begin to close; nothing more is sent. The first call decides the code."""
         if self._closing is None:
-            self._house.meter.closed(code)
+            self._context.meter.closed(code)
             self._closing = asyncio.create_task(self._close(code, close_reason(reason)))
             self._drop_all()
 
@@ -110,51 +110,53 @@ class Connection:
 
     def check_deadlines(self, now: SessionClock) -> None:
         """Ping, and close what time alone has ended. To be called about once a second."""
-        stuck_s = self._outbox.sending_for_s()
+        stuck_s = self._send_queue.sending_for_s()
         overdue = self._session.overdue(now)
         if overdue is not None:
             self.close(overdue.code, overdue.reason)
-        elif stuck_s > 2 * self._house.ping_interval_s:
+        elif stuck_s > 2 * self._context.ping_interval_s:
             self.close(CloseCode.TOO_MANY, f"nothing read for {stuck_s:.0f} s")
-        elif now.steady_s - self._pinged_s >= self._house.ping_interval_s:
+        elif now.steady_s - self._pinged_s >= self._context.ping_interval_s:
             self._pinged_s = now.steady_s
-            if self._outbox.is_empty:
-                self._outbox.put("ping", PING)
+            if self._send_queue.is_empty:
+                self._send_queue.put("ping", PING)
 
     def _delivered(self, shown: ShownItem) -> None:
         """A frame with a hint or a bundle has gone out."""
         if shown.kind == HINT:
-            self._house.delivered(shown.id)
+            self._context.delivered(shown.id)
         if self._session.token is not None:
-            self._house.seen(self._session.token, shown)
+            self._context.seen(self._session.token, shown)
 
     @property
     def token(self) -> Token | None:
         """Whose it is; None until it has said so, and once it is being closed."""
         return self._session.token if self._closing is None else None
 
-    def _sees(self, told: ChannelEvent) -> bool:
+    def _sees(self, event: ChannelEvent) -> bool:
         """Whether an entry is of a customer that this desk may see."""
         token = self._session.token
         if token is None:
             return False
-        if not token.reach.allows(told.branch, told.region):
-            self._house.meter.withheld()
+        if not token.reach.allows(event.branch, event.region):
+            self._context.meter.withheld()
             return False
         return True
 
-    def _may_take(self, told: ChannelEvent) -> bool:
+    def _may_take(self, event: ChannelEvent) -> bool:
         """Whether an entry of a queue is for this desk: it may see the customer and has the skill."""
         token = self._session.token
         return (
-            token is not None and has_skill(token.skills, told.skill if told.announces else None) and self._sees(told)
+            token is not None
+            and has_skill(token.skills, event.skill if event.announces else None)
+            and self._sees(event)
         )
 
     def _steady_s(self) -> float:
-        return self._house.clock().steady_s
+        return self._context.clock().steady_s
 
     def _overflown(self) -> None:
-        self.close(CloseCode.TOO_MANY, f"{self._outbox.room_frames} frames are waiting: this desk does not read")
+        self.close(CloseCode.TOO_MANY, f"{self._send_queue.room_frames} frames are waiting: this desk does not read")
 
     async def _close(self, code: int, reason: str) -> None:
         """A close frame waits behind what a slow desk does not read: after a while the socket is cut."""
@@ -167,12 +169,12 @@ class Connection:
     def _end(self) -> None:
         self._drop_all()
         if self._role is not None:
-            self._house.meter.ended(self._role)
+            self._context.meter.ended(self._role)
 
     async def _take(self, step: SessionAction | None) -> None:
         match step:
             case Send(kind, frame):
-                self._outbox.put(kind, frame)
+                self._send_queue.put(kind, frame)
                 self._welcome()
             case Close(code, reason):
                 self.close(code, reason)
@@ -187,17 +189,17 @@ class Connection:
         """Count it once it is known who it is."""
         if self._role is None and self._session.token is not None:
             self._role = self._session.token.role
-            self._house.meter.opened(self._role)
+            self._context.meter.opened(self._role)
 
     def _begin(self, begin: BeginSubscription) -> None:
         sees = self._may_take if is_queue(begin.channel) else self._sees
-        subscription = Subscription(begin.id, begin.channel, self._outbox, self._drop, sees)
+        subscription = Subscription(begin.id, begin.channel, self._send_queue, self._drop, sees)
         self._subscriptions[begin.id] = subscription
         self._joining[begin.id] = asyncio.create_task(self._join(begin, subscription))
 
     async def _join(self, begin: BeginSubscription, subscription: Subscription) -> None:
         try:
-            await self._house.hub.join(begin.channel, subscription, begin.epoch, begin.offset)
+            await self._context.hub.join(begin.channel, subscription, begin.epoch, begin.offset)
         except StoreUnavailable as error:
             if not subscription.has_ended:
                 self._drop(begin.id)
@@ -208,7 +210,7 @@ class Connection:
                 self._drop(begin.id)
                 self._error(begin.id, "unavailable", "the channel cannot be read: see the server's log", temporary=True)
         if subscription.has_ended:
-            self._house.hub.leave(subscription.channel, subscription)
+            self._context.hub.leave(subscription.channel, subscription)
         elif self._joining.get(begin.id) is asyncio.current_task():
             del self._joining[begin.id]
 
@@ -220,7 +222,7 @@ class Connection:
         subscription = self._subscriptions.pop(subscription_id, None)
         if subscription is not None:
             subscription.has_ended = True
-            self._house.hub.leave(subscription.channel, subscription)
+            self._context.hub.leave(subscription.channel, subscription)
 
     def _drop_all(self) -> None:
         for subscription_id in list(self._subscriptions):
@@ -231,7 +233,7 @@ class Connection:
         if token is None:
             return
         try:
-            await self._house.feedback.report(report.hint_id, report.state, report.opinion, token)
+            await self._context.feedback.report(report.hint_id, report.state, report.opinion, token)
         except FeedbackRefused as error:
             self._error(report.hint_id, error.code, str(error), temporary=False)
         except StoreUnavailable as error:
@@ -240,7 +242,7 @@ class Connection:
             self._error(report.hint_id, "unavailable", "the bus is full: report again later", temporary=True)
 
     def _error(self, about: str, code: str, message: str, *, temporary: bool) -> None:
-        self._outbox.put("error", error_frame(about, code, message, temporary=temporary))
+        self._send_queue.put("error", error_frame(about, code, message, temporary=temporary))
 
 
 def _away(error: StoreUnavailable) -> str:

@@ -1,16 +1,16 @@
 """Two states of hints that nobody reports: delivered and expired.
 
-In: ids of hints whose first frame has gone out on a socket; the time. Out: their states on the hint board, within
-a tenth of a second and a second; an expired hint's end is told on the channels like any other. Refused: nothing.
-While the store is away deliveries wait, the newest ``WAITING``; what is over is ended when it is back.
+In: ids of hints whose first frame has gone out on a socket; the time. Out: their states in the hint repository, within
+a tenth of a second and a second; the end of an expired hint is published on its channels like any other. Refused:
+nothing. While the store is away deliveries wait, the newest ``WAITING``; what is over is ended when it is back.
 
-Every gateway of a house does this: the board lets each state be reached once.
+Every gateway does this; each state is reached once.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from gateway.runtime.background_task import BackgroundTask, Failed, uncounted
+from gateway.runtime.background_task import BackgroundTask, CountFailure, uncounted
 from state.hints.repository import EXPIRED_AT_ONCE, HintRepository
 
 NOTED_AFTER_S: Final = 0.1
@@ -24,8 +24,8 @@ REMEMBERED: Final = 20_000
 class HintLifecycle:
     """Notes and ends. ``now_ms``: epoch milliseconds; ``failed``: counts failures that are no outage."""
 
-    def __init__(self, board: HintRepository, now_ms: Callable[[], int], failed: Failed = uncounted) -> None:
-        self._board = board
+    def __init__(self, repository: HintRepository, now_ms: Callable[[], int], failed: CountFailure = uncounted) -> None:
+        self._repository = repository
         self._now_ms = now_ms
         self._waiting: dict[str, None] = {}
         self._noted: dict[str, None] = {}
@@ -52,14 +52,14 @@ class HintLifecycle:
     async def _note(self) -> None:
         while self._waiting:
             some = list(self._waiting)[:AT_ONCE]
-            await self._board.deliver(some)
+            await self._repository.deliver(some)
             for hint_id in some:
                 self._waiting.pop(hint_id, None)
 
     async def _end_all(self) -> None:
         ended = EXPIRED_AT_ONCE
         while ended == EXPIRED_AT_ONCE:
-            ended = await self._board.expire(self._now_ms())
+            ended = await self._repository.expire(self._now_ms())
 
 
 def _remember(ids: dict[str, None], hint_id: str, at_most: int) -> None:

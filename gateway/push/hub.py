@@ -1,10 +1,10 @@
-"""Reads the channels that somebody listens to, once, and tells every listener.
+"""Reads the channels that somebody listens to, once, and delivers their entries to every listener.
 
 In: listeners, each with a channel and where it left off. Out: every entry from there on, to
-each in order of offset, none twice, none left out. Refused: a place that is no longer (or not
-yet) in the channel; the listener then starts at the tip and is told so (``recovered`` False).
-While the store is away listeners are told ``stale``; when it is back, ``fresh`` - or ``lost``,
-where the channel has begun a new life or lost entries that were not told.
+each in order of offset, none twice, none left out. Refused: an offset that is no longer (or not
+yet) in the channel; the listener then starts at the tip, with ``recovered`` False.
+While the store is away listeners get ``on_stale``; when it is back, ``on_fresh``, or ``on_lost``
+where the channel has begun a new life or lost entries that were not delivered.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from gateway.push.channel_entry import ChannelEvent, read_channel_event
-from gateway.runtime.background_task import BackgroundTask, Backoff, Failed, uncounted
+from gateway.runtime.background_task import BackgroundTask, Backoff, CountFailure, uncounted
 from state.hints.repository import HintRepository
 from state.redis.channels import ChannelEntry, ChannelOffset, ChannelPosition
 
@@ -28,9 +28,9 @@ QUESTIONS_AT_ONCE: Final = 32
 """Thousands who come back at once ask one after the other: fewer than the store has connections, so nobody fails."""
 READ_AGAIN: Final = Backoff(first_s=0.1, longest_s=2.0)
 AT_A_STRETCH: Final = 4
-"""So many entries are told before the desks' writers have a turn: fewer than the smallest outbox holds."""
-TOLD_AT_ONCE: Final = 32
-"""And so many over all channels: what came first is on its way while the rest of a large reading is told."""
+"""So many entries are delivered before the desks' writers have a turn: fewer than the smallest send queue holds."""
+ENTRIES_AT_ONCE: Final = 32
+"""And so many over all channels: what came first is on its way while the rest of a large reading is delivered."""
 
 log = logging.getLogger("zhiyin.push")
 
@@ -44,25 +44,25 @@ class Start(NamedTuple):
 
 
 class Listener(Protocol):
-    """Who hears a channel. Only ``on_replay`` may wait: the others return at once."""
+    """Who receives a channel. Only ``on_replay`` may wait: the others return at once."""
 
     def on_start(self, start: Start) -> None:
-        """Said once, before anything else."""
+        """Called once, before anything else."""
 
-    async def on_replay(self, told: ChannelEvent) -> None:
+    async def on_replay(self, event: ChannelEvent) -> None:
         """An entry that was missed."""
 
-    def on_event(self, told: ChannelEvent) -> None:
+    def on_event(self, event: ChannelEvent) -> None:
         """An entry, live."""
 
     def on_stale(self, since_ms: int) -> None:
-        """Nothing can be read; what was told is as of ``since_ms``."""
+        """Nothing can be read; what was delivered is as of ``since_ms``."""
 
     def on_fresh(self) -> None:
         """The store is back and nothing was lost."""
 
     def on_lost(self) -> None:
-        """What follows cannot be joined to what was told; the listener has been taken off the channel."""
+        """What follows cannot be joined to what was delivered; the listener has been taken off the channel."""
 
 
 class _Channel:
@@ -81,12 +81,12 @@ class _Channel:
 class Hub:
     """One reader for all channels. ``now_ms``: epoch milliseconds; ``failed``: counts failures that are no outage."""
 
-    def __init__(self, board: HintRepository, now_ms: Callable[[], int], failed: Failed = uncounted) -> None:
+    def __init__(self, repository: HintRepository, now_ms: Callable[[], int], failed: CountFailure = uncounted) -> None:
         self.stale_since_ms: int | None = None
-        self._board = board
+        self._repository = repository
         self._now_ms = now_ms
         self._channels: dict[str, _Channel] = {}
-        self._places: dict[str, ChannelOffset] = {}
+        self._offsets: dict[str, ChannelOffset] = {}
         self._opened: set[str] = set()
         self._questions = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._somebody = asyncio.Event()
@@ -100,7 +100,7 @@ class Hub:
         self._verifying.start()
 
     async def stop(self) -> None:
-        """Stop reading; listeners hear nothing more."""
+        """Stop reading; listeners receive nothing more."""
         await self._reading.stop()
         await self._verifying.stop()
 
@@ -130,7 +130,7 @@ class Hub:
         position = await self._position(name)
         if name not in self._channels:
             self._channels[name] = _Channel(name, position.epoch, position.offset)
-            self._places[name] = ChannelOffset(position.epoch, position.offset)
+            self._offsets[name] = ChannelOffset(position.epoch, position.offset)
             self._opened.add(name)
         channel = self._channels[name]
         self._read_ms = max(self._read_ms, self._now_ms()) if self.stale_since_ms is None else self._read_ms
@@ -159,20 +159,20 @@ class Hub:
                 listener.on_lost()
                 return
             for entry in entries:
-                told = read_channel_event(entry.offset, entry.event)
-                is_over = told.is_over(self._now_ms()) or told.announces in ended
+                delivered = read_channel_event(entry.offset, entry.event)
+                is_over = delivered.is_over(self._now_ms()) or delivered.announces in ended
                 if listener in channel.members and not is_over:
-                    await listener.on_replay(told)
+                    await listener.on_replay(delivered)
             after = entries[-1].offset
         self._go_live(channel, listener, after)
 
     async def _position(self, name: str) -> ChannelPosition:
         async with self._questions:
-            return await self._board.position(name)
+            return await self._repository.position(name)
 
     async def _page(self, name: str, after: int) -> list[ChannelEntry]:
         async with self._questions:
-            return await self._board.read(name, after, PAGE)
+            return await self._repository.read(name, after, PAGE)
 
     async def _ended(self, channel: _Channel, after: int) -> set[str]:
         """The hints whose end is among what was missed; looked up first, so that a replay is not held in memory."""
@@ -182,7 +182,9 @@ class Hub:
             if not entries:
                 break
             ended.update(
-                told.ends for told in (read_channel_event(each.offset, each.event) for each in entries) if told.ends
+                delivered.ends
+                for delivered in (read_channel_event(each.offset, each.event) for each in entries)
+                if delivered.ends
             )
             after = entries[-1].offset
         return ended
@@ -205,11 +207,11 @@ class Hub:
 
     def _forget(self, name: str) -> None:
         del self._channels[name]
-        del self._places[name]
+        del self._offsets[name]
         self._opened.discard(name)
 
     async def _read(self) -> None:
-        """One reading, as soon as somebody listens. Whatever fails, listeners are told that they may be behind."""
+        """One reading, as soon as somebody listens. Whatever fails, listeners learn that they may be behind."""
         await self._somebody.wait()
         try:
             await self._read_once()
@@ -222,34 +224,34 @@ class Hub:
             await self._verify()
             self._is_fresh()
         opened, self._opened = self._opened, set()
-        found = await self._board.wait(self._places, BLOCK_MS, opened)
+        found = await self._repository.wait(self._offsets, BLOCK_MS, opened)
         self._read_ms = self._now_ms()
-        told = 0
+        delivered = 0
         for name, entries in found.items():
             channel = self._channels.get(name)
             for count, entry in enumerate(entries, 1):
                 if channel is not None and entry.offset > channel.offset:
-                    self._tell(channel, read_channel_event(entry.offset, entry.event))
-                told += 1
-                if count % AT_A_STRETCH == 0 or told % TOLD_AT_ONCE == 0:
+                    self._publish(channel, read_channel_event(entry.offset, entry.event))
+                delivered += 1
+                if count % AT_A_STRETCH == 0 or delivered % ENTRIES_AT_ONCE == 0:
                     await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-    def _tell(self, channel: _Channel, told: ChannelEvent) -> None:
-        if told.offset != channel.offset + 1:
+    def _publish(self, channel: _Channel, event: ChannelEvent) -> None:
+        if event.offset != channel.offset + 1:
             self._lose(channel)
             return
-        channel.offset = told.offset
-        self._places[channel.name] = ChannelOffset(channel.epoch, told.offset)
+        channel.offset = event.offset
+        self._offsets[channel.name] = ChannelOffset(channel.epoch, event.offset)
         for listener, after in list(channel.live.items()):
-            if told.offset > after:
-                self._hear(channel, listener, told)
+            if event.offset > after:
+                self._deliver(channel, listener, event)
 
-    def _hear(self, channel: _Channel, listener: Listener, told: ChannelEvent) -> None:
+    def _deliver(self, channel: _Channel, listener: Listener, event: ChannelEvent) -> None:
         try:
-            listener.on_event(told)
+            listener.on_event(event)
         except Exception:
-            log.exception("push: a listener of %s broke at offset %d and is taken off", channel.name, told.offset)
+            log.exception("push: a listener of %s broke at offset %d and is taken off", channel.name, event.offset)
             self._take_off(channel, listener)
             listener.on_lost()
 
@@ -257,9 +259,9 @@ class Hub:
         """A store that was emptied under us gives no error: only its epochs tell."""
         channels = list(self._channels.values())
         for start in range(0, len(channels), VERIFIED_AT_ONCE):
-            some = [(channel, channel.offset) for channel in channels[start : start + VERIFIED_AT_ONCE]]
-            stands = await self._board.positions([channel.name for channel, _ in some])
-            for (channel, offset), (epoch, last) in zip(some, stands, strict=True):
+            expected = [(channel, channel.offset) for channel in channels[start : start + VERIFIED_AT_ONCE]]
+            stands = await self._repository.positions([channel.name for channel, _ in expected])
+            for (channel, offset), (epoch, last) in zip(expected, stands, strict=True):
                 if epoch != channel.epoch or last < offset:
                     self._lose(channel)
 

@@ -16,7 +16,7 @@ class PushMeter(Protocol):
         """It has gone."""
 
     def sent(self, kind: str, event_ms: int | None) -> None:
-        """A frame of ``kind`` has gone out; ``event_ms``: when its event happened, for frames told live."""
+        """A frame of ``kind`` has gone out; ``event_ms``: when its event happened, for frames sent live."""
 
     def closed(self, code: int) -> None:
         """We have closed a connection with ``code``."""

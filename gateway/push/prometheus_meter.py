@@ -56,9 +56,9 @@ class CountedFeedback(Feedback):
     """Feedback whose reports are counted by state and by whether they changed anything."""
 
     def __init__(
-        self, board: HintRepository, bus: EventAppender, now_ms: Callable[[], int], metrics: GatewayMetrics
+        self, repository: HintRepository, bus: EventAppender, now_ms: Callable[[], int], metrics: GatewayMetrics
     ) -> None:
-        super().__init__(board, bus, now_ms)
+        super().__init__(repository, bus, now_ms)
         self._metrics = metrics
 
     async def report(self, hint_id: str, state: str, opinion: Opinion, by: Token) -> StateChange:

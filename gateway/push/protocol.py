@@ -8,7 +8,7 @@ code: no token in time, a bad one, a bad frame, an id used twice, too much of an
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from gateway.auth.roles import HEAR_CHATBOT, HEAR_DESK
+from gateway.auth.roles import SUBSCRIBE_CHATBOT, SUBSCRIBE_DESK
 from gateway.auth.tokens import Token, TokenRefused
 from gateway.push.frames import (
     Ack,
@@ -33,7 +33,7 @@ SUBSCRIPTIONS: Final = 8
 FRAMES_AT_ONCE: Final = 256
 FRAMES_PER_S: Final = 32.0
 DESK: Final = "desk"
-HEARERS: Final = (*HEAR_DESK.roles, *HEAR_CHATBOT.roles)
+SUBSCRIBER_ROLES: Final = (*SUBSCRIBE_DESK.roles, *SUBSCRIBE_CHATBOT.roles)
 
 
 class Send(NamedTuple):
@@ -51,7 +51,7 @@ class Close(NamedTuple):
 
 
 class BeginSubscription(NamedTuple):
-    """Begin telling ``channel`` under this id; from after ``offset`` of ``epoch`` where given."""
+    """Begin delivering ``channel`` under this id; from after ``offset`` of ``epoch`` where given."""
 
     id: str
     channel: str
@@ -60,7 +60,7 @@ class BeginSubscription(NamedTuple):
 
 
 class EndSubscription(NamedTuple):
-    """Stop telling this subscription."""
+    """Stop delivering to this subscription."""
 
     id: str
 
@@ -97,7 +97,7 @@ class Session:
         self._read = read
         self._ping_interval_s = ping_interval_s
         self._began_s = now.steady_s
-        self._heard_s = now.steady_s
+        self._received_s = now.steady_s
         self._allowance = float(FRAMES_AT_ONCE)
 
     def receive(self, text: str | bytes, now: SessionClock) -> SessionAction | None:
@@ -124,7 +124,7 @@ class Session:
             return Close(CloseCode.TIMEOUT, f"no connection_init within {INIT_WITHIN_S:.0f} s")
         if self.token is not None and self.token.expires_s <= now.wall_s:
             return Close(CloseCode.UNAUTHORISED, "token expired: ask for a new one")
-        silence_s = now.steady_s - self._heard_s
+        silence_s = now.steady_s - self._received_s
         if silence_s > 2 * self._ping_interval_s:
             return Close(CloseCode.TIMEOUT, f"nothing heard for {silence_s:.0f} s: ping was not answered")
         return None
@@ -134,9 +134,9 @@ class Session:
         self.subscriptions.discard(subscription_id)
 
     def _within_allowance(self, now: SessionClock) -> bool:
-        earned = (now.steady_s - self._heard_s) * FRAMES_PER_S
+        earned = (now.steady_s - self._received_s) * FRAMES_PER_S
         self._allowance = min(FRAMES_AT_ONCE, self._allowance + earned) - 1
-        self._heard_s = now.steady_s
+        self._received_s = now.steady_s
         return self._allowance >= 0
 
     def _init(self, frame: ConnectionInit, now: SessionClock) -> SessionAction:
@@ -144,8 +144,8 @@ class Session:
             token = self._read(frame.token, now.wall_s)
         except TokenRefused as error:
             return Close(CloseCode.UNAUTHORISED, error.reason)
-        if token.role not in HEARERS:
-            return Close(CloseCode.FORBIDDEN, f"role {token.role!r}: expected {' or '.join(HEARERS)}")
+        if token.role not in SUBSCRIBER_ROLES:
+            return Close(CloseCode.FORBIDDEN, f"role {token.role!r}: expected {' or '.join(SUBSCRIBER_ROLES)}")
         if self.token is not None and (token.subject, token.role) != (self.token.subject, self.token.role):
             return Close(CloseCode.FORBIDDEN, "a new token must be of the same subject and role")
         self.token = token
@@ -175,12 +175,12 @@ PING: Final = frame_bytes("ping")
 
 
 def channel_for(token: Token, name: str) -> str | None:
-    """The channel that ``name`` means for this token; None when it may not hear it."""
-    if name == DESK and token.role in HEAR_DESK.roles:
+    """The channel that ``name`` means for this token; None when it may not subscribe to it."""
+    if name == DESK and token.role in SUBSCRIBE_DESK.roles:
         return desk_channel(token.subject)
-    if name == QUEUE and token.role in HEAR_DESK.roles:
+    if name == QUEUE and token.role in SUBSCRIBE_DESK.roles:
         return queue_of(token.branch)
-    if name == CHATBOT_CHANNEL and token.role in HEAR_CHATBOT.roles:
+    if name == CHATBOT_CHANNEL and token.role in SUBSCRIBE_CHATBOT.roles:
         return CHATBOT_CHANNEL
     return None
 
@@ -196,6 +196,6 @@ def _acknowledged(token: Token, ping_interval_s: float) -> bytes:
 
 
 def _not_yours(frame: Subscribe, token: Token) -> bytes:
-    expected = f"{DESK!r} or {QUEUE!r}" if token.role in HEAR_DESK.roles else f"{CHATBOT_CHANNEL!r}"
+    expected = f"{DESK!r} or {QUEUE!r}" if token.role in SUBSCRIBE_DESK.roles else f"{CHATBOT_CHANNEL!r}"
     message = f"channel: found {frame.channel!r}, expected {expected} for a token with role {token.role}"
     return error_frame(frame.id, "forbidden", message, temporary=False)

@@ -18,7 +18,7 @@ from state.audit.trail import ShownItem
 
 
 class QueuedFrame(NamedTuple):
-    """A frame in the queue. ``event_ms``: when its event happened (told live only); ``shows``: what is seen with it."""
+    """A frame in the queue. ``event_ms``: when its event happened (sent live only); ``shows``: what is seen with it."""
 
     kind: str
     frame: bytes
@@ -27,7 +27,7 @@ class QueuedFrame(NamedTuple):
 
 
 class SendQueue:
-    """The queue of one connection. ``steady_s``: a clock that never goes back; ``delivered``: told of what was seen."""
+    """The queue of one connection. ``steady_s``: never goes back; ``delivered``: called for what was shown."""
 
     __slots__ = (
         "_connection",

@@ -17,11 +17,11 @@ from state.audit.trail import ShownItem
 class Subscription:
     """A listener of the hub. ``on_lost``: called when the hub has taken it off its channel.
 
-    ``sees(told)``: whether this entry is for its desk's eyes; asked of each, whatever the channel.
+    ``sees(event)``: whether this entry is for its desk's eyes; asked of each, whatever the channel.
     Once ``has_ended`` it says nothing more: joining may still be under way then.
     """
 
-    __slots__ = ("_head", "_on_lost", "_outbox", "_sees", "channel", "has_ended", "id")
+    __slots__ = ("_head", "_on_lost", "_sees", "_send_queue", "channel", "has_ended", "id")
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Subscription:
         self.id = subscription_id
         self.has_ended = False
         self.channel = channel
-        self._outbox = outbox
+        self._send_queue = outbox
         self._on_lost = on_lost
         self._sees = sees
         self._head = next_head(subscription_id)
@@ -44,16 +44,16 @@ class Subscription:
         frame = frame_bytes("subscribed", id=self.id, epoch=start.epoch, offset=start.offset, recovered=start.recovered)
         self._put("subscribed", frame)
 
-    async def on_replay(self, told: ChannelEvent) -> None:
+    async def on_replay(self, event: ChannelEvent) -> None:
         """An entry that was missed."""
-        if not self.has_ended and self._sees(told):
-            frame = next_frame(self._head, told.offset, told.event)
-            await self._outbox.put_when_there_is_room("next", frame, told.shows)
+        if not self.has_ended and self._sees(event):
+            frame = next_frame(self._head, event.offset, event.event)
+            await self._send_queue.put_when_there_is_room("next", frame, event.shows)
 
-    def on_event(self, told: ChannelEvent) -> None:
+    def on_event(self, event: ChannelEvent) -> None:
         """An entry, live."""
-        if self._sees(told):
-            self._put("next", next_frame(self._head, told.offset, told.event), told.time_ms, told.shows)
+        if self._sees(event):
+            self._put("next", next_frame(self._head, event.offset, event.event), event.time_ms, event.shows)
 
     def on_stale(self, since_ms: int) -> None:
         """The store is away."""
@@ -71,4 +71,4 @@ class Subscription:
 
     def _put(self, kind: str, frame: bytes, event_ms: int | None = None, shows: ShownItem | None = None) -> None:
         if not self.has_ended:
-            self._outbox.put(kind, frame, event_ms, shows)
+            self._send_queue.put(kind, frame, event_ms, shows)

@@ -25,7 +25,7 @@ DOUBLED_AT_MOST: Final = 16
 
 log = logging.getLogger("zhiyin.background")
 
-Failed = Callable[[str], None]
+CountFailure = Callable[[str], None]
 """Counts one failure of the task with this name."""
 
 
@@ -56,8 +56,8 @@ class BackgroundTask:
         name: str,
         every_s: float,
         once: Callable[[], Awaitable[None]],
-        failed: Failed = uncounted,
-        retry: Backoff = Backoff(),  # noqa: B008 - it cannot change
+        failed: CountFailure = uncounted,
+        backoff: Backoff = Backoff(),  # noqa: B008 - it cannot change
         clock_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -65,11 +65,11 @@ class BackgroundTask:
         self._every_s = every_s
         self._once = once
         self._failed = failed
-        self._retry = retry
+        self._backoff = backoff
         self._clock_s = clock_s
         self._sleep = sleep
-        self._failures = 0
-        self._logged_s: dict[type[Exception], float] = {}
+        self._failures = self._outages = 0
+        self._logged_s: dict[type[BaseException], float] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -87,7 +87,10 @@ class BackgroundTask:
             await cancel_and_wait(task)
 
     async def finish(self) -> None:
-        """Stop, then run one last round; its failure is counted and logged like any other."""
+        """Stop, then run one last round. An unexpected failure of it is counted and logged, an outage is not.
+
+        Not for a task whose round waits for work: that would wait for ever.
+        """
         await self.stop()
         await self._round()
 
@@ -99,30 +102,34 @@ class BackgroundTask:
         """One round; seconds until the next."""
         try:
             await self._once()
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return self._unexpected(error)  # of something that the round waited for; nobody stops this task
         except StoreUnavailable as error:
             log.debug("background task %s waits: %s", self.name, error)
-            return self._later_s(OUTAGE_LONGEST_S)
+            self._failures, self._outages = 0, self._outages + 1
+            return self._later_s(self._outages, OUTAGE_LONGEST_S)
         except Exception as error:  # noqa: BLE001 - whatever a round meets, the next one may succeed
-            later_s = self._later_s(self._retry.longest_s)
-            self._failed(self.name)
-            self._log(error, later_s)
-            return later_s
-        self._failures = 0
+            return self._unexpected(error)
+        self._failures = self._outages = 0
         return self._every_s
 
-    def _later_s(self, longest_s: float) -> float:
-        self._failures += 1
-        return max(self._every_s, min(longest_s, self._retry.pause_s(self._failures)))
+    def _unexpected(self, error: BaseException) -> float:
+        self._failures, self._outages = self._failures + 1, 0
+        later_s = self._later_s(self._failures, self._backoff.longest_s)
+        self._failed(self.name)
+        self._log(error, later_s)
+        return later_s
 
-    def _log(self, error: Exception, later_s: float) -> None:
+    def _later_s(self, in_a_row: int, longest_s: float) -> float:
+        return max(self._every_s, min(longest_s, self._backoff.pause_s(in_a_row)))
+
+    def _log(self, error: BaseException, later_s: float) -> None:
         now_s, kind = self._clock_s(), type(error)
         if now_s - self._logged_s.get(kind, -LOGGED_EVERY_S) < LOGGED_EVERY_S:
             return
         self._logged_s[kind] = now_s
-        log.error(
-            "background task %s failed (%d in a row), next round in %.1f s",
-            self.name,
-            self._failures,
-            later_s,
-            exc_info=error,
-        )
+        where = "" if self._task is None else f", next round in {later_s:.1f} s"
+        log.error("background task %s failed (%d in a row)%s", self.name, self._failures, where, exc_info=error)

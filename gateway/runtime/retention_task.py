@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from config.settings.load import Settings
-from gateway.runtime.background_task import BackgroundTask, Failed, uncounted
+from gateway.runtime.background_task import BackgroundTask, CountFailure, uncounted
 from state.redis.connections import AsyncClient, StoreUnavailable
 from state.redis.retention import let_go
 
@@ -22,7 +22,7 @@ class Retention:
     """Looks at once, and then every hour. ``now_ms``: epoch ms; ``failed``: counts failures that are no outage."""
 
     def __init__(
-        self, client: AsyncClient, settings: Settings, now_ms: Callable[[], int], failed: Failed = uncounted
+        self, client: AsyncClient, settings: Settings, now_ms: Callable[[], int], failed: CountFailure = uncounted
     ) -> None:
         self._client = client
         self._settings = settings

@@ -1,4 +1,4 @@
-"""Tasks that end when they are told to."""
+"""Cancels tasks until they have ended."""
 
 import asyncio
 from typing import Any, Final

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.auth.tokens import Token
-from gateway.runtime.background_task import BackgroundTask, Failed, uncounted
+from gateway.runtime.background_task import BackgroundTask, CountFailure, uncounted
 from state.audit.trail import HINT, OUTREACH, AuditTrail, AuditView, ShownItem
 
 NOTED_AFTER_S: Final = 0.1
@@ -34,7 +34,7 @@ class Auditor:
         trail: AuditTrail,
         now_ms: Callable[[], int],
         lost: Callable[[int], None],
-        failed: Failed = uncounted,
+        failed: CountFailure = uncounted,
     ) -> None:
         self._trail = trail
         self._now_ms = now_ms
@@ -84,9 +84,9 @@ class Auditor:
 
     async def _note(self) -> None:
         while self._waiting:
-            some = [self._waiting[place] for place in range(min(AT_ONCE, len(self._waiting)))]
-            await self._trail.write(some)
-            for view in some:
+            batch = [self._waiting[index] for index in range(min(AT_ONCE, len(self._waiting)))]
+            await self._trail.write(batch)
+            for view in batch:
                 if self._waiting[0] is view:  # else it was the oldest of too many meanwhile, and is counted as lost
                     self._waiting.popleft()
 

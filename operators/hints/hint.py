@@ -16,7 +16,6 @@ HintState = Literal["created", "delivered", "shown", "used", "dismissed", "retir
 OPEN_STATES: Final = frozenset(("created", "delivered", "shown"))
 RetireCause = Literal["returned", "completed", "cancelled", "expired", "used", "dismissed", "contact"]
 WhyNot = Literal["cap", "quiet_hours", "control", "duplicate", "in_contact"]
-WHY_NOTS: Final[tuple[WhyNot, ...]] = ("cap", "quiet_hours", "control", "duplicate", "in_contact")
 
 _NEXT: Final[dict[str, frozenset[str]]] = {
     "created": frozenset(("delivered", "shown", "used", "dismissed", "retired", "expired")),

@@ -35,27 +35,31 @@ class Comparison(msgspec.Struct, array_like=True, gc=False):
 
 
 class ChampionChallenger:
-    """Who leads, and the duels of the others with it."""
+    """Who leads, and the comparisons of the others with it."""
 
-    def __init__(self, leader: ModelName, duels: dict[ModelName, Comparison] | None = None) -> None:
+    def __init__(self, leader: ModelName, comparisons: dict[ModelName, Comparison] | None = None) -> None:
         self.leader: ModelName = leader
-        self.duels: dict[ModelName, Comparison] = duels or {}
+        self.comparisons: dict[ModelName, Comparison] = comparisons or {}
 
     def compare(self, challenger: ModelName, probability: float, leader_probability: float, outcome: bool) -> None:
         """What a challenger and the leader predicted of an outcome; the lead may change hands."""
-        duel = self.duels.setdefault(challenger, Comparison())
-        if duel.labels >= WINDOW:
-            duel.labels, duel.loss, duel.leader_loss = duel.labels / 2, duel.loss / 2, duel.leader_loss / 2
-        duel.labels += 1.0
-        duel.loss += log_loss(probability, outcome)
-        duel.leader_loss += log_loss(leader_probability, outcome)
-        if duel.is_won:
+        comparison = self.comparisons.setdefault(challenger, Comparison())
+        if comparison.labels >= WINDOW:
+            comparison.labels, comparison.loss, comparison.leader_loss = (
+                comparison.labels / 2,
+                comparison.loss / 2,
+                comparison.leader_loss / 2,
+            )
+        comparison.labels += 1.0
+        comparison.loss += log_loss(probability, outcome)
+        comparison.leader_loss += log_loss(leader_probability, outcome)
+        if comparison.is_won:
             self.leader = challenger
-            self.duels = {}
+            self.comparisons = {}
 
     def forget(self, challenger: ModelName) -> None:
         """A challenger that begins anew."""
-        self.duels.pop(challenger, None)
+        self.comparisons.pop(challenger, None)
 
 
 def log_loss(probability: float, outcome: bool) -> float:

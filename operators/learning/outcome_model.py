@@ -3,9 +3,9 @@
 In: tokens of what is known at a break-off with the probability of the base (a rule, or a base rate); later the
 outcome. Out: predictions, their figures, what has drifted. Refused: saved state of another shape (by its reader).
 
-The base leads until the regression, anchored at it, is better in log loss by the margin of ``contenders``; the lead
-can be lost again. Both are scored with what they predicted at the break-off, whatever was learnt since. Outcomes are
-few here, hundreds where silences are hundreds of thousands: the regression learns faster, and there is no tree.
+The base leads until the regression, anchored at it, is better in log loss by the margin of ``champion_challenger``; the
+lead can be lost again. Both are scored with what they predicted at the break-off, whatever was learnt since. Outcomes
+are few here, hundreds where silences are hundreds of thousands: the regression learns faster, and there is no tree.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ class OutcomeModel:
     def __init__(self, question: BreakOffQuestion) -> None:
         self.question = question
         self._linear = LinearModel(LEARNING_RATE)
-        self._contenders = ChampionChallenger("base")
+        self._champion_challenger = ChampionChallenger("base")
         self._figures = Prequential()
         self._watch = DriftWatch()
         self.learnt = 0
@@ -58,7 +58,7 @@ class OutcomeModel:
     @property
     def leads(self) -> bool:
         """Whether the regression leads, and its prediction is published."""
-        return self._contenders.leader == "linear"
+        return self._champion_challenger.leader == "linear"
 
     def predict(self, tokens: Sequence[str], base: float) -> OutcomePrediction:
         """What base and regression predict now; ``base`` is kept within what any model may predict."""
@@ -72,9 +72,9 @@ class OutcomeModel:
         """The outcome of a prediction: scored, then learnt. Whether the error has drifted."""
         self._figures.score(prediction.told, prediction.base, outcome)
         if self.leads:
-            self._contenders.compare("base", prediction.base, prediction.linear, outcome)
+            self._champion_challenger.compare("base", prediction.base, prediction.linear, outcome)
         else:
-            self._contenders.compare("linear", prediction.linear, prediction.base, outcome)
+            self._champion_challenger.compare("linear", prediction.linear, prediction.base, outcome)
         self._linear.learn(_features(tokens, features), log_odds(prediction.base), outcome)
         self.learnt += 1
         if "error" not in self._watch.see(abs(outcome - prediction.told), features):
@@ -88,15 +88,15 @@ class OutcomeModel:
 
     def quality(self) -> Quality:
         """How good the published predictions have been."""
-        return quality_of(self.question, self._contenders.leader, self._figures)
+        return quality_of(self.question, self._champion_challenger.leader, self._figures)
 
     def state(self) -> OutcomeModelState:
         """What there is to save."""
-        contenders = self._contenders
+        contest = self._champion_challenger
         return OutcomeModelState(
             self._linear.weights(),
-            contenders.leader,
-            contenders.duels,
+            contest.leader,
+            contest.comparisons,
             self._figures.state,
             self.learnt,
             self.drifts,
@@ -106,14 +106,14 @@ class OutcomeModel:
         """Goes on from what was saved."""
         if state.weights:
             self._linear.put(state.weights)
-        self._contenders = ChampionChallenger(state.leader, state.comparisons)
+        self._champion_challenger = ChampionChallenger(state.leader, state.comparisons)
         self._figures = Prequential(state.figures)
         self.learnt, self.drifts = state.learnt, state.drifts
 
     def _drifted(self) -> None:
-        """Counted; what happened before counts no more in the duel, and a challenger begins anew."""
+        """Counted; what happened before counts no more in the comparison, and a challenger begins anew."""
         self.drifts += 1
-        self._contenders.forget("base" if self.leads else "linear")
+        self._champion_challenger.forget("base" if self.leads else "linear")
         if not self.leads:
             self._linear = LinearModel(LEARNING_RATE)
 

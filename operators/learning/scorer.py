@@ -181,7 +181,7 @@ class Scorer:
             self.rates.steps,
             self.figures.state,
             "linear" if self.champion_challenger.leader == "tree" else self.champion_challenger.leader,
-            {name: duel for name, duel in self.champion_challenger.duels.items() if name != "tree"},
+            {name: each for name, each in self.champion_challenger.comparisons.items() if name != "tree"},
             self.learnt,
             self.sampled_out,
             self._learn_all_until,

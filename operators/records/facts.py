@@ -48,7 +48,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     ``idle_ms``: silence so far (kinds ``idle`` and ``silent``: at the checkpoint; ``active``: the whole
     pause). ``signals``: all so far, on ``idle``, ``silent`` and ``struggled`` (there the new one is last).
     ``cause``: messageId of the event behind it. ``started_ms``, ``trail`` (one byte a step left behind: the bin of
-    the time spent there, see ``situations``): on ``idle`` and ``silent``. ``segment``: of the journey map.
+    the time spent there, see ``features.time_bin``): on ``idle`` and ``silent``. ``segment``: of the journey map.
     ``broken_off``: the pause that ``active`` ends counted as broken off; of an attempt that ends, any of its did.
     """
 

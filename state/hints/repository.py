@@ -41,7 +41,6 @@ CHANNEL_PREFIX: Final = keys.CHANNEL.of()
 SWEEP_EVERY_S: Final = 2.0
 """All channels are looked at so often, notified or not: a Redis that has fallen silent is noticed by it too."""
 EXPIRED_AT_ONCE: Final = 200
-POLL_S: Final = 0.005
 
 Document = dict[str, Any]
 Record = Sequence[bytes | None]

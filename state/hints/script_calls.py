@@ -1,6 +1,6 @@
 """Calls of the hint scripts: new hints and transitions laid out as keys and arguments, and records read back.
 
-In: what ``state/hints/transitions.py`` prepared. Out: calls for ``state/scripts``; owners and documents
+In: what ``state/hints/transitions.py`` prepared. Out: calls for ``state/redis/scripts``; owners and documents
 out of what Redis answers. Refused: nothing. The order of keys and arguments is the scripts' own.
 """
 

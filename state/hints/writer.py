@@ -18,6 +18,7 @@ from state.redis.channels import KEPT_EVENTS
 from state.redis.connections import Client, answering
 from state.redis.scripts import Call, run
 
+_IN_WORDS: Final[dict[type, str]] = {PlaceHint: "new", Speak: "spoken", Retirement: "retired"}
 ORDERS_A_ROUND: Final = 500
 """Some tenths of a second of work for Redis: well within the time an answer may take."""
 
@@ -55,7 +56,7 @@ class RedisHintWriter(HintWriter):
         for kind, group in groupby(orders, type):
             batch = list(group)
             for start in range(0, len(batch), ORDERS_A_ROUND):
-                with answering(f"writing hints ({kind.__name__})", self._client):
+                with answering(f"writing hints ({_IN_WORDS[kind]})", self._client):
                     changed += self._run(self._calls(batch[start : start + ORDERS_A_ROUND], self._now_ms()))
         return changed
 

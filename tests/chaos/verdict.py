@@ -15,7 +15,6 @@ from tests.oracle import Expected, expected_facts
 from tests.streams import at_ms_of, oracle_journeys
 
 RULES: Final = oracle_journeys(load_catalogue(CATALOGUE), checkpoints=False)
-ENDS_HINTS: Final = frozenset(("returned", "completed", "cancelled", "expired"))
 HOUR_MS: Final = 3_600_000
 _SHOWN: Final = 12
 

@@ -1,8 +1,8 @@
 """What a run prints as it goes: a line a module as its last test ends, and each failure at once.
 
 In: what pytest reports, from one process or from several. Out: lines such as
-``[ 12/231] tests/state/hints/test_store.py  14 passed, 2 skipped  3.1 s``; the seconds are those of its tests together.
-With ``-v`` or ``-q`` pytest prints as it always does.
+``[ 12/231] tests/state/hints/test_writer.py  14 passed, 2 skipped  3.1 s``; the seconds are those of its tests
+together. With ``-v`` or ``-q`` pytest prints as it always does.
 """
 
 from collections import Counter, defaultdict

@@ -8,7 +8,7 @@ import asyncio
 import bisect
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,7 +17,6 @@ from state.hints.repository import (
     ENTRIES_A_WAIT,
     EXPIRED_AT_ONCE,
     MOST_HINTS,
-    POLL_S,
     UNKNOWN_HINT,
     Document,
     HintRepository,
@@ -38,6 +37,8 @@ from state.hints.writer import HintWriter
 from state.redis import keys
 from state.redis.channels import KEPT_EVENTS, ChannelEntry, ChannelOffset, ChannelPosition, fresh_epoch
 from state.redis.connections import LONGEST_BLOCK_MS
+
+POLL_S: Final = 0.005
 
 
 class Record(msgspec.Struct):

@@ -15,7 +15,6 @@ from typing import Final
 from zhiyin.cli.parser import command_parser
 from zhiyin.console.terminal import say
 
-DONE: Final = 0
 FAILED: Final = 1
 WRONG: Final = 2
 INTERRUPTED: Final = 130

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.push.channel_entry import ChannelEvent, read_channel_event
-from gateway.push.hub import BLOCK_MS, RECOVERED_AT_MOST, TOLD_AT_ONCE, Hub, Start
+from gateway.push.hub import BLOCK_MS, ENTRIES_AT_ONCE, RECOVERED_AT_MOST, Hub, Start
 from operators.hints.hint import Retirement
 from state.redis.connections import StoreUnavailable
 from tests.parts.redis_server import RedisServer
@@ -385,7 +385,7 @@ async def test_a_large_reading_of_many_channels_leaves_turns_for_others() -> Non
             await asyncio.sleep(0)
 
     hub = Hub(house.board, lambda: house.now_ms)
-    ears = {f"d{number}": Noting() for number in range(3 * TOLD_AT_ONCE)}
+    ears = {f"d{number}": Noting() for number in range(3 * ENTRIES_AT_ONCE)}
     for desk, ear in ears.items():
         await hub.join(f"desk:{desk}", ear)
         tell(house, f"h-{desk}", desk=desk)
@@ -395,4 +395,4 @@ async def test_a_large_reading_of_many_channels_leaves_turns_for_others() -> Non
         await until_heard(ear, 1)
     counting.cancel()
     await hub.stop()
-    assert [heard.count(turn) for turn in sorted(set(heard))] == [TOLD_AT_ONCE] * 3
+    assert [heard.count(turn) for turn in sorted(set(heard))] == [ENTRIES_AT_ONCE] * 3

@@ -13,21 +13,21 @@ from gateway.runtime.background_task import LOGGED_EVERY_S, BackgroundTask, Back
 from gateway.runtime.metrics import GatewayMetrics
 from state.redis.connections import StoreUnavailable
 
-Outcome = Exception | None
+Outcome = BaseException | None
 AWAY = StoreUnavailable("noting", "nowhere", "gone", "refused", "see that it runs")
 
 
 class Script:
     """Rounds that end as written; after the last the work waits for ever. Time passes only where the task sleeps."""
 
-    def __init__(self, *outcomes: Outcome, every_s: float = 0.5, retry: Backoff = Backoff()) -> None:  # noqa: B008
+    def __init__(self, *outcomes: Outcome, every_s: float = 0.5, backoff: Backoff = Backoff()) -> None:  # noqa: B008
         self._outcomes = list(outcomes)
         self._done = asyncio.Event()
         self.now_s = 0.0
         self.pauses_s: list[float] = []
         self.failed: list[str] = []
         self.task = BackgroundTask(
-            "script", every_s, self._once, self.failed.append, retry, lambda: self.now_s, self._sleep
+            "script", every_s, self._once, self.failed.append, backoff, lambda: self.now_s, self._sleep
         )
 
     async def play(self) -> None:
@@ -55,6 +55,19 @@ async def test_it_backs_off_up_to_a_limit_and_a_success_brings_the_usual_pause_b
     await script.play()
     assert script.pauses_s == [1, 2, 4, 8, 16, 30, 30, 0.5, 0.5, 1, 0.5]
     assert script.failed == ["script"] * 8
+
+
+async def test_a_cancellation_of_something_it_waited_for_does_not_end_it() -> None:
+    script = Script(asyncio.CancelledError(), None)
+    await script.play()
+    assert script.pauses_s == [1, 0.5]
+    assert script.failed == ["script"]
+
+
+async def test_an_outage_and_what_follows_it_are_counted_apart() -> None:
+    script = Script(*[AWAY] * 9, ValueError(), AWAY, None)
+    await script.play()
+    assert script.pauses_s[9:] == [1, 1, 0.5]
 
 
 async def test_after_a_failure_it_waits_no_less_than_otherwise() -> None:
@@ -96,7 +109,7 @@ async def test_the_first_failure_is_logged_with_its_traceback_and_repeats_once_a
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     minute = Backoff(LOGGED_EVERY_S / 4, LOGGED_EVERY_S / 4)
-    script = Script(*[ValueError("odd")] * 5, KeyError("other"), None, ValueError("odd"), retry=minute)
+    script = Script(*[ValueError("odd")] * 5, KeyError("other"), None, ValueError("odd"), backoff=minute)
     await script.play()
     assert caplog.messages == [
         "background task script failed (1 in a row), next round in 15.0 s",

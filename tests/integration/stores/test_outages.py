@@ -192,8 +192,8 @@ def _sync_operations(url: str) -> dict[str, Callable[[], object]]:
     reader = RedisBusReader(client, 0)
     letter = DeadLetter(b"{", (Rejection("not_json", "$", "'{'", "one JSON object"),), NOON_MS)
     return {
-        "writing hints (Telling)": lambda: store.place(make_hint(), "d1"),
-        "writing hints (Retirement)": lambda: store.retire(Retirement("h1", "anna", "returned", NOON_MS)),
+        "writing hints (new)": lambda: store.place(make_hint(), "d1"),
+        "writing hints (retired)": lambda: store.retire(Retirement("h1", "anna", "returned", NOON_MS)),
         "writing to zy:facts": lambda: RedisFactStream(client).write([make_hint()]),
         "writing to zy:dead-letters": lambda: RedisDeadLetterWriter(client, "1").write([letter]),
         "reading bus partition 0": lambda: reader.read("0-0", 1),

@@ -21,7 +21,7 @@ from tests.integration.upgrades.story import EACH, STOPPED_AFTER, instant_ms
 
 ARCHIVES = sorted(Path(__file__).parent.glob(f"{archive.PREFIX}*{archive.SUFFIX}"))
 
-pytestmark = [pytest.mark.requires("redis", "cc"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.requires("redis", "cc"), pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 class Run(NamedTuple):

@@ -12,7 +12,7 @@ from state.redis.retry import LONGEST_PAUSE_S, retry_while_unavailable
 from tests.parts.redis_server import RedisServer
 from tests.state.houses import NOON_MS, make_hint
 
-LOG = logging.getLogger("tests.patience")
+LOG = logging.getLogger("tests.retry")
 
 
 class AwayStore:
