@@ -32,7 +32,7 @@ from config.settings.write_key_scopes import read_scope
 from gateway.api.contacts import ContactApi
 from gateway.api.health import Health, Probe
 from gateway.api.hints import HintApi
-from gateway.api.journeys import JourneysApi
+from gateway.api.journeys import JourneyApi
 from gateway.api.outreach import OutreachApi
 from gateway.api.questions import QuestionApi
 from gateway.api.queues import QueueApi
@@ -174,7 +174,7 @@ class Gateway:
                 self.metrics,
             ).routes(),
             *self._outreach(OutreachRepository(client), batcher, bearers, auditor).routes(),
-            *JourneysApi(JourneyMaps(client), PainPoints(client), batcher, bearers, wall_clock_ms).routes(),
+            *JourneyApi(JourneyMaps(client), PainPoints(client), batcher, bearers, wall_clock_ms).routes(),
             *Health({"redis": client.ping, **kafka_pings}).routes(),
             openapi_route(),
             plotly_route(),

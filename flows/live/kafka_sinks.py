@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from flows.dataflow import Sinks
-from flows.live.redis_sinks import HintDesks
+from flows.live.redis_sinks import HintDelivery
 from flows.sinks.output_metrics import PUBLISHED, OutputMetrics
 from flows.sinks.topic_sink import TopicEncoder, TopicOpening, TopicSink, by_partition
 from operators.hints.arbitration import Verdict
@@ -32,7 +32,12 @@ class KafkaSinks:
     """The three ways out. ``desks()`` opens the way to desks and bots; it is called once a part."""
 
     def __init__(
-        self, opening: TopicOpening, topics: Topics, desks: Callable[[], HintDesks], counts: OutputMetrics, version: str
+        self,
+        opening: TopicOpening,
+        topics: Topics,
+        desks: Callable[[], HintDelivery],
+        counts: OutputMetrics,
+        version: str,
     ) -> None:
         self._opening = opening
         self._topics = topics
@@ -72,7 +77,7 @@ class FactEncoder(TopicEncoder[Fact]):
 class HintEncoder(TopicEncoder[Verdict]):
     """Hints: first to desks and bots, then that they were made, or ended, to the topic."""
 
-    def __init__(self, topic: str, desks: HintDesks, counts: OutputMetrics) -> None:
+    def __init__(self, topic: str, desks: HintDelivery, counts: OutputMetrics) -> None:
         self._topic = topic
         self._desks = desks
         self._counts = counts

@@ -57,7 +57,7 @@ class RedisSinks:
 
     def _verdict_writer(self) -> Callable[[Sequence[Verdict]], None]:
         stream, hints, _ = self._new_writers()
-        desks = HintDesks(hints, self._routes(), self._retry)
+        desks = HintDelivery(hints, self._routes(), self._retry)
 
         def write(verdicts: Sequence[Verdict]) -> None:
             desks.write(verdicts)
@@ -78,7 +78,7 @@ class RedisSinks:
         return write
 
 
-class HintDesks:
+class HintDelivery:
     """Hints on their way to desks and bots, which are reached by Redis whatever the bus is."""
 
     def __init__(self, hints: RedisHintWriter, routes: Routes, retry: Retry) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from config import Settings
 from flows.dataflow import Sinks
 from flows.live.kafka_sinks import KafkaSinks, Topics
-from flows.live.redis_sinks import HintDesks, RedisSinks
+from flows.live.redis_sinks import HintDelivery, RedisSinks
 from flows.sinks.output_metrics import OutputMetrics
 from flows.sinks.topic_sink import TopicOpening
 from flows.steps.bundles import bundle_sink
@@ -107,8 +107,8 @@ def _kafka(
         for name in topics.__struct_fields__
     ]
 
-    def desks() -> HintDesks:
-        return HintDesks(RedisHintWriter(connect(settings.redis_url or ""), _now_ms), _routes(settings), retry)
+    def desks() -> HintDelivery:
+        return HintDelivery(RedisHintWriter(connect(settings.redis_url or ""), _now_ms), _routes(settings), retry)
 
     opening = TopicOpening(TopicProducers(connection), settings.bus_partitions, retry, begin)
     sinks = KafkaSinks(opening, topics, desks, counts, version).sinks()

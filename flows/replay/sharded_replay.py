@@ -19,7 +19,7 @@ from typing import IO, Final, NamedTuple, cast
 import msgspec
 
 from flows.replay.replay import DEFAULT_KINDS, HINT, Replay, ReplayReport
-from flows.replay.worker_process import Reading, Says, WorkerProcess
+from flows.replay.worker_process import MessageConnection, Reading, WorkerProcess
 from flows.sources.recording import read_blocks
 from flows.steps.messages import shards_of
 from operators.records.catalogue import Catalogue
@@ -157,7 +157,7 @@ def own_lines(blocks: Iterable[Sequence[bytes]], number: int, of: int) -> Iterat
         yield from [raw for raw, share in zip(raws, shares, strict=True) if share == number]
 
 
-def _replay_share(task: ShareTask, sender: Says) -> ReplayReport:
+def _replay_share(task: ShareTask, sender: MessageConnection) -> ReplayReport:
     """What each of the processes does. One of them reports how far all have read."""
     reading = Reading(sender)
     on_bytes = reading.on_bytes if task.number == 0 else lambda _: None
@@ -173,7 +173,7 @@ def _replay_share(task: ShareTask, sender: Says) -> ReplayReport:
 class _SentOutput(io.RawIOBase):
     """A file to the replay: what is written to it is sent, under a name."""
 
-    def __init__(self, sender: Says, name: str) -> None:
+    def __init__(self, sender: MessageConnection, name: str) -> None:
         self._sender = sender
         self._name = name
 

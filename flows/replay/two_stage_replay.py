@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from flows.replay.replay import Replay, ReplayReport
-from flows.replay.worker_process import Reading, Says, WorkerProcess
+from flows.replay.worker_process import MessageConnection, Reading, WorkerProcess
 from flows.sources.recording import read_lines
 from flows.steps.messages import TrackerOutput
 from operators.records.catalogue import Catalogue
@@ -56,7 +56,7 @@ class TwoStageReplay(Replay):
                 self.report.counts.add(content.counts)
 
 
-def _track(task: TrackingTask, sender: Says) -> ReplayReport:
+def _track(task: TrackingTask, sender: MessageConnection) -> ReplayReport:
     """What the first of the two does."""
     reading = Reading(sender)
 

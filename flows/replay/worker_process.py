@@ -20,8 +20,8 @@ from flows.sources.recording import RecordingUnreadable
 Task = TypeVar("Task")
 WorkerMessage = tuple[str, Any]
 """Kind and content: ``("read", bytes)``, ``("report", ...)``; the others are the work's own."""
-Says: TypeAlias = "Connection[WorkerMessage, WorkerMessage]"
-Work = Callable[[Task, Says], Any]
+MessageConnection: TypeAlias = "Connection[WorkerMessage, WorkerMessage]"
+Work = Callable[[Task, MessageConnection], Any]
 """Does it, sending messages meanwhile; gives its report. A function that another process can import."""
 
 _REPORT_EVERY_BYTES: Final = 1 << 20
@@ -85,7 +85,7 @@ class WorkerProcess(Generic[Task]):
 class Reading:
     """Reports how many bytes have been read, not for each few of them."""
 
-    def __init__(self, sender: Says) -> None:
+    def __init__(self, sender: MessageConnection) -> None:
         self._sender = sender
         self._unreported = 0
 
@@ -101,7 +101,7 @@ class Reading:
         self._unreported = 0
 
 
-def _do(work: Work[Task], task: Task, sender: Says) -> None:
+def _do(work: Work[Task], task: Task, sender: MessageConnection) -> None:
     """What the process does."""
     # What was there before the fork is shared memory: to look through it for garbage would copy it.
     gc.freeze()

@@ -40,7 +40,7 @@ class PainPointReport(msgspec.Struct, forbid_unknown_fields=True):
     assignee: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARS)] | None = None
 
 
-class JourneysApi:
+class JourneyApi:
     """The routes of journeys. ``clock_ms``: epoch ms."""
 
     def __init__(

@@ -86,10 +86,10 @@ class OpenHint(msgspec.Struct, array_like=True, gc=False):
 
 
 class CustomerMemory(msgspec.Struct, array_like=True, gc=False):
-    """What is remembered of one customer. ``told_at_ms``: of the hints the window still counts."""
+    """What is remembered of one customer. ``published_at_ms``: of the hints the window still counts."""
 
     customer_id: str
-    told_at_ms: list[int] = []
+    published_at_ms: list[int] = []
     open_hints: list[OpenHint] = []
     contact_at_ms: int | None = None
     contact_until_ms: int = 0
@@ -176,7 +176,7 @@ class Arbitration(CustomerStore[CustomerMemory]):
         is_talked_to = memory.contact_until_ms > now_ms
         speak_after_ms = None if is_talked_to else self._speak_after_ms(now_ms)
         hint = self._hints.make(fact, now_ms, speak_after_ms)
-        memory.told_at_ms.append(now_ms)
+        memory.published_at_ms.append(now_ms)
         deferred_ms = speak_after_ms if speak_after_ms is not None and speak_after_ms > now_ms else None
         memory.open_hints.append(
             OpenHint(hint.hint_id, fact.attempt_id, fact.journey, reason, hint.expires_at_ms, deferred_ms)
@@ -197,7 +197,7 @@ class Arbitration(CustomerStore[CustomerMemory]):
             return "in_contact"
         if any(hint.journey == fact.journey and hint.reason == reason for hint in memory.open_hints):
             return "duplicate"
-        return "cap" if len(memory.told_at_ms) >= self._cap else None
+        return "cap" if len(memory.published_at_ms) >= self._cap else None
 
     def _over(self, fact: Fact, now_ms: int) -> list[Verdict]:
         """The attempt needs no hint any more: its open ones are retired."""
@@ -257,8 +257,8 @@ class Arbitration(CustomerStore[CustomerMemory]):
     def _forget_past(self, memory: CustomerMemory, now_ms: int) -> None:
         """Drops the hints that have run out and what the window no longer counts."""
         window_began_ms = now_ms - self._window_ms
-        if memory.told_at_ms:
-            memory.told_at_ms = [at_ms for at_ms in memory.told_at_ms if at_ms > window_began_ms]
+        if memory.published_at_ms:
+            memory.published_at_ms = [at_ms for at_ms in memory.published_at_ms if at_ms > window_began_ms]
         if memory.open_hints:
             memory.open_hints = [hint for hint in memory.open_hints if hint.expires_at_ms > now_ms]
         if memory.contact_at_ms is not None and memory.contact_at_ms + CONTACT_ENDS_AFTER_MS <= now_ms:
@@ -278,7 +278,7 @@ class Arbitration(CustomerStore[CustomerMemory]):
         if speaks_ms:
             return min(speaks_ms)
         ends_ms = [hint.expires_at_ms for hint in memory.open_hints]
-        ends_ms += [at_ms + self._window_ms for at_ms in memory.told_at_ms]
+        ends_ms += [at_ms + self._window_ms for at_ms in memory.published_at_ms]
         if memory.contact_at_ms is not None:
             ends_ms.append(memory.contact_at_ms + CONTACT_ENDS_AFTER_MS)
         return max(ends_ms, default=None)

@@ -42,7 +42,7 @@ class ChosenWording(msgspec.Struct, array_like=True, gc=False):
     arm: str
     variant: int
     propensity: float
-    told_at_ms: int
+    published_at_ms: int
 
 
 class WordingRow(msgspec.Struct, array_like=True, gc=False):
@@ -169,7 +169,7 @@ class WordingSelection:
     def _forget_before(self, at_ms: int) -> None:
         while self._chosen:
             attempt_id, oldest = next(iter(self._chosen.items()))
-            if oldest[-1].told_at_ms >= at_ms:
+            if oldest[-1].published_at_ms >= at_ms:
                 return
             del self._chosen[attempt_id]
             self._has_changed(ATTEMPT, attempt_id)

@@ -44,7 +44,7 @@ CALLED: Final = "outreach"
 """The channel of a contact that we began: an agent has claimed the customer's entry of the list."""
 GRACE_MS: Final = 60_000
 MOST_WAITING: Final = 50_000
-LEAST_TOLD: Final = 50
+LEAST_OUTCOMES: Final = 50
 """Before so many outcomes P(contact) is not published."""
 _TENTHS: Final = 10
 _USELESS: Final = frozenset(("declined", "do_not_call"))
@@ -99,7 +99,7 @@ class BreakoffOutcomesState(msgspec.Struct, array_like=True, gc=False):
     models: dict[BreakOffQuestion, OutcomeModelState] = {}
     contact_rates: dict[str, list[OutcomeCounts]] = {}
     person_rates: dict[str, list[OutcomeCounts]] = {}
-    hears: bool = False
+    receives_outcomes: bool = False
     drift_until_ms: int = 0
     dropped: int = 0
 
@@ -148,8 +148,10 @@ class BreakoffOutcomes:
         self._add_pending(fact.attempt_id, pending)
         return msgspec.structs.replace(
             fact,
-            will_contact=None if pending.contact is None or self._contact.learnt < LEAST_TOLD else pending.contact.told,
-            need=pending.person.told if pending.person is not None and self._person.leads else None,
+            will_contact=None
+            if pending.contact is None or self._contact.learnt < LEAST_OUTCOMES
+            else pending.contact.published,
+            need=pending.person.published if pending.person is not None and self._person.leads else None,
             effects=(*fact.effects, *effects),
             drifting=fact.drifting or fact.at_ms < self.drift_until_ms,
         )
@@ -222,7 +224,11 @@ class BreakoffOutcomes:
             model.put(state.models.get(model.question, OutcomeModelState()))
         self._contact_rates.put(state.contact_rates)
         self._person_rates.put(state.person_rates)
-        self._receives_outcomes, self.drift_until_ms, self.dropped = state.hears, state.drift_until_ms, state.dropped
+        self._receives_outcomes, self.drift_until_ms, self.dropped = (
+            state.receives_outcomes,
+            state.drift_until_ms,
+            state.dropped,
+        )
 
     def put_rows(self, rows: Iterable[tuple[str, PendingOutcome]]) -> None:
         """Takes up break-offs that waited."""

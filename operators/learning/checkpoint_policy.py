@@ -95,11 +95,11 @@ class CheckpointPolicyState(msgspec.Struct, array_like=True, gc=False):
     wrong: int = 0
 
 
-class CheckpointVerdicts(msgspec.Struct, gc=False):
-    """What holds for a kind for a while. ``tell_at``: index of the checkpoint; ``stays_away``: P at each."""
+class PublishingPoint(msgspec.Struct, gc=False):
+    """What holds for a kind for a while. ``publish_at``: index of the checkpoint; ``stays_away``: P at each."""
 
     version: int
-    tell_at: int
+    publish_at: int
     stays_away: tuple[float, ...]
 
 
@@ -115,7 +115,7 @@ class CheckpointPolicy:
         longest_s = max(checkpoints[-1] for checkpoints in self._checkpoints_s.values())
         self._first_price = math.log(FIRST_PRICE * longest_s)
         self._kinds: dict[str, SilenceKind] = {}
-        self._verdicts: dict[str, CheckpointVerdicts] = {}
+        self._points: dict[str, PublishingPoint] = {}
         self._version = 0
         self._since_refresh = self._outcomes = 0
         self.state = CheckpointPolicyState(kinds={})
@@ -124,12 +124,12 @@ class CheckpointPolicy:
         """What kind of silence it is: step, and the time at the step before in bins of two octaves."""
         return f"{step}|{trail[-1] // _DWELLS_A_KIND}" if trail else f"{step}|-"
 
-    def verdicts(self, kind: str) -> CheckpointVerdicts:
+    def publishing_point(self, kind: str) -> PublishingPoint:
         """What holds for a kind of silence now."""
-        verdicts = self._verdicts.get(kind)
-        if verdicts is None or verdicts.version != self._version:
-            verdicts = self._verdicts[kind] = self._compute_verdicts(kind)
-        return verdicts
+        point = self._points.get(kind)
+        if point is None or point.version != self._version:
+            point = self._points[kind] = self._compute_point(kind)
+        return point
 
     def record_silence(self, kind: str, silence_ms: int | None) -> None:
         """A silence that had reached a checkpoint is over; None: nothing came any more."""
@@ -182,7 +182,7 @@ class CheckpointPolicy:
             counts = self.state.kinds[name] = SilenceKindCounts([0.0] * len(self._checkpoints_s[step]))
         return counts
 
-    def _compute_verdicts(self, name: str) -> CheckpointVerdicts:
+    def _compute_point(self, name: str) -> PublishingPoint:
         kind = self._kind(name)
         of_step, own = kind.of_step.reached(), kind.own.reached()
         scale = KIND_WEIGHT / max(of_step[0], 1.0)
@@ -193,7 +193,7 @@ class CheckpointPolicy:
         is_known = of_step[0] >= LEAST_SILENCES
         index = min(range(len(costs)), key=costs.__getitem__) if is_known else len(costs) - 1
         stays_away = tuple((away + 0.5) / (count + 1.0) for count in reached)
-        return CheckpointVerdicts(self._version, index, stays_away)
+        return PublishingPoint(self._version, index, stays_away)
 
 
 def step_of(kind: str) -> str:

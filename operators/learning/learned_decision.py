@@ -40,13 +40,13 @@ class AwayRow(msgspec.Struct, array_like=True, gc=False):
     """One attempt, stored. None of all: it is over.
 
     ``away``: published early as abandoned, and away still (None: not published); ``waiting``: for its outcome;
-    ``asked``: its break-off, which waits for its outcomes.
+    ``pending_outcome``: its break-off, which waits for its outcomes.
     """
 
     attempt_id: str
     away: bool | None = None
     waiting: PendingAttemptRow | None = None
-    asked: PendingOutcome | None = None
+    pending_outcome: PendingOutcome | None = None
 
 
 _HEAD: Final = SnapshotCodec(DecisionHead, FORMAT)
@@ -97,7 +97,7 @@ class LearnedDecision:
                 facts.append(
                     fact_of(PLAIN[observation.kind], observation, score=None if verdict is None else verdict.score)
                 )
-            if verdict is not None and verdict.tell:
+            if verdict is not None and verdict.is_abandonment:
                 self._abandon(observation, verdict, facts)
             elif observation.kind not in PLAIN:
                 self._continue_or_end(observation, facts)
@@ -149,8 +149,8 @@ class LearnedDecision:
             pending_attempts.pop(row.attempt_id, None)
             self.away.pop(row.attempt_id, None)
             pending_outcomes.pop(row.attempt_id, None)
-            if row.asked is not None:
-                pending_outcomes[row.attempt_id] = row.asked
+            if row.pending_outcome is not None:
+                pending_outcomes[row.attempt_id] = row.pending_outcome
             if row.away is not None:
                 self.away[row.attempt_id] = row.away
             if row.waiting is not None:

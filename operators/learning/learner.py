@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from operators.learning.breakoff_outcomes import BreakoffOutcomes
-from operators.learning.checkpoint_policy import CheckpointPolicy, CheckpointVerdicts, step_of
+from operators.learning.checkpoint_policy import CheckpointPolicy, PublishingPoint, step_of
 from operators.learning.interfaces import MODEL_FORMAT, LearningFigures, WatchScored, quality_of
 from operators.learning.learner_snapshot import (
     LearningHead,
@@ -51,14 +51,14 @@ _MODEL: Final = SnapshotCodec(LearningState, MODEL_FORMAT)
 
 
 class CheckpointVerdict(msgspec.Struct, frozen=True, gc=False):
-    """The verdict on a silence at a checkpoint. ``score``: P(does not complete); ``tell``: it is an abandonment.
+    """The verdict on a silence at a checkpoint. ``score``: P(does not complete); ``is_abandonment``: publish it as one.
 
     ``drifting``: the scores' error has changed lately.
     """
 
     silence: Silence
     score: float
-    tell: bool
+    is_abandonment: bool
     drifting: bool
 
 
@@ -66,22 +66,22 @@ class PendingAttempt:
     """One attempt whose outcome is not known yet.
 
     ``chance``: a stable hash of it. ``due_ms``: when its silence is long enough to be settled (None: it goes on).
-    ``kind``, ``verdicts``, ``silence``: of the present silence as checkpoint policy and scorer see it; ``reached``: how
-    many checkpoints it has reached; ``told``: whether it was published as an abandonment. ``past``: the steps of the
-    silences before, with the checkpoints they reached. ``shown``: every prediction, where somebody watches;
-    ``predictions``: those to be scored and learnt, whoever watches.
+    ``kind``, ``point``, ``silence``: of the present silence as checkpoint policy and scorer see it;
+    ``reached``: how many checkpoints it has reached; ``published``: whether it was published as an abandonment.
+    ``past``: the steps of the silences before, with the checkpoints they reached. ``shown``: every prediction, where
+    somebody watches; ``predictions``: those to be scored and learnt, whoever watches.
     """
 
-    __slots__ = ("chance", "due_ms", "kind", "past", "predictions", "reached", "shown", "silence", "told", "verdicts")
+    __slots__ = ("chance", "due_ms", "kind", "past", "point", "predictions", "published", "reached", "shown", "silence")
 
     def __init__(self, chance: int) -> None:
         self.chance = chance
         self.due_ms: int | None = None
         self.kind: str | None = None
-        self.verdicts: CheckpointVerdicts | None = None
+        self.point: PublishingPoint | None = None
         self.silence: Silence | None = None
         self.reached = 0
-        self.told = False
+        self.published = False
         self.past: list[tuple[str, int]] = []
         self.predictions: list[Prediction] = []
         self.shown: list[Prediction] = []
@@ -207,7 +207,7 @@ class JourneyLearner:
             attempt = self.waiting[attempt_id] = PendingAttempt(int(attempt_id[:_CHANCE_HEX], 16))
             pending_attempt(row, attempt, self.scorer)
             if attempt.kind is not None and self._decides:
-                attempt.verdicts = self.checkpoint_policy.verdicts(attempt.kind)
+                attempt.point = self.checkpoint_policy.publishing_point(attempt.kind)
             if attempt.due_ms is not None:
                 self._due.append((attempt.due_ms, attempt_id))
         self._due.sort()
@@ -252,17 +252,17 @@ class JourneyLearner:
                 attempt.predictions.append(self.scorer.prediction(silence, index, at_ms, score))
             if self._watch_scored is not None:
                 attempt.shown.append(self.scorer.prediction(silence, index, at_ms, score))
-            verdicts = attempt.verdicts
-            is_abandoned = verdicts is not None and index >= verdicts.tell_at
+            point = attempt.point
+            is_abandoned = point is not None and index >= point.publish_at
         if is_abandoned:
-            attempt.told = True
+            attempt.published = True
         return CheckpointVerdict(silence, score, is_abandoned, at_ms < self._drift_until_ms)
 
     def _begin_silence(self, observation: Observation, attempt: PendingAttempt | None) -> PendingAttempt:
         """The first checkpoint of a silence."""
         attempt = attempt or self._add_pending(observation.attempt_id)
         attempt.kind = kind = self.checkpoint_policy.kind(observation.step or "", observation.trail)
-        attempt.verdicts = self.checkpoint_policy.verdicts(kind) if self._decides else None
+        attempt.point = self.checkpoint_policy.publishing_point(kind) if self._decides else None
         attempt.due_ms = due_ms = observation.at_ms - observation.idle_ms + self._patience_ms
         heapq.heappush(self._due, (due_ms, observation.attempt_id))
         return attempt
@@ -286,28 +286,26 @@ class JourneyLearner:
     def _end_silence(self, attempt: PendingAttempt, kind: str, silence_ms: int | None, now_ms: int) -> None:
         """A silence is over (``silence_ms``: how long it was), or counts as one for good (None)."""
         stayed_away = silence_ms is None
-        if attempt.verdicts is not None:
-            self._score_away(attempt, attempt.verdicts, stayed_away, now_ms)
+        if attempt.point is not None:
+            self._score_away(attempt, attempt.point, stayed_away, now_ms)
             self.checkpoint_policy.record_silence(kind, silence_ms)
-            if attempt.told:
+            if attempt.published:
                 self.checkpoint_policy.record_verdict(wrong=not stayed_away)
         attempt.past.append((step_of(kind), attempt.reached))
-        attempt.kind = attempt.due_ms = attempt.verdicts = attempt.silence = None
-        attempt.reached, attempt.told = 0, False
+        attempt.kind = attempt.due_ms = attempt.point = attempt.silence = None
+        attempt.reached, attempt.published = 0, False
 
-    def _score_away(
-        self, attempt: PendingAttempt, verdicts: CheckpointVerdicts, stayed_away: bool, now_ms: int
-    ) -> None:
+    def _score_away(self, attempt: PendingAttempt, point: PublishingPoint, stayed_away: bool, now_ms: int) -> None:
         """Scores the checkpoint policy on all of a silence that is over: long ones end otherwise than short ones."""
         if self.away_figures.state.labels < ALL_LEARNT or attempt.chance % AWAY_ONE_IN == 0:
-            for probability in verdicts.stays_away[: attempt.reached]:
+            for probability in point.stays_away[: attempt.reached]:
                 self.away_figures.score(probability, probability, stayed_away)
         if self._watch_scored is not None and attempt.silence is not None and attempt.due_ms is not None:
             last_ms = attempt.due_ms - self._patience_ms
             for index in range(attempt.reached):
                 features = self._features_at(attempt.silence.known, index)
                 at_ms = last_ms + self._checkpoints_ms[index]
-                scores = verdicts.stays_away[index], verdicts.stays_away[index]
+                scores = point.stays_away[index], point.stays_away[index]
                 self._record_scored("away", features, at_ms, scores, stayed_away, now_ms, "ladder")
 
     def _settle(self, attempt_id: str, attempt: PendingAttempt, *, outcome: bool, now_ms: int) -> None:

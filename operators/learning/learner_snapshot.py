@@ -53,7 +53,7 @@ class PendingAttemptRow(msgspec.Struct, array_like=True, gc=False):
 
     due_ms: int | None
     kind: str | None
-    told: bool
+    published: bool
     predictions: list[PredictionRow]
     past: list[tuple[str, int]]
     reached: int = 0
@@ -66,7 +66,7 @@ class PendingAttemptRecord(Protocol):
 
     due_ms: int | None
     kind: str | None
-    told: bool
+    published: bool
     predictions: list[Prediction]
     past: list[tuple[str, int]]
     reached: int
@@ -88,13 +88,13 @@ def pending_attempt_row(attempt: PendingAttemptRecord) -> PendingAttemptRow:
     ]
     silence = attempt.silence
     features, factor = (None, 1.0) if silence is None else (silence.known, silence.factor)
-    state = attempt.due_ms, attempt.kind, attempt.told
+    state = attempt.due_ms, attempt.kind, attempt.published
     return PendingAttemptRow(*state, predictions, list(attempt.past), attempt.reached, features, factor)
 
 
 def pending_attempt(row: PendingAttemptRow, attempt: PendingAttemptRecord, scorer: Scorer) -> None:
     """Fills ``attempt`` from the journal; predictions at checkpoints there are no more are left out."""
-    attempt.due_ms, attempt.kind, attempt.told = row.due_ms, row.kind, row.told
+    attempt.due_ms, attempt.kind, attempt.published = row.due_ms, row.kind, row.published
     attempt.past, attempt.reached = list(row.past), row.reached
     for stored in row.predictions:
         counts = scorer.rates.of(stored.known.step or "")

@@ -25,11 +25,11 @@ LEARNING_RATE: Final = 0.02
 
 
 class OutcomePrediction(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The predictions of one question at a break-off. ``told``: what was published, by whichever model led."""
+    """The predictions of one question at a break-off. ``published``: what was published, by whichever model led."""
 
     base: float
     linear: float
-    told: float
+    published: float
 
 
 class OutcomeModelState(msgspec.Struct, array_like=True, gc=False):
@@ -70,14 +70,14 @@ class OutcomeModel:
         self, tokens: Sequence[str], features: AttemptFeatures, prediction: OutcomePrediction, outcome: bool
     ) -> bool:
         """The outcome of a prediction: scored, then learnt. Whether the error has drifted."""
-        self._figures.score(prediction.told, prediction.base, outcome)
+        self._figures.score(prediction.published, prediction.base, outcome)
         if self.leads:
             self._champion_challenger.compare("base", prediction.base, prediction.linear, outcome)
         else:
             self._champion_challenger.compare("linear", prediction.linear, prediction.base, outcome)
         self._linear.learn(_features(tokens, features), log_odds(prediction.base), outcome)
         self.learnt += 1
-        if "error" not in self._watch.see(abs(outcome - prediction.told), features):
+        if "error" not in self._watch.see(abs(outcome - prediction.published), features):
             return False
         self._drifted()
         return True

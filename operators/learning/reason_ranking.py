@@ -33,7 +33,7 @@ class Candidate(msgspec.Struct, array_like=True, gc=False):
 
     code: str
     tokens: list[str]
-    said: OutcomePrediction
+    prediction: OutcomePrediction
 
 
 class Ranking(msgspec.Struct, frozen=True, gc=False):
@@ -59,8 +59,10 @@ class ReasonRanking:
         ]
         if not self.model.leads or not rules:
             return Ranking(tuple(reasons), _candidates(rules, tokens, predictions))
-        total = max(1.0, math.fsum(prediction.told for prediction in predictions))
-        predictions = [msgspec.structs.replace(prediction, told=prediction.told / total) for prediction in predictions]
+        total = max(1.0, math.fsum(prediction.published for prediction in predictions))
+        predictions = [
+            msgspec.structs.replace(prediction, published=prediction.published / total) for prediction in predictions
+        ]
         return Ranking(self._reranked(rules, predictions), _candidates(rules, tokens, predictions))
 
     def judged(
@@ -70,9 +72,9 @@ class ReasonRanking:
         drifted = False
         for candidate in candidates:
             if named is not None:
-                drifted |= self.model.learn(candidate.tokens, features, candidate.said, candidate.code == named)
+                drifted |= self.model.learn(candidate.tokens, features, candidate.prediction, candidate.code == named)
             elif candidate.code == shown:
-                drifted |= self.model.learn(candidate.tokens, features, candidate.said, right)
+                drifted |= self.model.learn(candidate.tokens, features, candidate.prediction, right)
         return drifted
 
     def effect(self, candidates: Sequence[Candidate], code: str) -> float:
@@ -84,12 +86,12 @@ class ReasonRanking:
         self, rules: Sequence[RankedReason], predictions: Sequence[OutcomePrediction]
     ) -> tuple[RankedReason, ...]:
         ranked = [
-            msgspec.structs.replace(rule, confidence=rounded_down(prediction.told))
+            msgspec.structs.replace(rule, confidence=rounded_down(prediction.published))
             for rule, prediction in zip(rules, predictions, strict=True)
         ]
         ranked.sort(key=_surest_first)
         if ranked[0].confidence < self._min_confidence:
-            rest = 1.0 - math.fsum(prediction.told for prediction in predictions)
+            rest = 1.0 - math.fsum(prediction.published for prediction in predictions)
             ranked.insert(0, RankedReason(UNKNOWN, rounded_down(max(0.0, rest))))
         return tuple(ranked)
 

@@ -137,7 +137,7 @@ class JourneyMonitor:
     def report(self, report: PainPointUpdate) -> bool:
         """What a person says became of a pain point; False when it fits none, or not its state."""
         point = next((point for point in self.watch.points.values() if point.id == report.pain_point_id), None)
-        if point is None or any(event.at_ms == report.at_ms and event.word == report.word for event in point.history):
+        if point is None or any(event.at_ms == report.at_ms and event.word == report.action for event in point.history):
             return False
         action = reported(point, report)
         if action is None:

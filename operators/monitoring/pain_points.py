@@ -114,11 +114,11 @@ class PainPoint(msgspec.Struct, array_like=True):
 
 
 class PainPointUpdate(msgspec.Struct, frozen=True):
-    """What a person says became of a pain point. ``word``: assigned, fixed or dismissed."""
+    """What a person says became of a pain point. ``action``: assigned, fixed or dismissed."""
 
     journey: str
     pain_point_id: str
-    word: PainPointAction
+    action: PainPointAction
     at_ms: int
     by: str
     assignee: str | None = None
@@ -153,14 +153,14 @@ def reopen(point: PainPoint, symptom: Symptom, at_ms: int) -> None:
 
 def reported(point: PainPoint, report: PainPointUpdate) -> PainPointAction | None:
     """What a person's report makes of it; None: it does not fit."""
-    if point.state not in MAY_BECOME.get(report.word, ()):
+    if point.state not in MAY_BECOME.get(report.action, ()):
         return None
-    if report.word == "assigned":
+    if report.action == "assigned":
         point.assignee = report.assignee
-    elif report.word == "fixed":
+    elif report.action == "fixed":
         point.fixed_ms, point.after = report.at_ms, Side()
-    point.happens(report.word, report.at_ms, report.by)
-    return report.word
+    point.happens(report.action, report.at_ms, report.by)
+    return report.action
 
 
 def verify(point: PainPoint, now_ms: int) -> PainPointAction | None:

@@ -37,7 +37,7 @@ LOOK_EVERY_S: Final = 0.25
 DAY_MS: Final = 86_400_000
 
 
-class Patience:
+class Deadline:
     """Waits until something is so, as long as was asked for."""
 
     def __init__(self, within_s: float) -> None:
@@ -63,7 +63,7 @@ def _answered(is_so: Callable[[], bool]) -> bool:
 def run_erase(settings: Settings, chosen: argparse.Namespace) -> int:
     """Carries it out. Raises ErasureNotAgreed, ErasureUnfinished, StoreUnavailable."""
     _agree(chosen.customer, agreed=chosen.yes)
-    patience = Patience(chosen.wait)
+    patience = Deadline(chosen.wait)
     with connect(settings.redis_url or "") as client:
         asyncio.run(_publish(settings, tombstone(chosen.customer, round(time.time() * 1000))))
         say("bus: the word is there")
@@ -123,7 +123,7 @@ def _taken(settings: Settings, client: Client, customer_id: str) -> Callable[[],
     return lambda: last is None or not is_before(reader.taken_up_to(), last)
 
 
-def _erase_redis(client: Client, customer_id: str, patience: Patience) -> None:
+def _erase_redis(client: Client, customer_id: str, patience: Deadline) -> None:
     taken = erase_in_redis(client, customer_id)
     for kind, count in sorted(taken.items()):
         say(f"redis: {kind}: {count}")
@@ -135,7 +135,7 @@ def _erase_redis(client: Client, customer_id: str, patience: Patience) -> None:
         say("redis: keeps no append-only file, or did not let us have it written anew: see to its own copies")
 
 
-def _wait_for_files(settings: Settings, customer_id: str, patience: Patience) -> None:
+def _wait_for_files(settings: Settings, customer_id: str, patience: Deadline) -> None:
     """The engine writes its journals anew by itself; here it is only seen that it has."""
     folder = Path(settings.recovery_dir or Path(settings.state_dir) / "recovery")
     if not folder.is_dir():

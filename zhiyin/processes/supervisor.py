@@ -32,7 +32,7 @@ GRACE_S: Final = 10.0
 READY_WITHIN_S: Final = 60.0
 _LOOK_S: Final = 0.05
 
-Tell = Callable[[str], None]
+ReportLine = Callable[[str], None]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +125,7 @@ class _Child:
 class Supervisor:
     """Starts, watches and stops its parts; see the module."""
 
-    def __init__(self, write_line: Tell, stop: StopRequest) -> None:
+    def __init__(self, write_line: ReportLine, stop: StopRequest) -> None:
         self._write_line = write_line
         self._stop = stop
         self._children: list[_Child] = []

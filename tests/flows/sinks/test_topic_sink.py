@@ -12,7 +12,7 @@ from bytewax.testing import TestingSource
 from prometheus_client import CollectorRegistry
 
 from flows.live.kafka_sinks import DeadLetterEncoder, FactEncoder, HintEncoder, KafkaSinks, Topics
-from flows.live.redis_sinks import HintDesks
+from flows.live.redis_sinks import HintDelivery
 from flows.live.runner import run_dataflow
 from flows.metrics.engine import EngineMetrics
 from flows.sinks.output_metrics import OutputMetrics
@@ -103,7 +103,7 @@ def test_redis_is_told_before_the_topic_and_a_death_in_between_costs_nothing(
 ) -> None:
     topic = new_topic(name="hints")
     client = connect(redis_url)
-    desks = HintDesks(RedisHintWriter(client, lambda: NOON_MS), Routes(client, lambda: NOON_MS, ("desk-1",)), insist)
+    desks = HintDelivery(RedisHintWriter(client, lambda: NOON_MS), Routes(client, lambda: NOON_MS, ("desk-1",)), insist)
     part_of = partition_of("anna", PARTITIONS)
 
     def opened(telling: TopicEncoder[Verdict]) -> TopicPart[Verdict]:

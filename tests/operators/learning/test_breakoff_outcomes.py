@@ -236,7 +236,7 @@ def test_will_contact_us_is_told_after_some_outcomes() -> None:
         reasons = (FACE, SMS) if number % 2 else (SMS, FACE)
         at_ms = AT_MS + number * MINUTE_MS
         fact = learnt.predict(abandoned(number, at_ms, reasons), KNOWN)
-        assert (fact.will_contact is None) == (labels(learnt).get("contact", 0) < breakoff_outcomes.LEAST_TOLD)
+        assert (fact.will_contact is None) == (labels(learnt).get("contact", 0) < breakoff_outcomes.LEAST_OUTCOMES)
         assert fact.will_contact is None or number > 100, "no outcome is learnt before its time is over"
         if random.random() < (0.6 if number % 2 else 0.1):
             learnt.observe((contact(number, at_ms + MINUTE_MS),))

@@ -18,7 +18,7 @@ def test_before_it_knows_anything_it_waits_to_the_end() -> None:
     ladder = CheckpointPolicy(CHECKPOINTS_MS, 0.95)
     for _ in range(LEAST_SILENCES - 1):
         ladder.record_silence(ladder.kind("pay", b""), None)
-    assert ladder.verdicts("pay|-").tell_at == len(CHECKPOINTS_MS["pay"]) - 1
+    assert ladder.publishing_point("pay|-").publish_at == len(CHECKPOINTS_MS["pay"]) - 1
 
 
 def test_it_keeps_the_target_precision_and_tells_early() -> None:
@@ -28,7 +28,7 @@ def test_it_keeps_the_target_precision_and_tells_early() -> None:
         for _ in range(8_000):
             silence_ms = a_silence(random)
             kind = ladder.kind("pay", b"")
-            at_ms = CHECKPOINTS_MS["pay"][ladder.verdicts(kind).tell_at]
+            at_ms = CHECKPOINTS_MS["pay"][ladder.publishing_point(kind).publish_at]
             if (silence_ms or 10**9) > 30_000:
                 ladder.record_silence(kind, silence_ms)
             if silence_ms is None or silence_ms > at_ms:
@@ -48,7 +48,7 @@ def test_what_it_says_of_staying_away_is_what_happens() -> None:
         ladder.record_silence("pay|-", each)
     for _ in range(600):
         ladder.record_verdict(wrong=False)
-    stays_away = ladder.verdicts("pay|-").stays_away
+    stays_away = ladder.publishing_point("pay|-").stays_away
     for place in (0, 3, 9):
         longer = [each for each in reached if each is None or each > CHECKPOINTS_MS["pay"][place]]
         assert abs(stays_away[place] - sum(each is None for each in longer) / len(longer)) < 0.01
@@ -62,5 +62,5 @@ def test_steps_whose_checkpoints_have_changed_begin_anew() -> None:
     same, other = CheckpointPolicy(CHECKPOINTS_MS, 0.95), CheckpointPolicy({"pay": (30_000, 60_000)}, 0.95)
     same.restore(state)
     other.restore(state)
-    assert same.verdicts("pay|-").stays_away == ladder.verdicts("pay|-").stays_away
-    assert other.verdicts("pay|-").stays_away == (0.5, 0.5)
+    assert same.publishing_point("pay|-").stays_away == ladder.publishing_point("pay|-").stays_away
+    assert other.publishing_point("pay|-").stays_away == (0.5, 0.5)

@@ -93,7 +93,9 @@ def test_another_future_leaves_every_score_as_it_was(
     ]
     first = JourneyLearner("loan", LEARNED).observe([*past, *future])[: len(past)]
     second = JourneyLearner("loan", LEARNED).observe([*past, *other])[: len(past)]
-    assert [each and (each.score, each.tell) for each in first] == [each and (each.score, each.tell) for each in second]
+    assert [each and (each.score, each.is_abandonment) for each in first] == [
+        each and (each.score, each.is_abandonment) for each in second
+    ]
 
 
 @pytest.mark.parametrize("places", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])

@@ -15,7 +15,7 @@ from state.kafka.topic_admin import KafkaTopics
 from state.redis.connections import connect
 from tests.kafka.broker import KafkaBroker
 from tests.parts.processes import until
-from zhiyin.admin.erase import Patience, files_with, tombstone
+from zhiyin.admin.erase import Deadline, files_with, tombstone
 from zhiyin.cli.main import main
 
 
@@ -75,7 +75,7 @@ def test_kafka_says_how_far_the_engine_is_how_long_it_keeps_and_can_be_cut(kafka
     assert producer.flush(120) == 0
     until(lambda: leads(kafka, "erase.events", 2))
     assert (kafka.end("erase.events", 1), kafka.end("erase.events", 0)) == (5, 0)
-    Patience(300).until("the group's coordinator is ready", lambda: kafka.taken("erase.events", 1, "nobody") == 0)
+    Deadline(300).until("the group's coordinator is ready", lambda: kafka.taken("erase.events", 1, "nobody") == 0)
     assert kafka.kept_for_ms(["erase.events"]) == {"erase.events": -1}
     assert kafka.cut({("erase.events", 1): 5, ("erase.facts", 1): 0}) >= 1
     reader = connection.consumer({}, {"group.id": "canary", "auto.offset.reset": "earliest"})
