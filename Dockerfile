@@ -10,6 +10,7 @@ RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin
 COPY --from=packages /opt/zhiyin /opt/zhiyin
 WORKDIR /srv/zhiyin
 COPY LICENSE ./
+COPY pyproject.toml ./
 COPY operators operators
 COPY config config
 COPY state state

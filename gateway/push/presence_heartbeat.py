@@ -60,6 +60,10 @@ class PresenceHeartbeat:
                 await self._presence.gone(self._reported_ms)
         except StoreUnavailable:
             log.info("push: the store is away; its desks fall silent by themselves")
+        except Exception:  # whatever it is, the gateway must stop in order
+            log.exception(
+                "push: the desks of this gateway could not be reported as gone; they fall silent by themselves"
+            )
 
     async def beat(self) -> None:
         """Once: who came, who stays, who went; whose owner is away. Raises StoreUnavailable."""

@@ -124,7 +124,8 @@ class BackgroundTask:
         return later_s
 
     def _later_s(self, in_a_row: int, longest_s: float) -> float:
-        return max(self._every_s, min(longest_s, self._backoff.pause_s(in_a_row)))
+        """Not sooner than usual; but work that is done once an hour is not left undone for an hour."""
+        return max(min(self._every_s, self._backoff.longest_s), min(longest_s, self._backoff.pause_s(in_a_row)))
 
     def _log(self, error: BaseException, later_s: float) -> None:
         now_s, kind = self._clock_s(), type(error)

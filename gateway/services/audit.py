@@ -8,6 +8,7 @@ Views also wait while Redis answers with any other error, as when the trail's ke
 A page of the outreach list is read again and again: who has an entry before him for hours is noted once an hour.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -21,6 +22,8 @@ WAITING: Final = 50_000
 AT_ONCE: Final = 1_000
 AGAIN_AFTER_MS: Final = 3_600_000
 LATELY: Final = 100_000
+
+log = logging.getLogger("zhiyin.audit")
 
 
 class Auditor:
@@ -51,6 +54,7 @@ class Auditor:
         """Note what waits, and stop."""
         await self._noting.finish()
         if self._waiting:
+            log.warning("audit: %d views could not be noted before the end and are lost", len(self._waiting))
             self._lost(len(self._waiting))
 
     def pushed(self, token: Token, shown: ShownItem) -> None:

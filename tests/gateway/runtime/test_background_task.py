@@ -70,6 +70,12 @@ async def test_an_outage_and_what_follows_it_are_counted_apart() -> None:
     assert script.pauses_s[9:] == [1, 1, 0.5]
 
 
+async def test_work_done_once_an_hour_is_tried_again_within_half_a_minute() -> None:
+    script = Script(ValueError(), ValueError(), AWAY, None, every_s=3_600.0)
+    await script.play()
+    assert script.pauses_s == [30, 30, 30, 3_600]
+
+
 async def test_after_a_failure_it_waits_no_less_than_otherwise() -> None:
     script = Script(ValueError(), AWAY, None, every_s=10.0)
     await script.play()

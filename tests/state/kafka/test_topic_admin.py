@@ -26,11 +26,11 @@ def topics(servers: str, *wanted: WantedTopic) -> KafkaTopics:
 @pytest.mark.requires("kafka")
 def test_what_is_missing_is_made_and_what_is_there_is_left(kafka_broker: KafkaBroker) -> None:
     first, second = WantedTopic(fresh(), 3, 1), WantedTopic(fresh(), 5, 1)
-    assert topics(kafka_broker.servers, first).ensure() == {first.name: 3}
+    assert ensured(topics(kafka_broker.servers, first)) == {first.name: 3}
     both = topics(kafka_broker.servers, first, second)
     assert both.survey() == Survey(1, {first.name: 3})
     for _ in range(2):
-        assert both.ensure() == {first.name: 3, second.name: 5}
+        assert ensured(both) == {first.name: 3, second.name: 5}
     assert both.survey() == Survey(1, {first.name: 3, second.name: 5})
 
 
