@@ -103,6 +103,7 @@ class TestAKilledRun:
             until(lambda: not any(running(each.pid) for each in children), ENDS_WITHIN_S)
 
     @pytest.mark.slow
+    @pytest.mark.slow
     def test_a_killed_process_of_several_takes_along_what_it_started(self, tmp_path: Path) -> None:
         with run_that_goes_on(tmp_path, 2) as run:
             [worker, _] = [each for each in psutil.Process(run.pid).children() if "exec(eval(" in programs([each])]

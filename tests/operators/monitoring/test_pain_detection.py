@@ -119,6 +119,7 @@ def slow(hour: int, step: str, channel: str) -> tuple[float, float, float]:
     return loss, failure, typical_ms * (2.2 if step == "form" else 1)
 
 
+@pytest.mark.slow
 def test_nothing_is_raised_while_weeks_are_as_ever() -> None:
     life = Life()
     life.go_on(42, as_ever)
@@ -182,6 +183,7 @@ def test_a_step_that_takes_longer_is_found() -> None:
     assert life.point("form").symptoms[0].metric == "slow"
 
 
+@pytest.mark.slow
 def test_what_is_dismissed_is_learned_anew() -> None:
     life = Life()
     life.go_on(21, as_ever)

@@ -71,6 +71,7 @@ def simulated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.requires("recorded_data")
 def test_recorded_clients_give_tables_a_report_and_pictures(typed: Typed, few_days: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "evaluation"
@@ -114,6 +115,7 @@ def test_what_it_says_of_the_ladder_is_what_a_replay_tells(typed: Typed, few_day
     assert ladder["mean_delay_s"] == pytest.approx(sum(each.idle_ms for each in told) / len(told) / 1_000)
 
 
+@pytest.mark.slow
 @pytest.mark.requires("recorded_data")
 @pytest.mark.timeout(180)
 def test_scores_are_the_same_whether_somebody_watches_or_not(tmp_path: Path) -> None:
