@@ -46,10 +46,10 @@ test: $(DEV_STAMP) ## every behaviour once, in minutes; what this machine lacks 
 	@exec $(PYTEST) $(IN_SEVERAL) -m "not slow" $(ARGS)
 
 # Scenarios are whole set-ups side by side already: they run after the others, in one process.
-test-slow: $(DEV_STAMP) ## what is slow by nature (clusters, brokers that die, figures, SDKs), then 20 kills
-	@$(SCENARIOS); exec $(PYTEST) $(IN_SEVERAL) -m slow --ignore tests/chaos $(ARGS)
-	@$(SCENARIOS); $(PYTEST) -m slow $(ARGS) tests/chaos || [ $$? -eq 5 ] # 5: ARGS left none of them
-	@exec $(WITH_MAKE) $(BIN)/python -m tests.chaos --kills $(KILLS)
+test-slow: $(DEV_STAMP) ## what is slow by nature (clusters, brokers that die, figures, SDKs), then 20 kills; with ARGS only what they name
+	@$(SCENARIOS); exec $(PYTEST) $(IN_SEVERAL) -m slow $(if $(ARGS),$(ARGS),--ignore tests/chaos)
+	@$(if $(ARGS),:,$(SCENARIOS); exec $(PYTEST) -m slow tests/chaos)
+	@$(if $(ARGS),:,exec $(WITH_MAKE) $(BIN)/python -m tests.chaos --kills $(KILLS))
 
 check: $(DEV_STAMP) ## format, lint, types
 	@$(BIN)/ruff format --check .

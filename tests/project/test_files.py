@@ -175,6 +175,12 @@ except KeyboardInterrupt:
         assert "stopped in order" in printed
         assert status == 0
 
+    def test_what_is_bound_to_make_takes_the_place_of_its_shell(self) -> None:
+        recipes = [line for line in (ROOT / "Makefile").read_text("utf-8").splitlines() if line.startswith("\t")]
+        bound = [line for line in recipes if "$(PYTEST)" in line or "$(WITH_MAKE)" in line]
+        assert bound
+        assert [line for line in bound if not re.search(r"exec \$\((PYTEST|WITH_MAKE)\)", line)] == []
+
     def test_lock_says_what_is_missing(self) -> None:
         answer = _run(["make", "lock", "UV=/nonexistent/uv"], ROOT)
         assert answer.returncode != 0

@@ -29,3 +29,4 @@ def become(parent: int, end_signal: int, command: list[str]) -> None:
 
 if __name__ == "__main__":
     become(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    sys.exit(f"{sys.argv[3]} is not started: found parent {os.getppid()}, expected {sys.argv[1]}, which has ended")
