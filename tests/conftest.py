@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import inspect
 import os
 import shutil
 import subprocess
@@ -149,7 +150,11 @@ def _likely_s(item: pytest.Item) -> int:
     """About how long it takes: who is given more time than others needs it, who has a part of its own waits for it."""
     if item.get_closest_marker("timeout") is not None:
         return 20
-    return 3 if STARTED_FOR_A_TEST.intersection(_fixtures(item)) else 0
+    if STARTED_FOR_A_TEST.intersection(_fixtures(item)):
+        return 3
+    return int(
+        isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function)
+    )  # these wait for sockets
 
 
 def _timeout_s(item: pytest.Item) -> float:

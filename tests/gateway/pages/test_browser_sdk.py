@@ -240,6 +240,7 @@ def test_hesitating_at_a_field_and_going_round_in_circles(shop: Shop, page: Page
     assert shop.named("Page Loop") == [{**place, "target": "/"}]
 
 
+@pytest.mark.slow
 def test_withdrawn_consent_takes_everything_along_in_every_tab(shop: Shop, page: Page) -> None:
     page.goto(shop.address)
     other = page.context.new_page()
@@ -255,6 +256,7 @@ def test_withdrawn_consent_takes_everything_along_in_every_tab(shop: Shop, page:
     assert "Never" not in shop.names()
 
 
+@pytest.mark.slow
 def test_where_consent_is_given_elsewhere_a_refusal_is_all_that_stays(shop: Shop, page: Page) -> None:
     shop.write('data-consent="granted" data-pages="manual"')
     page.goto(shop.address)
@@ -267,6 +269,7 @@ def test_where_consent_is_given_elsewhere_a_refusal_is_all_that_stays(shop: Shop
     assert shop.names() == ["Seen"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_sent_waits_through_a_reload_and_arrives_once(
     shop: Shop, page: Page, page_watch: PageWatch
 ) -> None:
@@ -287,6 +290,7 @@ def test_what_cannot_be_sent_waits_through_a_reload_and_arrives_once(
     assert [name for name in shop.names() if name.startswith("Offline")] == [f"Offline {n}" for n in range(200, 700)]
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_away_is_tried_again(
     shop: Shop, page: Page, page_watch: PageWatch, started: Started, redis_url: str
 ) -> None:
@@ -303,6 +307,7 @@ def test_a_collector_that_is_away_is_tried_again(
     shop.until("While Away")
 
 
+@pytest.mark.slow
 def test_what_waits_goes_with_the_page_by_beacon_and_by_fetch_where_there_is_none(shop: Shop, page: Page) -> None:
     page.goto(shop.address)
     agree(page, "zhiyin.track('By Beacon');")
@@ -314,6 +319,7 @@ def test_what_waits_goes_with_the_page_by_beacon_and_by_fetch_where_there_is_non
     shop.until("By Fetch")
 
 
+@pytest.mark.slow
 def test_a_transaction_goes_on_from_page_to_page(shop: Shop, page: Page) -> None:
     page.goto(shop.address)
     agree(page)

@@ -84,6 +84,7 @@ def test_it_sees_that_the_customer_is_back(house: PageHouse, page: Page) -> None
     expect(page.locator("#replies button")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_by_keyboard_alone(house: PageHouse, page: Page) -> None:
     hint = house.tell("1")
     open_chat(page, house, hint.customer_id)
@@ -97,6 +98,7 @@ def test_by_keyboard_alone(house: PageHouse, page: Page) -> None:
     assert house.state_of(hint) == "used"
 
 
+@pytest.mark.slow
 def test_it_goes_on_after_a_restart(house: PageHouse, page: Page, page_watch: PageWatch) -> None:
     page_watch.tolerated.append("WebSocket connection|ERR_CONNECTION_REFUSED")
     open_chat(page, house, "anna")
@@ -108,6 +110,7 @@ def test_it_goes_on_after_a_restart(house: PageHouse, page: Page, page_watch: Pa
     expect(page.locator("#lines .help")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_without_a_customer_it_asks_for_one(house: PageHouse, page: Page) -> None:
     hint = house.tell("1")
     page.goto(f"{house.addresses.http}/chat#token={house.token('chatbot', 'bot')}")
@@ -117,6 +120,7 @@ def test_without_a_customer_it_asks_for_one(house: PageHouse, page: Page) -> Non
     expect(page.locator("#lines .help")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_in_english_said_anew(house: PageHouse, page: Page) -> None:
     hint = house.tell("1")
     open_chat(page, house, hint.customer_id)
@@ -127,6 +131,7 @@ def test_in_english_said_anew(house: PageHouse, page: Page) -> None:
     expect(page.locator("#replies button")).to_have_text(["Solved", "Not solved", "Talk to a person"])
 
 
+@pytest.mark.slow
 def test_the_front_page_leads_everywhere(house: PageHouse, page: Page) -> None:
     page.goto(f"{house.addresses.http}/")
     expect(page.get_by_role("heading", level=1)).to_have_text("客户停下来的地方，有人接得上")

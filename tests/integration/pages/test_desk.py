@@ -163,6 +163,7 @@ def test_the_focus_is_always_visible(house: PageHouse, page: Page) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_customer_who_comes_back_is_said_so_and_goes(house: PageHouse, page: Page) -> None:
     hint = house.tell("1")
     house.tell("2")
@@ -174,6 +175,7 @@ def test_a_customer_who_comes_back_is_said_so_and_goes(house: PageHouse, page: P
     expect(page.locator("#count")).to_have_text("1")
 
 
+@pytest.mark.slow
 def test_a_hint_expires_by_the_clock(house: PageHouse, page: Page) -> None:
     began = time.monotonic()
     open_desk(page, house)
@@ -182,6 +184,7 @@ def test_a_hint_expires_by_the_clock(house: PageHouse, page: Page) -> None:
     expect(card(page, hint)).to_contain_text("提示已过期")
 
 
+@pytest.mark.slow
 def test_another_surface_was_quicker(house: PageHouse, page: Page, browser: Browser) -> None:
     hint = house.tell("1")
     open_desk(page, house)
@@ -191,6 +194,7 @@ def test_another_surface_was_quicker(house: PageHouse, page: Page, browser: Brow
     expect(card(page, hint)).to_contain_text("已帮助客户")
 
 
+@pytest.mark.slow
 def test_it_reconnects_after_a_restart_and_misses_nothing(house: PageHouse, page: Page, page_watch: PageWatch) -> None:
     page_watch.tolerated.append("WebSocket connection|ERR_CONNECTION_REFUSED")
     hint = house.tell("1")
@@ -209,6 +213,7 @@ def test_it_reconnects_after_a_restart_and_misses_nothing(house: PageHouse, page
     assert reported(page, house, "Hint Used")[0]["hint_id"] == hint.hint_id
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_is_shown_plainly_and_catches_up(house: PageHouse, page: Page) -> None:
     house.tell("1")
     open_desk(page, house)
@@ -221,6 +226,7 @@ def test_a_store_that_is_away_is_shown_plainly_and_catches_up(house: PageHouse, 
     expect(card(page, house.tell("2"))).to_be_visible()
 
 
+@pytest.mark.slow
 def test_an_emptied_store_makes_the_desk_reload(house: PageHouse, page: Page) -> None:
     gone = house.tell("1")
     open_desk(page, house)
@@ -230,6 +236,7 @@ def test_an_emptied_store_makes_the_desk_reload(house: PageHouse, page: Page) ->
     expect(card(page, gone)).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_token_that_is_over_asks_for_another(house: PageHouse, page: Page, page_watch: PageWatch) -> None:
     page_watch.tolerated.append("401")
     page.goto(house.desk_url(lifetime_s=-5))
@@ -240,12 +247,14 @@ def test_a_token_that_is_over_asks_for_another(house: PageHouse, page: Page, pag
     expect(page.locator("#status")).to_have_attribute("data-state", "live")
 
 
+@pytest.mark.slow
 def test_without_a_token_it_asks_for_one(house: PageHouse, page: Page) -> None:
     page.goto(f"{house.addresses.http}/desk")
     expect(page.locator("#sign-in")).to_contain_text("请粘贴您的坐席令牌")
     expect(page.locator("#desk")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_two_languages_remembered(house: PageHouse, page: Page, browser: Browser) -> None:
     house.tell("1")
     open_desk(page, house)
@@ -261,6 +270,7 @@ def test_two_languages_remembered(house: PageHouse, page: Page, browser: Browser
     expect(english.get_by_role("button", name="Does not fit")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_nothing_overflows_on_a_narrow_screen(house: PageHouse, page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     hint = house.tell("1", customer_id="a-customer-with-a-very-long-name-" * 4)
@@ -270,6 +280,7 @@ def test_nothing_overflows_on_a_narrow_screen(house: PageHouse, page: Page) -> N
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.slow
 def test_text_of_a_hint_is_never_markup(house: PageHouse, page: Page) -> None:
     evil = "<img src=x onerror=alert(1)>"
     hint = house.tell("1", customer_id=evil, step="loan_amount")

@@ -89,6 +89,7 @@ def test_new_customers_show_by_themselves(house: PageHouse, page: Page) -> None:
     expect(page.locator(".total.started b")).to_have_text(str(after))
 
 
+@pytest.mark.slow
 def test_a_pain_point_is_assigned(house: PageHouse, page: Page) -> None:
     page.goto(url(house))
     points = page.locator("#points > li")
@@ -108,6 +109,7 @@ def test_a_pain_point_is_assigned(house: PageHouse, page: Page) -> None:
     assert event["properties"]["agent_id"] == "anna"
 
 
+@pytest.mark.slow
 def test_operations_may_look_but_not_work(house: PageHouse, page: Page, page_watch: PageWatch) -> None:
     page_watch.tolerated.append("403")
     page.goto(url(house, role="ops"))
@@ -116,6 +118,7 @@ def test_operations_may_look_but_not_work(house: PageHouse, page: Page, page_wat
     assert house.reported() == []
 
 
+@pytest.mark.slow
 def test_it_speaks_english_and_follows_the_dark(house: PageHouse, browser: Browser, page_watch: PageWatch) -> None:
     context = browser.new_context(locale="en-US", color_scheme="dark")
     page = context.new_page()
@@ -133,6 +136,7 @@ def test_it_speaks_english_and_follows_the_dark(house: PageHouse, browser: Brows
     assert page_watch.complaints() == []
 
 
+@pytest.mark.slow
 def test_it_says_when_the_server_is_away_and_goes_on(house: PageHouse, page: Page, page_watch: PageWatch) -> None:
     page_watch.tolerated.append("ERR_CONNECTION|Failed to load resource|ERR_EMPTY")
     page.goto(url(house))
@@ -143,6 +147,7 @@ def test_it_says_when_the_server_is_away_and_goes_on(house: PageHouse, page: Pag
     expect(page.locator("#status")).to_have_text("实时")
 
 
+@pytest.mark.slow
 def test_without_a_token_it_asks_for_one(house: PageHouse, page: Page, page_watch: PageWatch) -> None:
     page_watch.tolerated.append("401")
     page.goto(f"{house.addresses.http}/journeys")

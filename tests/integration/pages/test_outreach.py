@@ -179,6 +179,7 @@ def test_who_was_quicker_is_said(house: ListHouse, page: Page, page_watch: PageW
     expect(page.locator("#toast")).to_have_text("同事刚刚认领了这位客户")
 
 
+@pytest.mark.slow
 def test_do_not_call_is_asked_twice(house: ListHouse, page: Page) -> None:
     house.put("one")
     open_list(page, house)
@@ -192,6 +193,7 @@ def test_do_not_call_is_asked_twice(house: ListHouse, page: Page) -> None:
     assert house.noted("one") == "do_not_call"
 
 
+@pytest.mark.slow
 def test_the_customer_comes_back_during_the_call(house: ListHouse, page: Page) -> None:
     mine, free = house.put("mine"), house.put("free")
     open_list(page, house)
@@ -206,6 +208,7 @@ def test_the_customer_comes_back_during_the_call(house: ListHouse, page: Page) -
     assert house.noted("mine") == "reached"
 
 
+@pytest.mark.slow
 def test_one_journey_of_several(house: ListHouse, page: Page) -> None:
     house.put("loan")
     house.put("claim", {"journey": "claim"})
@@ -221,6 +224,7 @@ def test_one_journey_of_several(house: ListHouse, page: Page) -> None:
     expect(page.locator("[data-outreach]")).to_have_count(2)
 
 
+@pytest.mark.slow
 def test_at_night_nobody_is_called(house: ListHouse, page: Page) -> None:
     now = datetime.now(UTC)
     night = QuietHours("UTC", f"{now - timedelta(hours=1):%H:%M}", f"{now + timedelta(hours=2):%H:%M}")
@@ -232,6 +236,7 @@ def test_at_night_nobody_is_called(house: ListHouse, page: Page) -> None:
     expect(page.locator("#now-mine")).to_have_text("0")
 
 
+@pytest.mark.slow
 def test_an_outage_is_shown_plainly_and_ends_by_itself(house: ListHouse, page: Page, page_watch: PageWatch) -> None:
     page_watch.tolerated.append("ERR_CONNECTION_REFUSED|Failed to fetch")
     house.put("one")
@@ -249,6 +254,7 @@ def test_an_outage_is_shown_plainly_and_ends_by_itself(house: ListHouse, page: P
     expect(page.locator("#banner")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_is_waited_for(house: ListHouse, page: Page, page_watch: PageWatch) -> None:
     page_watch.tolerated.append("503")
     house.put("one")
@@ -259,6 +265,7 @@ def test_a_store_that_is_away_is_waited_for(house: ListHouse, page: Page, page_w
     expect(page.locator("#status")).to_have_attribute("data-state", "live")
 
 
+@pytest.mark.slow
 def test_a_token_that_is_over_asks_for_another(house: ListHouse, page: Page, page_watch: PageWatch) -> None:
     page_watch.tolerated.append("401")
     page.goto(f"{house.pages.addresses.http}/outreach#token={house.pages.token(lifetime_s=-5)}")
@@ -268,6 +275,7 @@ def test_a_token_that_is_over_asks_for_another(house: ListHouse, page: Page, pag
     expect(page.locator("#status")).to_have_attribute("data-state", "live")
 
 
+@pytest.mark.slow
 def test_it_speaks_english_and_fits_a_narrow_screen(house: ListHouse, page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     house.put("one", customer_id="a-customer-with-a-very-long-name-" * 4)
@@ -280,6 +288,7 @@ def test_it_speaks_english_and_fits_a_narrow_screen(house: ListHouse, page: Page
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.slow
 def test_every_control_has_a_name_and_the_focus_survives_a_look(house: ListHouse, page: Page) -> None:
     house.put("one")
     open_list(page, house)
@@ -298,6 +307,7 @@ def test_every_control_has_a_name_and_the_focus_survives_a_look(house: ListHouse
     assert unnamed == 0
 
 
+@pytest.mark.slow
 def test_text_of_an_entry_is_never_markup(house: ListHouse, page: Page) -> None:
     house.put("one", customer_id="<img src=x onerror=alert(1)>")
     open_list(page, house)
