@@ -22,7 +22,7 @@ _SAMPLES: Final[deque[tuple[float, float]]] = deque(maxlen=_KEPT)
 
 def measure_from_now_on() -> None:
     """Look ten times a second, in a thread that ends with this process."""
-    threading.Thread(target=_measure, name="pace", daemon=True).start()
+    threading.Thread(target=_measure, args=(_SAMPLES,), name="pace", daemon=True).start()
 
 
 def slowness_since(began_s: float) -> float:
@@ -31,9 +31,9 @@ def slowness_since(began_s: float) -> float:
     return max(1.0, sum(found) / len(found))
 
 
-def _measure() -> None:
+def _measure(samples: deque[tuple[float, float]]) -> None:
     while True:
-        _SAMPLES.append((time.monotonic(), _slowness()))
+        samples.append((time.monotonic(), _slowness()))
         time.sleep(_EVERY_S)
 
 
