@@ -60,7 +60,8 @@ def test_while_redis_is_away_a_set_stops_too(redis_server: RedisServer, client: 
         post(client, many_events(2_000), wire)
         until(lambda: len(told_facts(client, KINDS)) > 0, "the first facts")
         redis_server.kill()
-        until(lambda: all("trying on" in engine.log for engine in engines.engines), "both meet it")
+        # Only one may: while it waits in a sink, Bytewax does not let the other read further than an epoch ahead.
+        until(lambda: any("trying on" in engine.log for engine in engines.engines), "one meets it")
         began = time.monotonic()
         assert engines.stop() == [0, 0]
         assert time.monotonic() - began < LONGEST_S * slowness_since(began)
