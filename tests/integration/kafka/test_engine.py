@@ -197,7 +197,7 @@ def test_a_topic_of_other_partitions_is_refused_in_words(
 
 def _check_facts(topics: TopicHouse, sent: list[dict[str, Any]]) -> None:
     expected = oracles_facts(sent)
-    until(lambda: facts_among(topics.documents(topics.facts), KINDS) == expected, "the oracle's facts", 60)
+    until(lambda: facts_among(topics.documents(topics.facts), KINDS) == expected, "the oracle's facts")
     times: dict[str, list[str]] = {}
     for fact in topics.documents(topics.facts):
         times.setdefault(fact["data"]["customer_id"], []).append(fact["time"])
