@@ -11,7 +11,7 @@ from tests.gateway.running import RunningGateway, agent
 from tests.integration.gateway.forged import tried
 from tests.state.houses import make_hint
 
-REQUESTS = 240
+REQUESTS = 600
 
 
 async def test_none_of_them_is_served(gateway: RunningGateway) -> None:

@@ -11,7 +11,7 @@ from tests.state.houses import NOON_MS, RedisHouse, make_hint
 
 pytestmark = pytest.mark.requires("redis")
 
-MANY = 3 * MOST_CONNECTIONS
+MANY = 8 * MOST_CONNECTIONS
 
 
 async def test_all_are_let_in_and_told_what_they_missed(redis_url: str) -> None:
